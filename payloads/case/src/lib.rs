@@ -1,1 +1,47 @@
+//! What a case is, and how one is drawn from a seed.
+//!
+//! A *case* is one set-up of translation registers and tables, with the questions ("probes") that
+//! are put to the MMU under it. It is data alone: host and target read the same words, a reproducer
+//! is the same words as YAML, and the same seed, index, abilities and memory map give the same case
+//! on every machine.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`abilities`] | what a PE can do, as far as drawing depends on it |
+//! | [`memory`]    | arenas, places in them, and the map that resolves a place to an address |
+//! | [`format`]    | granule, level, and the shape of one tree of tables |
+//! | [`mapping`]   | a request to the table builder |
+//! | [`edit`]      | a hostile change to what the builder made |
+//! | [`probe`]     | one question |
+//! | [`registers`] | the system registers that a case sets, raw |
+//! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
+//! | [`layout`]    | which stage 2 shapes the architecture allows |
+//! | [`draw`]      | generators: from (space, seed, index) to a case |
+//!
+//! This crate depends on neither the reference walker nor the table builder; it spells the
+//! architecture out for itself where drawing needs it.
+
 #![no_std]
+#![forbid(unsafe_code)]
+
+pub mod edit;
+pub mod format;
+pub mod mapping;
+pub mod memory;
+pub mod probe;
+pub mod registers;
+
+mod owned;
+mod view;
+
+pub use owned::{Case, CaseFull};
+pub use view::{CaseRef, Flags, Header};
+
+/// The most mappings in one case.
+pub const MAX_MAPPINGS: usize = 64;
+/// The most edits in one case.
+pub const MAX_EDITS: usize = 32;
+/// The most probes in one case.
+pub const MAX_PROBES: usize = 512;
+/// The most places from which the tables of one case are allocated.
+pub const MAX_SLOTS: usize = 8;

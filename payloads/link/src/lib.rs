@@ -1,1 +1,35 @@
+//! What host and target say to each other, and the two ways in which it travels.
+//!
+//! The *messages* are the same on every transport: a [`message::Head`] and a body of 8-byte words,
+//! little-endian. They travel either through a [`mailbox`] in memory that both sides see, or as
+//! [`frame`]s on a byte stream.
+//!
+//! ```text
+//!   host                                    target
+//!    |  (boot)                                |
+//!    |<------------------------------ Hello --|  who I am, ID registers, free RAM
+//!    |-- Configure -------------------------->|  these are the arenas
+//!    |<------------------------------ Ready --|  mapped and zeroed
+//!    |-- Case 7 ----------------------------->|
+//!    |-- Case 8 ----------------------------->|  (as many ahead as the ring is deep)
+//!    |<--------------------- Observations 7 --|
+//!    |<--------------------- Observations 8 --|
+//!    |<---------------------------- Epitaph --|  only before dying
+//! ```
+//!
+//! Whatever arrives is untrusted: reading it never panics, and says `None` for what makes no sense.
+
 #![no_std]
+
+pub mod config;
+pub mod frame;
+pub mod hello;
+pub mod mailbox;
+pub mod message;
+pub mod observations;
+
+/// The version of everything in this crate. Host and target must have the same.
+pub const VERSION: u32 = 1;
+
+/// The largest message, head included, in bytes.
+pub const MAX_MESSAGE: usize = 64 * 1024;

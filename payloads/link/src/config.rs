@@ -1,0 +1,37 @@
+//! What the host writes into the executor's image before it is started.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The executor's configuration block, in a section of its own that the host finds by name and
+/// overwrites. As built, it leaves everything to the device tree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Config {
+    /// [`Config::MAGIC`].
+    pub magic: u64,
+    /// [`crate::VERSION`].
+    pub version: u64,
+    /// Physical address of the mailbox, 4 KB aligned; 0: talk over the console.
+    pub mailbox: u64,
+    /// Physical address of the console's registers, where the device tree does not say; 0: ask the
+    /// device tree.
+    pub console: u64,
+}
+
+impl Config {
+    /// The name of the ELF section that holds the block.
+    pub const SECTION: &str = ".hypwalk.config";
+    /// "hypwalk\0" as a little-endian number.
+    pub const MAGIC: u64 = u64::from_le_bytes(*b"hypwalk\0");
+
+    /// The block as built.
+    pub const fn new() -> Self {
+        Self { magic: Self::MAGIC, version: crate::VERSION as u64, mailbox: 0, console: 0 }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}

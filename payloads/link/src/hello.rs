@@ -1,0 +1,177 @@
+//! What is said before and after the cases.
+
+use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The most regions of free RAM that a target reports.
+pub const MAX_REGIONS: usize = 16;
+
+/// The ID registers of one PE, raw.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "each field is the register of that name")]
+pub struct IdRegisters {
+    pub midr_el1: u64,
+    pub mpidr_el1: u64,
+    pub revidr_el1: u64,
+    pub ctr_el0: u64,
+    pub id_aa64pfr0_el1: u64,
+    pub id_aa64pfr1_el1: u64,
+    pub id_aa64dfr0_el1: u64,
+    pub id_aa64isar0_el1: u64,
+    pub id_aa64isar1_el1: u64,
+    pub id_aa64isar2_el1: u64,
+    pub id_aa64mmfr0_el1: u64,
+    pub id_aa64mmfr1_el1: u64,
+    pub id_aa64mmfr2_el1: u64,
+    pub id_aa64mmfr3_el1: u64,
+    pub id_aa64mmfr4_el1: u64,
+}
+
+impl IdRegisters {
+    /// Name and value of each register, in the order of the fields.
+    pub fn named(&self) -> [(&'static str, u64); 15] {
+        [
+            ("MIDR_EL1", self.midr_el1),
+            ("MPIDR_EL1", self.mpidr_el1),
+            ("REVIDR_EL1", self.revidr_el1),
+            ("CTR_EL0", self.ctr_el0),
+            ("ID_AA64PFR0_EL1", self.id_aa64pfr0_el1),
+            ("ID_AA64PFR1_EL1", self.id_aa64pfr1_el1),
+            ("ID_AA64DFR0_EL1", self.id_aa64dfr0_el1),
+            ("ID_AA64ISAR0_EL1", self.id_aa64isar0_el1),
+            ("ID_AA64ISAR1_EL1", self.id_aa64isar1_el1),
+            ("ID_AA64ISAR2_EL1", self.id_aa64isar2_el1),
+            ("ID_AA64MMFR0_EL1", self.id_aa64mmfr0_el1),
+            ("ID_AA64MMFR1_EL1", self.id_aa64mmfr1_el1),
+            ("ID_AA64MMFR2_EL1", self.id_aa64mmfr2_el1),
+            ("ID_AA64MMFR3_EL1", self.id_aa64mmfr3_el1),
+            ("ID_AA64MMFR4_EL1", self.id_aa64mmfr4_el1),
+        ]
+    }
+}
+
+/// A piece of the physical address space.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Region {
+    /// First physical address.
+    pub base: u64,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// The target's first words: who it is and what it found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Hello {
+    /// [`crate::VERSION`] of the executor.
+    pub version: u32,
+    /// The EL at which it was entered, 1 to 3.
+    pub entry_el: u32,
+    /// Physical address of the first byte of its image.
+    pub image: u64,
+    /// `HCR_EL2` at entry, before anything was set.
+    pub entry_hcr_el2: u64,
+    /// `SCTLR_EL2` at entry.
+    pub entry_sctlr_el2: u64,
+    /// The ID registers.
+    pub ids: IdRegisters,
+    /// How many of `free` count.
+    pub free_count: u64,
+    /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.
+    pub free: [Region; MAX_REGIONS],
+}
+
+impl Hello {
+    /// The regions of free RAM that count.
+    pub fn free(&self) -> &[Region] {
+        let count = usize::try_from(self.free_count).unwrap_or(usize::MAX);
+        &self.free[..count.min(MAX_REGIONS)]
+    }
+}
+
+/// The host's answer: the arenas, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Configure {
+    count: u64,
+    arenas: [ConfiguredArena; MAX_ARENAS],
+}
+
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+/// One arena, as it crosses the wire.
+#[repr(C)]
+pub struct ConfiguredArena {
+    region: Region,
+    void: u64,
+}
+
+impl Configure {
+    /// The message for `map`.
+    pub fn new(map: &MemoryMap) -> Self {
+        let mut arenas = [ConfiguredArena::default(); MAX_ARENAS];
+        for (slot, arena) in arenas.iter_mut().zip(map.arenas()) {
+            slot.region = Region { base: arena.base, size: arena.size };
+            slot.void = u64::from(arena.kind == ArenaKind::Void);
+        }
+        Self { count: map.arenas().len() as u64, arenas }
+    }
+
+    /// The map that the message carries; `None` when it makes no sense.
+    pub fn map(&self) -> Option<MemoryMap> {
+        let count = usize::try_from(self.count).ok()?;
+        let mut map = MemoryMap::new();
+        for arena in self.arenas.get(..count)? {
+            let kind = if arena.void == 0 { ArenaKind::Tables } else { ArenaKind::Void };
+            map.push(Arena { base: arena.region.base, size: arena.region.size, kind })?;
+        }
+        Some(map)
+    }
+}
+
+/// The executor's last words.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Epitaph {
+    /// Why, see the constants.
+    pub reason: u64,
+    /// `ESR_EL2`, or the line number of a panic.
+    pub esr: u64,
+    /// `ELR_EL2`, relative to the start of the image.
+    pub elr: u64,
+    /// `FAR_EL2`.
+    pub far: u64,
+}
+
+impl Epitaph {
+    /// It was entered at EL1, from where EL2 can't be reached.
+    pub const NO_EL2: u64 = 1;
+    /// A Rust panic.
+    pub const PANIC: u64 = 2;
+    /// An exception where none can be survived.
+    pub const EXCEPTION: u64 = 3;
+    /// The configuration can't be mapped on this PE.
+    pub const BAD_CONFIGURATION: u64 = 4;
+
+    /// The reason in words.
+    pub const fn reason_name(&self) -> &'static str {
+        match self.reason {
+            Self::NO_EL2 => {
+                "the executor was entered at EL1: the target must start it at EL2 or EL3"
+            }
+            Self::PANIC => "the executor panicked",
+            Self::EXCEPTION => "the executor took an exception that it can't survive",
+            Self::BAD_CONFIGURATION => "the executor can't map the arenas that it was given",
+            _ => "the executor gave no reason that is known",
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The head that every message begins with.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::MAX_MESSAGE;
+
+/// What a message is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Kind {
+    /// Target to host, once after boot: [`crate::hello::Hello`].
+    Hello = 1,
+    /// Host to target: [`crate::hello::Configure`].
+    Configure = 2,
+    /// Target to host: the arenas are mapped and zeroed. No body.
+    Ready = 3,
+    /// Host to target: a case, as [`case::CaseRef::write_to`] writes it.
+    Case = 4,
+    /// Target to host: [`crate::observations`].
+    Observations = 5,
+    /// Target to host: the executor can't go on, [`crate::hello::Epitaph`].
+    Epitaph = 6,
+}
+
+impl Kind {
+    /// The kind with this number.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            1 => Self::Hello,
+            2 => Self::Configure,
+            3 => Self::Ready,
+            4 => Self::Case,
+            5 => Self::Observations,
+            6 => Self::Epitaph,
+            _ => return None,
+        })
+    }
+}
+
+/// The head of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Head {
+    kind: u32,
+    /// Size of the body in bytes, a multiple of 8.
+    pub bytes: u32,
+    /// Which exchange it belongs to: observations carry the sequence number of their case.
+    pub sequence: u64,
+}
+
+impl Head {
+    /// Size of a head in bytes.
+    pub const BYTES: usize = size_of::<Self>();
+
+    /// The head of a message with a body of `bytes` bytes.
+    pub const fn new(kind: Kind, bytes: u32, sequence: u64) -> Self {
+        Self { kind: kind as u32, bytes, sequence }
+    }
+
+    /// What the message is; `None` when it is nothing that exists.
+    pub const fn kind(&self) -> Option<Kind> {
+        Kind::from_number(self.kind)
+    }
+
+    /// Splits the message at the front of `bytes` into head and body. `None` when the bytes are
+    /// fewer than the head says, misaligned, or the head makes no sense.
+    pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, rest) = Self::ref_from_prefix(bytes).ok()?;
+        let body = rest.get(..head.bytes as usize)?;
+        let sane = head.kind().is_some()
+            && head.bytes.is_multiple_of(8)
+            && Self::BYTES + body.len() <= MAX_MESSAGE;
+        sane.then_some((*head, body))
+    }
+}

@@ -1,0 +1,175 @@
+//! What the target answered to one case.
+//!
+//! ```text
+//!  body:  +--------+-----------------+--------------+-----------+-------------+
+//!         | Report | answers: u64 .. | exceptions.. | updates.. | audit: ..   |
+//!         +--------+-----------------+--------------+-----------+-------------+
+//!                   one a probe: PAR_EL1
+//! ```
+//!
+//! A probe that took an exception has an answer of [`NO_ANSWER`] and a place in the exceptions.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The answer of a probe whose `PAR_EL1` says nothing. Bit 11 of a successful PAR_EL1 and of a
+/// failing one is 1, so no PE answers with this.
+pub const NO_ANSWER: u64 = 0xdead_0000_0000_0000;
+
+/// The fixed part of the observations of a case.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Report {
+    /// How the case went, see [`Status`].
+    status: u32,
+    /// How many answers follow: one a probe, or 0 where the case was not asked.
+    pub answers: u32,
+    /// How many exceptions follow.
+    pub exceptions: u32,
+    /// How many updates follow.
+    pub updates: u32,
+    /// How many audited words follow.
+    pub audited: u32,
+    /// 1 when a list had no room for all that there was to say.
+    pub truncated: u32,
+    /// Digest of the words that the builder wrote.
+    pub built: u64,
+    /// Digest of the same words as read back after the last probe.
+    pub after: u64,
+    /// The value that `VTTBR_EL2` was given.
+    pub vttbr_el2: u64,
+}
+
+/// How a case went on the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Status {
+    /// Built, asked, undone.
+    Done = 0,
+    /// The words of the case make no sense to the target.
+    BadCase = 1,
+    /// The builder refused.
+    BuildFailed = 2,
+    /// The case wants what the executor does not do.
+    Unsupported = 3,
+    /// The executor took an exception outside a probe. The answers so far are there.
+    Broken = 4,
+}
+
+impl Report {
+    /// A report with this status and nothing in it.
+    pub fn new(status: Status) -> Self {
+        Self { status: status as u32, ..Self::default() }
+    }
+
+    /// Changes the status.
+    pub fn set_status(&mut self, status: Status) {
+        self.status = status as u32;
+    }
+
+    /// How the case went; `None` when the number means nothing.
+    pub const fn status(&self) -> Option<Status> {
+        Some(match self.status {
+            0 => Status::Done,
+            1 => Status::BadCase,
+            2 => Status::BuildFailed,
+            3 => Status::Unsupported,
+            4 => Status::Broken,
+            _ => return None,
+        })
+    }
+}
+
+/// An exception that was taken to EL2 in a probe, or that ended a case.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Exception {
+    /// Number of the probe.
+    pub probe: u32,
+    /// Whose it is, see the constants.
+    pub origin: u32,
+    /// `ESR_EL2`.
+    pub esr: u64,
+    /// `FAR_EL2`.
+    pub far: u64,
+    /// `HPFAR_EL2`.
+    pub hpfar: u64,
+    /// `ELR_EL2`, relative to the start of the image where it lies in it.
+    pub elr: u64,
+    /// `SPSR_EL2`.
+    pub spsr: u64,
+}
+
+impl Exception {
+    /// The instruction of the probe took it: it is the probe's observation.
+    pub const PROBE: u32 = 0;
+    /// The executor's own code, data or stack took it while the probe was asked.
+    pub const EXECUTOR: u32 = 1;
+}
+
+/// A word of a table that a probe changed.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Update {
+    /// Number of the probe after which the change was seen.
+    pub probe: u64,
+    /// Physical address of the word.
+    pub pa: u64,
+    /// Its new value.
+    pub value: u64,
+}
+
+/// A word that an audit found not to be zero.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Audited {
+    /// Physical address of the word.
+    pub pa: u64,
+    /// Its value.
+    pub value: u64,
+}
+
+/// The observations of a case, borrowed from the bytes of a message body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Observations<'a> {
+    /// The fixed part.
+    pub report: &'a Report,
+    /// One a probe.
+    pub answers: &'a [u64],
+    /// Exceptions, in the order of the probes.
+    pub exceptions: &'a [Exception],
+    /// Changed words, in the order in which they were seen.
+    pub updates: &'a [Update],
+    /// Words of the arenas that are not zero, by address; only where the case asked for an audit.
+    pub audited: &'a [Audited],
+}
+
+impl<'a> Observations<'a> {
+    /// Reads the body of a message; `None` when a count is larger than the body, or the status means
+    /// nothing.
+    pub fn from_bytes(body: &'a [u8]) -> Option<Self> {
+        let (report, rest) = Report::ref_from_prefix(body).ok()?;
+        report.status()?;
+        let (answers, rest) =
+            <[u64]>::ref_from_prefix_with_elems(rest, report.answers as usize).ok()?;
+        let (exceptions, rest) =
+            <[Exception]>::ref_from_prefix_with_elems(rest, report.exceptions as usize).ok()?;
+        let (updates, rest) =
+            <[Update]>::ref_from_prefix_with_elems(rest, report.updates as usize).ok()?;
+        let (audited, _) =
+            <[Audited]>::ref_from_prefix_with_elems(rest, report.audited as usize).ok()?;
+        Some(Self { report, answers, exceptions, updates, audited })
+    }
+
+    /// The exception of probe number `probe`, if it took one.
+    pub fn exception_of(&self, probe: usize) -> Option<&'a Exception> {
+        self.exceptions.iter().find(|exception| exception.probe as usize == probe)
+    }
+}

@@ -1,0 +1,213 @@
+//! From a case to tables in memory.
+
+use arrayvec::ArrayVec;
+use case::edit::{Change, Edit};
+use case::format::Format;
+use case::mapping::Mapping;
+use case::memory::{MemoryMap, Place};
+use case::{CaseRef, MAX_EDITS};
+
+use crate::allocator::Allocator;
+use crate::base::root_bits;
+use crate::descriptor;
+use crate::log::{LogFull, WordLog};
+use crate::memory::TableMemory;
+
+/// Why a case can't be built. Nothing but the log's words has been written when one is returned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The words of the format mean nothing.
+    #[error("the case's table format is not one that exists")]
+    BadFormat,
+    /// The case names no place for its tables.
+    #[error("the case has no slot for its tables")]
+    NoSlot,
+    /// A place is not in a table arena of this target.
+    #[error("place {place:?} is not in a table arena of this target")]
+    NoSuchPlace {
+        /// The place.
+        place: Place,
+    },
+    /// A slot is full.
+    #[error("slot {slot} has no room for another table")]
+    OutOfMemory {
+        /// Number of the slot.
+        slot: usize,
+    },
+    /// Two mappings meet in one descriptor.
+    #[error("input address {input:#x} is mapped already at level {level}")]
+    Overlap {
+        /// First input address of the descriptor.
+        input: u64,
+        /// Its level.
+        level: i8,
+    },
+    /// A mapping's level or address does not fit the format.
+    #[error("input address {input:#x} can't be mapped at level {level}")]
+    BadMapping {
+        /// The input address.
+        input: u64,
+        /// The level asked for.
+        level: i8,
+    },
+    /// An edit's words mean nothing.
+    #[error("edit number {number} is not one that exists")]
+    BadEdit {
+        /// Number of the edit in the case.
+        number: usize,
+    },
+    /// The case writes more words than the log holds.
+    #[error("the case writes more words than the log holds")]
+    LogFull,
+}
+
+impl From<LogFull> for BuildError {
+    fn from(_: LogFull) -> Self {
+        Self::LogFull
+    }
+}
+
+/// What a build made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Built {
+    /// Physical address of the root table.
+    pub root: u64,
+    /// The value for `VTTBR_EL2`: the case's own, with the address of the root exclusive-ored in.
+    pub vttbr_el2: u64,
+}
+
+/// Builds the tables of `case` in `memory`, whose arenas `map` describes, and logs each word.
+///
+/// `log` should be empty. On an error the caller undoes what the log holds.
+pub fn build(
+    case: CaseRef<'_>,
+    map: &MemoryMap,
+    memory: &mut impl TableMemory,
+    log: &mut WordLog,
+) -> Result<Built, BuildError> {
+    let format = case.header.format.decode().ok_or(BuildError::BadFormat)?;
+    let mut allocator = Allocator::new(case.slots(), map)?;
+    let root = allocator.allocate(format.root_bytes(), format.root_alignment())?;
+    let mut tree = Tree { format, root, allocator, memory, log };
+    for mapping in case.mappings {
+        tree.map(mapping, map)?;
+    }
+    tree.edit(case.edits, map)?;
+    Ok(Built { root, vttbr_el2: case.header.registers.vttbr_el2 ^ root_bits(&format, root) })
+}
+
+struct Tree<'a, M> {
+    format: Format,
+    root: u64,
+    allocator: Allocator,
+    memory: &'a mut M,
+    log: &'a mut WordLog,
+}
+
+impl<M: TableMemory> Tree<'_, M> {
+    fn map(&mut self, mapping: &Mapping, map: &MemoryMap) -> Result<(), BuildError> {
+        let Mapping { input, level, .. } = *mapping;
+        let bad = BuildError::BadMapping { input, level };
+        if level < self.format.start_level || level > 3 {
+            return Err(bad);
+        }
+        let entry_bits = self.format.granule.entry_bits(level);
+        let bytes = u64::from(mapping.entries).checked_shl(entry_bits).ok_or(bad)?;
+        let end = input.checked_add(bytes).ok_or(bad)?;
+        let output = map.resolve(mapping.output);
+        let output = output.ok_or(BuildError::NoSuchPlace { place: mapping.output })?;
+        if input & ((1 << entry_bits) - 1) != 0 || end > 1 << self.format.ia_bits {
+            return Err(bad);
+        }
+
+        let mut at = input;
+        while at < end {
+            let table = self.table_for(at, level)?;
+            // All entries up to the end of this table, then look for the next table.
+            loop {
+                let pa = self.entry(table, at, level);
+                if self.memory.read(pa) != 0 {
+                    return Err(BuildError::Overlap { input: at, level });
+                }
+                let to = output.wrapping_add(at - input);
+                let leaf = descriptor::leaf(&self.format, level, to, &mapping.attributes);
+                self.log.write(self.memory, pa, leaf)?;
+                at += 1 << entry_bits;
+                if at >= end || self.index(at, level) == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The table at `level` on the path of `input`; tables that are missing on the way are made.
+    fn table_for(&mut self, input: u64, level: i8) -> Result<u64, BuildError> {
+        let mut table = self.root;
+        for above in self.format.start_level..level {
+            let pa = self.entry(table, input, above);
+            let found = self.memory.read(pa);
+            table = if descriptor::is_table(found, above) {
+                descriptor::table_address(&self.format, found)
+            } else if found == 0 {
+                let bytes = self.format.granule.bytes();
+                let fresh = self.allocator.allocate(bytes, bytes)?;
+                self.log.write(self.memory, pa, descriptor::table(&self.format, fresh))?;
+                fresh
+            } else {
+                return Err(BuildError::Overlap { input, level: above });
+            };
+        }
+        Ok(table)
+    }
+
+    /// The address of the descriptor on the path of `input` at `level` or, where the path ends
+    /// sooner, of the last one on it.
+    fn find(&self, input: u64, level: i8) -> u64 {
+        let mut table = self.root;
+        let mut at = self.format.start_level;
+        loop {
+            let pa = self.entry(table, input, at);
+            let found = self.memory.read(pa);
+            if at >= level || !descriptor::is_table(found, at) {
+                return pa;
+            }
+            table = descriptor::table_address(&self.format, found);
+            at += 1;
+        }
+    }
+
+    /// Finds the descriptors of all edits, then carries them out.
+    fn edit(&mut self, edits: &[Edit], map: &MemoryMap) -> Result<(), BuildError> {
+        let found = edits.iter().take(MAX_EDITS).map(|edit| self.find(edit.input, edit.level));
+        let found: ArrayVec<u64, MAX_EDITS> = found.collect();
+        for (number, (edit, &pa)) in edits.iter().zip(&found).enumerate() {
+            let change = edit.change().ok_or(BuildError::BadEdit { number })?;
+            let value = match change {
+                Change::Replace(word) => word,
+                Change::Flip(mask) => self.memory.read(pa) ^ mask,
+                Change::Table { place, flip } => {
+                    let next = map.resolve(place).ok_or(BuildError::NoSuchPlace { place })?;
+                    descriptor::table(&self.format, next) ^ flip
+                }
+            };
+            self.log.rewrite(self.memory, pa, value)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, table: u64, input: u64, level: i8) -> u64 {
+        table + 8 * self.index(input, level)
+    }
+
+    /// The index of the entry for `input` in its table at `level`: the concatenated root tables are
+    /// one larger table.
+    fn index(&self, input: u64, level: i8) -> u64 {
+        let bits = if level == self.format.start_level {
+            self.format.root_entry_bits()
+        } else {
+            self.format.granule.stride()
+        };
+        input >> self.format.granule.entry_bits(level) & ((1 << bits) - 1)
+    }
+}
