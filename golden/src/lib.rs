@@ -1,1 +1,2 @@
+//! The reference walker.
 #![no_std]

@@ -1,1 +1,3 @@
+//! The command `hypwalk`.
+
 fn main() {}

@@ -1,1 +1,1 @@
-#![no_std]
+//! Checks golden against vectors of the specification.

@@ -24,12 +24,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod abilities;
+pub mod draw;
 pub mod edit;
 pub mod format;
+pub mod layout;
 pub mod mapping;
 pub mod memory;
 pub mod probe;
 pub mod registers;
+pub mod vtcr;
 
 mod owned;
 mod view;

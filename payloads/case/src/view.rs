@@ -43,6 +43,9 @@ impl Flags {
     pub const UPDATES: u64 = 1;
     /// Report every non-zero word of the arenas before the tables are undone.
     pub const AUDIT: u64 = 2;
+    /// For the judge, not the executor: the registers are those that the tables were made for and
+    /// nothing is edited, so a walk must find what the mappings ask for.
+    pub const INTENT: u64 = 4;
 
     /// Whether all of `bits` are set.
     pub const fn has(self, bits: u64) -> bool {

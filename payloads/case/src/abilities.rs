@@ -1,0 +1,152 @@
+//! What a PE can do, as far as drawing depends on it.
+
+use crate::format::Granule;
+
+/// The raw ID registers that drawing depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "each field is the register of that name")]
+pub struct Ids {
+    pub id_aa64mmfr0_el1: u64,
+    pub id_aa64mmfr1_el1: u64,
+    pub id_aa64mmfr2_el1: u64,
+    pub id_aa64isar1_el1: u64,
+}
+
+/// What stage 2 can do with one granule.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum GranuleAbility {
+    /// Nothing.
+    Absent,
+    /// Addresses of 48 bits (64K: 52 with FEAT_LPA).
+    Present,
+    /// Addresses of 52 bits with VTCR_EL2.DS = 1.
+    Lpa2,
+}
+
+/// The abilities of a PE, as drawing wants them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Abilities {
+    /// Implemented physical address size in bits, 32 to 52.
+    pub pa_bits: u8,
+    granules: [GranuleAbility; 3],
+    /// FEAT_TTST: small translation tables.
+    pub ttst: bool,
+    /// FEAT_XNX: XN has two bits at stage 2.
+    pub xnx: bool,
+    /// FEAT_S2FWB: HCR_EL2.FWB.
+    pub fwb: bool,
+    /// FEAT_XS: the FnXS bit.
+    pub xs: bool,
+    /// FEAT_HAFDBS: hardware sets the access flag.
+    pub access_flag: bool,
+    /// FEAT_HAFDBS: hardware manages dirty state.
+    pub dirty_state: bool,
+    /// FEAT_VMID16.
+    pub vmid16: bool,
+    /// FEAT_BBM: the level of support, 0 to 2.
+    pub bbm_level: u8,
+}
+
+impl Abilities {
+    /// Reads the abilities off the ID registers (DDI 0487, D23.2).
+    pub fn new(ids: &Ids) -> Self {
+        let field = |register: u64, at: u32| (register >> at & 0xf) as u8;
+        let mmfr0 = |at| field(ids.id_aa64mmfr0_el1, at);
+        let mmfr1 = |at| field(ids.id_aa64mmfr1_el1, at);
+        let mmfr2 = |at| field(ids.id_aa64mmfr2_el1, at);
+        let pa_bits = match mmfr0(0) {
+            0 => 32,
+            1 => 36,
+            2 => 40,
+            3 => 42,
+            4 => 44,
+            5 => 48,
+            _ => 52,
+        };
+        // TGran4 and TGran64 are signed, with 0 for "yes" and -1 for "no"; TGran16 is not.
+        let stage1 = [
+            if mmfr0(28) == 0xf { Absent } else { lpa2_if(mmfr0(28) >= 1) },
+            if mmfr0(20) == 0 { Absent } else { lpa2_if(mmfr0(20) >= 2) },
+            if mmfr0(24) == 0xf { Absent } else { Present },
+        ];
+        let stage2 = [mmfr0(40), mmfr0(32), mmfr0(36)];
+        let mut granules = stage1;
+        for (ability, stage2) in granules.iter_mut().zip(stage2) {
+            match stage2 {
+                0 => {}
+                1 => *ability = Absent,
+                2 => *ability = Present,
+                _ => *ability = Lpa2,
+            }
+        }
+        Self {
+            pa_bits,
+            granules,
+            ttst: mmfr2(28) >= 1,
+            xnx: mmfr1(28) >= 1,
+            fwb: mmfr2(40) >= 1,
+            xs: field(ids.id_aa64isar1_el1, 56) >= 1,
+            access_flag: mmfr1(0) >= 1,
+            dirty_state: mmfr1(0) >= 2,
+            vmid16: mmfr1(4) == 2,
+            bbm_level: mmfr2(52).min(2),
+        }
+    }
+
+    /// What stage 2 can do with `granule`.
+    pub const fn granule(&self, granule: Granule) -> GranuleAbility {
+        self.granules[(granule.bits() as usize - 12) / 2]
+    }
+
+    /// Whether stage 2 has `granule`, with DS = 1 where `ds` says so.
+    pub fn has(&self, granule: Granule, ds: bool) -> bool {
+        let least = if ds { Lpa2 } else { Present };
+        self.granule(granule) >= least && (!ds || granule != Granule::K64)
+    }
+
+    /// FEAT_LPA: 52-bit physical addresses with the 64K granule.
+    pub const fn lpa(&self) -> bool {
+        self.pa_bits == 52
+    }
+}
+
+use GranuleAbility::{Absent, Lpa2, Present};
+
+const fn lpa2_if(lpa2: bool) -> GranuleAbility {
+    if lpa2 { Lpa2 } else { Present }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granules(id_aa64mmfr0_el1: u64) -> [GranuleAbility; 3] {
+        let abilities = Abilities::new(&Ids { id_aa64mmfr0_el1, ..Ids::default() });
+        Granule::ALL.map(|granule| abilities.granule(granule))
+    }
+
+    #[test]
+    fn granule_fields_are_read_by_their_own_rules() {
+        assert_eq!(granules(0), [Present, Absent, Present]);
+        assert_eq!(granules(0xff00_0000), [Absent, Absent, Absent]);
+        assert_eq!(granules(0x1020_0000), [Lpa2, Lpa2, Present]);
+    }
+
+    #[test]
+    fn stage_2_fields_override_where_they_say_something() {
+        assert_eq!(granules(0x0111_0000_0000 | 0x1020_0000), [Absent, Absent, Absent]);
+        assert_eq!(granules(0x0222_0000_0000 | 0xff00_0000), [Present, Present, Present]);
+        assert_eq!(granules(0x0303_0000_0000), [Lpa2, Lpa2, Present]);
+    }
+
+    #[test]
+    fn a_cortex_a53_and_a_qemu_max_read_as_they_are() {
+        let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
+        assert_eq!(Abilities::new(&ids).pa_bits, 40);
+        let ids = Ids { id_aa64mmfr0_el1: 0x2100_0323_1020_1126, ..Ids::default() };
+        let max = Abilities::new(&ids);
+        assert_eq!(max.pa_bits, 52);
+        assert!(max.has(Granule::K4, true) && max.has(Granule::K16, true));
+        assert!(max.has(Granule::K64, false) && !max.has(Granule::K64, true));
+    }
+}

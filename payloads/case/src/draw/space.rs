@@ -1,0 +1,63 @@
+//! What random cases are drawn from.
+
+use crate::format::Granule;
+use crate::layout::Variant;
+
+/// The space of a random stage 2 generator. All of it is data from a suite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// Weights of the 4K, 16K and 64K granule.
+    pub granules: [u64; 3],
+    /// Weights of DS = 0 and DS = 1, where the PE has both.
+    pub ds: [u64; 2],
+    /// Input address sizes, bit n for n bits.
+    pub ipa_bits: u64,
+    /// Weights of HCR_EL2.DC = 0 and 1.
+    pub dc: [u64; 2],
+    /// Weights of HCR_EL2.FWB = 0 and 1, where the PE has FEAT_S2FWB.
+    pub fwb: [u64; 2],
+    /// How many cases out of a thousand turn on hardware updates, where the PE has them.
+    pub hardware_updates: u64,
+    /// How many cases out of a thousand are hostile.
+    pub hostile: u64,
+    /// Fewest and most mappings.
+    pub mappings: [u64; 2],
+    /// Probes a case, 1 to 512.
+    pub probes: u64,
+}
+
+impl Space {
+    /// Everything, with nothing hostile, and 64 probes a case.
+    pub const BENIGN: Self = Self {
+        granules: [1, 1, 1],
+        ds: [1, 1],
+        ipa_bits: (1 << 53) - (1 << 32),
+        dc: [1, 2],
+        fwb: [1, 1],
+        hardware_updates: 100,
+        hostile: 0,
+        mappings: [1, 10],
+        probes: 64,
+    };
+
+    /// How often `variant` is wanted, relative to others.
+    pub const fn weight(&self, variant: Variant) -> u64 {
+        let granule = match variant.granule {
+            Granule::K4 => self.granules[0],
+            Granule::K16 => self.granules[1],
+            Granule::K64 => self.granules[2],
+        };
+        // The 64K granule has no DS: it is wanted as often as the others with both.
+        let ds = match (variant.granule, variant.ds) {
+            (Granule::K64, _) => self.ds[0] + self.ds[1],
+            (_, false) => self.ds[0],
+            (_, true) => self.ds[1],
+        };
+        granule * ds
+    }
+
+    /// Whether inputs of `bits` bits are wanted.
+    pub const fn wants_ipa_bits(&self, bits: u8) -> bool {
+        bits < 64 && self.ipa_bits >> bits & 1 == 1
+    }
+}

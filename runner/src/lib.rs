@@ -1,0 +1,9 @@
+//! The host side of Hypwalk. A case passes through the modules in this order:
+//!
+//! ```text
+//!  suite ---> plan ---> campaign ---> target ---> judge ---> report
+//!  (YAML)    (cases)      |          (machine)   (golden)   (records)
+//!                      payload (the executor's image)
+//! ```
+
+pub mod verdict;

@@ -1,0 +1,147 @@
+//! What became of a probe, and what is said about it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The judgement of one probe, from best to worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The observation is one that the architecture allows.
+    Conforms,
+    /// It is not, and matches a listed known issue.
+    Known,
+    /// The target does not do what was asked.
+    Unsupported,
+    /// It is not one that the architecture allows.
+    Mismatch,
+    /// The target died of it.
+    Aborted,
+    /// The target stopped answering.
+    Hung,
+}
+
+impl Verdict {
+    /// All verdicts, from best to worst.
+    pub const ALL: [Self; 6] =
+        [Self::Conforms, Self::Known, Self::Unsupported, Self::Mismatch, Self::Aborted, Self::Hung];
+
+    /// Whether somebody has to look at it.
+    pub const fn is_finding(self) -> bool {
+        matches!(self, Self::Mismatch | Self::Aborted | Self::Hung)
+    }
+
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conforms => "conforms",
+            Self::Known => "known",
+            Self::Unsupported => "unsupported",
+            Self::Mismatch => "mismatch",
+            Self::Aborted => "aborted",
+            Self::Hung => "hung",
+        }
+    }
+}
+
+/// How many probes got each verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// See [`Verdict::Conforms`].
+    pub conforms: u64,
+    /// See [`Verdict::Known`].
+    pub known: u64,
+    /// See [`Verdict::Unsupported`].
+    pub unsupported: u64,
+    /// See [`Verdict::Mismatch`].
+    pub mismatch: u64,
+    /// See [`Verdict::Aborted`].
+    pub aborted: u64,
+    /// See [`Verdict::Hung`].
+    pub hung: u64,
+}
+
+impl Counts {
+    /// Counts one probe.
+    pub const fn add(&mut self, verdict: Verdict) {
+        *self.slot(verdict) += 1;
+    }
+
+    const fn slot(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
+            Verdict::Conforms => &mut self.conforms,
+            Verdict::Known => &mut self.known,
+            Verdict::Unsupported => &mut self.unsupported,
+            Verdict::Mismatch => &mut self.mismatch,
+            Verdict::Aborted => &mut self.aborted,
+            Verdict::Hung => &mut self.hung,
+        }
+    }
+
+    /// How many probes got `verdict`.
+    pub const fn of(mut self, verdict: Verdict) -> u64 {
+        *self.slot(verdict)
+    }
+
+    /// How many probes were judged.
+    pub fn total(&self) -> u64 {
+        Verdict::ALL.into_iter().map(|verdict| self.of(verdict)).sum()
+    }
+
+    /// How many of them somebody has to look at.
+    pub fn findings(&self) -> u64 {
+        let findings = Verdict::ALL.into_iter().filter(|verdict| verdict.is_finding());
+        findings.map(|verdict| self.of(verdict)).sum()
+    }
+
+    /// Adds the counts of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for verdict in Verdict::ALL {
+            *self.slot(verdict) += other.of(verdict);
+        }
+    }
+}
+
+/// How many probes or cases were not asked, by reason.
+pub type NotAsked = BTreeMap<String, u64>;
+
+/// A probe, or what belongs to a whole case, that somebody has to look at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Number of the probe in its case; absent when the finding is about the case as a whole.
+    pub probe: Option<u32>,
+    /// Mismatch, aborted or hung.
+    pub verdict: Verdict,
+    /// What findings of the same kind have in common, for grouping: operation, expectation and
+    /// observation without addresses.
+    pub signature: String,
+    /// The question, in words.
+    pub question: String,
+    /// What the architecture allows, in words, one line an outcome.
+    pub expectation: Vec<String>,
+    /// What was observed, in words.
+    pub observation: String,
+}
+
+/// What is kept of one case.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseRecord {
+    /// Number of the case in the campaign.
+    pub index: u64,
+    /// Probes asked.
+    pub probes: u64,
+    /// Their verdicts.
+    pub verdicts: Counts,
+    /// Probes, or the whole case with a count of 1, that were not asked, by reason.
+    #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
+    pub not_asked: NotAsked,
+    /// Digest of the tables and of all observations.
+    pub digest: u64,
+    /// What somebody has to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
