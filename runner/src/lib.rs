@@ -6,4 +6,7 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod payload;
+pub mod suite;
+pub mod target;
 pub mod verdict;
