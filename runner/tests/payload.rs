@@ -77,7 +77,7 @@ impl Pretend {
                 segment(PT_LOAD, PF_R | PF_X, CODE, 0x100, 0x100),
                 segment(PT_LOAD, PF_R, CONSTANTS, 0x400, 0x400),
                 segment(PT_LOAD, PF_R | PF_W, DATA, 0x100, 0x800),
-                segment(PT_NOTE, PF_R, NOTE, 0x18, 0x18),
+                segment(PT_NOTE, PF_R, NOTE, 0x1c, 0x1c),
                 segment(PT_DYNAMIC, PF_R, DYNAMIC, 0x40, 0x40),
             ],
             dynamic: vec![(DT_RELA, RELA - BIAS), (DT_RELAENT, 24)],
@@ -85,7 +85,7 @@ impl Pretend {
             config: Config::new(),
             config_name: Config::SECTION,
             note_owner: "Hypwalk\0",
-            note: link::VERSION.to_le_bytes().to_vec(),
+            note: [*b"7.8\0", link::VERSION.to_le_bytes()].concat(),
             image_magic: *b"ARM\x64",
             image_size: data + 0x800,
         }
@@ -180,7 +180,7 @@ fn a_sound_executor_is_made_into_a_configured_image() {
     let executor = open(Pretend::sound().elf()).expect("it is sound");
     let layout = executor.layout();
     assert_eq!((layout.segments.len(), layout.relocations), (3, 2));
-    assert_eq!(layout.version, link::VERSION);
+    assert_eq!(layout.version, "7.8");
 
     let config = Config { mailbox: 0x4800_0000, ..Config::new() };
     let image = executor.image(&config).expect("it is sound");
@@ -278,7 +278,7 @@ fn an_executor_of_another_version_is_refused() {
     }
     let notes: [(Change<'_>, &str); 3] = [
         (&|pretend| pretend.note_owner = "Another\0", "somebody else"),
-        (&|pretend| pretend.note[0] += 1, "this runner speaks"),
+        (&|pretend| pretend.note[4] += 1, "this runner speaks"),
         (&|pretend| pretend.note.clear(), "too short"),
     ];
     for (change, reason) in notes {
