@@ -6,4 +6,8 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod judge;
+pub mod pe;
+pub mod plan;
+pub mod simulation;
 pub mod verdict;

@@ -116,7 +116,7 @@ impl Bench {
 /// The kind of a probe: what it asks, and what is expected of it.
 pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     let operation = probe.operation().map_or("?", case::probe::Operation::name);
-    let expected = expectation.outcomes.first().map(|allowed| words::class_of(&allowed.outcome));
+    let expected = expectation.outcomes.first().map(|allowed| words::class_of(&allowed.result));
     format!("{operation}: {}", expected.unwrap_or_default())
 }
 
@@ -137,6 +137,11 @@ impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
         expect(self.pe, &self.registers, self.memory, learned.profile(), probe)
+    }
+
+    /// The physical address size of the PE, in bits.
+    pub const fn pa_bits(&self) -> u8 {
+        self.pe.pa_bits
     }
 
     /// Changes the tables as the target's hardware did.
