@@ -139,9 +139,9 @@ impl Tables<'_> {
         expect(self.pe, &self.registers, self.memory, learned.profile(), probe)
     }
 
-    /// The physical address size of the PE, in bits.
-    pub const fn pa_bits(&self) -> u8 {
-        self.pe.pa_bits
+    /// The PE that is judged.
+    pub const fn pe(&self) -> &Implementation {
+        self.pe
     }
 
     /// Changes the tables as the target's hardware did.
@@ -156,7 +156,7 @@ impl Tables<'_> {
     }
 
     /// Changes the tables as the hardware is most likely to.
-    fn forecast(&mut self, expectation: &Expectation) {
+    pub fn forecast(&mut self, expectation: &Expectation) {
         let updates = expectation.outcomes.first().map(|allowed| &allowed.updates[..]);
         for update in updates.unwrap_or_default() {
             self.memory.write(update.pa.0, update.new);

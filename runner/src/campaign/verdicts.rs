@@ -118,7 +118,7 @@ pub fn judge(
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
-                let pa_bits = tables.pa_bits();
+                let pa_bits = tables.pe().pa_bits;
                 question.judge(&mut judged, &expectation, observation, &updates, learned, pa_bits);
                 for update in &updates {
                     tables.update(update.pa, update.value);
