@@ -257,10 +257,11 @@ where
     };
     let mut walker = Walker::new(implementation, registers, memory, choices, observer);
     let result = walker.at_translate(at, va, regime, &access);
-    let updates = walker.updates;
+    let updates = walker.into_updates(result.as_ref().err());
     let result = match result {
         Ok((address, seen)) => {
-            let attributes = match ask(&mut walker.noted(), Choice::ParAttributes) {
+            let mut noted = Noted::new(choices, observer);
+            let attributes = match ask(&mut noted, Choice::ParAttributes) {
                 ParAttributes::Translated => Some(seen.translated),
                 ParAttributes::Descriptors => Some(seen.described),
                 ParAttributes::Implemented => None,

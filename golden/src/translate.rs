@@ -112,13 +112,16 @@ where
         reads: access.operation.reads(),
         writes: access.operation.writes(),
         aligned: access.aligned,
-        pan: access.pan && implementation.has(Features::FEAT_PAN),
+        // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
+        pan: access.pan
+            && access.operation != Operation::Fetch
+            && implementation.has(Features::FEAT_PAN),
     };
     let mut walker = Walker::new(implementation, registers, memory, choices, observer);
     let result = walker
         .check_sctlr_alignment(regime, &stage_access)
         .and_then(|()| walker.full_translate(va, regime, &stage_access));
-    let updates = walker.updates;
+    let updates = walker.into_updates(result.as_ref().err());
     let result = result.map_err(|fault| {
         observer.fault(&fault);
         let cause = match access.operation {
@@ -226,7 +229,7 @@ where
     let mut walker = Walker::new(implementation, registers, memory, choices, observer);
     let stage1 = Seen::both(access.stage1_attributes);
     let result = walker.stage2(ipa, stage1, &stage_access, blame);
-    let updates = walker.updates;
+    let updates = walker.into_updates(result.as_ref().err());
     let result = result.inspect_err(|fault| observer.fault(fault)).map(|output| Translation {
         pa: output.pa,
         ipa: Some(ipa),
@@ -272,8 +275,7 @@ where
         })
     }
 
-    /// Stage 2 of an access that stage 1 let through. If it faults, the update of stage 1's leaf need not
-    /// have been made.
+    /// Stage 2 of an access that stage 1 let through.
     pub fn stage2_of(
         &mut self,
         stage1: &Stage1Output,
@@ -281,9 +283,7 @@ where
     ) -> Result<Stage2Output, Fault> {
         let write = access.reported_as_write();
         let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
-        let leaf_updates = stage1.leaf_updates..self.updates.len();
         self.stage2(stage1.ipa, stage1.attributes, access, blame)
-            .inspect_err(|_| self.updates.loosen(leaf_updates))
     }
 
     /// Source: `AArch64.UnalignedAccessFaults`.

@@ -122,6 +122,11 @@ where
         }
     }
 
+    /// The updates of a translation that is over.
+    pub fn into_updates(self, fault: Option<&Fault>) -> Updates {
+        self.updates.settled(fault.is_some_and(|fault| fault.stage == Stage::Two))
+    }
+
     pub fn noted(&mut self) -> Noted<'_, C, O> {
         Noted::new(self.choices, self.observer)
     }
@@ -199,7 +204,8 @@ where
             return Ok(false);
         }
         self.memory.update(pa).map_err(|refusal| self.refused(blame, level, refusal))?;
-        if let Some(update) = self.updates.push(pa, ordered(old, ee), ordered(new, ee)) {
+        if let Some(update) = self.updates.push(blame.stage, pa, ordered(old, ee), ordered(new, ee))
+        {
             for (bit, rule) in [(AF, Rule::AccessFlagUpdate), (AP_READ_ONLY, Rule::DirtyUpdate)] {
                 if (old ^ new) & bit != 0 {
                     self.observer.rule(blame.stage, rule);
