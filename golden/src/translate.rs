@@ -103,7 +103,7 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    let Machine { implementation, registers, memory } = machine;
+    let Machine { implementation, registers, .. } = machine;
     let el = permissions_el(&access, implementation, registers);
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
     let stage_access = StageAccess {
@@ -117,11 +117,12 @@ where
             && access.operation != Operation::Fetch
             && implementation.has(Features::FEAT_PAN),
     };
-    let mut walker = Walker::new(implementation, registers, memory, choices, observer);
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let result = walker
         .check_sctlr_alignment(regime, &stage_access)
         .and_then(|()| walker.full_translate(va, regime, &stage_access));
-    let updates = walker.into_updates(result.as_ref().err());
+    updates.settle(result.as_ref().err());
     let result = result.map_err(|fault| {
         observer.fault(&fault);
         let cause = match access.operation {
@@ -215,7 +216,6 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    let Machine { implementation, registers, memory } = machine;
     let (kind, reads, writes) = match access.operation {
         Stage2Operation::Access(Operation::Fetch) => (Kind::Fetch, false, false),
         Stage2Operation::Access(operation) => (Kind::Data, operation.reads(), operation.writes()),
@@ -226,10 +226,11 @@ where
     let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
     let write = stage_access.reported_as_write();
     let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
-    let mut walker = Walker::new(implementation, registers, memory, choices, observer);
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let stage1 = Seen::both(access.stage1_attributes);
     let result = walker.stage2(ipa, stage1, &stage_access, blame);
-    let updates = walker.into_updates(result.as_ref().err());
+    updates.settle(result.as_ref().err());
     let result = result.inspect_err(|fault| observer.fault(fault)).map(|output| Translation {
         pa: output.pa,
         ipa: Some(ipa),

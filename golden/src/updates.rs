@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::address::Pa;
-use crate::fault::Stage;
+use crate::fault::{Fault, Stage};
 
 /// The most words that one translation can update.
 ///
@@ -58,6 +58,7 @@ pub struct Updates {
 impl Updates {
     /// No updates.
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         const NONE: Update =
             Update { stage: Stage::One, pa: Pa(0), old: 0, new: 0, certainty: Certainty::Certain };
@@ -83,6 +84,7 @@ impl Updates {
 
     /// The value that an update gave this word, if one did.
     #[must_use]
+    #[inline]
     pub fn value(&self, pa: Pa) -> Option<u64> {
         self.iter().find(|update| update.pa == pa).map(|update| update.new)
     }
@@ -111,14 +113,14 @@ impl Updates {
         self.after_stage2_fault = Certainty::Certain;
     }
 
-    /// The updates, now that it is known how the translation ended.
-    pub(crate) fn settled(mut self, stage2_faulted: bool) -> Self {
-        if !stage2_faulted {
+    /// Makes up its mind, now that it is known how the translation ended.
+    #[inline]
+    pub(crate) fn settle(&mut self, fault: Option<&Fault>) {
+        if !fault.is_some_and(|fault| fault.stage == Stage::Two) {
             for update in self.list.get_mut(..self.len).unwrap_or_default() {
                 update.certainty = Certainty::Certain;
             }
         }
-        self
     }
 }
 
