@@ -1,0 +1,3 @@
+//! Suites, and the one module that knows the YAML crate.
+
+pub mod yaml;
