@@ -9,7 +9,9 @@ use golden::{At, El, Machine, Profile, Va, at};
 use link::hello::{Hello, IdRegisters};
 use tables::BuildError;
 
-use crate::campaign::{self, Bench, Campaign, CampaignError, RecordError, Recorder, Tables, Totals};
+use crate::campaign::{
+    self, Bench, Campaign, CampaignError, RecordError, Recorder, Tables, Totals,
+};
 use crate::judge::expectation::instruction;
 use crate::judge::learned::Learned;
 use crate::judge::words;

@@ -44,8 +44,12 @@ fn case(hcr_el2: u64, attributes: Stage2Attributes, flip: u64) -> Case {
         vtcr_el2: vtcr.0,
         ..Registers::default()
     };
-    let format =
-        Format { granule: Granule::K4, start_level: 1, ia_bits: 40, address: AddressFormat::Bits48 };
+    let format = Format {
+        granule: Granule::K4,
+        start_level: 1,
+        ia_bits: 40,
+        address: AddressFormat::Bits48,
+    };
     let mut case = Case::new(registers, format, Place::new(0, 0));
     let mapping = Mapping {
         input: INPUT,
@@ -108,7 +112,8 @@ fn what_at_instructions_can_not_see_does_not_show() {
 /// MemAttr and SH need DC = 1 to show: with DC = 0 stage 1 gives Device-nGnRnE, which hides them.
 #[test]
 fn attributes_hide_behind_device_memory() {
-    let attributes = |mem_attr, sh| Stage2Attributes { mem_attr, s2ap: 3, sh, af: 1, ..Default::default() };
+    let attributes =
+        |mem_attr, sh| Stage2Attributes { mem_attr, s2ap: 3, sh, af: 1, ..Default::default() };
     let answers = |hcr_el2, mem_attr, sh| answers(&case(hcr_el2, attributes(mem_attr, sh), 0));
     assert_eq!(answers(0, 0b1111, 3), answers(0, 0b0101, 0));
     assert_ne!(answers(hcr::DC, 0b1111, 3), answers(hcr::DC, 0b0101, 0));

@@ -275,12 +275,9 @@ impl Engine<'_> {
         let (learned, quarantine) = (&self.learned, &mut self.quarantine);
         let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
         match prepared {
-            Ok(prepared) => {
-                open.skip(&prepared.not_asked);
-                if !prepared.numbers.is_empty() {
-                    return Ok(Some(prepared));
-                }
-            }
+            // What is not asked is counted when the part is answered: it may have to be asked again.
+            Ok(prepared) if !prepared.numbers.is_empty() => return Ok(Some(prepared)),
+            Ok(prepared) => open.skip(&prepared.not_asked),
             Err(error) => {
                 let reason = format!("the case can't be built here: {error}");
                 open.skip(&NotAsked::from([(reason, part.probes.len() as u64)]));
@@ -306,6 +303,7 @@ impl Engine<'_> {
         let Some(flight) = self.in_flight.pop_front() else { return Ok(None) };
         self.deaths_in_a_row = 0;
         self.alone = self.alone.saturating_sub(1);
+        open.skip(&flight.prepared.not_asked);
         // It was built once already, for sending it.
         if let Ok(mut judged) = judged {
             let index = flight.part.index;
@@ -343,6 +341,9 @@ impl Engine<'_> {
         let Some(flight) = guilty else { return Ok(()) };
         let probe = death.cursor.map(|cursor| cursor.probe);
         let index = flight.part.index;
+        if let Some(open) = self.open.get_mut(&index) {
+            open.skip(&flight.prepared.not_asked);
+        }
         match (probe, flight.prepared.numbers.as_slice()) {
             // The cursor names the probe, or there is but one.
             (Some(Some(at)), numbers) if usize::from(at) < numbers.len() => {

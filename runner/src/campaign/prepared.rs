@@ -91,7 +91,8 @@ impl Bench {
                     if expectation.strays_to.is_some() {
                         return Some(STRAYS.to_owned());
                     }
-                    let held = quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
+                    let held =
+                        quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
                     held.then(|| format!("{HELD_BACK} ({})", kind(probe, expectation)))
                 });
                 match reason {
@@ -107,7 +108,9 @@ impl Bench {
             }
             let mut asked = case.clone();
             let mut left = numbers.iter().peekable();
-            asked.retain_probes(|index| left.next_if(|number| usize::from(**number) == index).is_some());
+            asked.retain_probes(|index| {
+                left.next_if(|number| usize::from(**number) == index).is_some()
+            });
             Prepared { case: asked, numbers, expectations, built: tables.built, digest, not_asked }
         })
     }

@@ -34,7 +34,13 @@ impl Judged {
     }
 
     /// A finding about the case as a whole; its probes get no verdict.
-    fn refuse(&mut self, prepared: &Prepared, signature: &str, expectation: String, observation: String) {
+    fn refuse(
+        &mut self,
+        prepared: &Prepared,
+        signature: &str,
+        expectation: String,
+        observation: String,
+    ) {
         self.findings.push(Finding {
             probe: None,
             verdict: Verdict::Mismatch,
@@ -273,10 +279,7 @@ impl Question<'_> {
     }
 }
 
-fn first_difference(
-    wanted: &[(u64, u64)],
-    found: &[(u64, u64)],
-) -> Option<(String, String)> {
+fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(String, String)> {
     let say = |word: Option<&(u64, u64)>| match word {
         Some((pa, value)) => format!("[{pa:#x}] = {value:#018x}"),
         None => "no further word".to_owned(),
