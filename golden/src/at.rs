@@ -218,7 +218,7 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    let Machine { implementation, registers, memory } = machine;
+    let Machine { implementation, registers, .. } = machine;
     at.executable(executed_at, implementation, registers)?;
 
     let hcr = registers.hcr_el2();
@@ -255,12 +255,15 @@ where
         aligned: true,
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
-    let mut walker = Walker::new(implementation, registers, memory, choices, observer);
+    let mut updates = Updates::new();
+    let machine = Machine { registers, ..machine };
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let result = walker.at_translate(at, va, regime, &access);
-    let updates = walker.updates;
+    updates.settle(result.as_ref().err());
     let result = match result {
         Ok((address, seen)) => {
-            let attributes = match ask(&mut walker.noted(), Choice::ParAttributes) {
+            let mut noted = Noted::new(choices, observer);
+            let attributes = match ask(&mut noted, Choice::ParAttributes) {
                 ParAttributes::Translated => Some(seen.translated),
                 ParAttributes::Descriptors => Some(seen.described),
                 ParAttributes::Implemented => None,

@@ -143,6 +143,7 @@ impl MemoryAttributes {
     ///
     /// Source: `S1DecodeMemAttrs`, `S1ConstrainUnpredictableRESMAIR`.
     #[must_use]
+    #[inline]
     pub const fn from_mair(attr: u8, shareability: Shareability, feat_xs: bool) -> Option<Self> {
         let attr = attr as u64;
         let (memory, xs) = match (attr >> 4, attr & 0xf) {
@@ -176,6 +177,7 @@ impl MemoryAttributes {
     /// Allocation hints are stage 1's alone: those here have no meaning.
     ///
     /// Source: `S2DecodeMemAttrs`, `S2DecodeCacheability`.
+    #[inline]
     pub(crate) const fn from_stage2(
         attr: u64,
         shareability: Shareability,
@@ -204,6 +206,7 @@ impl MemoryAttributes {
     ///
     /// Source: `S2CombineS1MemAttrs`.
     #[must_use]
+    #[inline]
     pub fn combined(self, stage2: Self) -> Self {
         let memory = match (self.memory, stage2.memory) {
             (MemoryType::Device(one), MemoryType::Device(two)) => MemoryType::Device(one.min(two)),
@@ -224,6 +227,7 @@ impl MemoryAttributes {
     ///
     /// Source: `EffectiveShareability`.
     #[must_use]
+    #[inline]
     pub fn effective(self) -> Self {
         let forced = self.memory.is_device() || self.memory == MemoryType::NON_CACHEABLE;
         Self { shareability: if forced { Shareability::Outer } else { self.shareability }, ..self }
@@ -234,6 +238,7 @@ impl MemoryAttributes {
     ///
     /// Source: `EncodePARAttrs`.
     #[must_use]
+    #[inline]
     pub fn to_mair(self, feat_xs: bool) -> u8 {
         let no_xs = feat_xs && !self.xs;
         let bits = match self.memory {
@@ -292,6 +297,7 @@ impl Cacheability {
     /// The less cacheable of the two stages, with stage 1's hints.
     ///
     /// Source: `S2CombineS1AttrHints`.
+    #[inline]
     const fn combined(self, stage2: Self) -> Self {
         match (self, stage2) {
             (Self::NonCacheable, _) | (_, Self::NonCacheable) => Self::NonCacheable,
@@ -371,6 +377,8 @@ impl fmt::Display for MemoryAttributes {
                 write!(f, "Normal inner {inner}, outer {outer}")?
             }
         }
-        write!(f, ", {}{}", self.shareability, if self.xs { "" } else { ", nXS" })
+        // Write-back memory has XS = 0 in any case, and needs no mention.
+        let no_xs = if self.xs || self.memory.is_write_back() { "" } else { ", nXS" };
+        write!(f, ", {}{no_xs}", self.shareability)
     }
 }

@@ -8,6 +8,8 @@
 //!  64KB granule: bits 15:12 hold OA[51:48]
 //! ```
 
+use core::fmt;
+
 use crate::granule::{DESCRIPTOR_LOG2, Granule};
 use crate::implementation::{Features, Implementation};
 use crate::level::Level;
@@ -47,6 +49,17 @@ pub struct Format {
     pa_bits: u8,
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { granule, ds, ia_bits, oa_bits, start, .. } = self;
+        let ds = if *ds { ", DS" } else { "" };
+        write!(
+            f,
+            "{granule} granule{ds}, input {ia_bits} bits, output {oa_bits} bits, from level {start}"
+        )
+    }
+}
+
 /// The type of a descriptor (the pseudocode's `DescriptorType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Descriptor {
@@ -72,6 +85,7 @@ impl Format {
     }
 
     /// Source: `AArch64.DecodeDescriptorType`.
+    #[inline]
     pub(crate) fn decode(&self, descriptor: u64, level: Level) -> Descriptor {
         if descriptor & VALID == 0 {
             return Descriptor::Invalid(Rule::DescriptorInvalid);
@@ -89,6 +103,7 @@ impl Format {
     /// The address in a descriptor, from bit `lsb` up.
     ///
     /// Source: `AArch64.LeafBase`, `AArch64.NextTableBase`.
+    #[inline]
     fn address(&self, descriptor: u64, lsb: u32) -> u64 {
         let low = descriptor & ones(48) & !ones(lsb);
         let high = match self.granule {
@@ -103,11 +118,13 @@ impl Format {
     /// Does the contiguous bit take effect in a leaf at this level?
     ///
     /// Source: `AArch64.ContiguousBit`.
+    #[inline]
     pub(crate) fn is_contiguous(&self, descriptor: u64, level: Level) -> bool {
         descriptor & CONTIGUOUS != 0 && self.granule.contiguous_log2(level) > 0
     }
 
     /// The size of what a leaf at this level maps, log2: the whole contiguous range, if it is part of one.
+    #[inline]
     pub(crate) fn range_bits(&self, level: Level, contiguous: bool) -> u32 {
         let group = if contiguous { self.granule.contiguous_log2(level) } else { 0 };
         self.granule.leaf_bits(level) + group
@@ -117,6 +134,7 @@ impl Format {
     /// contiguous bit is the whole group's, come from the input address.
     ///
     /// Source: `StageOA`.
+    #[inline]
     pub(crate) fn output(&self, descriptor: u64, level: Level, contiguous: bool, ia: u64) -> u64 {
         let base = self.address(descriptor, self.granule.leaf_bits(level));
         let within = ones(self.range_bits(level, contiguous));
@@ -126,6 +144,7 @@ impl Format {
     /// The place of the entry for an input address in the first table.
     ///
     /// Source: `AArch64.S1SLTTEntryAddress`, `AArch64.S2SLTTEntryAddress`.
+    #[inline]
     pub(crate) fn first_offset(&self, ia: u64) -> u64 {
         (ia & ones(self.ia_bits)) >> self.granule.leaf_bits(self.start) << DESCRIPTOR_LOG2
     }
@@ -133,6 +152,7 @@ impl Format {
     /// The place of the entry for an input address in a table of a later level.
     ///
     /// Source: `AArch64.TTEntryAddress`.
+    #[inline]
     pub(crate) fn offset(&self, ia: u64, level: Level) -> u64 {
         (ia >> self.granule.leaf_bits(level) & ones(self.granule.stride())) << DESCRIPTOR_LOG2
     }
@@ -140,11 +160,13 @@ impl Format {
     /// Is an address beyond the output size?
     ///
     /// Source: `AArch64.OAOutOfRange`.
+    #[inline]
     pub(crate) const fn out_of_range(&self, address: u64) -> bool {
         address >> self.oa_bits != 0
     }
 
     /// log2 of the alignment of the first table, in bytes.
+    #[inline]
     pub(crate) fn base_alignment(&self, wide: bool) -> u32 {
         let entries = self.ia_bits.saturating_sub(self.granule.leaf_bits(self.start));
         let alignment = entries + DESCRIPTOR_LOG2;
@@ -153,6 +175,7 @@ impl Format {
 
     /// Does a table base register hold address bits 51:48, in its bits 5:2? `ps` is the encoded output
     /// size.
+    #[inline]
     pub(crate) const fn has_wide_base(&self, ps: u64) -> bool {
         self.ds || self.lpa && matches!(self.granule, Granule::K64) && ps == PS_52
     }
@@ -167,6 +190,7 @@ impl Format {
     /// ```
     ///
     /// Source: `AArch64.S1TTBaseAddress`, `AArch64.S2TTBaseAddress`.
+    #[inline]
     pub(crate) fn base(&self, ttbr: u64, ps: u64) -> (u64, u64) {
         let wide = self.has_wide_base(ps);
         let address = if wide {

@@ -113,9 +113,9 @@ fn esr(fault: &Fault, cause: Cause, same_el: bool) -> Masked {
         } else if fault.write {
             value |= 1 << WNR;
         }
-        if fault.kind == FaultKind::Permission && fault.dirty_bit {
-            value |= ISS2_DIRTY_BIT;
-        }
+    }
+    if fault.kind == FaultKind::Permission && fault.dirty_bit {
+        value |= ISS2_DIRTY_BIT;
     }
     if fault.kind.is_external_abort() {
         mask &= !(1 << EA);

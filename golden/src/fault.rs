@@ -63,13 +63,13 @@ impl FaultKind {
     #[must_use]
     pub const fn status_code(self, level: Level) -> u64 {
         let (base, at_minus_1) = match self {
-            Self::AddressSize => (0b0000_00, 0b10_1001),
-            Self::Translation => (0b0001_00, 0b10_1011),
+            Self::AddressSize => (0b00_0000, 0b10_1001),
+            Self::Translation => (0b00_0100, 0b10_1011),
             // There is no leaf at level -1, and so no fault of a leaf. The base is used all the same,
             // so that the function has a value everywhere.
-            Self::AccessFlag => (0b0010_00, 0b0010_00),
-            Self::Permission => (0b0011_00, 0b0011_00),
-            Self::ExternalAbortOnWalk => (0b0101_00, 0b01_0011),
+            Self::AccessFlag => (0b00_1000, 0b00_1000),
+            Self::Permission => (0b00_1100, 0b00_1100),
+            Self::ExternalAbortOnWalk => (0b01_0100, 0b01_0011),
             Self::Alignment => return 0b10_0001,
             Self::TlbConflict => return 0b11_0000,
             Self::UnsupportedUpdate => return 0b11_0001,

@@ -23,6 +23,7 @@ impl Granule {
     ///
     /// Source: `TGxGranuleBits`.
     #[must_use]
+    #[inline]
     pub const fn bits(self) -> u32 {
         match self {
             Self::K4 => 12,
@@ -33,6 +34,7 @@ impl Granule {
 
     /// Input address bits resolved by one full table: 9, 11 or 13.
     #[must_use]
+    #[inline]
     pub const fn stride(self) -> u32 {
         self.bits() - DESCRIPTOR_LOG2
     }
@@ -41,6 +43,7 @@ impl Granule {
     ///
     /// Source: `TranslationSize`.
     #[must_use]
+    #[inline]
     pub const fn leaf_bits(self, level: Level) -> u32 {
         self.bits() + level.below() * self.stride()
     }
@@ -49,6 +52,7 @@ impl Granule {
     ///
     /// Source: `AArch64.BlockDescSupported`.
     #[must_use]
+    #[inline]
     pub const fn has_blocks(self, level: Level, ds: bool, pa_bits: u8) -> bool {
         match (self, level.get()) {
             (_, 2) | (Self::K4, 1) => true,
@@ -63,6 +67,7 @@ impl Granule {
     ///
     /// Source: `ContiguousSize`, `AArch64.ContiguousBit`.
     #[must_use]
+    #[inline]
     pub const fn contiguous_log2(self, level: Level) -> u32 {
         match (self, level.get()) {
             (Self::K4, 1..=3) => 4,

@@ -44,6 +44,7 @@ mod choices;
 mod descriptor;
 mod el;
 mod exception;
+pub mod explain;
 mod fault;
 mod granule;
 mod implementation;

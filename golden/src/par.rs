@@ -28,6 +28,7 @@ const FAULT_IMPLEMENTATION_DEFINED: u64 = 0xffff << 48;
 /// `PAR_EL1` after a translation to this address. `attributes` of `None` leaves ATTR and SH undetermined.
 ///
 /// Source: `AArch64.EncodePAR`, `PAREncodeShareability`.
+#[inline]
 pub(crate) fn success(
     address: u64,
     attributes: Option<MemoryAttributes>,
@@ -52,6 +53,7 @@ pub(crate) fn success(
 /// `PAR_EL1` after a translation that ended in this fault.
 ///
 /// Source: `AArch64.EncodePAR`, `AArch64.PARFaultStatus`.
+#[inline]
 pub(crate) fn fault(fault: &Fault) -> Masked {
     let mut value = F | fault.status_code() << 1 | BIT_11;
     if fault.s1_walk {

@@ -99,6 +99,7 @@ fn perm(register: u64, index: u32) -> u64 {
 /// What stage 1 lets this access do.
 ///
 /// Source: `AArch64.S1ComputePermissions`, `AArch64.S1ApplyOutputPerms`.
+#[inline]
 pub(crate) fn stage1(
     descriptor: u64,
     limits: TableLimits,
@@ -115,6 +116,7 @@ pub(crate) fn stage1(
 /// What stage 2 lets an access from this exception level do.
 ///
 /// Source: `AArch64.S2ComputePermissions`, `AArch64.S2ApplyOutputPerms`.
+#[inline]
 pub(crate) fn stage2(descriptor: u64, params: &Stage2Params, access: &StageAccess) -> Permissions {
     if params.s2pie {
         indirect::stage2(descriptor, params, access)

@@ -117,7 +117,8 @@ impl Field {
 
 /// The value of bits `msb..=lsb` of a register.
 pub(crate) const fn bits(register: u64, msb: u8, lsb: u8) -> u64 {
-    register << (63 - msb as u32 & 63) >> (63 - msb as u32 + lsb as u32 & 63)
+    let above = 63 - (msb as u32 & 63);
+    (register << above) >> ((above + lsb as u32) & 63)
 }
 
 /// A view of a register: one method for each field, and the list of them, which a test holds against

@@ -25,15 +25,6 @@ pub(crate) struct Stage1Output {
     pub attributes: Seen,
     /// The level of the leaf; `None` if stage 1 is off.
     pub level: Option<Level>,
-    /// Updates from this one on were made for the leaf: if stage 2 then faults, they need not be.
-    pub leaf_updates: usize,
-}
-
-/// A descriptor's place, as stage 1 sees it and as memory does.
-#[derive(Clone, Copy)]
-struct Place {
-    ipa: Ipa,
-    pa: Pa,
 }
 
 impl<M, C, O> Walker<'_, M, C, O>
@@ -95,7 +86,7 @@ where
 
         let mut retries = 0;
         loop {
-            let (entry, place, limits) = self.stage1_walk(&params, va, access, blame)?;
+            let (entry, ipa, limits) = self.stage1_walk(&params, va, access, blame)?;
             let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha)?;
             let described = self.stage1_attributes(&params, entry.descriptor);
             let permissions = permissions::stage1(entry.descriptor, limits, &params, access);
@@ -122,7 +113,6 @@ where
                     )
                 });
 
-            let leaf_updates = self.updates.len();
             let old = entry.descriptor;
             let written = if params.pie || old & DBM != 0 { old & !AP_READ_ONLY } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
@@ -134,7 +124,7 @@ where
                 };
                 let level = entry.level;
                 let swapped =
-                    self.stage1_update(&params, (entry, place), (old, new), access, so_far, level)?;
+                    self.stage1_update(&params, (entry, ipa), (old, new), access, so_far, level)?;
                 if !swapped && retries < MAX_RETRIES {
                     retries += 1;
                     continue;
@@ -150,7 +140,7 @@ where
                 attributes: address,
             });
             let level = Some(entry.level);
-            return Ok(Stage1Output { ipa: Ipa(output), attributes, level, leaf_updates });
+            return Ok(Stage1Output { ipa: Ipa(output), attributes, level });
         }
     }
 
@@ -190,15 +180,10 @@ where
         let address = va.0 & ones(ADDRESS_BITS);
         self.observer.output(Output { stage: Stage::One, address, attributes });
         let attributes = Seen::both(attributes);
-        Ok(Stage1Output {
-            ipa: Ipa(address),
-            attributes,
-            level: None,
-            leaf_updates: self.updates.len(),
-        })
+        Ok(Stage1Output { ipa: Ipa(address), attributes, level: None })
     }
 
-    /// Walks to the leaf: the entry, where it lies, and what the tables above it take away.
+    /// Walks to the leaf: the entry, its address in the eyes of stage 1, and what the tables above it take away.
     ///
     /// Source: `AArch64.S1Walk`.
     fn stage1_walk(
@@ -207,7 +192,7 @@ where
         va: Va,
         access: &StageAccess,
         blame: Blame,
-    ) -> Result<(Entry, Place, TableLimits), Fault> {
+    ) -> Result<(Entry, Ipa, TableLimits), Fault> {
         let format = &params.format;
         let mut level = format.start;
         let mut limits = TableLimits::default();
@@ -219,14 +204,13 @@ where
         let mut retries = 0;
         loop {
             let pa = self.stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)?;
-            let place = Place { ipa, pa };
             let descriptor = self.fetch(blame, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
                 .select(format, found, params.ee, params.ha)
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
-                Descriptor::Leaf => return Ok((entry, place, limits)),
+                Descriptor::Leaf => return Ok((entry, ipa, limits)),
                 Descriptor::Invalid(rule) => {
                     return Err(self.fails(blame, FaultKind::Translation, level, rule));
                 }
@@ -245,7 +229,7 @@ where
                         && old & AF == 0
                         && !self.stage1_update(
                             params,
-                            (entry, place),
+                            (entry, ipa),
                             (old, old | AF),
                             access,
                             blame,
@@ -286,15 +270,19 @@ where
     fn stage1_update(
         &mut self,
         params: &Stage1Params,
-        (entry, place): (Entry, Place),
+        (entry, ipa): (Entry, Ipa),
         change: (u64, u64),
         access: &StageAccess,
         blame: Blame,
         level: Level,
     ) -> Result<bool, Fault> {
-        self.stage1_descriptor(params.regime, place.ipa, &access.walk_update(), blame)?;
-        let pa = if entry.pa == place.pa { place.pa } else { entry.pa };
-        self.swap(blame, level, pa, params.ee, change)
+        // What is updated from here on need not be, if stage 2 faults in the end.
+        self.updates.begin_provisional();
+        let swapped = self
+            .stage1_descriptor(params.regime, ipa, &access.walk_update(), blame)
+            .and_then(|_| self.swap(blame, level, entry.pa, params.ee, change));
+        self.updates.end_provisional();
+        swapped
     }
 
     /// What the leaf says about memory.

@@ -103,7 +103,7 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    let Machine { implementation, registers, memory } = machine;
+    let Machine { implementation, registers, .. } = machine;
     let el = permissions_el(&access, implementation, registers);
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
     let stage_access = StageAccess {
@@ -112,13 +112,17 @@ where
         reads: access.operation.reads(),
         writes: access.operation.writes(),
         aligned: access.aligned,
-        pan: access.pan && implementation.has(Features::FEAT_PAN),
+        // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
+        pan: access.pan
+            && access.operation != Operation::Fetch
+            && implementation.has(Features::FEAT_PAN),
     };
-    let mut walker = Walker::new(implementation, registers, memory, choices, observer);
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let result = walker
         .check_sctlr_alignment(regime, &stage_access)
         .and_then(|()| walker.full_translate(va, regime, &stage_access));
-    let updates = walker.updates;
+    updates.settle(result.as_ref().err());
     let result = result.map_err(|fault| {
         observer.fault(&fault);
         let cause = match access.operation {
@@ -212,7 +216,6 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    let Machine { implementation, registers, memory } = machine;
     let (kind, reads, writes) = match access.operation {
         Stage2Operation::Access(Operation::Fetch) => (Kind::Fetch, false, false),
         Stage2Operation::Access(operation) => (Kind::Data, operation.reads(), operation.writes()),
@@ -223,10 +226,11 @@ where
     let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
     let write = stage_access.reported_as_write();
     let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
-    let mut walker = Walker::new(implementation, registers, memory, choices, observer);
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let stage1 = Seen::both(access.stage1_attributes);
     let result = walker.stage2(ipa, stage1, &stage_access, blame);
-    let updates = walker.updates;
+    updates.settle(result.as_ref().err());
     let result = result.inspect_err(|fault| observer.fault(fault)).map(|output| Translation {
         pa: output.pa,
         ipa: Some(ipa),
@@ -272,8 +276,7 @@ where
         })
     }
 
-    /// Stage 2 of an access that stage 1 let through. If it faults, the update of stage 1's leaf need not
-    /// have been made.
+    /// Stage 2 of an access that stage 1 let through.
     pub fn stage2_of(
         &mut self,
         stage1: &Stage1Output,
@@ -281,9 +284,7 @@ where
     ) -> Result<Stage2Output, Fault> {
         let write = access.reported_as_write();
         let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
-        let leaf_updates = stage1.leaf_updates..self.updates.len();
         self.stage2(stage1.ipa, stage1.attributes, access, blame)
-            .inspect_err(|_| self.updates.loosen(leaf_updates))
     }
 
     /// Source: `AArch64.UnalignedAccessFaults`.

@@ -17,6 +17,7 @@ use crate::params::Stage2Params;
 use crate::permissions::Permissions;
 use crate::registers::Registers;
 use crate::rule::Rule;
+use crate::translate::Machine;
 use crate::updates::Updates;
 
 /// One translation under way.
@@ -26,7 +27,7 @@ pub(crate) struct Walker<'a, M: ?Sized, C: ?Sized, O: ?Sized> {
     pub memory: &'a M,
     pub choices: &'a mut C,
     pub observer: &'a mut O,
-    pub updates: Updates,
+    pub updates: &'a mut Updates,
     /// Resolved at the first use of stage 2.
     pub stage2_params: Option<Result<Stage2Params, Rule>>,
 }
@@ -105,21 +106,13 @@ where
     O: Observer + ?Sized,
 {
     pub fn new(
-        pe: &'a Implementation,
-        registers: &'a Registers,
-        memory: &'a M,
+        machine: Machine<'a, M>,
         choices: &'a mut C,
         observer: &'a mut O,
+        updates: &'a mut Updates,
     ) -> Self {
-        Self {
-            pe,
-            registers,
-            memory,
-            choices,
-            observer,
-            updates: Updates::new(),
-            stage2_params: None,
-        }
+        let Machine { implementation: pe, registers, memory } = machine;
+        Self { pe, registers, memory, choices, observer, updates, stage2_params: None }
     }
 
     pub fn noted(&mut self) -> Noted<'_, C, O> {
@@ -199,7 +192,8 @@ where
             return Ok(false);
         }
         self.memory.update(pa).map_err(|refusal| self.refused(blame, level, refusal))?;
-        if let Some(update) = self.updates.push(pa, ordered(old, ee), ordered(new, ee)) {
+        if let Some(update) = self.updates.push(blame.stage, pa, ordered(old, ee), ordered(new, ee))
+        {
             for (bit, rule) in [(AF, Rule::AccessFlagUpdate), (AP_READ_ONLY, Rule::DirtyUpdate)] {
                 if (old ^ new) & bit != 0 {
                     self.observer.rule(blame.stage, rule);

@@ -6,7 +6,13 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod campaign;
+pub mod judge;
 pub mod payload;
+pub mod pe;
+pub mod plan;
+pub mod replay;
+pub mod simulation;
 pub mod suite;
 pub mod target;
 pub mod verdict;

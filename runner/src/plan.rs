@@ -42,7 +42,12 @@ pub struct Plan {
 
 impl Plan {
     /// The plan for a PE with these abilities and this memory.
-    pub fn new(generators: Vec<Generator>, abilities: Abilities, map: MemoryMap, seed: u64) -> Self {
+    pub fn new(
+        generators: Vec<Generator>,
+        abilities: Abilities,
+        map: MemoryMap,
+        seed: u64,
+    ) -> Self {
         let counted = |generator: Generator| {
             let count = match &generator {
                 Generator::Random { cases, .. } => cases.unwrap_or(u64::MAX),
@@ -88,7 +93,9 @@ impl Plan {
         let (abilities, map) = (&self.abilities, &self.map);
         Some(match &self.generators[number].0 {
             Generator::Random { space, .. } => random::draw(space, abilities, map, seed, local),
-            Generator::Shapes { space, .. } => exhaustive::shape(space, abilities, map, seed, local),
+            Generator::Shapes { space, .. } => {
+                exhaustive::shape(space, abilities, map, seed, local)
+            }
             Generator::Legality { space } => {
                 exhaustive::legality(space, abilities, map, seed, local)
             }

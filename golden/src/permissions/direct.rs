@@ -17,6 +17,7 @@ const UXN: u64 = 1 << 54;
 const PXN: u64 = 1 << 53;
 
 /// Source: `AArch64.S1DirectBasePermissions`, `AArch64.S1ApplyOutputPerms`.
+#[inline]
 pub(super) fn stage1(
     descriptor: u64,
     limits: TableLimits,
@@ -58,6 +59,7 @@ pub(super) fn stage1(
 }
 
 /// Source: `AArch64.S2DirectBasePermissions`, `AArch64.S2ApplyOutputPerms`.
+#[inline]
 pub(super) fn stage2(descriptor: u64, params: &Stage2Params, el: El) -> Permissions {
     let xn = descriptor & UXN != 0;
     // XN[1:0] with FEAT_XNX: 00 both, 01 EL0 only, 10 none, 11 EL1 only. Without it, XN[1] decides.

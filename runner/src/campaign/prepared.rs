@@ -91,7 +91,8 @@ impl Bench {
                     if expectation.strays_to.is_some() {
                         return Some(STRAYS.to_owned());
                     }
-                    let held = quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
+                    let held =
+                        quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
                     held.then(|| format!("{HELD_BACK} ({})", kind(probe, expectation)))
                 });
                 match reason {
@@ -107,7 +108,9 @@ impl Bench {
             }
             let mut asked = case.clone();
             let mut left = numbers.iter().peekable();
-            asked.retain_probes(|index| left.next_if(|number| usize::from(**number) == index).is_some());
+            asked.retain_probes(|index| {
+                left.next_if(|number| usize::from(**number) == index).is_some()
+            });
             Prepared { case: asked, numbers, expectations, built: tables.built, digest, not_asked }
         })
     }
@@ -116,7 +119,7 @@ impl Bench {
 /// The kind of a probe: what it asks, and what is expected of it.
 pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     let operation = probe.operation().map_or("?", case::probe::Operation::name);
-    let expected = expectation.outcomes.first().map(|allowed| words::class_of(&allowed.outcome));
+    let expected = expectation.outcomes.first().map(|allowed| words::class_of(&allowed.result));
     format!("{operation}: {}", expected.unwrap_or_default())
 }
 
@@ -139,6 +142,11 @@ impl Tables<'_> {
         expect(self.pe, &self.registers, self.memory, learned.profile(), probe)
     }
 
+    /// The PE that is judged.
+    pub const fn pe(&self) -> &Implementation {
+        self.pe
+    }
+
     /// Changes the tables as the target's hardware did.
     pub fn update(&mut self, pa: u64, value: u64) {
         self.memory.write(pa, value);
@@ -151,7 +159,7 @@ impl Tables<'_> {
     }
 
     /// Changes the tables as the hardware is most likely to.
-    fn forecast(&mut self, expectation: &Expectation) {
+    pub fn forecast(&mut self, expectation: &Expectation) {
         let updates = expectation.outcomes.first().map(|allowed| &allowed.updates[..]);
         for update in updates.unwrap_or_default() {
             self.memory.write(update.pa.0, update.new);

@@ -7,7 +7,7 @@ use case::CaseRef;
 use case::mapping::{Mapping, Stage2Attributes};
 use case::probe::{Operation, Probe};
 use case::vtcr::hcr;
-use golden::{AtOutcome, Masked};
+use golden::{AtResult, Masked};
 
 /// `VTCR_EL2.HA`.
 const VTCR_HA: u64 = 1 << 21;
@@ -21,7 +21,7 @@ const TRANSLATION: u64 = 0b00_01;
 const ACCESS_FLAG: u64 = 0b00_10;
 const PERMISSION: u64 = 0b00_11;
 
-/// What is wrong with `outcome`, the reference walker's answer to `probe`; `None` where it is what the
+/// What is wrong with `result`, the reference walker's answer to `probe`; `None` where it is what the
 /// mappings of `case` ask for, or where they do not determine it.
 ///
 /// `pa_bits` is the PE's physical address size: with stage 1 off, larger addresses never reach
@@ -29,10 +29,10 @@ const PERMISSION: u64 = 0b00_11;
 pub fn violated(
     case: CaseRef<'_>,
     probe: &Probe,
-    outcome: &AtOutcome,
+    result: &AtResult,
     pa_bits: u8,
 ) -> Option<String> {
-    let AtOutcome::Par(par) = outcome else {
+    let AtResult::Par { par, .. } = result else {
         return Some("a walk in the case's own tables took an exception".into());
     };
     if probe.address >> pa_bits != 0 {
@@ -46,7 +46,8 @@ pub fn violated(
             if found != pa & !0xfff {
                 return Some(format!("it is mapped to {pa:#x}, but the walk gave {found:#x}"));
             }
-            let wrong_attr = attr.is_some_and(|(value, mask)| (par.value >> 56 ^ value) & mask != 0);
+            let wrong_attr =
+                attr.is_some_and(|(value, mask)| (without_xs(par.value >> 56) ^ value) & mask != 0);
             let wrong_sh = sh.is_some_and(|sh| par.value >> 7 & 3 != sh);
             (wrong_attr || wrong_sh).then(|| format!("its memory attributes are not in {par}"))
         }
@@ -60,7 +61,7 @@ pub fn violated(
 fn fault(par: &Masked) -> Option<u64> {
     let failed = par.value & 1 == 1;
     let status = par.value >> 1 & 0x3f;
-    failed.then(|| if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
+    failed.then_some(if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
 }
 
 /// What the mappings ask for.
@@ -134,13 +135,22 @@ fn attributes_wanted(
             (outer << 4 | inner, outer_mask << 4 | inner_mask)
         }
     };
-    let cacheable = attr.0 & 0x88 != 0;
+    let cacheable = attr.0 >> 4 != 0 && attr.0 & 0x88 != 0;
     let sh = (registers.vtcr_el2 & VTCR_DS == 0).then_some(match cacheable {
         // Device and fully Non-cacheable memory is Outer Shareable.
         false => 0b10,
         true => u64::from(attributes.sh),
     });
     (Some(attr), sh)
+}
+
+/// `ATTR` with the encodings that FEAT_XS adds for XS = 0 replaced by those that they vary.
+const fn without_xs(attr: u64) -> u64 {
+    match attr {
+        0x40 => 0x44,
+        0xa0 => 0xaa,
+        _ => attr,
+    }
 }
 
 /// The nibble of `PAR_EL1.ATTR` for a two-bit cacheability, value and mask: the allocation hints are

@@ -77,7 +77,8 @@ impl Learned {
     pub fn learn(&mut self, fitting: &[&Allowed]) -> bool {
         let mut settled = false;
         let asked = fitting.iter().flat_map(|outcome| &outcome.asked);
-        let defined = asked.filter(|asked| asked.choice.openness() == Openness::ImplementationDefined);
+        let defined =
+            asked.filter(|asked| asked.choice.openness() == Openness::ImplementationDefined);
         for choice in defined.map(|asked| asked.choice) {
             let answers = fitting.iter().fold(0, |answers, outcome| {
                 let asked = outcome.asked.iter().find(|asked| asked.choice == choice);
@@ -118,7 +119,7 @@ fn answers(choice: Choice) -> String {
 
 #[cfg(test)]
 mod tests {
-    use golden::{Asked, AtOutcome, Masked};
+    use golden::{Asked, AtResult, Masked};
 
     use super::*;
 
@@ -129,7 +130,7 @@ mod tests {
             count: 2,
         });
         Allowed {
-            outcome: AtOutcome::Par(Masked::exact(0)),
+            result: AtResult::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
             asked: asked.collect(),
         }

@@ -9,7 +9,7 @@ pub mod intent;
 pub mod learned;
 pub mod words;
 
-use golden::{AtOutcome, Update as Expected};
+use golden::{AtResult, Certainty, Update as Expected};
 use link::observations::{Exception, Update};
 
 use expectation::{Allowed, Expectation};
@@ -33,7 +33,7 @@ pub fn conforms(
     learned: &mut Learned,
 ) -> bool {
     let fits = |allowed: &&Allowed| {
-        admits(&allowed.outcome, observation) && updated(&allowed.updates, updates)
+        admits(&allowed.result, observation) && updated(&allowed.updates, updates)
     };
     // Nearly always one outcome, by no choice: nothing to learn.
     if let [only] = &expectation.outcomes[..]
@@ -47,13 +47,17 @@ pub fn conforms(
     !fitting.is_empty()
 }
 
-fn admits(outcome: &AtOutcome, observation: &Observation<'_>) -> bool {
-    match (outcome, observation) {
-        (AtOutcome::Par(par), Observation::Par(value)) => par.admits(*value),
-        (AtOutcome::Exception(wanted), Observation::Exception(found)) => {
+/// The field of `HPFAR_EL2` that holds the faulting IPA.
+const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
+
+fn admits(result: &AtResult, observation: &Observation<'_>) -> bool {
+    match (result, observation) {
+        (AtResult::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
+        (AtResult::Exception(abort), Observation::Exception(found)) => {
+            let wanted = &abort.exception;
             wanted.esr.admits(found.esr)
-                && wanted.far.admits(found.far)
-                && wanted.hpfar.admits(found.hpfar)
+                && wanted.far.0 == found.far
+                && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
         }
         _ => false,
     }
@@ -65,7 +69,7 @@ fn updated(expected: &[Expected], observed: &[Update]) -> bool {
         let change = observed.iter().find(|update| update.pa == wanted.pa.0);
         match change {
             Some(update) => update.value == wanted.new,
-            None => wanted.certainty == golden::Certainty::Permitted,
+            None => wanted.certainty == Certainty::Permitted,
         }
     };
     let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);

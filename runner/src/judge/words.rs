@@ -1,7 +1,7 @@
 //! Observations and expectations in words.
 
 use case::probe::Probe;
-use golden::{AtOutcome, FaultKind};
+use golden::{AtResult, FaultKind};
 use link::observations::Exception;
 
 use super::Observation;
@@ -17,7 +17,7 @@ pub fn question(probe: &Probe) -> String {
 
 /// An outcome that is allowed, with the choices behind it.
 pub fn allowed(allowed: &Allowed) -> String {
-    let mut words = outcome(&allowed.outcome);
+    let mut words = result(&allowed.result);
     for update in &allowed.updates {
         words += &format!("; descriptor {update}");
     }
@@ -28,19 +28,10 @@ pub fn allowed(allowed: &Allowed) -> String {
     words
 }
 
-fn outcome(outcome: &AtOutcome) -> String {
-    match outcome {
-        AtOutcome::Par(masked) => {
-            let mask = match masked.mask {
-                u64::MAX => String::new(),
-                mask => format!(" under mask {mask:#x}"),
-            };
-            format!("PAR_EL1 {:#x}{mask}: {}", masked.value, par(masked.value))
-        }
-        AtOutcome::Exception(exception) => {
-            let status = exception.esr.value & 0x3f;
-            format!("an exception, ESR_EL{} {}: {}", exception.target, exception.esr, fault_name(status))
-        }
+fn result(result: &AtResult) -> String {
+    match result {
+        AtResult::Par { par: masked, .. } => format!("PAR_EL1 {masked}: {}", par(masked.value)),
+        AtResult::Exception(abort) => format!("an exception: {abort}"),
     }
 }
 
@@ -61,18 +52,18 @@ fn exception_words(exception: &Exception) -> String {
 }
 
 /// The kind of an outcome without addresses, for grouping findings.
-pub fn kind_of_outcome(outcome: &AtOutcome) -> String {
-    match outcome {
-        AtOutcome::Par(masked) => kind_of_par(masked.value),
-        AtOutcome::Exception(exception) => {
-            format!("exception {}", fault_name(exception.esr.value & 0x3f))
+pub fn kind_of_result(result: &AtResult) -> String {
+    match result {
+        AtResult::Par { par, .. } => kind_of_par(par.value),
+        AtResult::Exception(abort) => {
+            format!("exception {}", fault_name(abort.exception.esr.value & 0x3f))
         }
     }
 }
 
 /// The kind of an outcome without addresses and levels, for telling what kills a target.
-pub fn class_of(outcome: &AtOutcome) -> String {
-    let kind = kind_of_outcome(outcome);
+pub fn class_of(result: &AtResult) -> String {
+    let kind = kind_of_result(result);
     kind.split(", level").next().unwrap_or_default().to_owned()
 }
 
@@ -80,7 +71,9 @@ pub fn class_of(outcome: &AtOutcome) -> String {
 pub fn kind_of_observation(observation: &Observation<'_>) -> String {
     match observation {
         Observation::Par(value) => kind_of_par(*value),
-        Observation::Exception(exception) => format!("exception {}", fault_name(exception.esr & 0x3f)),
+        Observation::Exception(exception) => {
+            format!("exception {}", fault_name(exception.esr & 0x3f))
+        }
     }
 }
 
@@ -134,10 +127,7 @@ mod tests {
             words(0xff00_0004_5678_9b80),
             "PAR_EL1 0xff00000456789b80: PA 0x456789000, ATTR 0xff, SH 0b11"
         );
-        assert_eq!(
-            words(0xa1b),
-            "PAR_EL1 0xa1b: stage 2 Permission fault, level 1"
-        );
+        assert_eq!(words(0xa1b), "PAR_EL1 0xa1b: stage 2 Permission fault, level 1");
         assert_eq!(
             words(0xb57),
             "PAR_EL1 0xb57: stage 2 Translation fault, level -1 on a stage 1 walk"
