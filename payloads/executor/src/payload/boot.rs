@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  start.S --> boot: registers, device tree, console, timer      MMU off
-//!                    Home::enter                                 MMU on
+//!                    Home::enter                                 MMU on, device tree out of sight
 //!                    Hello --> serve
 //! ```
 
@@ -85,6 +85,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
     asm::isb();
 
     let mailbox = config().mailbox;
+    let free = free_ram(&machine, tree, mailbox);
     let ranges = console().range().into_iter();
     let ranges = ranges.chain((mailbox != 0).then(|| Mailbox::range(mailbox)));
     // SAFETY: once, MMU off; console and mailbox are what device tree and configuration say.
@@ -92,7 +93,6 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         last_words::speak(Epitaph { reason: Epitaph::BAD_CONFIGURATION, ..Epitaph::default() })
     };
 
-    let free = free_ram(&machine, tree, mailbox);
     let mut regions = [Region::default(); MAX_REGIONS];
     regions.iter_mut().zip(&free).for_each(|(slot, region)| *slot = *region);
     let hello = Hello {
