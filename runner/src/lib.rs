@@ -6,4 +6,5 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod suite;
 pub mod verdict;
