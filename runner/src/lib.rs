@@ -6,5 +6,11 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod cli;
+pub mod commands;
+pub mod exit;
+pub mod failure;
+pub mod output;
+pub mod report;
 pub mod suite;
 pub mod verdict;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 /// A whole number from `LOW` to `HIGH`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,12 @@ impl<const LOW: u64, const HIGH: u64> Bounded<LOW, HIGH> {
 impl<'de, const LOW: u64, const HIGH: u64> Deserialize<'de> for Bounded<LOW, HIGH> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::checked(u64::deserialize(deserializer)?)
+    }
+}
+
+impl<const LOW: u64, const HIGH: u64> Serialize for Bounded<LOW, HIGH> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

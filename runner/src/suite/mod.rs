@@ -19,7 +19,7 @@ pub mod yaml;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::bounded::Bounded;
 use self::generator::{Generator, GeneratorFields, MANY};
@@ -68,7 +68,8 @@ pub(crate) struct SuiteFields {
 }
 
 /// What a command line changes of a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Overrides {
     /// Another seed.
     pub seed: Option<u64>,

@@ -74,7 +74,11 @@ pub struct Origin {
 /// indentation.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "CaseFields")]
-#[schemars(with = "CaseFields")]
+#[schemars(
+    with = "CaseFields",
+    rename = "Case",
+    description = "One set-up of translation registers and tables, with its probes."
+)]
 pub struct CaseText(pub Box<Case>);
 
 /// A case file that can't be used.
