@@ -1,2 +1,92 @@
-//! The reference walker.
+//! The golden reference walker: address translation of the Arm A-profile architecture (VMSAv8-64, Armv9.4-A),
+//! for the Non-secure state, as the architecture's own pseudocode has it.
+//!
+//! It answers what a PE must do with given system registers and translation tables: the output address and
+//! attributes, the fault and its syndrome, the descriptors that hardware updates, and, where the
+//! architecture leaves something open, every answer that it allows.
+//!
+//! # Map
+//!
+//! A question, and its answer:
+//!
+//! - [`access()`]: a load, store, atomic or fetch by an instruction: a [`Translation`], or an [`Abort`] with its
+//!   [`Fault`] and [`Exception`].
+//! - [`at()`]: an address translation instruction ([`At`]): `PAR_EL1` or an exception.
+//! - [`stage2_translate`]: stage 2 alone, given what stage 1 made of the access.
+//! - [`Stage2Params::resolve`]: is a stage 2 configuration legal, and what does it come to?
+//! - [`allowed()`]: all outcomes that open choices allow, with the choices behind each.
+//!
+//! What it depends on: the [`Implementation`] (from ID registers), [`Registers`], a [`PhysicalMemory`], and
+//! [`Choices`], such as a [`Profile`]. An [`Observer`] may watch; [`explain`] has one that writes an annotated walk.
+//!
+//! Inside, the modules follow the pseudocode: parameters (`params`), the walks (`stage1`, `stage2`, and what
+//! they share in `walker`), descriptors, permissions (direct and indirect behind one interface), attributes,
+//! and the encodings (`par`, `exception`).
+//!
+//! # Properties
+//!
+//! No heap, no floating point, no panic on any input, and a bounded number of reads. A walk is a pure function:
+//! it never writes to memory, but returns the [`Updates`] that hardware would make.
+//!
+//! # Scope
+//!
+//! Out of scope: Secure, Realm and Root worlds, EL3's regime, AArch32, 128-bit descriptors, memory tagging,
+//! permission overlays, FEAT_THE, FEAT_MEC.
 #![no_std]
+#![forbid(unsafe_code)]
+
+mod access;
+mod address;
+mod allowed;
+mod at;
+mod attributes;
+mod choices;
+mod descriptor;
+mod el;
+mod exception;
+pub mod explain;
+mod fault;
+mod granule;
+mod implementation;
+mod level;
+mod masked;
+mod memory;
+mod observer;
+mod par;
+mod params;
+mod permissions;
+mod profile;
+pub mod registers;
+mod rule;
+mod stage1;
+mod stage2;
+mod translate;
+mod updates;
+mod walker;
+
+pub use access::{Access, Operation};
+pub use address::{Ipa, Pa, Va};
+pub use allowed::{Asked, Explored, MAX_ASKED, MAX_WALKS, Script, allowed};
+pub use at::{At, AtOutcome, AtResult, NotExecuted, at};
+pub use attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
+pub use choices::{Answer, AnswerName, Choice, Choices, GroupInspection, Openness};
+pub use descriptor::Format;
+pub use el::{El, Regime};
+pub use exception::{Cause, Exception};
+pub use fault::{Fault, FaultKind, Stage};
+pub use granule::Granule;
+pub use implementation::{Features, Granules, IdRegisters, Implementation, Support};
+pub use level::Level;
+pub use masked::Masked;
+pub use memory::{PhysicalMemory, Refusal};
+pub use observer::{Input, Leaf, Observer, Output, Read};
+pub use params::{Stage1Params, Stage2Params};
+pub use permissions::Permissions;
+pub use profile::Profile;
+pub use registers::Registers;
+pub use rule::Rule;
+pub use translate::{
+    Abort, AccessOutcome, Machine, OutOfScope, Stage2Access, Stage2Operation, Stage2Outcome,
+    Translation, access, stage2_translate,
+};
+pub use updates::{Certainty, MAX_UPDATES, Update, Updates};

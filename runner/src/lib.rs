@@ -6,11 +6,19 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod campaign;
 pub mod cli;
 pub mod commands;
 pub mod exit;
 pub mod failure;
+pub mod judge;
 pub mod output;
+pub mod payload;
+pub mod pe;
+pub mod plan;
+pub mod replay;
 pub mod report;
+pub mod simulation;
 pub mod suite;
+pub mod target;
 pub mod verdict;

@@ -127,7 +127,7 @@ pub struct Finding {
 }
 
 /// What is kept of one case.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
     /// Number of the case in the campaign.

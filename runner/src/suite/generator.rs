@@ -44,6 +44,13 @@ pub struct ExplicitCase {
     pub case: Box<Case>,
 }
 
+impl ExplicitCase {
+    /// The case `case`, which shows what `name` says.
+    pub fn new(name: &str, case: Case) -> Self {
+        Self { name: name.to_owned(), case: Box::new(case) }
+    }
+}
+
 impl Generator {
     /// The name in suites.
     pub const fn name(&self) -> &'static str {

@@ -60,31 +60,33 @@ fn place(
     groups: bool,
 ) -> Option<Mapping> {
     let variant = setup.shape.variant;
+    // Neither input nor output is larger than the sizes allow.
+    let most_bits = u32::from(setup.shape.ia_bits.min(setup.oa_bits));
     let levels: ArrayVec<i8, 4> = variant
         .leaf_levels(abilities)
         .into_iter()
         .filter(|level| *level >= setup.shape.start_level)
+        .filter(|level| setup.format.granule.entry_bits(*level) <= most_bits)
         .collect();
     let level = if rng.chance(350) { 3 } else { rng.pick(&levels)? };
     let entry_bits = setup.format.granule.entry_bits(level);
-    let ia_bits = u32::from(setup.shape.ia_bits);
 
     let group_bits = variant.contiguous_bits(level);
-    let grouped = groups && group_bits > 0 && entry_bits + group_bits <= ia_bits && rng.chance(200);
+    let grouped =
+        groups && group_bits > 0 && entry_bits + group_bits <= most_bits && rng.chance(200);
     let (unit_bits, entries) = if grouped {
         (entry_bits + group_bits, 1 << group_bits)
     } else {
-        let entries = rng.weighted([(6, 1), (2, 2), (1, 3), (1, 7)]);
-        (entry_bits, entries)
+        let entries: u64 = rng.weighted([(6, 1), (2, 2), (1, 3), (1, 7)]);
+        (entry_bits, entries.min(1 << (most_bits - entry_bits)))
     };
-    // The most entries that the input size has room for at all.
-    let room = 1u64 << (ia_bits - entry_bits).min(32);
-    let entries = (entries as u64).min(room) as u32;
-    let bytes = u64::from(entries) << entry_bits;
+    let bytes = entries << entry_bits;
+    // The last address at which so many bytes fit, aligned as all are.
+    let fit =
+        |address: u64, bits: u8| address.min((1u64 << bits) - bytes) >> unit_bits << unit_bits;
 
     let input = (0..TRIES).find_map(|_| {
-        let input = input(rng, setup, others) >> unit_bits << unit_bits;
-        let input = input.min((1u64 << ia_bits) - bytes) >> unit_bits << unit_bits;
+        let input = fit(input(rng, setup, others), setup.shape.ia_bits);
         let last = input + (bytes - 1);
         let clear = others.iter().all(|other| {
             let (first, end) = range(setup, other);
@@ -92,7 +94,7 @@ fn place(
         });
         clear.then_some(input)
     })?;
-    let output = output(rng, setup) >> unit_bits << unit_bits;
+    let output = fit(output(rng, setup), setup.oa_bits);
     let mut attributes = attributes(rng, abilities, setup);
     if grouped {
         attributes.flags |= Stage2Attributes::CONTIGUOUS;
@@ -100,7 +102,7 @@ fn place(
     Some(Mapping {
         input,
         output: Place::absolute(output),
-        entries,
+        entries: entries as u32,
         level,
         reserved: [0; 3],
         attributes,

@@ -1,0 +1,416 @@
+//! What the architecture leaves open, each choice by name.
+//!
+//! A walk asks its [`Choices`] only where its outcome may depend on the answer. Answers are numbered;
+//! number 0 is what Arm's pseudocode is usually run with.
+
+use core::fmt;
+
+use crate::attributes::{Cacheability, Hints, Shareability};
+use crate::granule::Granule;
+
+/// Who settles a choice, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Openness {
+    /// A PE settles it one way and keeps to it: it is learned, and pinned in a [`Profile`](crate::Profile).
+    ImplementationDefined,
+    /// Any answer may come, each time anew: it is never pinned by what was seen.
+    ConstrainedUnpredictable,
+}
+
+/// The number of an answer to a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Answer(pub u16);
+
+/// Answers what the architecture leaves open.
+pub trait Choices {
+    /// The answer to a choice of which there are `count` answers, numbered from 0. A larger number is
+    /// taken as 0.
+    fn choose(&mut self, choice: Choice, count: u16) -> Answer;
+
+    /// When does a walk look at the neighbours of a descriptor, to find a misprogrammed contiguous group?
+    fn group_inspection(&self) -> GroupInspection {
+        GroupInspection::WhenContiguous
+    }
+}
+
+impl<C: Choices + ?Sized> Choices for &mut C {
+    fn choose(&mut self, choice: Choice, count: u16) -> Answer {
+        (**self).choose(choice, count)
+    }
+
+    fn group_inspection(&self) -> GroupInspection {
+        (**self).group_inspection()
+    }
+}
+
+/// When a walk reads the neighbours of the descriptor that it ends in. These reads are the model's, not
+/// the walk's: no observer sees them. A group has up to 128 members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GroupInspection {
+    /// Never: the descriptor found is the one used.
+    Never,
+    /// Where the descriptor found has the contiguous bit.
+    #[default]
+    WhenContiguous,
+    /// Wherever a neighbour's contiguous bit might reach the address: every lookup that can end a walk.
+    Always,
+}
+
+/// The answers of a choice, as a type.
+pub(crate) trait Answers: Copy + 'static {
+    const ALL: &'static [(Self, &'static str)];
+}
+
+/// Puts a choice.
+pub(crate) fn ask<A: Answers, C: Choices + ?Sized>(choices: &mut C, choice: Choice) -> A {
+    let Answer(n) = choices.choose(choice, A::ALL.len() as u16);
+    A::ALL.get(usize::from(n)).unwrap_or(&A::ALL[0]).0
+}
+
+macro_rules! answers {
+    ($($set:ident: $type:ty { $($value:expr => $name:literal,)* })*) => {
+        $(impl Answers for $type {
+            const ALL: &'static [(Self, &'static str)] = &[$(($value, $name),)*];
+        })*
+    };
+}
+
+/// What an out-of-range TnSZ does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutOfRange {
+    Fault,
+    Clamp,
+}
+
+/// Does a check fault?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Faults {
+    Ignore,
+    Fault,
+}
+
+/// Does an instruction fetch from Device memory fault?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceFetch {
+    NoFault,
+    PermissionFault,
+}
+
+/// What MemAttr = 0bx100 means with FEAT_S2FWB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReservedFwb {
+    NonCacheable,
+    WriteBack,
+    Stage1,
+}
+
+/// What a table base with non-zero bits below its alignment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MisalignedBase {
+    TreatedAsZero,
+    Ored,
+    Inverting,
+}
+
+/// What `PAR_EL1` says about attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParAttributes {
+    Translated,
+    Descriptors,
+    Implemented,
+}
+
+/// Which value of a word changed without break-before-make a walk sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    New,
+    Old,
+    TlbConflict,
+}
+
+/// What `HCR_EL2.{VM, DC}` do while {E2H, TGE} is {1, 1}.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostStage2 {
+    AsWritten,
+    Off,
+}
+
+answers! {
+    OutOfRange: OutOfRange { Self::Fault => "fault", Self::Clamp => "clamp", }
+    Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
+    DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
+    YesNo: bool { false => "false", true => "true", }
+    Shareability: Shareability {
+        Self::Outer => "osh", Self::Inner => "ish", Self::Non => "nsh",
+    }
+    Cacheability: Cacheability {
+        Self::NonCacheable => "nc",
+        Self::WriteBack(Hints::READ_WRITE) => "wb",
+        Self::WriteThrough(Hints::READ_WRITE) => "wt",
+    }
+    Granule: Granule { Self::K4 => "4k", Self::K16 => "16k", Self::K64 => "64k", }
+    ReservedFwb: ReservedFwb { Self::NonCacheable => "nc", Self::WriteBack => "wb", Self::Stage1 => "stage1", }
+    MisalignedBase: MisalignedBase {
+        Self::TreatedAsZero => "treated_as_zero", Self::Ored => "ored", Self::Inverting => "inverting",
+    }
+    ParAttributes: ParAttributes {
+        Self::Translated => "translated", Self::Descriptors => "descriptors", Self::Implemented => "implemented",
+    }
+    Stale: Stale { Self::New => "new", Self::Old => "old", Self::TlbConflict => "tlb_conflict", }
+    HostStage2: HostStage2 { Self::AsWritten => "as_written", Self::Off => "off", }
+}
+
+/// `nv1_0` or `nv1_1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nv1(pub bool);
+
+impl Answers for Nv1 {
+    const ALL: &'static [(Self, &'static str)] = &[(Self(false), "nv1_0"), (Self(true), "nv1_1")];
+}
+
+/// How the answers of a choice are named.
+#[derive(Clone, Copy)]
+enum Names {
+    /// One name each.
+    Listed(fn(usize) -> Option<&'static str>),
+    /// The byte itself.
+    Byte,
+    /// [`ContiguousUse`].
+    Group,
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $variant:ident: $openness:ident, $name:literal, $names:expr;)*) => {
+        /// Something that the architecture leaves open.
+        ///
+        /// Each has a name, which profiles and test vectors use, an [`Openness`] and numbered answers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Choice {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Choice {
+            /// Every choice.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Who settles it.
+            #[must_use]
+            pub const fn openness(self) -> Openness {
+                match self { $(Self::$variant => Openness::$openness,)* }
+            }
+
+            fn names(self) -> Names {
+                match self { $(Self::$variant => $names,)* }
+            }
+        }
+    };
+}
+
+fn listed<A: Answers>(n: usize) -> Option<&'static str> {
+    A::ALL.get(n).map(|&(_, name)| name)
+}
+
+choices! {
+    /// TnSZ below the minimum, without FEAT_LPA (stage 2) or FEAT_LVA (stage 1): a level 0 Translation
+    /// fault, or the minimum. With them it is always the fault.
+    ///
+    /// Source: `AArch64.S1TxSZFaults`, `AArch64.S2TxSZFaults`.
+    TxszBelowMin: ImplementationDefined, "txsz_below_min", Names::Listed(listed::<OutOfRange>);
+    /// TnSZ above the maximum: a level 0 Translation fault, or the maximum.
+    ///
+    /// Source: `AArch64.S1TxSZFaults`, `AArch64.S2TxSZFaults`.
+    TxszAboveMax: ImplementationDefined, "txsz_above_max", Names::Listed(listed::<OutOfRange>);
+    /// The contiguous range is larger than the input address size: ignored, or a Translation fault.
+    ///
+    /// Source: `AArch64.ContiguousBitFaults`.
+    ContiguousMisprogrammed: ImplementationDefined, "contiguous_misprogrammed", Names::Listed(listed::<Faults>);
+    /// nT = 1 in a block descriptor, at block translation change level 1 or 2: ignored, or a Translation
+    /// fault.
+    ///
+    /// Source: `AArch64.BlocknTFaults`.
+    NtBitOnBlock: ImplementationDefined, "nt_bit_on_block", Names::Listed(listed::<Faults>);
+    /// A reserved or unsupported granule in TG0 of stage 1 selects this granule.
+    ///
+    /// Source: `AArch64.S1DecodeTG0`.
+    Tg0ActsAs: ImplementationDefined, "unsupported_tg0_acts_as", Names::Listed(listed::<Granule>);
+    /// A reserved or unsupported granule in TG1 selects this granule.
+    ///
+    /// Source: `AArch64.S1DecodeTG1`.
+    Tg1ActsAs: ImplementationDefined, "unsupported_tg1_acts_as", Names::Listed(listed::<Granule>);
+    /// A reserved or unsupported granule in `VTCR_EL2.TG0` selects this granule.
+    ///
+    /// Source: `AArch64.S2DecodeTG0`.
+    VtcrTg0ActsAs: ImplementationDefined, "unsupported_vtcr_tg0_acts_as", Names::Listed(listed::<Granule>);
+    /// With `HCR_EL2.VM` = 1, stage 1 makes Device and Non-cacheable memory Outer Shareable before stage 2
+    /// combines. It shows only with FEAT_S2FWB.
+    ///
+    /// Source: `AArch64.S1Translate`.
+    Stage1ShareabilityMadeEffective: ImplementationDefined, "stage1_shareability_made_effective",
+        Names::Listed(listed::<bool>);
+    /// `PAR_EL1.{ATTR, SH}` report the attributes as translated (with the cacheability controls applied),
+    /// as the descriptors have them (without), or as the implementation implements them (anything).
+    ///
+    /// Source: DDI 0487, `PAR_EL1`; `ReportedPARAttrs`, `ReportedPARShareability`.
+    ParAttributes: ImplementationDefined, "par_attributes", Names::Listed(listed::<ParAttributes>);
+    /// AT S12E* while `HCR_EL2.{E2H, TGE}` is {1, 1}: the descriptions of VM and DC say that they behave
+    /// as 0 then, and Arm's pseudocode uses them as written.
+    ///
+    /// Source: DDI 0487, `HCR_EL2.VM`, `HCR_EL2.DC`; `AArch64.GetS2TTWParams`.
+    HostStage2: ImplementationDefined, "host_stage2", Names::Listed(listed::<HostStage2>);
+    /// With HA = 1, is the access flag set although the access has a Permission or Alignment fault?
+    ///
+    /// Source: `AArch64.SettingAccessFlagPermitted`.
+    AfUpdateOnFault: ConstrainedUnpredictable, "af_update_on_fault", Names::Listed(listed::<bool>);
+    /// With HD = 1, is dirty state set although the access has an Alignment fault?
+    ///
+    /// Source: `AArch64.SettingDirtyStatePermitted`.
+    DirtyUpdateOnAlignmentFault: ConstrainedUnpredictable, "dirty_update_on_alignment_fault",
+        Names::Listed(listed::<bool>);
+    /// With HA = 1, does an address translation instruction leave the access flag alone? The pseudocode
+    /// always sets it.
+    ///
+    /// Source: DDI 0487, "Hardware management of the Access flag"; `AArch64.S1Translate`.
+    AtLeavesAccessFlag: ConstrainedUnpredictable, "at_leaves_access_flag", Names::Listed(listed::<bool>);
+    /// An instruction fetch from Device memory that may be executed: allowed, or a Permission fault.
+    ///
+    /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
+    FetchFromDevice: ConstrainedUnpredictable, "fetch_from_device", Names::Listed(listed::<DeviceFetch>);
+    /// What the reserved SH = 0b01 means.
+    ///
+    /// Source: `DecodeShareability`.
+    ReservedShareability: ConstrainedUnpredictable, "reserved_shareability", Names::Listed(listed::<Shareability>);
+    /// What the reserved stage 2 cacheability 0b00 means, without FEAT_S2FWB.
+    ///
+    /// Source: `S2DecodeCacheability`.
+    ReservedS2Memattr: ConstrainedUnpredictable, "reserved_s2_memattr", Names::Listed(listed::<Cacheability>);
+    /// What the reserved MemAttr = 0bx100 means, with FEAT_S2FWB. The pseudocode takes it for 0bx101.
+    ///
+    /// Source: `AArch64.S2ApplyFWBMemAttrs`.
+    ReservedFwbMemattr: ConstrainedUnpredictable, "reserved_fwb_memattr", Names::Listed(listed::<ReservedFwb>);
+    /// The `MAIR_ELx` byte that a reserved one is treated as.
+    ///
+    /// Source: `S1DecodeMemAttrs`.
+    ReservedMairActsAs: ConstrainedUnpredictable, "reserved_mair_acts_as", Names::Byte;
+    /// `HCR_EL2.{NV, NV1}` = {0, 1} is treated as NV1 = 0 or 1.
+    ///
+    /// Source: `AArch64.S1TTWParamsEL10`.
+    Nv1WithoutNv: ConstrainedUnpredictable, "nv1_without_nv", Names::Listed(listed::<Nv1>);
+    /// A table base register has non-zero bits below the table's alignment. They are treated as zero, or
+    /// addresses of descriptors are corrupted in those bits: set, or inverted.
+    ///
+    /// Source: DDI 0487, `TTBR0_EL1.BADDR`; `AArch64.S2TTBaseAddress`.
+    MisalignedBase: ConstrainedUnpredictable, "misaligned_base", Names::Listed(listed::<MisalignedBase>);
+    /// The members of a contiguous group disagree, or one's output address is not the one its place calls
+    /// for: any member's translation may be used, or a TLB conflict abort taken.
+    ///
+    /// Source: DDI 0487, "Misprogramming the Contiguous bit".
+    ContiguousGroup: ConstrainedUnpredictable, "contiguous_group", Names::Group;
+    /// A descriptor was changed without break-before-make: the new value, the old one, or a TLB conflict
+    /// abort.
+    ///
+    /// Source: DDI 0487, "Using break-before-make when updating translation table entries".
+    StaleDescriptor: ConstrainedUnpredictable, "stale_descriptor", Names::Listed(listed::<Stale>);
+}
+
+impl Choice {
+    /// How many choices there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The choice of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|choice| choice.name() == name)
+    }
+
+    /// The answer of that name: as listed, or a byte as `0x..`.
+    #[must_use]
+    pub fn answer_named(self, name: &str) -> Option<Answer> {
+        match self.names() {
+            Names::Listed(listed) => {
+                (0..16).find(|&n| listed(n) == Some(name)).map(|n| Answer(n as u16))
+            }
+            Names::Byte => u8::from_str_radix(name.strip_prefix("0x")?, 16)
+                .ok()
+                .map(|byte| Answer(byte.into())),
+            Names::Group => match name {
+                "own_entry" => Some(Answer(ContiguousUse::OWN_GROUP)),
+                "own_entry_alone" => Some(Answer(ContiguousUse::OWN_ALONE)),
+                "tlb_conflict" => Some(Answer(ContiguousUse::TLB_CONFLICT)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Something that prints an answer by its name.
+    #[must_use]
+    pub const fn answer_name(self, answer: Answer) -> AnswerName {
+        AnswerName { choice: self, answer }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Prints an answer by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerName {
+    choice: Choice,
+    answer: Answer,
+}
+
+impl fmt::Display for AnswerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Answer(n) = self.answer;
+        match self.choice.names() {
+            Names::Listed(listed) => f.write_str(listed(usize::from(n)).unwrap_or("?")),
+            Names::Byte => write!(f, "{n:#04x}"),
+            Names::Group => match ContiguousUse::from(self.answer) {
+                ContiguousUse::OwnGroup => f.write_str("own_entry"),
+                ContiguousUse::OwnAlone => f.write_str("own_entry_alone"),
+                ContiguousUse::TlbConflict => f.write_str("tlb_conflict"),
+                ContiguousUse::Member(n) => write!(f, "member_{n}"),
+            },
+        }
+    }
+}
+
+/// Which translation a misprogrammed contiguous group gives: the answers of [`Choice::ContiguousGroup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContiguousUse {
+    /// The descriptor found, as a contiguous range: what the pseudocode does.
+    OwnGroup,
+    /// The descriptor found, for its own part only.
+    OwnAlone,
+    /// A TLB conflict abort.
+    TlbConflict,
+    /// The group's member of this number, as a contiguous range.
+    Member(u16),
+}
+
+impl ContiguousUse {
+    const OWN_GROUP: u16 = 0;
+    const OWN_ALONE: u16 = 1;
+    const TLB_CONFLICT: u16 = 2;
+    /// How many answers there are before the members.
+    pub const FIXED: u16 = 3;
+}
+
+impl From<Answer> for ContiguousUse {
+    fn from(Answer(n): Answer) -> Self {
+        match n {
+            Self::OWN_GROUP => Self::OwnGroup,
+            Self::OWN_ALONE => Self::OwnAlone,
+            Self::TLB_CONFLICT => Self::TlbConflict,
+            n => Self::Member(n - Self::FIXED),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The system registers that translation reads: raw values, and views that give their fields Arm's names.
+
+use core::fmt;
+
+/// Raw system registers of the Non-secure state. A register not set is zero.
+///
+/// `SCR_EL3` is implied: NS, RW, EEL2, HXEn and TCR2En are 1, EA is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each field is the register of that name")]
+pub struct Registers {
+    pub hcr_el2: u64,
+    pub hcrx_el2: u64,
+    pub vtcr_el2: u64,
+    pub vttbr_el2: u64,
+    pub s2pir_el2: u64,
+    pub sctlr_el1: u64,
+    pub tcr_el1: u64,
+    pub tcr2_el1: u64,
+    pub ttbr0_el1: u64,
+    pub ttbr1_el1: u64,
+    pub mair_el1: u64,
+    pub mair2_el1: u64,
+    pub pir_el1: u64,
+    pub pire0_el1: u64,
+    pub sctlr_el2: u64,
+    pub tcr_el2: u64,
+    pub tcr2_el2: u64,
+    pub ttbr0_el2: u64,
+    pub ttbr1_el2: u64,
+    pub mair_el2: u64,
+    pub mair2_el2: u64,
+    pub pir_el2: u64,
+    pub pire0_el2: u64,
+}
+
+impl Registers {
+    /// Every register by its name in lower case.
+    #[must_use]
+    pub fn named_mut(&mut self, name: &str) -> Option<&mut u64> {
+        Some(match name {
+            "hcr_el2" => &mut self.hcr_el2,
+            "hcrx_el2" => &mut self.hcrx_el2,
+            "vtcr_el2" => &mut self.vtcr_el2,
+            "vttbr_el2" => &mut self.vttbr_el2,
+            "s2pir_el2" => &mut self.s2pir_el2,
+            "sctlr_el1" => &mut self.sctlr_el1,
+            "tcr_el1" => &mut self.tcr_el1,
+            "tcr2_el1" => &mut self.tcr2_el1,
+            "ttbr0_el1" => &mut self.ttbr0_el1,
+            "ttbr1_el1" => &mut self.ttbr1_el1,
+            "mair_el1" => &mut self.mair_el1,
+            "mair2_el1" => &mut self.mair2_el1,
+            "pir_el1" => &mut self.pir_el1,
+            "pire0_el1" => &mut self.pire0_el1,
+            "sctlr_el2" => &mut self.sctlr_el2,
+            "tcr_el2" => &mut self.tcr_el2,
+            "tcr2_el2" => &mut self.tcr2_el2,
+            "ttbr0_el2" => &mut self.ttbr0_el2,
+            "ttbr1_el2" => &mut self.ttbr1_el2,
+            "mair_el2" => &mut self.mair_el2,
+            "mair2_el2" => &mut self.mair2_el2,
+            "pir_el2" => &mut self.pir_el2,
+            "pire0_el2" => &mut self.pire0_el2,
+            _ => return None,
+        })
+    }
+
+    /// `HCR_EL2`.
+    #[must_use]
+    pub const fn hcr_el2(&self) -> HcrEl2 {
+        HcrEl2(self.hcr_el2)
+    }
+
+    /// `HCRX_EL2`.
+    #[must_use]
+    pub const fn hcrx_el2(&self) -> HcrxEl2 {
+        HcrxEl2(self.hcrx_el2)
+    }
+
+    /// `VTCR_EL2`.
+    #[must_use]
+    pub const fn vtcr_el2(&self) -> VtcrEl2 {
+        VtcrEl2(self.vtcr_el2)
+    }
+
+    /// `SCTLR_EL1`.
+    #[must_use]
+    pub const fn sctlr_el1(&self) -> Sctlr {
+        Sctlr(self.sctlr_el1)
+    }
+
+    /// `SCTLR_EL2`.
+    #[must_use]
+    pub const fn sctlr_el2(&self) -> Sctlr {
+        Sctlr(self.sctlr_el2)
+    }
+}
+
+/// One field of a register: its name and the bits that it takes, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Arm's name of the field.
+    pub name: &'static str,
+    /// Its highest bit.
+    pub msb: u8,
+    /// Its lowest bit.
+    pub lsb: u8,
+}
+
+impl Field {
+    /// The field's value in a register.
+    #[must_use]
+    pub const fn get(self, register: u64) -> u64 {
+        bits(register, self.msb, self.lsb)
+    }
+}
+
+/// The value of bits `msb..=lsb` of a register.
+pub(crate) const fn bits(register: u64, msb: u8, lsb: u8) -> u64 {
+    let above = 63 - (msb as u32 & 63);
+    (register << above) >> ((above + lsb as u32) & 63)
+}
+
+/// A view of a register: one method for each field, and the list of them, which a test holds against
+/// Arm's own data.
+macro_rules! view {
+    ($(#[$doc:meta])* $view:ident { $($name:ident $get:ident $msb:literal $(: $lsb:literal)?;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $view(pub u64);
+
+        impl $view {
+            /// The fields that this crate reads.
+            pub const FIELDS: &[Field] = &[
+                $(Field { name: stringify!($name), msb: $msb, lsb: view!(@lsb $msb $($lsb)?) },)*
+            ];
+
+            $(view!(@get $name $get $msb $($lsb)?);)*
+        }
+
+        impl fmt::Debug for $view {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x} (", self.0)?;
+                for (n, field) in Self::FIELDS.iter().enumerate() {
+                    let space = if n == 0 { "" } else { " " };
+                    write!(f, "{space}{}={:#x}", field.name, field.get(self.0))?;
+                }
+                f.write_str(")")
+            }
+        }
+    };
+    (@lsb $msb:literal) => { $msb };
+    (@lsb $msb:literal $lsb:literal) => { $lsb };
+    (@get $name:ident $get:ident $bit:literal) => {
+        #[doc = concat!("Bit ", $bit, ", `", stringify!($name), "`.")]
+        #[must_use]
+        pub const fn $get(self) -> bool {
+            self.0 >> $bit & 1 == 1
+        }
+    };
+    (@get $name:ident $get:ident $msb:literal $lsb:literal) => {
+        #[doc = concat!("Bits ", $msb, ":", $lsb, ", `", stringify!($name), "`.")]
+        #[must_use]
+        pub const fn $get(self) -> u64 {
+            bits(self.0, $msb, $lsb)
+        }
+    };
+}
+
+view! {
+    /// `HCR_EL2`.
+    HcrEl2 {
+        VM vm 0;
+        PTW ptw 2;
+        DC dc 12;
+        TGE tge 27;
+        CD cd 32;
+        ID id 33;
+        E2H e2h 34;
+        TEA tea 37;
+        NV nv 42;
+        NV1 nv1 43;
+        AT at 44;
+        FWB fwb 46;
+    }
+}
+
+view! {
+    /// `HCRX_EL2`.
+    HcrxEl2 {
+        TCR2En tcr2en 14;
+    }
+}
+
+view! {
+    /// `VTCR_EL2`.
+    VtcrEl2 {
+        T0SZ t0sz 5:0;
+        SL0 sl0 7:6;
+        SH0 sh0 13:12;
+        TG0 tg0 15:14;
+        PS ps 18:16;
+        HA ha 21;
+        HD hd 22;
+        DS ds 32;
+        SL2 sl2 33;
+        S2PIE s2pie 36;
+        HAFT haft 44;
+    }
+}
+
+view! {
+    /// `SCTLR_EL1` or `SCTLR_EL2`.
+    Sctlr {
+        M m 0;
+        A a 1;
+        C c 2;
+        I i 12;
+        WXN wxn 19;
+        EE ee 25;
+        EPAN epan 57;
+    }
+}
+
+view! {
+    /// `TCR_EL1`, or `TCR_EL2` while `HCR_EL2.E2H` is 1: two address ranges.
+    Tcr {
+        T0SZ t0sz 5:0;
+        EPD0 epd0 7;
+        SH0 sh0 13:12;
+        TG0 tg0 15:14;
+        T1SZ t1sz 21:16;
+        EPD1 epd1 23;
+        SH1 sh1 29:28;
+        TG1 tg1 31:30;
+        IPS ips 34:32;
+        TBI0 tbi0 37;
+        TBI1 tbi1 38;
+        HA ha 39;
+        HD hd 40;
+        HPD0 hpd0 41;
+        HPD1 hpd1 42;
+        TBID0 tbid0 51;
+        TBID1 tbid1 52;
+        E0PD0 e0pd0 55;
+        E0PD1 e0pd1 56;
+        DS ds 59;
+    }
+}
+
+view! {
+    /// `TCR_EL2` while `HCR_EL2.E2H` is 0: one address range.
+    TcrEl2 {
+        T0SZ t0sz 5:0;
+        SH0 sh0 13:12;
+        TG0 tg0 15:14;
+        PS ps 18:16;
+        TBI tbi 20;
+        HA ha 21;
+        HD hd 22;
+        HPD hpd 24;
+        TBID tbid 29;
+        DS ds 32;
+    }
+}
+
+view! {
+    /// `TCR2_EL1` or `TCR2_EL2`.
+    Tcr2 {
+        PIE pie 1;
+        AIE aie 4;
+        HAFT haft 11;
+    }
+}

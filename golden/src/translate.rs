@@ -1,0 +1,300 @@
+//! A whole translation, for an access by an instruction: both stages, and the exception that a fault
+//! becomes.
+
+use core::fmt;
+
+use crate::access::{Access, Kind, Operation, StageAccess};
+use crate::address::{Ipa, Pa, Va};
+use crate::attributes::MemoryAttributes;
+use crate::choices::Choices;
+use crate::el::{El, Regime};
+use crate::exception::{Cause, Exception};
+use crate::fault::{Fault, FaultKind, Stage};
+use crate::implementation::{Features, Implementation};
+use crate::level::Level;
+use crate::memory::PhysicalMemory;
+use crate::observer::Observer;
+use crate::registers::Registers;
+use crate::rule::Rule;
+use crate::stage1::Stage1Output;
+use crate::stage2::Stage2Output;
+use crate::updates::Updates;
+use crate::walker::{Blame, Seen, Walker};
+
+/// A PE and the memory that it walks: what a translation depends on, apart from what is asked.
+#[derive(Debug)]
+pub struct Machine<'a, M: ?Sized> {
+    /// What the PE implements.
+    pub implementation: &'a Implementation,
+    /// Its system registers.
+    pub registers: &'a Registers,
+    /// Physical memory.
+    pub memory: &'a M,
+}
+
+impl<M: ?Sized> Clone for Machine<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: ?Sized> Copy for Machine<'_, M> {}
+
+/// A translation that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The physical address of the access.
+    pub pa: Pa,
+    /// The output of stage 1, in the regime that has a stage 2.
+    pub ipa: Option<Ipa>,
+    /// The memory attributes, those of all stages together.
+    pub attributes: MemoryAttributes,
+    /// The level of stage 1's leaf; `None` if stage 1 is off.
+    pub stage1_level: Option<Level>,
+    /// The level of stage 2's leaf; `None` if stage 2 is off, or the regime has none.
+    pub stage2_level: Option<Level>,
+}
+
+impl fmt::Display for Translation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PA {}, {}", self.pa, self.attributes)
+    }
+}
+
+/// A fault of an access, and the exception that reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abort {
+    /// What went wrong.
+    pub fault: Fault,
+    /// How it is reported.
+    pub exception: Exception,
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.fault, self.exception)
+    }
+}
+
+/// What became of an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessOutcome {
+    /// Where it went, or how it failed.
+    pub result: Result<Translation, Abort>,
+    /// The descriptors that the hardware changed.
+    pub updates: Updates,
+}
+
+/// Translates an access by an instruction at EL0, EL1 or EL2.
+///
+/// Source: `AArch64.TranslateAddress`, `AArch64.FullTranslate`, `AArch64.Abort`.
+///
+/// # Errors
+/// [`OutOfScope`] for an access by EL3.
+pub fn access<M, C, O>(
+    machine: Machine<'_, M>,
+    access: Access,
+    va: Va,
+    choices: &mut C,
+    observer: &mut O,
+) -> Result<AccessOutcome, OutOfScope>
+where
+    M: PhysicalMemory + ?Sized,
+    C: Choices + ?Sized,
+    O: Observer + ?Sized,
+{
+    let Machine { implementation, registers, .. } = machine;
+    let el = permissions_el(&access, implementation, registers);
+    let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
+    let stage_access = StageAccess {
+        kind: if access.operation == Operation::Fetch { Kind::Fetch } else { Kind::Data },
+        el,
+        reads: access.operation.reads(),
+        writes: access.operation.writes(),
+        aligned: access.aligned,
+        // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
+        pan: access.pan
+            && access.operation != Operation::Fetch
+            && implementation.has(Features::FEAT_PAN),
+    };
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let result = walker
+        .check_sctlr_alignment(regime, &stage_access)
+        .and_then(|()| walker.full_translate(va, regime, &stage_access));
+    updates.settle(result.as_ref().err());
+    let result = result.map_err(|fault| {
+        observer.fault(&fault);
+        let cause = match access.operation {
+            Operation::Fetch => Cause::Fetch,
+            Operation::Atomic => Cause::Atomic,
+            Operation::Load | Operation::Store => Cause::Data,
+        };
+        let exception = Exception::new(&fault, cause, access.el, va, implementation, registers);
+        Abort { fault, exception }
+    });
+    Ok(AccessOutcome { result, updates })
+}
+
+/// The exception level whose permissions an access is made with: EL0's, for an unprivileged load or store
+/// where it has its effect.
+///
+/// Source: `AArch64.IsUnprivAccessPriv`.
+fn permissions_el(access: &Access, pe: &Implementation, registers: &Registers) -> El {
+    if !access.unprivileged || access.operation == Operation::Fetch {
+        return access.el;
+    }
+    let hcr = registers.hcr_el2();
+    let overridden = access.uao && pe.has(Features::FEAT_UAO);
+    let unprivileged = match access.el {
+        El::El0 => true,
+        El::El1 => !(pe.has(Features::FEAT_NV) && hcr.nv() && hcr.nv1()),
+        El::El2 => pe.has(Features::FEAT_VHE) && hcr.e2h() && hcr.tge(),
+        El::El3 => false,
+    };
+    if unprivileged && !overridden { El::El0 } else { access.el }
+}
+
+/// The access is out of scope: EL3's translation regime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfScope;
+
+impl fmt::Display for OutOfScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the translation regime of EL3 is out of scope")
+    }
+}
+
+impl core::error::Error for OutOfScope {}
+
+/// What stage 2 is asked on its own: an access after stage 1, or one of stage 1 to a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage2Operation {
+    /// An access by an instruction.
+    Access(Operation),
+    /// The read of a stage 1 descriptor.
+    Stage1WalkRead,
+    /// The hardware update of a stage 1 descriptor.
+    Stage1WalkUpdate,
+}
+
+/// What stage 2 is asked on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stage2Access {
+    /// What is done.
+    pub operation: Stage2Operation,
+    /// The exception level, 0 or 1.
+    pub el: El,
+    /// Is the access aligned to its size?
+    pub aligned: bool,
+    /// The memory attributes that stage 1 gave.
+    pub stage1_attributes: MemoryAttributes,
+}
+
+/// What became of stage 2 on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage2Outcome {
+    /// Where it went, or how it failed.
+    pub result: Result<Translation, Fault>,
+    /// The descriptors that the hardware changed.
+    pub updates: Updates,
+}
+
+/// Translates an IPA by stage 2 alone, given what stage 1 made of the access. To report a fault, see
+/// [`Exception::new`].
+///
+/// Source: `AArch64.S2Translate`.
+pub fn stage2_translate<M, C, O>(
+    machine: Machine<'_, M>,
+    access: Stage2Access,
+    ipa: Ipa,
+    choices: &mut C,
+    observer: &mut O,
+) -> Stage2Outcome
+where
+    M: PhysicalMemory + ?Sized,
+    C: Choices + ?Sized,
+    O: Observer + ?Sized,
+{
+    let (kind, reads, writes) = match access.operation {
+        Stage2Operation::Access(Operation::Fetch) => (Kind::Fetch, false, false),
+        Stage2Operation::Access(operation) => (Kind::Data, operation.reads(), operation.writes()),
+        Stage2Operation::Stage1WalkRead => (Kind::Walk, true, false),
+        Stage2Operation::Stage1WalkUpdate => (Kind::Walk, true, true),
+    };
+    let aligned = access.aligned || kind == Kind::Walk;
+    let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
+    let write = stage_access.reported_as_write();
+    let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
+    let mut updates = Updates::new();
+    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let stage1 = Seen::both(access.stage1_attributes);
+    let result = walker.stage2(ipa, stage1, &stage_access, blame);
+    updates.settle(result.as_ref().err());
+    let result = result.inspect_err(|fault| observer.fault(fault)).map(|output| Translation {
+        pa: output.pa,
+        ipa: Some(ipa),
+        attributes: output.attributes.translated,
+        stage1_level: None,
+        stage2_level: output.level,
+    });
+    Stage2Outcome { result, updates }
+}
+
+impl<M, C, O> Walker<'_, M, C, O>
+where
+    M: PhysicalMemory + ?Sized,
+    C: Choices + ?Sized,
+    O: Observer + ?Sized,
+{
+    /// Both stages, or the one that the regime has.
+    ///
+    /// Source: `AArch64.FullTranslate`.
+    fn full_translate(
+        &mut self,
+        va: Va,
+        regime: Regime,
+        access: &StageAccess,
+    ) -> Result<Translation, Fault> {
+        let stage1 = self.stage1(va, regime, access)?;
+        if regime != Regime::El10 {
+            return Ok(Translation {
+                pa: Pa(stage1.ipa.0),
+                ipa: None,
+                attributes: stage1.attributes.translated,
+                stage1_level: stage1.level,
+                stage2_level: None,
+            });
+        }
+        let stage2 = self.stage2_of(&stage1, access)?;
+        Ok(Translation {
+            pa: stage2.pa,
+            ipa: Some(stage1.ipa),
+            attributes: stage2.attributes.translated,
+            stage1_level: stage1.level,
+            stage2_level: stage2.level,
+        })
+    }
+
+    /// Stage 2 of an access that stage 1 let through.
+    pub fn stage2_of(
+        &mut self,
+        stage1: &Stage1Output,
+        access: &StageAccess,
+    ) -> Result<Stage2Output, Fault> {
+        let write = access.reported_as_write();
+        let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
+        self.stage2(stage1.ipa, stage1.attributes, access, blame)
+    }
+
+    /// Source: `AArch64.UnalignedAccessFaults`.
+    fn check_sctlr_alignment(&mut self, regime: Regime, access: &StageAccess) -> Result<(), Fault> {
+        let checked = access.kind == Kind::Data && !access.aligned;
+        if !checked || !self.sctlr(regime).a() {
+            return Ok(());
+        }
+        let write = access.reported_as_write();
+        let blame = Blame { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false };
+        Err(self.fails(blame, FaultKind::Alignment, Level::L0, Rule::AlignmentCheck))
+    }
+}

@@ -1,0 +1,43 @@
+//! A case of which parts are still to come.
+
+use case::Case;
+
+use super::verdicts::Judged;
+use crate::verdict::{CaseRecord, NotAsked};
+
+/// A case that is not recorded yet.
+#[derive(Clone, Debug)]
+pub struct OpenCase {
+    /// The case as drawn.
+    pub case: Case,
+    /// What is known so far.
+    pub record: CaseRecord,
+    /// Parts that are still to come.
+    pub parts: u32,
+}
+
+impl OpenCase {
+    /// A case of which nothing is known, in one part.
+    pub fn new(index: u64, case: Case) -> Self {
+        Self { case, record: CaseRecord { index, ..CaseRecord::default() }, parts: 1 }
+    }
+
+    /// Adds the judgement of a part.
+    pub fn add(&mut self, judged: Judged) {
+        let record = &mut self.record;
+        record.probes += judged.verdicts.total();
+        record.verdicts.merge(&judged.verdicts);
+        // Parts come in an order that deaths decide: the sum does not depend on it.
+        record.digest = record.digest.wrapping_add(judged.digest);
+        record.findings.extend(judged.findings);
+        record.findings.sort_by_key(|finding| finding.probe);
+        self.skip(&judged.not_asked);
+    }
+
+    /// Adds probes that were not asked.
+    pub fn skip(&mut self, not_asked: &NotAsked) {
+        for (reason, count) in not_asked {
+            *self.record.not_asked.entry(reason.clone()).or_default() += count;
+        }
+    }
+}

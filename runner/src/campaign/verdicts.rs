@@ -1,0 +1,290 @@
+//! From the observations of a case to the verdicts of its probes.
+
+use case::memory::MemoryMap;
+use case::probe::Probe;
+use case::{Case, Flags};
+use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
+use tables::BuildError;
+
+use super::prepared::{Bench, Prepared};
+use crate::judge::expectation::Expectation;
+use crate::judge::learned::Learned;
+use crate::judge::{Observation, conforms, intent, words};
+use crate::verdict::{Counts, Finding, NotAsked, Verdict};
+
+/// The judgement of what was sent at once: a case, or some of its probes.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// Verdicts of the probes.
+    pub verdicts: Counts,
+    /// What somebody has to look at.
+    pub findings: Vec<Finding>,
+    /// Probes that got no verdict, by reason.
+    pub not_asked: NotAsked,
+    /// Digest of the tables and of the answers.
+    pub digest: u64,
+    /// Numbers of probes, in the whole case, that are still to be asked: a probe before them broke
+    /// the executor.
+    pub left: Vec<u16>,
+}
+
+impl Judged {
+    fn judge(&mut self, verdict: Verdict) {
+        self.verdicts.add(verdict);
+    }
+
+    /// A finding about the case as a whole; its probes get no verdict.
+    fn refuse(
+        &mut self,
+        prepared: &Prepared,
+        signature: &str,
+        expectation: String,
+        observation: String,
+    ) {
+        self.findings.push(Finding {
+            probe: None,
+            verdict: Verdict::Mismatch,
+            signature: signature.to_owned(),
+            question: "the tables of the case".into(),
+            expectation: vec![expectation],
+            observation,
+        });
+        self.skip(prepared, signature);
+    }
+
+    fn skip(&mut self, prepared: &Prepared, reason: &str) {
+        *self.not_asked.entry(reason.to_owned()).or_default() += prepared.numbers.len() as u64;
+    }
+}
+
+/// Judges the observations of what was `prepared` from `case`.
+pub fn judge(
+    bench: &mut Bench,
+    map: &MemoryMap,
+    case: &Case,
+    prepared: &Prepared,
+    observations: &Observations<'_>,
+    learned: &mut Learned,
+) -> Result<Judged, BuildError> {
+    let mut judged = Judged::default();
+    let report = observations.report;
+    let status = report.status();
+    match status {
+        Some(Status::Done | Status::Broken) => {}
+        Some(Status::Unsupported) => {
+            for _ in &prepared.numbers {
+                judged.judge(Verdict::Unsupported);
+            }
+            return Ok(judged);
+        }
+        _ => {
+            let found = format!("the target says {status:?}");
+            judged.refuse(prepared, "the target can't build the case", "tables".into(), found);
+            return Ok(judged);
+        }
+    }
+    if report.built != prepared.digest || report.vttbr_el2 != prepared.built.vttbr_el2 {
+        let built = |digest: u64, vttbr: u64| format!("digest {digest:#x}, VTTBR_EL2 {vttbr:#x}");
+        let wanted = built(prepared.digest, prepared.built.vttbr_el2);
+        let found = built(report.built, report.vttbr_el2);
+        judged.refuse(prepared, "the target built other tables than the host", wanted, found);
+        return Ok(judged);
+    }
+    let broken = broken_probe(observations);
+    let asked = broken.map_or(prepared.numbers.len(), |exception| exception.probe as usize);
+    if observations.answers.len() < asked || asked > prepared.numbers.len() {
+        let found = format!("{} answers", observations.answers.len());
+        judged.refuse(prepared, "answers are missing", format!("{asked} answers"), found);
+        return Ok(judged);
+    }
+
+    let case_ref = prepared.case.as_ref();
+    if report.truncated != 0 && !case_ref.flags().has(Flags::AUDIT) {
+        judged.skip(prepared, "the target saw more than it could report");
+        return Ok(judged);
+    }
+    if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
+        for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
+            let Some(expectation) = &prepared.expectations[index] else { continue };
+            let question = Question { case, probe, number: prepared.numbers[index] };
+            let observation = observe(observations, index);
+            let pa_bits = bench.pe.pa_bits;
+            question.judge(&mut judged, expectation, observation, &[], learned, pa_bits);
+        }
+        if broken.is_none() && report.after != report.built {
+            let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
+            judged.refuse_after("descriptors changed that nothing may change", wanted, found);
+        }
+    } else {
+        bench.with_tables(case, map, |tables| {
+            for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
+                let Some(expectation) = tables.expect(probe, learned) else { continue };
+                let question = Question { case, probe, number: prepared.numbers[index] };
+                let observation = observe(observations, index);
+                let updates = observations.updates.iter();
+                let updates: Vec<Update> =
+                    updates.filter(|update| update.probe as usize == index).copied().collect();
+                let pa_bits = tables.pe().pa_bits;
+                question.judge(&mut judged, &expectation, observation, &updates, learned, pa_bits);
+                for update in &updates {
+                    tables.update(update.pa, update.value);
+                }
+            }
+            let after = tables.digest_now();
+            if broken.is_none() && report.after != after {
+                let (wanted, found) = (format!("{after:#x}"), format!("{:#x}", report.after));
+                judged.refuse_after("descriptors changed behind the probes", wanted, found);
+            }
+            if case_ref.flags().has(Flags::AUDIT) && broken.is_none() {
+                let wanted: Vec<(u64, u64)> = tables.memory.words().collect();
+                let mut found: Vec<(u64, u64)> =
+                    observations.audited.iter().map(|word| (word.pa, word.value)).collect();
+                found.sort_unstable();
+                if let Some((wanted, found)) = first_difference(&wanted, &found) {
+                    judged.refuse_after("the arenas hold what nobody wrote", wanted, found);
+                }
+            }
+        })?;
+    }
+    if let Some(exception) = broken {
+        charge(&mut judged, case, prepared, exception);
+    }
+    let mix = |digest: tables::Digest, answer: &u64| digest.add(*answer);
+    let digest = tables::Digest::new().add(report.built).add(report.after);
+    judged.digest = observations.answers.iter().fold(digest, mix).value();
+    Ok(judged)
+}
+
+impl Judged {
+    /// A finding about the case as a whole, besides the verdicts of its probes.
+    fn refuse_after(&mut self, signature: &str, expectation: String, observation: String) {
+        self.findings.push(Finding {
+            probe: None,
+            verdict: Verdict::Mismatch,
+            signature: signature.to_owned(),
+            question: "the tables after the last probe".into(),
+            expectation: vec![expectation],
+            observation,
+        });
+    }
+}
+
+/// The exception that the executor's own code took, if one ended the case.
+fn broken_probe<'a>(observations: &Observations<'a>) -> Option<&'a Exception> {
+    observations.exceptions.iter().find(|exception| exception.origin == Exception::EXECUTOR)
+}
+
+/// Charges an exception in the executor to the probe that was in hand.
+fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exception) {
+    let index = exception.probe as usize;
+    let number = prepared.numbers.get(index).copied();
+    let probe = number.and_then(|number| case.as_ref().probes.get(usize::from(number)));
+    let question = probe.map_or_else(|| "the tables of the case".into(), words::question);
+    if number.is_some() {
+        judged.judge(Verdict::Aborted);
+    }
+    let operation = probe.and_then(Probe::operation).map_or("a case", |operation| operation.name());
+    let observation = words::observation(&Observation::Exception(exception));
+    judged.findings.push(Finding {
+        probe: number.map(u32::from),
+        verdict: Verdict::Aborted,
+        signature: format!("{operation}: the executor took an exception"),
+        question,
+        expectation: vec!["no exception outside the instruction that asks".into()],
+        observation,
+    });
+    judged.left = prepared.numbers.iter().skip(index + 1).copied().collect();
+}
+
+fn observe<'a>(observations: &Observations<'a>, index: usize) -> Observation<'a> {
+    match observations.answers[index] {
+        NO_ANSWER => match observations.exception_of(index) {
+            Some(exception) => Observation::Exception(exception),
+            None => Observation::Par(NO_ANSWER),
+        },
+        par => Observation::Par(par),
+    }
+}
+
+struct Question<'a> {
+    case: &'a Case,
+    probe: &'a Probe,
+    /// Its number in the whole case.
+    number: u16,
+}
+
+impl Question<'_> {
+    fn judge(
+        &self,
+        judged: &mut Judged,
+        expectation: &Expectation,
+        observation: Observation<'_>,
+        updates: &[Update],
+        learned: &mut Learned,
+        pa_bits: u8,
+    ) {
+        let fits = conforms(expectation, &observation, updates, learned);
+        // An outcome that was not followed could be the one: say so, rather than accuse.
+        if !fits && !expectation.complete {
+            let reason = "the architecture allows more outcomes than are followed";
+            *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
+            return;
+        }
+        judged.judge(if fits { Verdict::Conforms } else { Verdict::Mismatch });
+        if !fits {
+            judged.findings.push(self.mismatch(expectation, observation, updates));
+        }
+        let benign = self.case.as_ref().flags().has(Flags::INTENT);
+        let first = expectation.outcomes.first().filter(|_| benign);
+        let violated = first.and_then(|allowed| {
+            intent::violated(self.case.as_ref(), self.probe, &allowed.result, pa_bits)
+        });
+        if let Some(violated) = violated {
+            judged.findings.push(Finding {
+                probe: Some(self.number.into()),
+                verdict: Verdict::Mismatch,
+                signature: "the tables are not what the mappings ask for".into(),
+                question: words::question(self.probe),
+                expectation: vec!["what the case's own mappings say".into()],
+                observation: violated,
+            });
+        }
+    }
+
+    fn mismatch(
+        &self,
+        expectation: &Expectation,
+        observation: Observation<'_>,
+        updates: &[Update],
+    ) -> Finding {
+        let operation = self.probe.operation().map_or("?", |operation| operation.name());
+        let expected = expectation.outcomes.first();
+        let expected = expected.map(|allowed| words::kind_of_result(&allowed.result));
+        let mut observed = words::observation(&observation);
+        for Update { pa, value, .. } in updates {
+            observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
+        }
+        Finding {
+            probe: Some(self.number.into()),
+            verdict: Verdict::Mismatch,
+            signature: format!(
+                "{operation}: {} instead of {}",
+                words::kind_of_observation(&observation),
+                expected.unwrap_or_default(),
+            ),
+            question: words::question(self.probe),
+            expectation: expectation.outcomes.iter().map(words::allowed).collect(),
+            observation: observed,
+        }
+    }
+}
+
+fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(String, String)> {
+    let say = |word: Option<&(u64, u64)>| match word {
+        Some((pa, value)) => format!("[{pa:#x}] = {value:#018x}"),
+        None => "no further word".to_owned(),
+    };
+    let longest = wanted.len().max(found.len());
+    let at = (0..longest).find(|&index| wanted.get(index) != found.get(index))?;
+    Some((say(wanted.get(at)), say(found.get(at))))
+}

@@ -1,0 +1,74 @@
+//! What the architecture allows as the answer to one probe.
+
+use std::ops::ControlFlow;
+
+use case::probe::{Operation, Probe};
+use golden::{
+    Asked, At, AtResult, El, Implementation, Machine, Profile, Registers, Update, Va, allowed, at,
+};
+
+use crate::simulation::Simulation;
+
+/// One outcome that the architecture allows, and the choices behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Allowed {
+    /// What is observed.
+    pub result: AtResult,
+    /// Descriptors that the hardware changes with it.
+    pub updates: Vec<Update>,
+    /// The open choices that led here.
+    pub asked: Vec<Asked>,
+}
+
+/// All outcomes that the architecture allows for a probe.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expectation {
+    /// The outcomes, the pseudocode's own first. Never empty.
+    pub outcomes: Vec<Allowed>,
+    /// Whether all of them are there: a walk can consult more choices than are followed.
+    pub complete: bool,
+    /// A physical address outside the case's arenas that a walk would read, if there is one.
+    pub strays_to: Option<u64>,
+}
+
+/// The AT instruction of a probe; `None` where it asks something else.
+pub fn instruction(operation: Operation) -> Option<At> {
+    Some(match operation {
+        Operation::AtS12e1r => At::S12E1R,
+        Operation::AtS12e1w => At::S12E1W,
+        Operation::AtS12e0r => At::S12E0R,
+        Operation::AtS12e0w => At::S12E0W,
+        Operation::FaultCode | Operation::FaultData | Operation::FaultStack | Operation::Hang => {
+            return None;
+        }
+    })
+}
+
+/// What a PE may answer to `probe` under `registers` and the tables in `memory`; `None` for a probe
+/// that puts no question to the MMU.
+pub fn expect(
+    pe: &Implementation,
+    registers: &Registers,
+    memory: &Simulation,
+    profile: &Profile,
+    probe: &Probe,
+) -> Option<Expectation> {
+    let instruction = instruction(probe.operation()?)?;
+    memory.take_strayed();
+    let machine = Machine { implementation: pe, registers, memory };
+    let va = Va(probe.address);
+    let mut outcomes = Vec::with_capacity(1);
+    let explored = allowed(
+        profile,
+        |choices| at(machine, instruction, El::El2, false, va, choices, &mut ()),
+        |outcome, asked| {
+            // EL2 may execute every AT instruction of these.
+            if let Ok(outcome) = outcome {
+                let updates = outcome.updates.as_slice().to_vec();
+                outcomes.push(Allowed { result: outcome.result, updates, asked: asked.to_vec() });
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    Some(Expectation { outcomes, complete: explored.complete, strays_to: memory.take_strayed() })
+}

@@ -1,0 +1,164 @@
+//! Does the reference walker find what the case's own mappings ask for?
+//!
+//! The builder runs on host and target alike. Were it wrong in the same way on both, device and
+//! reference would agree on wrong tables; this check would not.
+
+use case::CaseRef;
+use case::mapping::{Mapping, Stage2Attributes};
+use case::probe::{Operation, Probe};
+use case::vtcr::hcr;
+use golden::{AtResult, Masked};
+
+/// `VTCR_EL2.HA`.
+const VTCR_HA: u64 = 1 << 21;
+/// `VTCR_EL2.HD`.
+const VTCR_HD: u64 = 1 << 22;
+/// `VTCR_EL2.DS`.
+const VTCR_DS: u64 = 1 << 32;
+
+/// Fault status codes of `PAR_EL1.FST`, less the level.
+const TRANSLATION: u64 = 0b00_01;
+const ACCESS_FLAG: u64 = 0b00_10;
+const PERMISSION: u64 = 0b00_11;
+
+/// What is wrong with `result`, the reference walker's answer to `probe`; `None` where it is what the
+/// mappings of `case` ask for, or where they do not determine it.
+///
+/// `pa_bits` is the PE's physical address size: with stage 1 off, larger addresses never reach
+/// stage 2.
+pub fn violated(
+    case: CaseRef<'_>,
+    probe: &Probe,
+    result: &AtResult,
+    pa_bits: u8,
+) -> Option<String> {
+    let AtResult::Par { par, .. } = result else {
+        return Some("a walk in the case's own tables took an exception".into());
+    };
+    if probe.address >> pa_bits != 0 {
+        return None;
+    }
+    match (Wanted::new(case, probe)?, fault(par)) {
+        (Wanted::Fault { status, .. }, Some(found)) if found == status => None,
+        (Wanted::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {par}")),
+        (Wanted::Output { pa, attr, sh }, None) => {
+            let found = par.value & 0x000f_ffff_ffff_f000;
+            if found != pa & !0xfff {
+                return Some(format!("it is mapped to {pa:#x}, but the walk gave {found:#x}"));
+            }
+            let wrong_attr =
+                attr.is_some_and(|(value, mask)| (without_xs(par.value >> 56) ^ value) & mask != 0);
+            let wrong_sh = sh.is_some_and(|sh| par.value >> 7 & 3 != sh);
+            (wrong_attr || wrong_sh).then(|| format!("its memory attributes are not in {par}"))
+        }
+        (Wanted::Output { pa, .. }, Some(_)) => {
+            Some(format!("it is mapped to {pa:#x}, but the walk ended in {par}"))
+        }
+    }
+}
+
+/// Bits 5:2 of the fault status of a failing PAR_EL1: its kind. Level -1 has codes of its own.
+fn fault(par: &Masked) -> Option<u64> {
+    let failed = par.value & 1 == 1;
+    let status = par.value >> 1 & 0x3f;
+    failed.then_some(if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
+}
+
+/// What the mappings ask for.
+enum Wanted {
+    Fault {
+        status: u64,
+        why: &'static str,
+    },
+    Output {
+        pa: u64,
+        /// Bits of `PAR_EL1.ATTR`, value and mask, where the mapping alone decides over them.
+        attr: Option<(u64, u64)>,
+        /// `PAR_EL1.SH`, where the mapping alone decides over it.
+        sh: Option<u64>,
+    },
+}
+
+impl Wanted {
+    /// `None` where the mapping does not determine the answer.
+    fn new(case: CaseRef<'_>, probe: &Probe) -> Option<Self> {
+        let vtcr_el2 = case.header.registers.vtcr_el2;
+        let Some(mapping) = mapping_of(case, probe.address) else {
+            return Some(Self::Fault { status: TRANSLATION, why: "nothing is mapped there" });
+        };
+        let attributes = &mapping.attributes;
+        if attributes.af == 0 && vtcr_el2 & VTCR_HA == 0 {
+            return Some(Self::Fault { status: ACCESS_FLAG, why: "its access flag is clear" });
+        }
+        // S2AP bit 0 permits reads, bit 1 writes.
+        let writes = matches!(probe.operation()?, Operation::AtS12e1w | Operation::AtS12e0w);
+        if attributes.s2ap >> u8::from(writes) & 1 == 0 {
+            // A clean but dirty-managed page is the reference walker's matter.
+            let managed = vtcr_el2 & VTCR_HD != 0 && attributes.has(Stage2Attributes::DBM);
+            let why = "it does not permit the access";
+            return (!managed).then_some(Self::Fault { status: PERMISSION, why });
+        }
+        let pa = mapping.output.offset() + (probe.address - mapping.input);
+        let (attr, sh) = attributes_wanted(case, attributes);
+        Some(Self::Output { pa, attr, sh })
+    }
+}
+
+fn mapping_of<'a>(case: CaseRef<'a>, address: u64) -> Option<&'a Mapping> {
+    let granule = case.header.format.decode()?.granule;
+    case.mappings.iter().find(|mapping| {
+        let bytes = u64::from(mapping.entries) << granule.entry_bits(mapping.level);
+        address.checked_sub(mapping.input).is_some_and(|offset| offset < bytes)
+    })
+}
+
+/// With DC = 1 stage 1 gives Normal Write-Back, Non-shareable memory, so that stage 2's attributes
+/// show as they are.
+fn attributes_wanted(
+    case: CaseRef<'_>,
+    attributes: &Stage2Attributes,
+) -> (Option<(u64, u64)>, Option<u64>) {
+    let registers = &case.header.registers;
+    if registers.hcr_el2 & hcr::DC == 0 || registers.hcr_el2 & hcr::CD != 0 {
+        return (None, None);
+    }
+    let mem_attr = u64::from(attributes.mem_attr);
+    let fwb = registers.hcr_el2 & hcr::FWB != 0;
+    let attr = match (fwb, mem_attr >> 2) {
+        // Device, by kind: 0b0000dd00. FnXS moves bit 0.
+        (_, 0) => (mem_attr << 2 & 0xc, 0xfc),
+        (true, _) if mem_attr == 0b0101 => (0x44, 0xff),
+        (true, _) => (0xcc, 0xcc),
+        (false, outer) => {
+            let (outer, outer_mask) = cacheability(outer);
+            let (inner, inner_mask) = cacheability(mem_attr & 3);
+            (outer << 4 | inner, outer_mask << 4 | inner_mask)
+        }
+    };
+    let cacheable = attr.0 >> 4 != 0 && attr.0 & 0x88 != 0;
+    let sh = (registers.vtcr_el2 & VTCR_DS == 0).then_some(match cacheable {
+        // Device and fully Non-cacheable memory is Outer Shareable.
+        false => 0b10,
+        true => u64::from(attributes.sh),
+    });
+    (Some(attr), sh)
+}
+
+/// `ATTR` with the encodings that FEAT_XS adds for XS = 0 replaced by those that they vary.
+const fn without_xs(attr: u64) -> u64 {
+    match attr {
+        0x40 => 0x44,
+        0xa0 => 0xaa,
+        _ => attr,
+    }
+}
+
+/// The nibble of `PAR_EL1.ATTR` for a two-bit cacheability, value and mask: the allocation hints are
+/// stage 1's.
+const fn cacheability(cacheability: u64) -> (u64, u64) {
+    match cacheability {
+        0b01 => (0x4, 0xf),
+        0b10 => (0x8, 0xc),
+        _ => (0xc, 0xc),
+    }
+}

@@ -1,0 +1,77 @@
+//! Case + observations + golden: the verdict.
+//!
+//! Two questions, kept apart. Did the device answer as the reference walker says of these tables
+//! ([`judge`])? And does the reference walker say what the case's own mappings asked for
+//! ([`intent`])? The first finds faults in the device, the second in the table builder.
+
+pub mod expectation;
+pub mod intent;
+pub mod learned;
+pub mod words;
+
+use golden::{AtResult, Certainty, Update as Expected};
+use link::observations::{Exception, Update};
+
+use expectation::{Allowed, Expectation};
+use learned::Learned;
+
+/// What a target answered to a probe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Observation<'a> {
+    /// The instruction completed: `PAR_EL1`.
+    Par(u64),
+    /// It took an exception.
+    Exception(&'a Exception),
+}
+
+/// Whether `observation`, with the descriptors in `updates` changed by it, is one that the
+/// architecture allows. Learns from it which IMPLEMENTATION DEFINED choices the target has made.
+pub fn conforms(
+    expectation: &Expectation,
+    observation: &Observation<'_>,
+    updates: &[Update],
+    learned: &mut Learned,
+) -> bool {
+    let fits = |allowed: &&Allowed| {
+        admits(&allowed.result, observation) && updated(&allowed.updates, updates)
+    };
+    // Nearly always one outcome, by no choice: nothing to learn.
+    if let [only] = &expectation.outcomes[..]
+        && only.asked.is_empty()
+    {
+        return fits(&only);
+    }
+    let fitting = expectation.outcomes.iter().filter(fits);
+    let fitting: Vec<&Allowed> = fitting.filter(|outcome| learned.agrees(outcome)).collect();
+    learned.learn(&fitting);
+    !fitting.is_empty()
+}
+
+/// The field of `HPFAR_EL2` that holds the faulting IPA.
+const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
+
+fn admits(result: &AtResult, observation: &Observation<'_>) -> bool {
+    match (result, observation) {
+        (AtResult::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
+        (AtResult::Exception(abort), Observation::Exception(found)) => {
+            let wanted = &abort.exception;
+            wanted.esr.admits(found.esr)
+                && wanted.far.0 == found.far
+                && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the hardware changed what it must, and nothing that it may not.
+fn updated(expected: &[Expected], observed: &[Update]) -> bool {
+    let done = |wanted: &Expected| {
+        let change = observed.iter().find(|update| update.pa == wanted.pa.0);
+        match change {
+            Some(update) => update.value == wanted.new,
+            None => wanted.certainty == Certainty::Permitted,
+        }
+    };
+    let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);
+    expected.iter().all(done) && observed.iter().all(meant)
+}

@@ -1,0 +1,136 @@
+//! Observations and expectations in words.
+
+use case::probe::Probe;
+use golden::{AtResult, FaultKind};
+use link::observations::Exception;
+
+use super::Observation;
+use super::expectation::Allowed;
+
+/// A question: `at_s12e1r of 0x1000`.
+pub fn question(probe: &Probe) -> String {
+    match probe.operation() {
+        Some(operation) => format!("{} of {:#x}", operation.name(), probe.address),
+        None => format!("operation {:#x} of {:#x}", probe.number(), probe.address),
+    }
+}
+
+/// An outcome that is allowed, with the choices behind it.
+pub fn allowed(allowed: &Allowed) -> String {
+    let mut words = result(&allowed.result);
+    for update in &allowed.updates {
+        words += &format!("; descriptor {update}");
+    }
+    for (number, asked) in allowed.asked.iter().enumerate() {
+        let before = if number == 0 { " if " } else { " and " };
+        words += &format!("{before}{} is {}", asked.choice, asked.choice.answer_name(asked.answer));
+    }
+    words
+}
+
+fn result(result: &AtResult) -> String {
+    match result {
+        AtResult::Par { par: masked, .. } => format!("PAR_EL1 {masked}: {}", par(masked.value)),
+        AtResult::Exception(abort) => format!("an exception: {abort}"),
+    }
+}
+
+/// What was observed.
+pub fn observation(observation: &Observation<'_>) -> String {
+    match observation {
+        Observation::Par(value) => format!("PAR_EL1 {value:#x}: {}", par(*value)),
+        Observation::Exception(exception) => exception_words(exception),
+    }
+}
+
+fn exception_words(exception: &Exception) -> String {
+    let Exception { esr, far, hpfar, elr, .. } = exception;
+    format!(
+        "an exception, ESR_EL2 {esr:#x}, FAR_EL2 {far:#x}, HPFAR_EL2 {hpfar:#x}, at image + {elr:#x}: {}",
+        fault_name(esr & 0x3f)
+    )
+}
+
+/// The kind of an outcome without addresses, for grouping findings.
+pub fn kind_of_result(result: &AtResult) -> String {
+    match result {
+        AtResult::Par { par, .. } => kind_of_par(par.value),
+        AtResult::Exception(abort) => {
+            format!("exception {}", fault_name(abort.exception.esr.value & 0x3f))
+        }
+    }
+}
+
+/// The kind of an outcome without addresses and levels, for telling what kills a target.
+pub fn class_of(result: &AtResult) -> String {
+    let kind = kind_of_result(result);
+    kind.split(", level").next().unwrap_or_default().to_owned()
+}
+
+/// The kind of an observation without addresses, for grouping findings.
+pub fn kind_of_observation(observation: &Observation<'_>) -> String {
+    match observation {
+        Observation::Par(value) => kind_of_par(*value),
+        Observation::Exception(exception) => {
+            format!("exception {}", fault_name(exception.esr & 0x3f))
+        }
+    }
+}
+
+fn kind_of_par(value: u64) -> String {
+    if value & 1 == 0 {
+        return "success".into();
+    }
+    let stage = 1 + (value >> 9 & 1);
+    format!("stage {stage} {}", fault_name(value >> 1 & 0x3f))
+}
+
+fn par(value: u64) -> String {
+    if value & 1 == 0 {
+        let (pa, attr, sh) = (value & 0x000f_ffff_ffff_f000, value >> 56, value >> 7 & 3);
+        return format!("PA {pa:#x}, ATTR {attr:#04x}, SH {sh:#04b}");
+    }
+    let on_walk = if value >> 8 & 1 == 1 { " on a stage 1 walk" } else { "" };
+    format!("{}{on_walk}", kind_of_par(value))
+}
+
+/// The name of a fault status code of the long-descriptor format (DDI 0487, `ESR_ELx.DFSC`).
+fn fault_name(status: u64) -> String {
+    let level = status & 3;
+    match status {
+        0b10_1001 => format!("{}, level -1", FaultKind::AddressSize),
+        0b10_1011 => format!("{}, level -1", FaultKind::Translation),
+        0b01_0011 => format!("{}, level -1", FaultKind::ExternalAbortOnWalk),
+        0b11_0000 => FaultKind::TlbConflict.to_string(),
+        0b11_0001 => FaultKind::UnsupportedUpdate.to_string(),
+        0b10_0001 => FaultKind::Alignment.to_string(),
+        0b01_0000 => "External abort, not on a walk".into(),
+        _ => match status >> 2 {
+            0b0000 => format!("{}, level {level}", FaultKind::AddressSize),
+            0b0001 => format!("{}, level {level}", FaultKind::Translation),
+            0b0010 => format!("{}, level {level}", FaultKind::AccessFlag),
+            0b0011 => format!("{}, level {level}", FaultKind::Permission),
+            0b0101 => format!("{}, level {level}", FaultKind::ExternalAbortOnWalk),
+            _ => format!("fault status {status:#08b}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_par_reads_as_the_manual_has_it() {
+        let words = |value| observation(&Observation::Par(value));
+        assert_eq!(
+            words(0xff00_0004_5678_9b80),
+            "PAR_EL1 0xff00000456789b80: PA 0x456789000, ATTR 0xff, SH 0b11"
+        );
+        assert_eq!(words(0xa1b), "PAR_EL1 0xa1b: stage 2 Permission fault, level 1");
+        assert_eq!(
+            words(0xb57),
+            "PAR_EL1 0xb57: stage 2 Translation fault, level -1 on a stage 1 walk"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The executor's image: building it, inspecting it, patching it.
+//!
+//! ```text
+//!   payloads/executor ── cargo ──> ELF ── inspect (goblin) ──> Layout
+//!                     build         └──── image (object) ────> flat Image, configured
+//! ```
+//!
+//! The two readers of the ELF are independent on purpose: what one library takes for granted, the
+//! other has checked.
+
+pub mod build;
+pub mod error;
+pub mod image;
+pub mod inspect;
+pub mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use link::config::Config;
+
+pub use build::{Built, Options, Toolchain, Wish, build};
+pub use error::{Fault, PayloadError};
+pub use inspect::{Layout, Segment};
+
+/// An executor that was inspected and found sound.
+#[derive(Clone, Debug)]
+pub struct Executor {
+    file: PathBuf,
+    elf: Vec<u8>,
+    layout: Layout,
+}
+
+impl Executor {
+    /// Reads and inspects the ELF file `file`.
+    pub fn open(file: &Path) -> Result<Self, PayloadError> {
+        let elf = fs::read(file)
+            .map_err(|source| PayloadError::Unreadable { file: file.to_owned(), source })?;
+        Self::from_bytes(elf, file)
+    }
+
+    /// Inspects the ELF file that `elf` holds; `file` is for messages.
+    pub fn from_bytes(elf: Vec<u8>, file: &Path) -> Result<Self, PayloadError> {
+        let file = file.to_owned();
+        match inspect::inspect(&elf) {
+            Ok(layout) => Ok(Self { file, elf, layout }),
+            Err(fault) => Err(PayloadError::Unfit { file, fault }),
+        }
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What the inspection found.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The flat image, configured by `config`: what a boot loader puts into memory and jumps to.
+    pub fn image(&self, config: &Config) -> Result<Vec<u8>, PayloadError> {
+        image::flat(&self.elf, config)
+            .map_err(|fault| PayloadError::Unfit { file: self.file.clone(), fault })
+    }
+}

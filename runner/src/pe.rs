@@ -1,0 +1,28 @@
+//! One PE: what its ID registers say, for each part of the runner that wants to know.
+
+use case::abilities::{Abilities, Ids};
+use golden::Implementation;
+use link::hello::IdRegisters;
+
+/// What drawing wants to know.
+pub fn abilities(ids: &IdRegisters) -> Abilities {
+    Abilities::new(&Ids {
+        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
+        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
+        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
+        id_aa64isar1_el1: ids.id_aa64isar1_el1,
+    })
+}
+
+/// What the reference walker wants to know.
+pub fn implementation(ids: &IdRegisters) -> Implementation {
+    Implementation::from_id_registers(&golden::IdRegisters {
+        id_aa64pfr0_el1: ids.id_aa64pfr0_el1,
+        id_aa64isar1_el1: ids.id_aa64isar1_el1,
+        id_aa64isar2_el1: ids.id_aa64isar2_el1,
+        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
+        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
+        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
+        id_aa64mmfr3_el1: ids.id_aa64mmfr3_el1,
+    })
+}

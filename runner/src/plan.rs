@@ -1,0 +1,81 @@
+//! Suite + target's abilities: an ordered stream of cases.
+
+use case::Case;
+use case::abilities::Abilities;
+use case::draw::{NotDrawn, exhaustive, random};
+use case::memory::MemoryMap;
+
+use crate::suite::generator::Generator;
+
+/// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    generators: Vec<(Generator, u64)>,
+    abilities: Abilities,
+    map: MemoryMap,
+    seed: u64,
+}
+
+impl Plan {
+    /// The plan for a PE with these abilities and this memory.
+    pub fn new(
+        generators: Vec<Generator>,
+        abilities: Abilities,
+        map: MemoryMap,
+        seed: u64,
+    ) -> Self {
+        let counted = |generator: Generator| {
+            let count = match &generator {
+                Generator::Random { cases, .. } => cases.unwrap_or(u64::MAX),
+                Generator::Shapes { space, rounds } => {
+                    exhaustive::shape_count(space, &abilities).saturating_mul(*rounds)
+                }
+                Generator::Legality { .. } => exhaustive::LegalityPoint::COUNT,
+                Generator::Explicit(cases) => cases.len() as u64,
+            };
+            (generator, count)
+        };
+        let generators = generators.into_iter().map(counted).collect();
+        Self { generators, abilities, map, seed }
+    }
+
+    /// How many cases there are; `u64::MAX` where only time ends them.
+    pub fn count(&self) -> u64 {
+        self.generators.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// The PE's abilities.
+    pub const fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    /// The memory that cases may use.
+    pub const fn map(&self) -> &MemoryMap {
+        &self.map
+    }
+
+    /// Case number `index`, or why this target can't be asked it; `None` behind the last.
+    pub fn case(&self, index: u64) -> Option<Result<Case, NotDrawn>> {
+        let mut local = index;
+        let number = self.generators.iter().position(|(_, count)| {
+            let here = local < *count;
+            if !here {
+                local -= count;
+            }
+            here
+        })?;
+        // Each generator has a seed of its own, so that two of a kind differ.
+        let seed = self.seed ^ (number as u64) << 56;
+        let (abilities, map) = (&self.abilities, &self.map);
+        Some(match &self.generators[number].0 {
+            Generator::Random { space, .. } => random::draw(space, abilities, map, seed, local),
+            Generator::Shapes { space, .. } => {
+                exhaustive::shape(space, abilities, map, seed, local)
+            }
+            Generator::Legality { space } => {
+                exhaustive::legality(space, abilities, map, seed, local)
+            }
+            Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
+        })
+    }
+}

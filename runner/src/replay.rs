@@ -1,0 +1,177 @@
+//! One case again, with the reference walker's steps in words.
+
+use std::fmt::Write as _;
+
+use case::Case;
+use case::memory::MemoryMap;
+use golden::explain::Explain;
+use golden::{At, El, Machine, Profile, Va, at};
+use link::hello::{Hello, IdRegisters};
+use tables::BuildError;
+
+use crate::campaign::{
+    self, Bench, Campaign, CampaignError, RecordError, Recorder, Tables, Totals,
+};
+use crate::judge::expectation::instruction;
+use crate::judge::learned::Learned;
+use crate::judge::words;
+use crate::pe;
+use crate::plan::Plan;
+use crate::simulation::Simulation;
+use crate::suite::generator::{ExplicitCase, Generator};
+use crate::target::Target;
+use crate::verdict::{CaseRecord, Finding};
+
+/// Walks are shown for every probe of a case that has no more than so many, and for findings.
+const SHOW_ALL: usize = 8;
+
+/// What a replayed case came to.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The record of the case.
+    pub record: CaseRecord,
+    /// The whole story: each probe, the walk, what is allowed and what was observed.
+    pub text: String,
+}
+
+/// Runs `case` on `target` and tells what happened.
+///
+/// # Errors
+/// When the target can't be run.
+pub fn replay(
+    target: &dyn Target,
+    case: &Case,
+    learned: Learned,
+) -> Result<Replayed, CampaignError> {
+    let mut witness = Witness::default();
+    let campaign = Campaign {
+        generators: vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])],
+        seed: 0,
+        cases: None,
+        time: None,
+        learned: learned.clone(),
+    };
+    campaign::run(target, campaign, &mut witness)?;
+    let Witness { machine, record } = witness;
+    let (ids, map) = machine.unwrap_or_default();
+    let text = story(case, &ids, &map, &record, &learned)
+        .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
+    Ok(Replayed { record, text })
+}
+
+/// A recorder that keeps the one case.
+#[derive(Default)]
+struct Witness {
+    machine: Option<(IdRegisters, MemoryMap)>,
+    record: CaseRecord,
+}
+
+impl Recorder for Witness {
+    fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError> {
+        self.machine = Some((hello.ids, plan.map().clone()));
+        Ok(())
+    }
+
+    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
+        self.record = record.clone();
+        Ok(())
+    }
+
+    fn progress(&mut self, _: &Totals) {}
+}
+
+/// What the reference walker does with each probe of `case`, and what `record` says of it.
+fn story(
+    case: &Case,
+    ids: &IdRegisters,
+    map: &MemoryMap,
+    record: &CaseRecord,
+    learned: &Learned,
+) -> Result<String, BuildError> {
+    let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
+    bench.with_tables(case, map, |tables| {
+        let mut text = String::new();
+        setup(&mut text, case, tables);
+        for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
+            tell(&mut text, finding);
+        }
+        let all = case.as_ref().probes.len() <= SHOW_ALL;
+        let mut quiet = 0;
+        for (number, probe) in case.as_ref().probes.iter().enumerate() {
+            let about = |finding: &&Finding| finding.probe == Some(number as u32);
+            let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
+            let expectation = tables.expect(probe, learned);
+            if all || !findings.is_empty() {
+                let _ = writeln!(text, "\nprobe {number}: {}", words::question(probe));
+                if let Some(at) = probe.operation().and_then(instruction) {
+                    text += &walk(tables, at, probe.address, learned.profile());
+                }
+                for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
+                    let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
+                }
+                if findings.is_empty() {
+                    text += "  observed: one of these\n";
+                }
+                for finding in findings {
+                    let _ = writeln!(text, "  observed: {}", finding.observation);
+                    let _ = writeln!(text, "  verdict:  {}", finding.verdict.name());
+                }
+            } else {
+                quiet += 1;
+            }
+            if let Some(expectation) = expectation {
+                tables.forecast(&expectation);
+            }
+        }
+        if quiet > 0 {
+            let _ = writeln!(text, "\n{quiet} more probes, with nothing to report");
+        }
+        for (reason, count) in &record.not_asked {
+            let _ = writeln!(text, "not asked: {count} ({reason})");
+        }
+        text
+    })
+}
+
+fn setup(text: &mut String, case: &Case, tables: &Tables<'_>) {
+    let case = case.as_ref();
+    let registers = &tables.registers;
+    let _ = writeln!(
+        text,
+        "registers: HCR_EL2 {:#x}, VTCR_EL2 {:#x}, VTTBR_EL2 {:#x}",
+        registers.hcr_el2, registers.vtcr_el2, registers.vttbr_el2
+    );
+    let _ = writeln!(
+        text,
+        "tables:    root at {:#x}, {} mappings, {} edits",
+        tables.built.root,
+        case.mappings.len(),
+        case.edits.len()
+    );
+}
+
+fn tell(text: &mut String, finding: &Finding) {
+    let _ = writeln!(text, "\n{}: {}", finding.question, finding.signature);
+    for expectation in &finding.expectation {
+        let _ = writeln!(text, "  expected: {expectation}");
+    }
+    let _ = writeln!(text, "  observed: {}", finding.observation);
+}
+
+/// The walk, step by step, with what is settled of the target and the pseudocode's own answers to
+/// what is not.
+fn walk(tables: &Tables<'_>, instruction: At, address: u64, profile: &Profile) -> String {
+    let machine = Machine {
+        implementation: tables.pe(),
+        registers: &tables.registers,
+        memory: &*tables.memory,
+    };
+    let mut explain = Explain::new(String::new());
+    let (choices, va) = (&mut profile.clone(), Va(address));
+    match at(machine, instruction, El::El2, false, va, choices, &mut explain) {
+        Ok(outcome) => explain.at_result(&outcome.result),
+        Err(reason) => return format!("  {reason}\n"),
+    }
+    let lines = explain.finish().unwrap_or_default();
+    lines.lines().fold(String::new(), |text, line| text + "  " + line + "\n")
+}

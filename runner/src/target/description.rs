@@ -1,0 +1,495 @@
+//! What a target is, as its YAML file says it.
+//!
+//! ```text
+//!   name, description
+//!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
+//!   transport ── mailbox: address | uart                                  how it talks
+//!   arenas, carve, void                                                   what cases may use
+//!   limits                                                                when it counts as hung
+//!   choices                                                               what it is pinned to
+//! ```
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use crate::suite::yaml::{self, YamlError};
+
+/// A machine that answers cases: how it starts, how it talks, what it is.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Hypwalk target")]
+pub struct Description {
+    /// What records and reports call it; letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What it is, in a line.
+    #[serde(default)]
+    pub description: String,
+    /// How it is started.
+    pub start: Start,
+    /// How host and executor talk.
+    pub transport: Transport,
+    /// Memory for tables, at addresses of your choice. Each must lie in a DIMM, or in RAM that the
+    /// target reports as free.
+    #[serde(default)]
+    pub arenas: Vec<Range>,
+    /// Memory for tables, cut from the RAM that the target reports as free.
+    #[serde(default)]
+    pub carve: Option<Carve>,
+    /// Addresses where nothing answers: a walk that reaches them takes an external abort.
+    #[serde(default)]
+    pub void: Vec<Range>,
+    /// When it counts as hung.
+    #[serde(default)]
+    pub limits: Limits,
+    /// IMPLEMENTATION DEFINED choices that it is pinned to: another behaviour is then a mismatch.
+    #[serde(default)]
+    pub choices: BTreeMap<String, String>,
+}
+
+/// How a target is started.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Start {
+    /// By QEMU, as a process on this host.
+    Qemu(Qemu),
+}
+
+/// A machine that QEMU emulates.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Qemu {
+    /// The machine type, such as `virt`.
+    pub machine: String,
+    /// Options of the machine: `gic-version`, `secure`, `virtualization` and so on.
+    #[serde(default)]
+    pub machine_options: BTreeMap<String, String>,
+    /// The CPU model with its properties, as `-cpu` takes it.
+    pub cpu: String,
+    /// Size of the main RAM.
+    pub memory: Size,
+    /// Where the main RAM begins: 1 GB on `virt`.
+    #[serde(default = "virt_ram")]
+    pub ram: Address,
+    /// Where the executor's image is loaded, on a machine with DIMMs.
+    #[serde(default = "virt_load")]
+    pub load_address: Address,
+    /// RAM plugged at further addresses. A machine with DIMMs is started through a stub in its
+    /// firmware flash, since QEMU refuses `-kernel` with them.
+    #[serde(default)]
+    pub dimms: Vec<Dimm>,
+    /// Further arguments, as they are.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+fn virt_ram() -> Address {
+    Address(0x4000_0000)
+}
+
+fn virt_load() -> Address {
+    Address(0x4020_0000)
+}
+
+/// RAM plugged at an address of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dimm {
+    /// First physical address; QEMU wants a multiple of 2 MB.
+    pub address: Address,
+    /// Size.
+    pub size: Size,
+    /// How much of it, from its start, is an arena.
+    #[serde(default)]
+    pub arena: Size,
+}
+
+/// How host and executor talk.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Transport {
+    /// Through memory that both see.
+    Mailbox {
+        /// Physical address of the mailbox, a multiple of 4 KB, in the main RAM.
+        address: Address,
+    },
+    /// In frames over the console.
+    Uart,
+}
+
+/// A piece of the physical address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// First physical address.
+    pub address: Address,
+    /// Size.
+    pub size: Size,
+}
+
+/// Arenas cut from the RAM that the target reports as free.
+///
+/// They are taken from the top of the free regions downwards, so that their addresses do not depend
+/// on the size of the executor's image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Carve {
+    /// How many.
+    pub count: usize,
+    /// Size of each, and what its address is a multiple of; a power of two.
+    pub size: Size,
+}
+
+/// When a target counts as hung.
+///
+/// Neither limit runs while the target makes progress, and neither is a wall clock: a host that is
+/// overloaded or was suspended does not make a target hang.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Seconds of its own CPU time that the emulator may burn without progress.
+    pub busy_seconds: u32,
+    /// Seconds for which the runner may watch the emulator sit idle with work in hand.
+    pub idle_seconds: u32,
+    /// Like `busy-seconds`, but until the executor's first word.
+    pub boot_busy_seconds: u32,
+    /// Like `idle-seconds`, but until the executor's first word.
+    pub boot_idle_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { busy_seconds: 4, idle_seconds: 4, boot_busy_seconds: 20, boot_idle_seconds: 10 }
+    }
+}
+
+/// A physical address: a number, best written in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Address(pub u64);
+
+/// A size in bytes: a number, or a string with a unit of K, M, G or T (powers of 1024).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Size(pub u64);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+        match units.iter().find(|(shift, _)| self.0 != 0 && self.0.trailing_zeros() >= *shift) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let address = u64::deserialize(deserializer)?;
+        if address >> 56 != 0 {
+            let message = format!("{address:#x} is no physical address: it has more than 56 bits");
+            return Err(de::Error::custom(message));
+        }
+        Ok(Self(address))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SizeVisitor;
+
+        impl Visitor<'_> for SizeVisitor {
+            type Value = Size;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size in bytes, or one such as 16M or 2G")
+            }
+
+            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Size, E> {
+                Ok(Size(bytes))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
+                size_from_text(text)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(SizeVisitor)
+    }
+}
+
+fn size_from_text(text: &str) -> Option<Size> {
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(1 << shift).map(Size)
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A physical address, best written in hexadecimal.",
+            "type": "integer", "minimum": 0, "maximum": (1u64 << 56) - 1,
+        })
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A size in bytes, or one with a unit of K, M, G or T.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[0-9]+[KMGT]?$" },
+            ],
+        })
+    }
+}
+
+/// A target file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptionError {
+    /// The file can't be read.
+    #[error("{}: the target file can't be read: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no YAML, or says something that a target file has no place for.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// The parts of the file do not fit together.
+    #[error("{}: {what}", file.display())]
+    Impossible {
+        /// The file.
+        file: PathBuf,
+        /// What does not fit, and what would.
+        what: String,
+    },
+}
+
+impl Description {
+    /// Reads and checks a target file.
+    pub fn read(file: &Path) -> Result<Self, DescriptionError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| DescriptionError::Unreadable { file: file.to_owned(), source })?;
+        Self::from_text(&text, file)
+    }
+
+    /// Reads and checks the text of a target file; `file` is for messages.
+    pub fn from_text(text: &str, file: &Path) -> Result<Self, DescriptionError> {
+        let description: Self = yaml::from_str(text, file)?;
+        description
+            .check()
+            .map_err(|what| DescriptionError::Impossible { file: file.to_owned(), what })?;
+        Ok(description)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(good) {
+            return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
+        }
+        let Start::Qemu(qemu) = &self.start;
+        let ram = Range { address: qemu.ram, size: qemu.memory };
+        let mut taken = vec![("the main RAM".to_owned(), ram)];
+        for dimm in &qemu.dimms {
+            let range = Range { address: dimm.address, size: dimm.size };
+            let name = format!("the DIMM at {}", dimm.address);
+            if !dimm.address.0.is_multiple_of(DIMM_ALIGNMENT) {
+                return Err(format!("{name} must be at a multiple of 2 MB: QEMU refuses others"));
+            }
+            if dimm.arena > dimm.size {
+                return Err(format!("{name} is smaller than its arena of {}", dimm.arena));
+            }
+            taken.push((name, range));
+        }
+        for void in &self.void {
+            taken.push((format!("the void range at {}", void.address), *void));
+        }
+        for (at, (name, range)) in taken.iter().enumerate() {
+            range.check(name)?;
+            for (other, earlier) in &taken[..at] {
+                if range.overlaps(earlier) {
+                    return Err(format!("{name} overlaps {other}"));
+                }
+            }
+        }
+        for (at, arena) in self.arenas.iter().enumerate() {
+            let name = format!("the arena at {}", arena.address);
+            arena.check(&name)?;
+            if self.arenas[..at].iter().any(|earlier| arena.overlaps(earlier)) {
+                return Err(format!("{name} overlaps another arena"));
+            }
+        }
+        if let Some(carve) = self.carve
+            && !carve.size.0.is_power_of_two()
+        {
+            return Err(format!("carve: the size {} must be a power of two", carve.size));
+        }
+        if let Transport::Mailbox { address } = self.transport {
+            let mailbox = Range { address, size: Size(link::mailbox::BYTES as u64) };
+            if !address.0.is_multiple_of(0x1000) {
+                return Err(format!("the mailbox address {address} must be a multiple of 4 KB"));
+            }
+            if !ram.contains(&mailbox) {
+                return Err(format!(
+                    "the mailbox at {address} does not lie in the main RAM, {ram} (it takes {:#x})",
+                    mailbox.size.0
+                ));
+            }
+            if let Some(arena) = self.arenas.iter().find(|arena| arena.overlaps(&mailbox)) {
+                return Err(format!("the mailbox overlaps the arena at {}", arena.address));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What QEMU wants the address of a DIMM to be a multiple of.
+const DIMM_ALIGNMENT: u64 = 2 << 20;
+
+impl Range {
+    /// The address after the last one.
+    pub fn end(&self) -> u64 {
+        self.address.0.saturating_add(self.size.0)
+    }
+
+    /// Whether `other` lies in this range whole.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.address <= other.address && other.end() <= self.end()
+    }
+
+    /// Whether the two have an address in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.address.0 < other.end() && other.address.0 < self.end()
+    }
+
+    fn check(&self, name: &str) -> Result<(), String> {
+        let page = 0x1_0000;
+        if self.size.0 == 0 || self.end() > 1 << 56 {
+            return Err(format!("{name} must have a size, and end below 2^56"));
+        }
+        if !self.address.0.is_multiple_of(page) || !self.size.0.is_multiple_of(page) {
+            return Err(format!("{name} must begin and end at multiples of 64 KB"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}..{:#x}", self.address.0, self.end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "\
+name: small
+start:
+  qemu:
+    machine: virt
+    cpu: max
+    memory: 512M
+transport: uart
+";
+
+    fn parse(text: &str) -> Result<Description, DescriptionError> {
+        Description::from_text(text, Path::new("small.yaml"))
+    }
+
+    fn refusal(text: &str) -> String {
+        parse(text).expect_err("it makes no sense").to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let description = parse(MINIMAL).expect("it is whole");
+        let Start::Qemu(qemu) = &description.start;
+        assert_eq!((qemu.memory, qemu.load_address), (Size(512 << 20), Address(0x4020_0000)));
+        assert_eq!(description.limits, Limits::default());
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let cases = [("4096", 4096), ("64K", 64 << 10), ("3M", 3 << 20), ("2G", 2 << 30)];
+        for (text, bytes) in cases {
+            assert_eq!(size_from_text(text), Some(Size(bytes)), "{text}");
+        }
+        for text in ["", "M", "1MM", "-1", "1.5G", "99999999T", "16 M"] {
+            assert_eq!(size_from_text(text), None, "{text}");
+        }
+        assert_eq!(Size(24 << 20).to_string(), "24M");
+        assert_eq!(Size(0).to_string(), "0");
+    }
+
+    #[test]
+    fn typing_errors_are_told_with_their_place() {
+        let message = refusal(&MINIMAL.replace("memory", "memroy"));
+        assert!(message.contains("small.yaml"), "{message}");
+        assert!(message.contains("memroy") && message.contains("line 6"), "{message}");
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_told_apart() {
+        let dimm = |text: &str| format!("dimms: [{{ address: {text}, size: 16M, arena: 4M }}]\n");
+        let with_dimm = |text: &str| {
+            MINIMAL.replace("    memory: 512M\n", &format!("    memory: 512M\n    {}", dimm(text)))
+        };
+        assert!(parse(&with_dimm("0x1_0000_0000")).is_ok());
+        let refused = [
+            (with_dimm("0x1_0010_0000"), "2 MB"),
+            (with_dimm("0x5000_0000"), "overlaps the main RAM"),
+            (with_dimm("0xff_ffff_ffe0_0000"), "2^56"),
+            (with_dimm("0x1_0000_0000").replace("arena: 4M", "arena: 1G"), "smaller"),
+            (MINIMAL.replace("small", "../small"), "letters"),
+            (MINIMAL.replace("uart", "{ mailbox: { address: 0x1000 } }"), "main RAM"),
+            (MINIMAL.replace("uart", "{ mailbox: { address: 0x40000010 } }"), "4 KB"),
+            (format!("{MINIMAL}void: [{{ address: 0x40000000, size: 1M }}]"), "overlaps"),
+            (format!("{MINIMAL}arenas: [{{ address: 0x40000000, size: 0 }}]"), "a size"),
+            (format!("{MINIMAL}arenas: [{{ address: 0x40001000, size: 1M }}]"), "64 KB"),
+            (format!("{MINIMAL}carve: {{ count: 1, size: 3M }}"), "power of two"),
+        ];
+        for (text, reason) in refused {
+            let message = refusal(&text);
+            assert!(message.contains(reason), "{message}\n{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_beyond_56_bits_are_refused_where_they_stand() {
+        let text = format!("{MINIMAL}void: [{{ address: 0x1_0000_0000_0000_00, size: 1M }}]");
+        let message = refusal(&text);
+        assert!(message.contains("56 bits") && message.contains("line 8"), "{message}");
+    }
+}

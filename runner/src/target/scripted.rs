@@ -1,0 +1,119 @@
+//! A target that answers from a closure: for tests of whatever drives a session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use case::memory::MemoryMap;
+use case::{Case, CaseRef};
+use link::hello::Hello;
+
+use super::error::TargetError;
+use super::session::{Death, Event, Identity, Session, Target};
+
+/// What a script has to say to a case.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The body of its observations, as words.
+    Observations(Vec<u64>),
+    /// The target dies of it.
+    Death(Death),
+}
+
+/// What a script is: from a case's number and the case to the answer.
+pub type Script = dyn Fn(u64, CaseRef<'_>) -> Answer + Send + Sync;
+
+/// A target that is a script. Each boot is a new session with the same script.
+#[derive(Clone)]
+pub struct Scripted {
+    identity: Identity,
+    hello: Hello,
+    map: MemoryMap,
+    window: usize,
+    script: Arc<Script>,
+}
+
+impl Scripted {
+    /// A target with these first words and this memory, which lets `window` cases be in flight.
+    pub fn new(
+        hello: Hello,
+        map: MemoryMap,
+        window: usize,
+        script: impl Fn(u64, CaseRef<'_>) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let identity = Identity {
+            name: "scripted".to_owned(),
+            emulator: None,
+            command: String::new(),
+            shape: "scripted".to_owned(),
+        };
+        Self { identity, hello, map, window, script: Arc::new(script) }
+    }
+}
+
+impl Target for Scripted {
+    fn boot(&self) -> Result<Box<dyn Session>, TargetError> {
+        let target = self.clone();
+        Ok(Box::new(ScriptedSession {
+            target,
+            asked: VecDeque::new(),
+            body: Vec::new(),
+            over: false,
+        }))
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+struct ScriptedSession {
+    target: Scripted,
+    asked: VecDeque<(u64, Case)>,
+    body: Vec<u64>,
+    over: bool,
+}
+
+impl Session for ScriptedSession {
+    fn hello(&self) -> &Hello {
+        &self.target.hello
+    }
+
+    fn memory_map(&self) -> &MemoryMap {
+        &self.target.map
+    }
+
+    fn window(&self) -> usize {
+        self.target.window
+    }
+
+    fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError> {
+        if self.over {
+            return Err(TargetError::Over);
+        }
+        if self.asked.len() >= self.window() {
+            return Err(TargetError::Misuse("a case was sent when the window was full"));
+        }
+        self.asked.push_back((sequence, Case::from_ref(case)));
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Event<'_>, TargetError> {
+        if self.over {
+            return Err(TargetError::Over);
+        }
+        let Some((sequence, case)) = self.asked.pop_front() else {
+            return Err(TargetError::Misuse("nothing was asked that could be answered"));
+        };
+        match (self.target.script)(sequence, case.as_ref()) {
+            Answer::Observations(words) => {
+                self.body = words;
+                let body = zerocopy::IntoBytes::as_bytes(self.body.as_slice());
+                Ok(Event::Observations { sequence, body })
+            }
+            Answer::Death(death) => {
+                self.over = true;
+                Ok(Event::Died(death))
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The way in which a campaign talks to a target, whatever it is.
+//!
+//! ```text
+//!   Target::boot ──> Session ── send_case 0, 1, 2 ..  (up to `window` ahead)
+//!                       │
+//!                       └────── receive ──> Observations 0 │ Observations 1 │ ..
+//!                                       └─> Died: charge the case at its cursor, boot anew,
+//!                                                 send again what was in flight
+//! ```
+
+use std::fmt;
+
+use case::CaseRef;
+use case::memory::MemoryMap;
+use link::hello::{Epitaph, Hello};
+
+use super::error::TargetError;
+
+/// Something that can be started as often as needed.
+pub trait Target: Send + Sync {
+    /// Starts it and waits until it is ready for cases.
+    fn boot(&self) -> Result<Box<dyn Session>, TargetError>;
+
+    /// What it is.
+    fn identity(&self) -> &Identity;
+}
+
+/// What a target is, for records and for sharing boots.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The name in its description.
+    pub name: String,
+    /// The emulator's version, where there is one.
+    pub emulator: Option<String>,
+    /// The command line that starts it, where there is one. `/proc/self/fd/N` in it is memory that
+    /// the runner hands to the emulator.
+    pub command: String,
+    /// The machine's fixed facts: cases that need the same shape can share a boot.
+    pub shape: String,
+}
+
+/// One booted machine. Dropping it ends the machine.
+pub trait Session: Send {
+    /// The target's first words.
+    fn hello(&self) -> &Hello;
+
+    /// The arenas, as the target was told them.
+    fn memory_map(&self) -> &MemoryMap;
+
+    /// How many cases may be sent and not yet answered.
+    fn window(&self) -> usize;
+
+    /// Sends a case; its observations will carry `sequence`.
+    ///
+    /// Sending to a target that died is no error: [`Session::receive`] tells of the death.
+    fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError>;
+
+    /// Waits until the target answers, in the order in which it was asked, or is found dead.
+    ///
+    /// Nothing that the target does makes this fail or panic: whatever it does wrong is a
+    /// [`Death`]. After one, only [`TargetError::Over`] comes.
+    fn receive(&mut self) -> Result<Event<'_>, TargetError>;
+}
+
+/// What [`Session::receive`] waited for.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The answer to a case.
+    Observations {
+        /// The number that the case was sent with.
+        sequence: u64,
+        /// The body, for [`link::observations::Observations::from_bytes`]; it is 8-byte aligned.
+        body: &'a [u8],
+    },
+    /// The target is of no more use.
+    Died(Death),
+}
+
+/// How a target ended, and what it was doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Death {
+    /// How it ended.
+    pub how: HowDied,
+    /// Where it was, if the transport can tell and it was at a case.
+    pub cursor: Option<CaseCursor>,
+    /// The answers to the probes before the one at the cursor, if the transport can tell.
+    pub answers_before: Vec<u64>,
+}
+
+/// Where a target was when it died.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CaseCursor {
+    /// The number that the case was sent with.
+    pub sequence: u64,
+    /// The number of the probe; `None` while tables are built or undone.
+    pub probe: Option<u16>,
+}
+
+/// How a target ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HowDied {
+    /// The process ended.
+    Exited {
+        /// Exit code or signal, in words.
+        status: String,
+        /// The end of what it said on its standard error.
+        stderr: String,
+    },
+    /// It stopped making progress.
+    Hung {
+        /// What was seen.
+        reason: HungReason,
+        /// The end of what it said on its standard error.
+        stderr: String,
+    },
+    /// The executor gave up and said why.
+    Epitaph(Epitaph),
+    /// It said something that makes no sense.
+    Garbage {
+        /// What.
+        what: String,
+    },
+}
+
+/// Why a target is held to hang.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HungReason {
+    /// It used processor time to no effect.
+    Busy {
+        /// Milliseconds of processor time without progress.
+        milliseconds: u64,
+    },
+    /// It sat idle with work in hand.
+    Idle {
+        /// Milliseconds for which it was watched doing nothing.
+        milliseconds: u64,
+    },
+}
+
+impl fmt::Display for HungReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { milliseconds } => {
+                write!(f, "it used {milliseconds} ms of processor time without progress")
+            }
+            Self::Idle { milliseconds } => {
+                write!(f, "it sat idle for {milliseconds} ms with work in hand")
+            }
+        }
+    }
+}
+
+impl fmt::Display for HowDied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stderr = match self {
+            Self::Exited { status, stderr } => {
+                write!(f, "the emulator ended: {status}")?;
+                stderr
+            }
+            Self::Hung { reason, stderr } => {
+                write!(f, "it hung: {reason}")?;
+                stderr
+            }
+            Self::Epitaph(epitaph) => {
+                write!(f, "{}", epitaph.reason_name())?;
+                return match epitaph.reason {
+                    Epitaph::PANIC => write!(f, " (line {})", epitaph.esr),
+                    Epitaph::EXCEPTION => write!(
+                        f,
+                        " (ESR_EL2 {:#x}, at image + {:#x}, FAR_EL2 {:#x})",
+                        epitaph.esr, epitaph.elr, epitaph.far
+                    ),
+                    _ => Ok(()),
+                };
+            }
+            Self::Garbage { what } => return write!(f, "it babbled: {what}"),
+        };
+        match stderr.trim() {
+            "" => f.write_str(", and said nothing on standard error"),
+            said => write!(f, ", and said:\n    {}", said.replace('\n', "\n    ")),
+        }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.how.fmt(f)?;
+        match self.cursor {
+            Some(CaseCursor { sequence, probe: Some(probe) }) => {
+                write!(f, "; it was at probe {probe} of case {sequence}")
+            }
+            Some(CaseCursor { sequence, probe: None }) => {
+                write!(f, "; it was building or undoing case {sequence}")
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One side of the talk between host and executor, whichever way it travels.
+
+use std::time::Duration;
+
+use link::mailbox::Cursor;
+use link::message::{Head, Kind};
+
+/// A way to the executor and back.
+pub trait Wire: Send {
+    /// How many requests may be out at a time.
+    fn window(&self) -> usize;
+
+    /// Sends a message whose body `write` puts into the bytes that it is given, returning the size;
+    /// says `false` when `write` returned `None`: the body is larger than a message.
+    ///
+    /// It does not wait. Where the target's end of the wire makes no sense, the next
+    /// [`Wire::take`] says so.
+    fn send(
+        &mut self,
+        kind: Kind,
+        sequence: u64,
+        write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
+    ) -> bool;
+
+    /// The next message, if it is here; its body is then in [`Wire::body`]. `Err` says in words
+    /// what was there that makes no sense.
+    fn take(&mut self) -> Result<Option<Head>, String>;
+
+    /// The body of the message that was taken last; 8-byte aligned.
+    fn body(&self) -> &[u8];
+
+    /// Changes whenever the target makes progress or is sent something.
+    fn progress(&self) -> [u64; 4];
+
+    /// Sleeps for about `pause`, or until there may be something to take.
+    fn sleep(&mut self, pause: Duration);
+
+    /// Where the target is, if the wire can tell.
+    fn cursor(&self) -> Option<Cursor>;
+
+    /// The first `count` answers to the request in hand, as far as the wire can tell.
+    fn answers(&self, count: usize) -> Vec<u64>;
+}

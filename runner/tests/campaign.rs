@@ -1,0 +1,312 @@
+//! Campaigns on a pretended machine that answers as the reference walker does, or nearly: what a
+//! device does wrong must be found and charged to the right probe, and nothing may be lost.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use case::draw::Space;
+use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::probe::{Operation, Probe};
+use case::{Case, CaseRef, Flags};
+use golden::{At, AtResult, El, Machine, Profile, Va, at};
+use link::hello::{Hello, IdRegisters};
+use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use runner::campaign::{Bench, Campaign, RecordError, Recorder, Totals, run};
+use runner::judge::expectation::instruction;
+use runner::judge::learned::Learned;
+use runner::pe;
+use runner::plan::Plan;
+use runner::simulation::Simulation;
+use runner::suite::generator::Generator;
+use runner::target::scripted::{Answer, Scripted};
+use runner::target::{CaseCursor, Death, HowDied};
+use runner::verdict::{CaseRecord, Verdict};
+use zerocopy::IntoBytes;
+
+fn ids() -> IdRegisters {
+    IdRegisters {
+        id_aa64mmfr0_el1: 0x2100_0323_1020_1126,
+        id_aa64mmfr1_el1: 0x1021_2122,
+        id_aa64mmfr2_el1: 0x1221_0111_1021_1011,
+        ..IdRegisters::default()
+    }
+}
+
+fn map() -> MemoryMap {
+    let mut map = MemoryMap::new();
+    for base in [0x8000_0000, 0x12_3440_0000, 0xa_5678_9ac0_0000] {
+        map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
+    }
+    map.push(Arena { base: 1 << 51, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
+    map
+}
+
+/// What a pretended machine does differently from the reference walker.
+#[derive(Clone, Copy)]
+struct Quirks {
+    /// Changes an answer.
+    par: fn(&Probe, u64) -> u64,
+    /// Kills the machine.
+    dies: fn(&Probe, u64) -> bool,
+    /// Whether it tells where it died.
+    cursor: bool,
+    /// Takes an exception in the executor's own code.
+    breaks: fn(&Probe) -> bool,
+    /// Changes the digest of the tables that it says it built.
+    built: u64,
+    /// Changes the digest of the tables after the probes.
+    after: u64,
+}
+
+const NONE: Quirks = Quirks {
+    par: |_, par| par,
+    dies: |_, _| false,
+    cursor: true,
+    breaks: |_| false,
+    built: 0,
+    after: 0,
+};
+
+fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
+    let mut bench = Bench::new(pe::implementation(&ids()), Simulation::new(&map()));
+    let case = Case::from_ref(case);
+    let updates_wanted = case.as_ref().flags().has(Flags::UPDATES);
+    let answer = bench.with_tables(&case, &map(), |tables| {
+        let mut report = Report::new(Status::Done);
+        report.built = tables.digest_now() ^ quirks.built;
+        report.vttbr_el2 = tables.built.vttbr_el2;
+        let (mut answers, mut exceptions, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, probe) in case.as_ref().probes.iter().enumerate() {
+            let machine = Machine {
+                implementation: tables.pe(),
+                registers: &tables.registers,
+                memory: &*tables.memory,
+            };
+            let question: At = instruction(probe.operation().unwrap()).unwrap();
+            let (profile, va) = (&mut Profile::pseudocode(), Va(probe.address));
+            let outcome = at(machine, question, El::El2, false, va, profile, &mut ()).unwrap();
+            let mut exception = Exception { probe: number as u32, ..Exception::default() };
+            match outcome.result {
+                AtResult::Par { par, .. } => answers.push((quirks.par)(probe, par.value)),
+                AtResult::Exception(abort) => {
+                    answers.push(NO_ANSWER);
+                    exception.esr = abort.exception.esr.value;
+                    exception.far = abort.exception.far.0;
+                    exceptions.push(exception);
+                }
+            }
+            if (quirks.dies)(probe, answers[number]) {
+                let cursor = CaseCursor { sequence, probe: Some(number as u16) };
+                let how = HowDied::Garbage { what: "a quirk".into() };
+                let cursor = quirks.cursor.then_some(cursor);
+                return Answer::Death(Death { how, cursor, answers_before: Vec::new() });
+            }
+            if (quirks.breaks)(probe) {
+                exception.origin = Exception::EXECUTOR;
+                exceptions.push(exception);
+                report.set_status(Status::Broken);
+                break;
+            }
+            for update in outcome.updates.iter() {
+                assert!(updates_wanted, "an update in a case that has none");
+                tables.update(update.pa.0, update.new);
+                updates.push(Update { probe: number as u64, pa: update.pa.0, value: update.new });
+            }
+        }
+        let mut audited = Vec::new();
+        if case.as_ref().flags().has(Flags::AUDIT) {
+            audited.extend(tables.memory.words().map(|(pa, value)| Audited { pa, value }));
+        }
+        report.after = tables.digest_now() ^ quirks.after;
+        report.answers = answers.len() as u32;
+        report.exceptions = exceptions.len() as u32;
+        report.updates = updates.len() as u32;
+        report.audited = audited.len() as u32;
+        let parts = [
+            report.as_bytes(),
+            answers.as_bytes(),
+            exceptions.as_bytes(),
+            updates.as_bytes(),
+            audited.as_bytes(),
+        ];
+        let bytes = parts.concat();
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+        Answer::Observations(bytes.chunks(8).map(word).collect())
+    });
+    answer.unwrap()
+}
+
+#[derive(Default)]
+struct Records {
+    cases: BTreeMap<u64, CaseRecord>,
+}
+
+impl Recorder for Records {
+    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
+        let before = self.cases.insert(record.index, record.clone());
+        assert!(before.is_none(), "case {} is recorded twice", record.index);
+        Ok(())
+    }
+
+    fn progress(&mut self, _: &Totals) {}
+}
+
+const CASES: u64 = 60;
+const PROBES: u64 = 32;
+
+/// Runs a campaign of random cases, one in four of them hostile, on a machine with these quirks.
+fn campaign(quirks: Quirks, window: usize) -> (Totals, Records) {
+    let hello = Hello {
+        version: link::VERSION,
+        entry_el: 2,
+        image: 0,
+        entry_hcr_el2: 0,
+        entry_sctlr_el2: 0,
+        ids: ids(),
+        free_count: 0,
+        free: Default::default(),
+    };
+    let script = move |sequence, case: CaseRef<'_>| answer(sequence, case, quirks);
+    let target = Scripted::new(hello, map(), window, script);
+    let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
+    let campaign = Campaign {
+        generators: vec![Generator::Random { space, cases: Some(CASES) }],
+        seed: 5,
+        cases: None,
+        time: None,
+        learned: Learned::new([]).unwrap(),
+    };
+    let mut records = Records::default();
+    let totals = run(&target, campaign, &mut records).unwrap();
+
+    // Whatever the machine does: each case once, each probe either judged or counted with a reason.
+    assert_eq!(records.cases.len() as u64, CASES);
+    let not_asked: u64 = totals.not_asked.values().sum();
+    assert_eq!(totals.verdicts.total() + not_asked, CASES * PROBES, "{:?}", totals.not_asked);
+    (totals, records)
+}
+
+#[test]
+fn a_machine_that_follows_the_architecture_conforms() {
+    let (totals, records) = campaign(NONE, 4);
+    for record in records.cases.values() {
+        assert_eq!(record.findings, [], "case {}", record.index);
+    }
+    assert_eq!(totals.findings, 0);
+    assert!(totals.verdicts.conforms > CASES * PROBES * 9 / 10, "{:?}", totals.not_asked);
+    assert_eq!(totals.boots, 1);
+}
+
+#[test]
+fn wrong_answers_are_found() {
+    let bugs: [(&str, fn(&Probe, u64) -> u64); 5] =
+        [
+            ("an address bit is lost", |_, par| if par & 1 == 0 { par & !(1 << 47) } else { par }),
+            ("faults are a level off", |_, par| if par & 1 == 1 { par ^ 2 } else { par }),
+            ("stage 2 faults are called stage 1's", |_, par| {
+                if par & 1 == 1 { par & !(1 << 9) } else { par }
+            }),
+            ("shareability is lost", |_, par| if par & 1 == 0 { par & !(3 << 7) } else { par }),
+            ("EL0 writes always succeed", |probe, par| {
+                let write = probe.operation() == Some(Operation::AtS12e0w);
+                if write && par & 1 == 1 { 0xff00_0000_1234_5980 } else { par }
+            }),
+        ];
+    for (what, par) in bugs {
+        let (totals, _) = campaign(Quirks { par, ..NONE }, 4);
+        assert!(totals.verdicts.mismatch > 0, "not found: {what}");
+    }
+}
+
+#[test]
+fn wrong_tables_are_found() {
+    let (totals, records) = campaign(Quirks { built: 1, ..NONE }, 4);
+    assert_eq!(totals.verdicts.total(), 0, "answers about other tables say nothing");
+    assert!(records.cases.values().all(|record| !record.findings.is_empty()));
+    let (totals, _) = campaign(Quirks { after: 1, ..NONE }, 4);
+    assert_eq!(totals.findings, CASES);
+}
+
+/// Does the machine stumble over this probe? One in 64 addresses of one operation.
+fn stumbles(probe: &Probe) -> bool {
+    probe.operation() == Some(Operation::AtS12e1w)
+        && probe.address.wrapping_mul(0x9e37) >> 8 & 63 == 0
+}
+
+/// The probes that any verdict of `verdict` was given to.
+fn charged(records: &Records, verdict: Verdict) -> Vec<(u64, u32)> {
+    let findings = records.cases.values().flat_map(|record| {
+        let guilty = record.findings.iter().filter(|finding| finding.verdict == verdict);
+        guilty.filter_map(|finding| Some((record.index, finding.probe?)))
+    });
+    findings.collect()
+}
+
+/// The probes that a stumbling machine must be charged with, from the campaign's own cases.
+fn guilty() -> Vec<(u64, u32)> {
+    let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
+    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let plan = Plan::new(generators, pe::abilities(&ids()), map(), 5);
+    let mut guilty = Vec::new();
+    for index in 0..CASES {
+        let case = plan.case(index).unwrap().unwrap();
+        for (number, probe) in case.as_ref().probes.iter().enumerate() {
+            if stumbles(probe) {
+                guilty.push((index, number as u32));
+            }
+        }
+    }
+    guilty
+}
+
+#[test]
+fn a_death_is_charged_to_its_probe_and_to_no_other() {
+    let expected = guilty();
+    assert!(expected.len() > 5, "the test needs deaths: {expected:?}");
+    for (cursor, window) in [(true, 4), (true, 1), (false, 1), (false, 4)] {
+        let quirks = Quirks { dies: |probe, _| stumbles(probe), cursor, ..NONE };
+        let (totals, records) = campaign(quirks, window);
+        let charged = charged(&records, Verdict::Aborted);
+        let what = format!("cursor {cursor}, window {window}");
+        assert!(charged.iter().all(|probe| expected.contains(probe)), "{what}: {charged:?}");
+        // Some are held back after three of a kind; none is lost.
+        let held = totals.not_asked.iter().filter(|(reason, _)| reason.contains("held back"));
+        let held: u64 = held.map(|(_, count)| count).sum();
+        assert!(charged.len() as u64 + held >= expected.len() as u64, "{what}: {charged:?}");
+        assert_eq!(totals.verdicts.aborted, charged.len() as u64, "{what}");
+        assert_eq!(totals.verdicts.mismatch, 0, "{what}");
+    }
+}
+
+#[test]
+fn a_machine_that_dies_of_a_common_answer_does_not_drown_the_campaign() {
+    let permission_fault = |_: &Probe, par: u64| par & 1 == 1 && par >> 3 & 0xf == 0b0011;
+    let (totals, _) = campaign(Quirks { dies: permission_fault, ..NONE }, 4);
+    // Four operations, each held back after three deaths.
+    assert!(totals.verdicts.aborted <= 12, "{:?}", totals.verdicts);
+    assert!(totals.boots <= 13, "{} boots", totals.boots);
+    assert!(totals.not_asked.keys().any(|reason| reason.contains("Permission fault")));
+    assert_eq!(totals.verdicts.mismatch, 0);
+}
+
+#[test]
+fn an_exception_in_the_executor_is_charged_and_the_rest_of_the_case_is_asked() {
+    static BREAKS: AtomicU64 = AtomicU64::new(0);
+    let breaks = |probe: &Probe| {
+        let breaks = stumbles(probe);
+        BREAKS.fetch_add(u64::from(breaks), Ordering::Relaxed);
+        breaks
+    };
+    let (totals, records) = campaign(Quirks { breaks, ..NONE }, 4);
+    assert!(BREAKS.load(Ordering::Relaxed) > 5);
+    let charged = charged(&records, Verdict::Aborted);
+    let straying: u64 = totals.not_asked.values().sum();
+    assert!(charged.len() as u64 + straying >= guilty().len() as u64);
+    assert!(charged.iter().all(|probe| guilty().contains(probe)));
+    assert_eq!(totals.boots, 1);
+    assert_eq!(totals.verdicts.mismatch, 0);
+}
