@@ -233,6 +233,12 @@ impl MemoryAttributes {
         Self { shareability: if forced { Shareability::Outer } else { self.shareability }, ..self }
     }
 
+    /// Does `PAR_EL1.ATTR` have an encoding of its own for this memory with XS = 0?
+    pub(crate) fn shows_xs(self) -> bool {
+        let effective = self.effective();
+        effective.to_mair(true) != effective.to_mair(false)
+    }
+
     /// The 8-bit encoding of `PAR_EL1.ATTR`, which is that of a `MAIR_ELx` byte. XS = 0 shows where an
     /// encoding for it exists, and only with FEAT_XS.
     ///
