@@ -9,19 +9,28 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use case::Case;
+use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
-use case::memory::{ArenaKind, Place};
+use case::mapping::{Mapping, Stage2Attributes};
+use case::memory::{Arena, ArenaKind, Place};
+use case::probe::{Operation, Probe};
 use case::registers::Registers;
+use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use link::observations::{Observations, Status};
 use runner::payload::{self, Executor, Options, Wish};
 use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Event, HowDied, Session, Target, TargetError};
+use runner::target::{
+    CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError,
+};
+
+static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
+    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    Options { toolchain, ..Options::default() }
+});
 
 /// The executor, built once for all tests.
 static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let options = Options { toolchain, ..Options::default() };
-    let built = payload::build(&options).unwrap_or_else(|error| panic!("{error}"));
+    let built = payload::build(&OPTIONS).unwrap_or_else(|error| panic!("{error}"));
     Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
 });
 
@@ -34,30 +43,53 @@ fn description(name: &str) -> Description {
     Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn emulator() -> Option<PathBuf> {
+    std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
+}
+
+/// The names of the shipped targets.
+fn names() -> Vec<String> {
+    let files = fs::read_dir(targets()).expect("the targets are there");
+    let files = files.map(|file| file.expect("the targets can be listed").path());
+    let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
+    files.map(|file| name(file).expect("a plain name")).collect()
+}
+
 fn target(name: &str) -> QemuTarget {
-    let program = std::env::var_os("HYPWALK_QEMU").map(PathBuf::from);
-    QemuTarget::new(description(name), &EXECUTOR, program).unwrap_or_else(|error| panic!("{error}"))
+    QemuTarget::new(description(name), &EXECUTOR, emulator())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn boot(name: &str) -> Box<dyn Session> {
     target(name).boot().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A case that maps nothing and asks nothing.
-fn empty_case() -> Case {
-    let format = Format {
-        granule: Granule::K4,
-        start_level: 1,
-        ia_bits: 39,
-        address: AddressFormat::Bits48,
+/// A case with its root at `root`, in 64 KB pages, which maps the first 512 MB to themselves.
+fn case_at(root: Place, pa_range: u64) -> Case {
+    let address = if pa_range == 6 { AddressFormat::Lpa } else { AddressFormat::Bits48 };
+    let format = Format { granule: Granule::K64, start_level: 2, ia_bits: 40, address };
+    let (sl0, _) = start_level_fields(Granule::K64, 2);
+    let vtcr = Vtcr::RES1.ps(pa_range).tg0(tg0(Granule::K64)).sl0(sl0).t0sz(64 - 40);
+    let registers =
+        Registers { hcr_el2: hcr::RW | hcr::VM, vtcr_el2: vtcr.0, ..Registers::default() };
+    let mut case = Case::new(registers, format, root);
+    // Normal memory, readable and not writable.
+    let attributes =
+        Stage2Attributes { mem_attr: 0xf, s2ap: 1, sh: 3, af: 1, ..Default::default() };
+    let mapping = Mapping {
+        input: 0,
+        output: Place::absolute(0),
+        entries: 1,
+        level: 2,
+        reserved: [0; 3],
+        attributes,
     };
-    // VTCR_EL2: T0SZ 25, SL0 1, 4K, PS 40 bits, RES1. HCR_EL2: RW, VM.
-    let registers = Registers {
-        hcr_el2: 1 << 31 | 1,
-        vtcr_el2: 1 << 31 | 2 << 16 | 1 << 6 | 25,
-        ..Registers::default()
-    };
-    Case::new(registers, format, Place::new(0, 0))
+    case.push_mapping(mapping).expect("there is room");
+    case
+}
+
+fn probe(case: &mut Case, operation: Operation) {
+    case.push_probe(Probe::new(operation, 0x1234)).expect("there is room");
 }
 
 fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
@@ -70,9 +102,9 @@ fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
     }
 }
 
-/// Sends `count` empty cases, with the window kept full, and wants them done.
+/// Sends `count` cases without probes, with the window kept full, and wants them done.
 fn ask(session: &mut dyn Session, count: u64) {
-    let case = empty_case();
+    let case = case_at(Place::new(0, 0), 0);
     let mut sent = 0;
     for answered in 0..count {
         while sent < count && sent - answered < session.window() as u64 {
@@ -86,13 +118,10 @@ fn ask(session: &mut dyn Session, count: u64) {
 
 #[test]
 fn every_shipped_target_says_hello_and_answers() {
-    let mut names = 0;
-    for file in fs::read_dir(targets()).expect("the targets are there") {
-        let file = file.expect("the targets can be listed").path();
-        let name = file.file_stem().and_then(|name| name.to_str()).expect("a plain name");
-        let description = description(name);
-        assert_eq!(description.name, name);
-        let mut session = boot(name);
+    assert!(names().len() >= 8);
+    for name in names() {
+        assert_eq!(description(&name).name, name);
+        let mut session = boot(&name);
         let ids = session.hello().ids;
         assert_ne!(ids.midr_el1, 0, "{name}");
         let map = session.memory_map().clone();
@@ -104,9 +133,123 @@ fn every_shipped_target_says_hello_and_answers() {
         assert!(tables.count() >= 2, "{name}");
         assert!(map.arenas().iter().any(|arena| arena.kind == ArenaKind::Void), "{name}");
         ask(&mut *session, 100);
-        names += 1;
     }
-    assert!(names >= 8);
+}
+
+/// What a probe of `case` is answered: `PAR_EL1`, or `ESR_EL2` of the exception that it took.
+fn answer(session: &mut dyn Session, case: &Case) -> Result<u64, u64> {
+    session.send_case(1, case.as_ref()).expect("the window has room");
+    match session.receive().expect("the session goes on") {
+        Event::Observations { body, .. } => {
+            let observations = Observations::from_bytes(body).expect("they make sense");
+            assert_eq!(observations.report.status(), Some(Status::Done));
+            match observations.exception_of(0) {
+                Some(exception) => Err(exception.esr),
+                None => Ok(observations.answers[0]),
+            }
+        }
+        Event::Died(death) => panic!("{death}"),
+    }
+}
+
+#[test]
+fn arenas_hold_tables_and_void_ranges_hold_nothing() {
+    for name in names() {
+        let mut session = boot(&name);
+        let pa_range = session.hello().ids.id_aa64mmfr0_el1 & 7;
+        let map = session.memory_map().clone();
+        for (number, arena) in (0..).zip(map.arenas()) {
+            for offset in [0, arena.size / 2, arena.size - 0x1_0000] {
+                let place = Place::new(number, offset);
+                let told = |got| panic!("{name}: {arena:x?} + {offset:#x}: {got:x?}");
+                match arena {
+                    Arena { kind: ArenaKind::Tables, .. } => {
+                        let mut case = case_at(place, pa_range);
+                        probe(&mut case, Operation::AtS12e1r);
+                        match answer(&mut *session, &case) {
+                            Ok(par) if par & 1 == 0 => {}
+                            got => told(got),
+                        }
+                    }
+                    Arena { kind: ArenaKind::Void, .. } => {
+                        let mut case = case_at(Place::new(0, 0), pa_range);
+                        let change = Change::Table { place, flip: 0 };
+                        case.push_edit(Edit::new(0, 2, change)).expect("there is room");
+                        probe(&mut case, Operation::AtS12e1r);
+                        // A Data Abort from the same EL; external, on a walk, at level 3.
+                        match answer(&mut *session, &case) {
+                            Err(esr) if esr >> 26 == 0x25 && esr & 0x3f == 0x17 => {}
+                            got => told(got),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// QEMU 10.0.2 aborts on an AT S12* that stage 2 does not permit (QEMU issue 3328); others answer.
+#[test]
+fn a_probe_that_kills_the_emulator_is_charged() {
+    let mut session = boot("qemu-max");
+    let mut case = case_at(Place::new(0, 0), 0);
+    for operation in [Operation::AtS12e1r, Operation::AtS12e1w, Operation::AtS12e1r] {
+        probe(&mut case, operation);
+    }
+    for sequence in [70, 80] {
+        session.send_case(sequence, case.as_ref()).expect("the window has room");
+    }
+    match session.receive().expect("a death is no error") {
+        Event::Observations { sequence, body } => {
+            let observations = Observations::from_bytes(body).expect("they make sense");
+            assert_eq!(sequence, 70);
+            // PAR_EL1: F, FST a permission fault at level 2, S.
+            assert_eq!(observations.answers[1] & 0x27f, 0x200 | 0x0e << 1 | 1, "{observations:x?}");
+        }
+        Event::Died(death) => {
+            let how = &death.how;
+            let aborted =
+                matches!(how, HowDied::Exited { status, .. } if status.contains("SIGABRT"));
+            assert!(aborted, "{death:?}");
+            assert_eq!(death.cursor, Some(CaseCursor { sequence: 70, probe: Some(1) }));
+            assert_eq!(death.answers_before.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_probe_that_hangs_is_found_and_charged() {
+    let options = Options { self_test: true, ..*OPTIONS };
+    let built = payload::build(&options).unwrap_or_else(|error| panic!("{error}"));
+    let executor = Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"));
+    for name in ["qemu-max", "qemu-max-uart"] {
+        let mut description = description(name);
+        description.limits.busy_seconds = 1;
+        let target = QemuTarget::new(description, &executor, emulator());
+        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
+        ask(&mut *session, 3);
+        let mut case = case_at(Place::new(0, 0), 0);
+        for operation in [Operation::AtS12e1r, Operation::AtS12e1r, Operation::Hang] {
+            probe(&mut case, operation);
+        }
+        session.send_case(70, case.as_ref()).expect("the window has room");
+        let Event::Died(death) = session.receive().expect("a death is no error") else {
+            panic!("{name} does not hang");
+        };
+        assert!(matches!(death.how, HowDied::Hung { reason: HungReason::Busy { .. }, .. }));
+        if name == "qemu-max" {
+            let cursor = Some(CaseCursor { sequence: 70, probe: Some(2) });
+            assert_eq!(death.cursor, cursor);
+            assert_eq!(death.answers_before.len(), 2);
+            assert!(death.answers_before.iter().all(|par| par & 0x801 == 0x800), "{death:x?}");
+        } else {
+            assert_eq!((death.cursor, death.answers_before), (None, Vec::new()));
+        }
+        // The machine is as good as new after another boot.
+        let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
+        ask(&mut *session, 3);
+    }
 }
 
 #[test]
@@ -209,7 +352,9 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
         // The emulator is a zombie when its memory no longer changes: whatever was answered before
         // has been, and the rest never will be.
         let died = loop {
-            session.send_case(100, empty_case().as_ref()).expect("the window has room");
+            session
+                .send_case(100, case_at(Place::new(0, 0), 0).as_ref())
+                .expect("the window has room");
             match session.receive().expect("a death is no error") {
                 Event::Observations { .. } => {}
                 Event::Died(death) => break death,
