@@ -372,6 +372,36 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
 }
 
 #[test]
+fn an_emulator_that_is_not_let_run_does_not_hang() {
+    if is_part() {
+        let mut description = description("qemu-max");
+        description.limits.idle_seconds = 1;
+        let target = QemuTarget::new(description, &EXECUTOR, emulator());
+        let mut session = target.and_then(|target| target.boot()).expect("it boots");
+        let signal = |name: &str| {
+            for pid in children(std::process::id()) {
+                let sent = Command::new("/bin/kill").args([name, &pid.to_string()]).status();
+                assert!(sent.expect("kill runs").success());
+            }
+        };
+        signal("-STOP");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Several times as long as it may sit idle.
+                std::thread::sleep(Duration::from_secs(4));
+                signal("-CONT");
+            });
+            ask(&mut *session, 3);
+        });
+        println!("part says it answered");
+        return;
+    }
+    let (mut runner, mut said) = part("an_emulator_that_is_not_let_run_does_not_hang");
+    assert_eq!(said(), "it answered");
+    assert!(runner.wait().expect("it can be waited for").success());
+}
+
+#[test]
 fn a_session_that_is_dropped_leaves_no_emulator() {
     if is_part() {
         let session = boot("qemu-max");
