@@ -7,11 +7,17 @@
 //! ```
 
 pub mod campaign;
+pub mod cli;
+pub mod commands;
+pub mod exit;
+pub mod failure;
 pub mod judge;
+pub mod output;
 pub mod payload;
 pub mod pe;
 pub mod plan;
 pub mod replay;
+pub mod report;
 pub mod simulation;
 pub mod suite;
 pub mod target;

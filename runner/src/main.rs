@@ -1,3 +1,7 @@
 //! The command `hypwalk`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runner::cli::main(std::env::args_os())
+}

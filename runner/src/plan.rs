@@ -2,34 +2,10 @@
 
 use case::Case;
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, Space, exhaustive, random};
+use case::draw::{NotDrawn, exhaustive, random};
 use case::memory::MemoryMap;
 
-/// Where cases come from.
-#[derive(Clone, Debug)]
-pub enum Generator {
-    /// Random cases, so many.
-    Random {
-        /// What they are drawn from.
-        space: Space,
-        /// How many; `None`: as many as there is time for.
-        cases: Option<u64>,
-    },
-    /// Every legal shape that the PE has.
-    Shapes {
-        /// Which granules and sizes.
-        space: Space,
-        /// How often all of them.
-        rounds: u64,
-    },
-    /// Every point of granule, DS, T0SZ, SL2 and SL0.
-    Legality {
-        /// What else is drawn.
-        space: Space,
-    },
-    /// Cases that the suite spells out.
-    Explicit(Vec<Case>),
-}
+use crate::suite::generator::Generator;
 
 /// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
 #[derive(Clone, Debug)]
@@ -99,7 +75,7 @@ impl Plan {
             Generator::Legality { space } => {
                 exhaustive::legality(space, abilities, map, seed, local)
             }
-            Generator::Explicit(cases) => Ok(cases[local as usize].clone()),
+            Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
         })
     }
 }

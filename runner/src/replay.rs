@@ -16,8 +16,9 @@ use crate::judge::expectation::instruction;
 use crate::judge::learned::Learned;
 use crate::judge::words;
 use crate::pe;
-use crate::plan::{Generator, Plan};
+use crate::plan::Plan;
 use crate::simulation::Simulation;
+use crate::suite::generator::{ExplicitCase, Generator};
 use crate::target::Target;
 use crate::verdict::{CaseRecord, Finding};
 
@@ -44,7 +45,7 @@ pub fn replay(
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
     let campaign = Campaign {
-        generators: vec![Generator::Explicit(vec![case.clone()])],
+        generators: vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])],
         seed: 0,
         cases: None,
         time: None,

@@ -1,21 +1,179 @@
 //! YAML text to types: the only module that knows the YAML crate.
+//!
+//! Types that are read with it check their values while they are read (newtypes, `try_from`), so
+//! that a value out of range is an error with a place like any other.
 
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_yaml::{Error, Location, MessageFormatter as _, UserMessageFormatter};
 
-/// A YAML file that is malformed, or says something that its type has no place for.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {message}", file.display())]
-pub struct YamlError {
-    /// The file.
-    pub file: PathBuf,
-    /// What is wrong, with line, column and snippet.
-    pub message: String,
-}
+/// A value with its place, for what can be checked only when more is known.
+pub use serde_yaml::Spanned;
 
 /// Reads `text`, which came from `file`.
 pub fn from_str<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, YamlError> {
-    serde_yaml::from_str(text)
-        .map_err(|error| YamlError { file: file.to_owned(), message: error.to_string() })
+    let options = serde_yaml::options! { with_snippet: false, strict_booleans: true };
+    serde_yaml::from_str_with_options(text, options)
+        .map_err(|error| YamlError::new(text, file, &error))
+}
+
+/// A YAML file that is malformed, or says something that its type has no place for.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}:{line}:{column}: {problem}", file.display())]
+pub struct YamlError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line of the error, from 1.
+    pub line: usize,
+    /// Column of the error in characters, from 1.
+    pub column: usize,
+    /// What is wrong there, and where it is simple what would be right.
+    pub problem: String,
+    /// The line with its number, and a caret below the error.
+    pub excerpt: String,
+}
+
+impl YamlError {
+    /// What is wrong at `place`, the place of a [`Spanned`] value.
+    pub fn at(text: &str, file: &Path, place: Location, problem: impl Into<String>) -> Self {
+        // Line and column are 0 where the crate knows no place.
+        let [line, column] = [place.line(), place.column()].map(|number| number.max(1) as usize);
+        let excerpt = excerpt(text, line, column, place.span().len() as usize);
+        Self { file: file.to_owned(), line, column, problem: problem.into(), excerpt }
+    }
+
+    fn new(text: &str, file: &Path, error: &Error) -> Self {
+        Self::at(text, file, error.location().unwrap_or(Location::UNKNOWN), problem(error))
+    }
+}
+
+/// What is wrong, in words for people who write suites.
+fn problem(error: &Error) -> String {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("name", variant, expected),
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{key}` is there twice")
+        }
+        Error::InvalidScalar { ty, .. } => wanted(ty),
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            format!("{unexpected} is not {expected}")
+        }
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "keys with values are expected here".to_owned()
+        }
+        Error::Unexpected { expected: "sequence start", .. } => {
+            "a list is expected here".to_owned()
+        }
+        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
+            "a second name is here, where only one can be chosen".to_owned()
+        }
+        Error::Eof { .. } => "the file ends before anything is said".to_owned(),
+        Error::MultipleDocuments { .. } => {
+            "a second document begins here: a file holds one".to_owned()
+        }
+        // The crate escapes what it quotes from the text when it renders; we take its bare message.
+        other => UserMessageFormatter.format_message(other).escape_debug().to_string(),
+    }
+}
+
+fn unknown(what: &str, found: &str, known: &[&'static str]) -> String {
+    let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
+    let nearest = known.iter().min_by_key(distance);
+    let near = nearest.filter(|name| distance(name) <= 1 + found.chars().count() / 4);
+    let found = found.escape_debug();
+    match (near, known) {
+        (Some(name), _) => format!("unknown {what} `{found}`: did you mean `{name}`?"),
+        (None, []) => format!("unknown {what} `{found}`: none are allowed here"),
+        (None, _) => format!("unknown {what} `{found}`: there are {}", known.join(", ")),
+    }
+}
+
+/// The words for a number of Rust type `ty` that was not one.
+fn wanted(ty: &str) -> String {
+    match ty {
+        "u8" => "a whole number from 0 to 255 is expected here".to_owned(),
+        "u16" | "u32" | "u64" => "a whole number, not negative, is expected here".to_owned(),
+        "i8" | "i16" | "i32" | "i64" => "a whole number is expected here".to_owned(),
+        "f32" | "f64" => "a number is expected here".to_owned(),
+        _ => format!("a value of type {ty} is expected here"),
+    }
+}
+
+/// The line with its number, and `width` carets below `column`.
+///
+/// ```text
+///   |
+/// 5 |       ipa_bits: 60
+///   |                 ^^
+/// ```
+fn excerpt(text: &str, line: usize, column: usize, width: usize) -> String {
+    // What is shown of a line: enough of it, and nothing that a terminal would obey.
+    const SHOWN: usize = 100;
+    let whole = text.lines().nth(line - 1).unwrap_or_default();
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let skipped = if column > SHOWN { column - SHOWN / 2 } else { 0 };
+    let shown: String = whole.chars().skip(skipped).take(SHOWN).map(printable).collect();
+    let at = column - 1 - skipped;
+    let carets = width.clamp(1, shown.chars().count().saturating_sub(at).max(1));
+    let margin = " ".repeat(line.to_string().len());
+    format!(
+        "{margin} |\n{line} | {}\n{margin} | {}{}",
+        shown.trim_end(),
+        " ".repeat(at),
+        "^".repeat(carets)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read for its errors")]
+    struct Thing {
+        name: String,
+        number: Option<u8>,
+    }
+
+    fn error(text: &str) -> YamlError {
+        from_str::<Thing>(text, Path::new("a.yaml")).unwrap_err()
+    }
+
+    #[test]
+    fn an_error_has_a_place_and_an_excerpt() {
+        let error = error("name: x\nnumber: seven\n");
+        let expected = "a.yaml:2:9: a whole number from 0 to 255 is expected here";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.excerpt, "  |\n2 | number: seven\n  |         ^^^^^");
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest() {
+        assert_eq!(error("nane: x\n").problem, "unknown key `nane`: did you mean `name`?");
+        assert_eq!(error("colour: x\n").problem, "unknown key `colour`: there are name, number");
+    }
+
+    #[test]
+    fn text_that_is_not_yaml_is_refused_where_it_ends_to_be() {
+        for text in
+            ["", "- 1\n", "name: \"x\n", "name: [\n", "name: *a\n", "a: b: c\n", "%\n", "\0"]
+        {
+            let error = error(text);
+            assert!(error.line > 0 && !error.problem.is_empty(), "{text:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_of_bounded_length_and_obeyed_by_no_terminal() {
+        let text = format!("{}\u{1b}[31m", "x".repeat(1000));
+        let excerpt = excerpt(&text, 1, 990, 50);
+        assert!(excerpt.lines().all(|line| line.chars().count() < 110), "{excerpt}");
+        assert!(!excerpt.contains('\u{1b}'));
+        assert_eq!(super::excerpt("", 1, 1, 0), "  |\n1 | \n  | ^");
+    }
 }

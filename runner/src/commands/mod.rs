@@ -1,0 +1,7 @@
+//! The subcommands of `hypwalk`.
+
+pub mod report;
+pub mod schema;
+pub mod suite;
+
+mod lookup;

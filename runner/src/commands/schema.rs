@@ -1,0 +1,44 @@
+//! `hypwalk schema`: JSON Schemas of the YAML files.
+
+use clap::{Args, ValueEnum};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::suite::SuiteFields;
+use crate::suite::case_file::CaseFile;
+
+/// Print the JSON Schema of a kind of file, for editors.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The kind of file.
+    kind: Kind,
+}
+
+/// A kind of YAML file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Kind {
+    /// A suite.
+    Suite,
+    /// A case, or reproducer.
+    Case,
+}
+
+impl Kind {
+    /// Its JSON Schema, as it is kept in suites/schema.
+    pub fn schema(self) -> String {
+        let schema = match self {
+            Self::Suite => schemars::schema_for!(SuiteFields),
+            Self::Case => schemars::schema_for!(CaseFile),
+        };
+        format!("{:#}\n", schema.to_value())
+    }
+}
+
+impl Schema {
+    /// Does it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        print(self.kind.schema())?;
+        Ok(Exit::Conforms)
+    }
+}

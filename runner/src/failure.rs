@@ -1,0 +1,109 @@
+//! What a command says when it can't do what it was asked.
+
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+
+use crate::exit::Exit;
+use crate::report::ReportError;
+use crate::suite::SuiteError;
+use crate::suite::case_file::CaseFileError;
+use crate::suite::yaml::YamlError;
+
+/// Why a command can't do what it was asked: an error with its causes, the place in a file, and what
+/// to do about it.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+    excerpt: Option<String>,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// A failure for which no more is known than the error.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into(), excerpt: None, help: None }
+    }
+
+    /// With a remedy.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    /// ```text
+    /// error: suites/a.yaml:5:17: 60 is out of range: it must be from 16 to 52
+    ///   |
+    /// 5 |       ipa_bits: 60
+    ///   |                 ^^
+    /// help: hypwalk schema suite
+    /// ```
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.error)?;
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            writeln!(f, "  because: {error}")?;
+            cause = error.source();
+        }
+        if let Some(excerpt) = &self.excerpt {
+            writeln!(f, "{excerpt}")?;
+        }
+        match &self.help {
+            Some(help) => writeln!(f, "help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<YamlError> for Failure {
+    fn from(error: YamlError) -> Self {
+        let excerpt = Some(error.excerpt.clone());
+        Self { excerpt, ..Self::new(Exit::Usage, error) }
+    }
+}
+
+impl From<SuiteError> for Failure {
+    fn from(error: SuiteError) -> Self {
+        match error {
+            SuiteError::Yaml(error) => {
+                Self::from(error).help("suites/README.md describes what a suite can say")
+            }
+            error @ SuiteError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<CaseFileError> for Failure {
+    fn from(error: CaseFileError) -> Self {
+        match error {
+            CaseFileError::Yaml(error) => {
+                Self::from(error).help("`hypwalk schema case` tells what a case file can say")
+            }
+            error @ CaseFileError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        let help = match &error {
+            ReportError::Write { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    "the disk is full: free some room, or take another with --results FOLDER"
+                }
+                _ => "take a folder that can be written with --results FOLDER",
+            },
+            ReportError::Read { .. } => {
+                "name a run by its folder, or by its id in --results FOLDER"
+            }
+            ReportError::Version { .. } => "read it with the version of Hypwalk that wrote it",
+            ReportError::Malformed { .. } => "the file was changed or damaged since it was written",
+        };
+        Self::new(Exit::Results, error).help(help)
+    }
+}

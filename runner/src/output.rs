@@ -1,0 +1,25 @@
+//! What commands print.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write as _};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Prints `text` on standard output. A reader that has gone away, such as `head`, is no failure.
+pub fn print(text: impl Display) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    match write!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(not_printed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a remark on standard error, where it may get lost.
+pub fn remark(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn not_printed(error: io::Error) -> Failure {
+    Failure::new(Exit::Results, format!("standard output can't be written: {error}"))
+}

@@ -1,0 +1,74 @@
+//! What was asked of whom, and by which versions of what.
+
+use serde::{Deserialize, Serialize};
+
+use super::{RunId, VERSION};
+use crate::suite::machine::Machine;
+use crate::suite::{Overrides, Suite};
+
+/// All that a run's cases depend on, and what it takes to draw one of them again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of the files, [`VERSION`].
+    pub format: u32,
+    /// The run's id.
+    pub run: RunId,
+    /// When it began: UTC, RFC 3339.
+    pub started: String,
+    /// The version of Hypwalk.
+    pub hypwalk: String,
+    /// The git revision that it was built from; absent where it was not built from a repository.
+    pub revision: Option<String>,
+    /// The suite.
+    pub suite: SuiteHeader,
+    /// The seed.
+    pub seed: u64,
+    /// The version of the generators, `case::draw::VERSION`.
+    pub generators: u32,
+    /// The version of what host and target say to each other, `link::VERSION`.
+    pub link: u32,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// A suite, whole.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteHeader {
+    /// Its name.
+    pub name: String,
+    /// The text of its file.
+    pub text: String,
+    /// What the command line changed of it.
+    pub overrides: Overrides,
+}
+
+impl Header {
+    /// The header of a run that begins at `time`, by this version of everything.
+    pub fn new(
+        run: RunId,
+        time: jiff::Timestamp,
+        suite: &Suite,
+        overrides: Overrides,
+        seed: u64,
+        machine: Machine,
+    ) -> Self {
+        Self {
+            format: VERSION,
+            run,
+            started: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            hypwalk: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: option_env!("HYPWALK_REVISION").map(str::to_owned),
+            suite: SuiteHeader {
+                name: suite.name.to_string(),
+                text: suite.text.clone(),
+                overrides,
+            },
+            seed,
+            generators: case::draw::VERSION,
+            link: link::VERSION,
+            machine,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a run came to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Header, RunId, Tally, VERSION};
+use crate::verdict::{Counts, NotAsked};
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// The version of the files, [`VERSION`].
+    pub format: u32,
+    /// The run's id.
+    pub run: RunId,
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// The seed.
+    pub seed: u64,
+    /// What the end of the run brought; absent where it was killed.
+    pub ending: Option<Ending>,
+    /// Sums over its records.
+    pub tally: Tally,
+}
+
+/// What is known at the end of a run only.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ending {
+    /// Seconds from the first case on.
+    pub seconds: f64,
+    /// How often the target was started.
+    pub boots: u64,
+    /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
+    pub profile: BTreeMap<String, String>,
+}
+
+/// The one line that `run --json` ends with.
+#[derive(Serialize)]
+struct Line<'a> {
+    run: &'a RunId,
+    suite: &'a str,
+    target: &'a str,
+    seed: u64,
+    seconds: f64,
+    cases: u64,
+    probes: u64,
+    verdicts: &'a Counts,
+    not_asked: &'a NotAsked,
+    findings: u64,
+}
+
+impl Summary {
+    /// The summary of the run that `header` begins.
+    pub fn new(header: &Header, tally: Tally, ending: Option<Ending>) -> Self {
+        Self {
+            format: VERSION,
+            run: header.run.clone(),
+            suite: header.suite.name.clone(),
+            target: header.machine.target.clone(),
+            seed: header.seed,
+            ending,
+            tally,
+        }
+    }
+
+    /// The summary as one line of JSON, for other programs.
+    pub fn json_line(&self) -> String {
+        let line = Line {
+            run: &self.run,
+            suite: &self.suite,
+            target: &self.target,
+            seed: self.seed,
+            seconds: self.ending.as_ref().map_or(0.0, |ending| ending.seconds),
+            cases: self.tally.cases,
+            probes: self.tally.probes,
+            verdicts: &self.tally.verdicts,
+            not_asked: &self.tally.not_asked,
+            findings: self.tally.findings,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}

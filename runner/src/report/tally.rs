@@ -1,0 +1,65 @@
+//! Sums over the records of a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+
+/// Sums over the records of a run, and its findings by kind.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Cases recorded.
+    pub cases: u64,
+    /// Probes asked.
+    pub probes: u64,
+    /// Their verdicts.
+    pub verdicts: Counts,
+    /// Probes and cases that were not asked, by reason.
+    pub not_asked: NotAsked,
+    /// Findings.
+    pub findings: u64,
+    /// Findings by signature.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// Findings of one kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// How many.
+    pub count: u64,
+    /// The worst verdict among them.
+    pub verdict: Verdict,
+    /// Number of the first case that showed it.
+    pub first_case: u64,
+    /// The first of them.
+    pub first: Finding,
+    /// Files that reproduce it, relative to the run's folder, first one first.
+    pub reproducers: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a case.
+    pub fn add(&mut self, record: &CaseRecord) {
+        self.cases += 1;
+        self.probes += record.probes;
+        self.verdicts.merge(&record.verdicts);
+        for (reason, count) in &record.not_asked {
+            *self.not_asked.entry(reason.clone()).or_default() += count;
+        }
+        self.findings += record.findings.len() as u64;
+        for finding in &record.findings {
+            let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
+                count: 0,
+                verdict: finding.verdict,
+                first_case: record.index,
+                first: finding.clone(),
+                reproducers: Vec::new(),
+            });
+            group.count += 1;
+            group.verdict = group.verdict.max(finding.verdict);
+        }
+    }
+}

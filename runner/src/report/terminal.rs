@@ -1,0 +1,117 @@
+//! A run's summary for people.
+
+use std::fmt;
+use std::path::Path;
+
+use super::{Group, Summary};
+use crate::verdict::Verdict;
+
+/// Kinds of findings that are shown; the others are counted.
+const SHOWN: usize = 12;
+
+/// A run's summary as a table of text.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// What is shown.
+    pub summary: &'a Summary,
+    /// The folder of the run.
+    pub folder: &'a Path,
+}
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { suite, target, seed, ending, tally, .. } = self.summary;
+        let cases = plural(tally.cases, "case");
+        let probes = plural(tally.probes, "probe");
+        write!(f, "{suite} on {target}, seed {seed}: {cases}, {probes}")?;
+        match ending {
+            Some(ending) => {
+                let rate = tally.probes as f64 / ending.seconds.max(0.001);
+                writeln!(f, " in {:.1} s ({} a second)", ending.seconds, grouped(rate as u64))?;
+            }
+            None => writeln!(f, "; the run did not end")?,
+        }
+        writeln!(f)?;
+        for verdict in Verdict::ALL {
+            let count = tally.verdicts.of(verdict);
+            if count > 0 || verdict == Verdict::Conforms {
+                writeln!(f, "{:>14}  {}", grouped(count), verdict.name())?;
+            }
+        }
+        if !tally.not_asked.is_empty() {
+            writeln!(f, "\nnot asked:")?;
+            for (reason, count) in &tally.not_asked {
+                writeln!(f, "{:>14}  {reason}", grouped(*count))?;
+            }
+        }
+        if tally.findings > 0 {
+            let kinds = plural(tally.groups.len() as u64, "kind");
+            writeln!(f, "\n{} of {kinds}:", plural(tally.findings, "finding"))?;
+            let mut groups: Vec<(&String, &Group)> = tally.groups.iter().collect();
+            groups.sort_by_key(|(signature, group)| (std::cmp::Reverse(group.count), *signature));
+            for (signature, group) in groups.iter().take(SHOWN) {
+                self.group(f, signature, group)?;
+            }
+            if let Some(more) = groups.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
+            }
+        }
+        if let Some(restarts) = ending.as_ref().map(|ending| ending.boots.saturating_sub(1))
+            && restarts > 0
+        {
+            writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
+        }
+        writeln!(f, "\nrecords: {}", self.folder.display())
+    }
+}
+
+impl Table<'_> {
+    fn group(&self, f: &mut fmt::Formatter<'_>, signature: &str, group: &Group) -> fmt::Result {
+        let Group { count, verdict, first_case, first, reproducers } = group;
+        writeln!(f, "\n{:>14}  {}: {signature}", grouped(*count), verdict.name())?;
+        writeln!(f, "                first in case {first_case}: {}", first.question)?;
+        for (number, allowed) in first.expectation.iter().enumerate() {
+            let label = if number == 0 { "allowed " } else { "      or" };
+            writeln!(f, "                {label}  {allowed}")?;
+        }
+        writeln!(f, "                observed  {}", first.observation)?;
+        match reproducers.first() {
+            Some(file) => {
+                let file = self.folder.join(file);
+                writeln!(f, "                hypwalk replay {}", file.display())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// `1 case`, `2 cases`.
+fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(count))
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn digits_are_grouped_in_threes() {
+        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(999), "999");
+        assert_eq!(super::grouped(1_000), "1 000");
+        assert_eq!(super::grouped(12_345_678), "12 345 678");
+        assert_eq!(super::plural(1, "case"), "1 case");
+    }
+}

@@ -1,0 +1,199 @@
+//! A case as a YAML file: what a reproducer is, and what a suite spells out.
+//!
+//! ```yaml
+//! version: 1
+//! origin:               # where it came from; left out in a case written by hand
+//!   suite: stage2-random
+//!   index: 17
+//! machine:              # what it was drawn for
+//!   target: qemu-max
+//! case:
+//!   registers: { HCR_EL2: 0x80000001, VTCR_EL2: 0x80023559 }
+//!   tables: { granule: 4k, start_level: 1, ia_bits: 39, slots: [{ arena: 0, offset: 0 }] }
+//!   probes:
+//!     - { operation: at_s12e1r, address: 0x1000 }
+//! ```
+
+mod fields;
+mod text;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use case::Case;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::fields::CaseFields;
+use super::bounded::Bounded;
+use super::hex::Hex;
+use super::machine::Machine;
+use super::yaml::{self, YamlError};
+use crate::verdict::Finding;
+
+/// The version of the format.
+pub const VERSION: u64 = 1;
+
+/// A case with what is known of its origin.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Hypwalk case")]
+pub struct CaseFile {
+    /// The version of the format.
+    version: Bounded<VERSION, VERSION>,
+    /// Where the case came from.
+    pub origin: Option<Origin>,
+    /// The machine that it was drawn for.
+    pub machine: Option<Machine>,
+    /// The case.
+    pub case: CaseText,
+    /// What somebody has to look at, written as comments.
+    #[serde(skip)]
+    findings: Vec<Finding>,
+}
+
+/// Where a case came from.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The version of Hypwalk.
+    pub hypwalk: String,
+    /// The run's id.
+    pub run: String,
+    /// The suite's name.
+    pub suite: String,
+    /// The seed of the campaign.
+    pub seed: Hex,
+    /// Number of the case in the campaign.
+    pub index: u64,
+    /// The version of the generators, `case::draw::VERSION`.
+    pub generators: u32,
+}
+
+/// A case that is read from YAML, and written as YAML by its `Display`, whose width is the
+/// indentation.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "CaseFields")]
+#[schemars(
+    with = "CaseFields",
+    rename = "Case",
+    description = "One set-up of translation registers and tables, with its probes."
+)]
+pub struct CaseText(pub Box<Case>);
+
+/// A case file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseFileError {
+    /// The file can't be read.
+    #[error("the case file {} can't be read", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no YAML, or says something that a case file has no place for.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+}
+
+impl CaseFile {
+    /// A reproducer: `case` with its origin, and what was found.
+    pub fn new(origin: Origin, machine: Machine, case: Case, findings: Vec<Finding>) -> Self {
+        let version = const { Bounded::new(VERSION).unwrap() };
+        let case = CaseText(Box::new(case));
+        Self { version, origin: Some(origin), machine: Some(machine), case, findings }
+    }
+
+    /// Reads a case file.
+    pub fn read(file: &Path) -> Result<Self, CaseFileError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| CaseFileError::Unreadable { file: file.to_owned(), source })?;
+        Ok(yaml::from_str(&text, file)?)
+    }
+}
+
+impl TryFrom<CaseFields> for CaseText {
+    type Error = String;
+
+    fn try_from(fields: CaseFields) -> Result<Self, Self::Error> {
+        Case::try_from(fields).map(|case| Self(Box::new(case)))
+    }
+}
+
+impl fmt::Display for CaseText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::write(f, self.0.as_ref().as_ref(), f.width().unwrap_or(0))
+    }
+}
+
+impl fmt::Display for CaseFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# hypwalk replay THIS_FILE")?;
+        for finding in &self.findings {
+            write_finding(f, finding)?;
+        }
+        writeln!(f, "version: {}", self.version.get())?;
+        if let Some(origin) = &self.origin {
+            writeln!(f, "origin:")?;
+            writeln!(f, "  hypwalk: {}", quoted(&origin.hypwalk))?;
+            writeln!(f, "  run: {}", quoted(&origin.run))?;
+            writeln!(f, "  suite: {}", quoted(&origin.suite))?;
+            writeln!(f, "  seed: {}", origin.seed)?;
+            writeln!(f, "  index: {}", origin.index)?;
+            writeln!(f, "  generators: {}", origin.generators)?;
+        }
+        if let Some(machine) = &self.machine {
+            writeln!(f, "machine:")?;
+            writeln!(f, "  target: {}", quoted(&machine.target))?;
+            if let Some(emulator) = &machine.emulator {
+                writeln!(f, "  emulator: {}", quoted(emulator))?;
+            }
+            writeln!(f, "  ids:")?;
+            for (name, value) in &machine.ids {
+                writeln!(f, "    {name}: {value}")?;
+            }
+            writeln!(f, "  memory:")?;
+            for arena in &machine.memory {
+                let kind = arena.kind.name();
+                writeln!(
+                    f,
+                    "    - {{ base: {}, size: {}, kind: {kind} }}",
+                    arena.base, arena.size
+                )?;
+            }
+        }
+        writeln!(f, "case:")?;
+        write!(f, "{:2}", self.case)
+    }
+}
+
+/// A finding as comments.
+fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    let what = finding.probe.map_or("the case".to_owned(), |probe| format!("probe {probe}"));
+    writeln!(f, "#\n# {what}: {}: {}", finding.verdict.name(), one_line(&finding.question))?;
+    for allowed in &finding.expectation {
+        writeln!(f, "#   allowed:  {}", one_line(allowed))?;
+    }
+    writeln!(f, "#   observed: {}", one_line(&finding.observation))
+}
+
+/// Text for a comment: nothing in it ends the comment.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
+}
+
+/// A YAML string: as JSON's, with more escaped.
+fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let escaped = |c: char| match is_plain(c) {
+        true => c.to_string(),
+        false => format!("\\u{:04x}", u32::from(c)),
+    };
+    json.chars().map(escaped).collect()
+}
+
+/// Whether YAML takes `c` for text, and not for a line break or a control character.
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !['\u{2028}', '\u{2029}', '\u{feff}'].contains(&c)
+}

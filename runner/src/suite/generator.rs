@@ -1,0 +1,166 @@
+//! Where the cases of a suite come from.
+
+use case::Case;
+use case::draw::Space;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::bounded::Bounded;
+use super::case_file::CaseText;
+use super::space::SpaceFields;
+
+/// Where cases come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Generator {
+    /// Random cases.
+    Random {
+        /// What they are drawn from.
+        space: Space,
+        /// How many; `None`: as many as there is time for.
+        cases: Option<u64>,
+    },
+    /// Every legal shape that the PE has: granule, DS, input address size, start level.
+    Shapes {
+        /// Which granules and sizes, and what else is drawn.
+        space: Space,
+        /// How often all of them.
+        rounds: u64,
+    },
+    /// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not.
+    Legality {
+        /// What else is drawn.
+        space: Space,
+    },
+    /// Cases that the suite spells out.
+    Explicit(Vec<ExplicitCase>),
+}
+
+/// A case that a suite spells out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExplicitCase {
+    /// What it shows.
+    pub name: String,
+    /// The case.
+    pub case: Box<Case>,
+}
+
+impl ExplicitCase {
+    /// The case `case`, which shows what `name` says.
+    pub fn new(name: &str, case: Case) -> Self {
+        Self { name: name.to_owned(), case: Box::new(case) }
+    }
+}
+
+impl Generator {
+    /// The name in suites.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Random { .. } => "random",
+            Self::Shapes { .. } => "shapes",
+            Self::Legality { .. } => "legality",
+            Self::Explicit(_) => "cases",
+        }
+    }
+
+    /// What it draws from; `None` where it draws nothing.
+    pub const fn space_mut(&mut self) -> Option<&mut Space> {
+        match self {
+            Self::Random { space, .. } | Self::Shapes { space, .. } | Self::Legality { space } => {
+                Some(space)
+            }
+            Self::Explicit(_) => None,
+        }
+    }
+}
+
+/// Where cases come from.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Generator")]
+pub(super) enum GeneratorFields {
+    /// Random cases.
+    Random(RandomFields),
+    /// Every legal shape that the PE has: granule, DS, input address size, start level.
+    Shapes(ShapesFields),
+    /// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not.
+    Legality(LegalityFields),
+    /// Cases that are spelled out.
+    Cases(Vec<ExplicitFields>),
+}
+
+/// Random cases.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Random")]
+pub(super) struct RandomFields {
+    /// How many. It may be left out in the last generator of a suite with `seconds`: as many as
+    /// there is time for.
+    cases: Option<Bounded<1, MANY>>,
+    /// What they are drawn from.
+    #[serde(default)]
+    space: SpaceFields,
+}
+
+/// Every legal shape that the PE has.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Shapes")]
+pub(super) struct ShapesFields {
+    /// How often all of them, each time with other mappings and probes. Default: 1.
+    #[serde(default = "one")]
+    rounds: Bounded<1, MANY>,
+    /// Which granules and sizes, and what else is drawn.
+    #[serde(default)]
+    space: SpaceFields,
+}
+
+/// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Legality")]
+pub(super) struct LegalityFields {
+    /// What else is drawn: `dc`, `fwb` and `hardware_updates` have a meaning here.
+    #[serde(default)]
+    space: SpaceFields,
+}
+
+/// A case that is spelled out.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ExplicitCase")]
+pub(super) struct ExplicitFields {
+    /// What it shows.
+    name: String,
+    /// The case.
+    case: CaseText,
+}
+
+/// More cases than anybody has time for.
+pub(super) const MANY: u64 = 1_000_000_000_000;
+
+fn one() -> Bounded<1, MANY> {
+    const { Bounded::new(1).unwrap() }
+}
+
+impl From<GeneratorFields> for Generator {
+    fn from(fields: GeneratorFields) -> Self {
+        match fields {
+            GeneratorFields::Random(RandomFields { cases, space }) => {
+                Self::Random { space: space.into(), cases: cases.map(|cases| cases.get()) }
+            }
+            GeneratorFields::Shapes(ShapesFields { rounds, space }) => {
+                Self::Shapes { space: space.into(), rounds: rounds.get() }
+            }
+            GeneratorFields::Legality(LegalityFields { space }) => {
+                Self::Legality { space: space.into() }
+            }
+            GeneratorFields::Cases(cases) => {
+                let explicit = |fields: ExplicitFields| ExplicitCase {
+                    name: fields.name,
+                    case: fields.case.0,
+                };
+                Self::Explicit(cases.into_iter().map(explicit).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The suites of the repository can be read, and say what their names promise.
+
+use std::path::PathBuf;
+
+use case::draw::Space;
+use runner::suite::Suite;
+use runner::suite::generator::Generator;
+
+fn suites() -> Vec<Suite> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let yaml = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
+    yaml.map(|file| {
+        let suite = Suite::read(&file).unwrap();
+        assert_eq!(suite.name.as_str(), file.file_stem().unwrap(), "a suite's name is its file's");
+        suite
+    })
+    .collect()
+}
+
+fn only(name: &str) -> Generator {
+    let suite = suites().into_iter().find(|suite| suite.name.as_str() == name).unwrap();
+    let [generator] = &suite.generators[..] else { panic!("{name} has one generator") };
+    generator.clone()
+}
+
+#[test]
+fn every_suite_is_described() {
+    let suites = suites();
+    assert!(suites.len() >= 5);
+    assert!(suites.iter().all(|suite| !suite.description.is_empty()));
+}
+
+#[test]
+fn the_smoke_suite_has_cases_to_read_and_random_ones() {
+    let suites = suites();
+    let smoke = suites.iter().find(|suite| suite.name.as_str() == "smoke").unwrap();
+    let [Generator::Explicit(cases), Generator::Random { cases: Some(300), .. }] =
+        &smoke.generators[..]
+    else {
+        panic!("{:?}", smoke.generators)
+    };
+    assert!(cases.len() >= 5);
+}
+
+#[test]
+fn the_default_campaign_is_what_the_defaults_say() {
+    let Generator::Random { space, cases } = only("stage2-random") else { panic!() };
+    assert_eq!(cases, Some(20_000));
+    assert_eq!(space, Space { ds: [500, 500], dc: [330, 670], fwb: [500, 500], ..Space::BENIGN });
+}
+
+#[test]
+fn hostile_cases_are_all_hostile_and_sizes_all_there() {
+    let Generator::Random { space, .. } = only("stage2-hostile") else { panic!() };
+    assert_eq!(space.hostile, 1000);
+    let Generator::Shapes { space, .. } = only("ipa-sizes") else { panic!() };
+    assert_eq!((space.ipa_bits, space.granules), (Space::BENIGN.ipa_bits, [1; 3]));
+    assert!(matches!(only("stage2-legality"), Generator::Legality { .. }));
+}
