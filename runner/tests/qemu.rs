@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -434,40 +433,30 @@ fn a_session_that_is_dropped_leaves_no_emulator() {
     assert!(runner.wait().expect("it can be waited for").success());
 }
 
-/// A program that is run as the emulator: a shell script of this text.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(name: &str, text: &str) -> Self {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&file, text).expect("the script can be written");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("its mode can be set");
-        Self(file)
-    }
-
-    fn target(&self) -> Result<QemuTarget, TargetError> {
-        QemuTarget::new(description("qemu-max"), &EXECUTOR, Some(self.0.clone()))
-    }
+/// The target `qemu-max` with the program `name` of `tests/emulators` as its emulator.
+fn in_emulator(name: &str, description: Description) -> Result<QemuTarget, TargetError> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(name);
+    QemuTarget::new(description, &EXECUTOR, Some(program))
 }
 
-const LIKE_QEMU: &str =
-    "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 9.9 && exit\n";
+fn refusal(target: &QemuTarget) -> String {
+    target.boot().err().expect("it does not boot").to_string()
+}
 
 #[test]
 fn an_emulator_that_is_missing_is_told_with_a_remedy() {
-    let missing = Script("/nowhere/qemu".into());
-    let message = missing.target().expect_err("it is missing").to_string();
+    let missing = in_emulator("/nowhere/qemu", description("qemu-max"));
+    let message = missing.expect_err("it is missing").to_string();
     assert!(message.contains("/nowhere/qemu") && message.contains("HYPWALK_QEMU"), "{message}");
-    let other = Script::new("other", "#!/bin/sh\necho another program\n");
-    let message = other.target().expect_err("it is no QEMU").to_string();
-    assert!(message.contains("another program"), "{message}");
+    let other = in_emulator("another-program", description("qemu-max"));
+    let message = other.expect_err("it is no QEMU").to_string();
+    assert!(message.contains("does not answer --version") && message.contains("another program"));
 }
 
 #[test]
 fn an_emulator_that_exits_at_once_is_told_with_what_it_said() {
-    let script = format!("{LIKE_QEMU}echo no such machine >&2\nexit 1\n");
-    let target = Script::new("exits", &script).target().expect("it has a version");
-    let message = target.boot().err().expect("it does not boot").to_string();
+    let target = in_emulator("exits-at-once", description("qemu-max")).expect("it has a version");
+    let message = refusal(&target);
     for part in ["exit status: 1", "no such machine", "-M virt", "--qemu"] {
         assert!(message.contains(part), "{part} in {message}");
     }
@@ -477,8 +466,7 @@ fn an_emulator_that_exits_at_once_is_told_with_what_it_said() {
 fn an_emulator_that_never_speaks_is_told() {
     let mut description = description("qemu-max");
     description.limits.boot_idle_seconds = 1;
-    let script = Script::new("silent", &format!("{LIKE_QEMU}exec sleep 1000\n"));
-    let target = QemuTarget::new(description, &EXECUTOR, Some(script.0)).expect("it has a version");
-    let message = target.boot().err().expect("it does not boot").to_string();
+    let target = in_emulator("never-speaks", description).expect("it has a version");
+    let message = refusal(&target);
     assert!(message.contains("it sat idle") && message.contains("never spoke"), "{message}");
 }
