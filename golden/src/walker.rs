@@ -32,8 +32,8 @@ pub(crate) struct Walker<'a, M: ?Sized, C: ?Sized, O: ?Sized> {
     pub stage2_params: Option<Result<Stage2Params, Rule>>,
 }
 
-/// How often a walk is begun again because the descriptor that it wants to update has changed under it.
-/// Within one translation that happens at most once a word: where a stage 1 table is a stage 2 table too.
+/// How often a walk is begun again because the descriptor that it wants to update is not what it read:
+/// it read a stale value. Then the update is left out.
 pub(crate) const MAX_RETRIES: u32 = 3;
 
 /// What every fault of a stage has in common, and what it takes over from the access (the pseudocode's
