@@ -74,9 +74,7 @@ fn walks(c: &mut Criterion) {
 
     // Both stages of 4 levels: each of 4 stage 1 lookups and the output goes through 4 of stage 2.
     let mut pages = [0; 16];
-    for n in 1..4 {
-        pages[n] = (n as u64 + 1) << 12 | TABLE;
-    }
+    pages[1..4].copy_from_slice(&[2 << 12 | TABLE, 3 << 12 | TABLE, 4 << 12 | TABLE]);
     // Stage 2 maps everything to page 8, where the stage 1 tables are: their descriptor is a page at level
     // 3 and a table of page 8 above.
     pages[4] = 8 << 12 | PAGE;

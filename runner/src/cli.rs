@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{report, schema, suite};
+use crate::commands::{payload, replay, report, run, schema, suite, vectors};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -21,9 +21,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
+    Replay(replay::Replay),
     Report(report::Report),
-    Schema(schema::Schema),
     Suite(suite::Suite),
+    Vectors(vectors::Vectors),
+    Payload(payload::Payload),
+    Schema(schema::Schema),
 }
 
 /// Does what the command line says.
@@ -38,9 +42,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(say_panic));
     // Unwinding lets a target be stopped before the program ends.
     let done = panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
+        Command::Run(command) => command.run(),
+        Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
-        Command::Schema(command) => command.run(),
         Command::Suite(command) => command.run(),
+        Command::Vectors(command) => command.run(),
+        Command::Payload(command) => command.run(),
+        Command::Schema(command) => command.run(),
     }));
     match done {
         Ok(Ok(exit)) => exit.into(),

@@ -161,6 +161,8 @@ impl Epitaph {
     pub const EXCEPTION: u64 = 3;
     /// The configuration can't be mapped on this PE.
     pub const BAD_CONFIGURATION: u64 = 4;
+    /// HCR_EL2.E2H can't be 0 on this PE.
+    pub const E2H_FIXED: u64 = 5;
 
     /// The reason in words.
     pub const fn reason_name(&self) -> &'static str {
@@ -171,6 +173,9 @@ impl Epitaph {
             Self::PANIC => "the executor panicked",
             Self::EXCEPTION => "the executor took an exception that it can't survive",
             Self::BAD_CONFIGURATION => "the executor can't map the arenas that it was given",
+            Self::E2H_FIXED => {
+                "HCR_EL2.E2H is always 1 on this PE: the executor needs EL2 without it"
+            }
             _ => "the executor gave no reason that is known",
         }
     }

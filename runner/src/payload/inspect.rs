@@ -30,8 +30,8 @@ pub struct Layout {
     pub relocations: usize,
     /// The address of the configuration block.
     pub config: u64,
-    /// The version of the wire that it speaks.
-    pub version: u32,
+    /// The executor's own version.
+    pub version: String,
 }
 
 /// A segment that is loaded.
@@ -225,8 +225,9 @@ pub(super) fn check_block(config: &Config) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The version in the note: owner "Hypwalk", and the number as the first word of its description.
-fn check_note(elf: &Elf<'_>, bytes: &[u8]) -> Result<u32, Fault> {
+/// The executor's version. The note's description is that as text, filled up with zeros, and then the
+/// version of the wire that it speaks.
+fn check_note(elf: &Elf<'_>, bytes: &[u8]) -> Result<String, Fault> {
     let fault = |what: &str| Fault::Note(format!("({NOTE_SECTION}) {what}"));
     let mut notes =
         elf.iter_note_sections(bytes, Some(NOTE_SECTION)).ok_or_else(|| fault("is missing"))?;
@@ -235,10 +236,10 @@ fn check_note(elf: &Elf<'_>, bytes: &[u8]) -> Result<u32, Fault> {
     if note.name != NOTE_OWNER {
         return Err(fault("belongs to somebody else"));
     }
-    let version = u32::read_from_prefix(note.desc).map_err(|_| fault("is too short"))?.0;
+    let (text, version) = u32::read_from_suffix(note.desc).map_err(|_| fault("is too short"))?;
     if version != link::VERSION {
         let expected = link::VERSION;
         return Err(fault(&format!("says version {version}, this runner speaks {expected}")));
     }
-    Ok(version)
+    Ok(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
 }

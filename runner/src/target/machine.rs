@@ -563,13 +563,14 @@ mod tests {
 
     #[test]
     fn a_target_that_does_not_come_up_is_an_error_that_says_why() {
-        let refusal = |prepare: &dyn Fn(&mut Pretend), ended| {
+        type Prepare<'a> = &'a dyn Fn(&mut Pretend);
+        let refusal = |prepare: Prepare<'_>, ended| {
             let (mut pretend, wire) = pair();
             prepare(&mut pretend);
             let error = boot(wire, ended).err().expect("it does not come up");
             error.to_string()
         };
-        let refused: [(&dyn Fn(&mut Pretend), Option<&str>, &str); 7] = [
+        let refused: [(Prepare<'_>, Option<&str>, &str); 7] = [
             (&|_| {}, None, "it hung"),
             (&|_| {}, Some("exit status: 1"), "ended: exit status: 1"),
             (&|pretend| pretend.put(Kind::Ready, 0, &[]), None, "Some(Ready) where Hello"),

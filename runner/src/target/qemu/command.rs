@@ -45,7 +45,7 @@ pub fn arguments(qemu: &Qemu, transport: &Transport, files: &Files<'_>) -> Vec<S
         None => add(&["-m", &qemu.memory.to_string(), "-kernel", image]),
         Some(end) => {
             let slots = qemu.dimms.len();
-            let most = end.next_multiple_of(GIB) / GIB;
+            let most = end.div_ceil(GIB);
             add(&["-m", &format!("{},slots={slots},maxmem={most}G", qemu.memory)]);
             for (number, dimm) in qemu.dimms.iter().enumerate() {
                 let memory = format!("memory-backend-ram,id=dimm{number},size={}", dimm.size);

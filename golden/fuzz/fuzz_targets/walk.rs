@@ -1,0 +1,15 @@
+//! Run with `cargo +nightly fuzz run walk` from the folder `golden`.
+#![no_main]
+
+#[path = "../../tests/world/mod.rs"]
+mod world;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let numbers: Vec<u64> = data
+        .chunks_exact(8)
+        .map(|bytes| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        .collect();
+    world::World::new(&numbers).exercise();
+});

@@ -1,0 +1,20 @@
+//! The executor's logic that needs no machine: it runs under host tests as it runs at EL2.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`device_tree`] | a flattened device tree, read without trusting it |
+//! | [`machine`]     | what a device tree says of memory, console and interrupts |
+//! | [`free`]        | RAM that belongs to nobody |
+//! | [`home_map`]    | the executor's own translation tables |
+//! | [`windows`]     | where arenas appear in the executor's address space |
+//! | [`ring`]        | the arithmetic of the mailbox's counters |
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod device_tree;
+pub mod free;
+pub mod home_map;
+pub mod machine;
+pub mod ring;
+pub mod windows;

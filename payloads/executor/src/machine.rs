@@ -1,0 +1,242 @@
+//! What a device tree says of the machine, as far as the executor needs it.
+
+use arrayvec::ArrayVec;
+use link::hello::Region;
+
+use crate::device_tree::{DeviceTree, Node};
+
+/// The most regions of each kind that are kept.
+const MAX_REGIONS: usize = 64;
+/// The most redistributor regions that are kept.
+const MAX_REDISTRIBUTORS: usize = 4;
+
+/// What the executor needs to know of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// RAM.
+    pub memory: ArrayVec<Region, MAX_REGIONS>,
+    /// Parts of it that somebody else keeps.
+    pub reserved: ArrayVec<Region, MAX_REGIONS>,
+    /// Where to talk.
+    pub console: Option<Console>,
+    /// What brings the timer's interrupt.
+    pub gic: Option<Gic>,
+}
+
+/// A UART.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Physical address of its registers.
+    pub base: u64,
+    /// What it is.
+    pub kind: ConsoleKind,
+}
+
+/// The kinds of UART that the executor can drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleKind {
+    /// Arm PL011, or SBSA generic UART.
+    Pl011,
+    /// 16550 and its many children.
+    Ns16550 {
+        /// log2 of the distance of two registers in bytes.
+        shift: u8,
+        /// Whether registers want 32-bit accesses.
+        wide: bool,
+    },
+}
+
+/// An interrupt controller that the executor can drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gic {
+    /// GICv2: distributor and CPU interface in memory.
+    V2 {
+        /// The distributor.
+        distributor: u64,
+        /// The CPU interface.
+        interface: u64,
+    },
+    /// GICv3 and later: distributor and redistributors in memory.
+    V3 {
+        /// The distributor.
+        distributor: u64,
+        /// Where redistributors lie.
+        redistributors: ArrayVec<Region, MAX_REDISTRIBUTORS>,
+    },
+}
+
+impl Machine {
+    /// What `tree` says.
+    pub fn new(tree: &DeviceTree<'_>) -> Self {
+        let mut machine = Self::default();
+        let mut first_console = None;
+        let mut standard_out = None;
+        // Depth of /reserved-memory while the walk is below it.
+        let mut in_reserved = false;
+
+        machine.reserved.extend(tree.reservations().take(MAX_REGIONS));
+        tree.visit(|node| {
+            if node.depth == 1 {
+                in_reserved = node.is_named(b"reserved-memory");
+                if node.name == b"chosen" {
+                    standard_out = node.text(b"stdout-path").or(node.text(b"linux,stdout-path"));
+                }
+            }
+            if in_reserved && node.depth == 2 {
+                keep(&mut machine.reserved, node);
+            }
+            if node.text(b"device_type") == Some(b"memory") && node.is_enabled() {
+                keep(&mut machine.memory, node);
+            }
+            if first_console.is_none() && node.is_enabled() {
+                first_console = console(node);
+            }
+            if machine.gic.is_none() && node.is_enabled() {
+                machine.gic = gic(node);
+            }
+        });
+        let chosen = standard_out.and_then(|path| console_at(tree, path));
+        machine.console = chosen.or(first_console);
+        machine
+    }
+}
+
+fn keep(list: &mut ArrayVec<Region, MAX_REGIONS>, node: &Node<'_, '_>) {
+    let room = list.remaining_capacity();
+    list.extend(node.regions().filter(|region| region.size > 0).take(room));
+}
+
+/// The console that `path` names: a path or an alias, then perhaps a colon and its settings.
+fn console_at(tree: &DeviceTree<'_>, path: &[u8]) -> Option<Console> {
+    let path = path.split(|&byte| byte == b':').next()?;
+    let mut found = None;
+    if path.starts_with(b"/") {
+        tree.find(path, |node| found = console(node));
+    } else {
+        let mut alias = None;
+        tree.find(b"/aliases", |node| alias = node.text(path));
+        tree.find(alias?, |node| found = console(node));
+    }
+    found
+}
+
+fn console(node: &Node<'_, '_>) -> Option<Console> {
+    let is = |names: &[&[u8]]| names.iter().any(|name| node.is_compatible(name));
+    let kind = if is(&[b"arm,pl011", b"arm,sbsa-uart"]) {
+        ConsoleKind::Pl011
+    } else if is(&[b"ns16550a", b"ns16550", b"snps,dw-apb-uart", b"ns8250"]) {
+        // Beyond 16 bytes a register it is no such thing.
+        let shift = node.number(b"reg-shift").unwrap_or(0).min(4) as u8;
+        ConsoleKind::Ns16550 { shift, wide: node.number(b"reg-io-width") == Some(4) }
+    } else {
+        return None;
+    };
+    Some(Console { base: node.region(0)?.base, kind })
+}
+
+fn gic(node: &Node<'_, '_>) -> Option<Gic> {
+    const V2: [&[u8]; 4] =
+        [b"arm,cortex-a15-gic", b"arm,gic-400", b"arm,cortex-a9-gic", b"arm,cortex-a7-gic"];
+    if node.is_compatible(b"arm,gic-v3") {
+        let count = node.number(b"#redistributor-regions").unwrap_or(1) as usize;
+        let regions = node.regions().skip(1).take(count.min(MAX_REDISTRIBUTORS));
+        Some(Gic::V3 { distributor: node.region(0)?.base, redistributors: regions.collect() })
+    } else if V2.iter().any(|name| node.is_compatible(name)) {
+        Some(Gic::V2 { distributor: node.region(0)?.base, interface: node.region(1)?.base })
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::device_tree::tests::Writer;
+
+    fn board(standard_out: &str) -> Vec<u8> {
+        let uart = |at: u32, status: &'static str| {
+            move |node: Writer| {
+                node.text("compatible", "arm,pl011\0arm,primecell")
+                    .text("status", status)
+                    .words("reg", &[0, at, 0, 0x1000])
+            }
+        };
+        let reserved = |node: Writer| {
+            node.words("#address-cells", &[2])
+                .words("#size-cells", &[2])
+                .bytes("ranges", &[])
+                .node("tee@50000000", |tee| tee.words("reg", &[0, 0x5000_0000, 0, 0x10_0000]))
+        };
+        let memory = |node: Writer| {
+            node.text("device_type", "memory")
+                .words("reg", &[0, 0x4000_0000, 1, 0, 8, 0, 0, 0x1000])
+        };
+        let gic = |node: Writer| {
+            node.text("compatible", "arm,gic-v3")
+                .words("reg", &[0, 0x800_0000, 0, 0x1_0000, 0, 0x80a_0000, 0, 0xf6_0000])
+        };
+        let debug = |node: Writer| {
+            node.text("compatible", "snps,dw-apb-uart")
+                .words("reg-shift", &[2])
+                .words("reg-io-width", &[4])
+                .words("reg", &[0, 0x700_0000, 0, 0x100])
+        };
+        Writer::default()
+            .node("", |root| {
+                root.words("#address-cells", &[2])
+                    .words("#size-cells", &[2])
+                    .node("aliases", |node| node.text("serial1", "/serial@7000000"))
+                    .node("chosen", |node| node.text("stdout-path", standard_out))
+                    .node("pl011@9040000", uart(0x904_0000, "disabled"))
+                    .node("pl011@9000000", uart(0x900_0000, "okay"))
+                    .node("serial@7000000", debug)
+                    .node("memory@40000000", memory)
+                    .node("reserved-memory", reserved)
+                    .node("intc@8000000", gic)
+            })
+            .finish(&[(0x4800_0000, 0x1000)])
+    }
+
+    fn machine(standard_out: &str) -> Machine {
+        let bytes = board(standard_out);
+        Machine::new(&DeviceTree::from_bytes(&bytes).expect("sound"))
+    }
+
+    #[test]
+    fn memory_and_reservations_are_found() {
+        let machine = machine("");
+        let memory = [
+            Region { base: 0x4000_0000, size: 0x1_0000_0000 },
+            Region { base: 0x8_0000_0000, size: 0x1000 },
+        ];
+        assert_eq!(machine.memory.as_slice(), memory);
+        let reserved = [
+            Region { base: 0x4800_0000, size: 0x1000 },
+            Region { base: 0x5000_0000, size: 0x10_0000 },
+        ];
+        assert_eq!(machine.reserved.as_slice(), reserved);
+    }
+
+    #[test]
+    fn the_console_is_the_chosen_one_or_else_the_first_enabled_one() {
+        let pl011 = Console { base: 0x900_0000, kind: ConsoleKind::Pl011 };
+        let kind = ConsoleKind::Ns16550 { shift: 2, wide: true };
+        let debug = Console { base: 0x700_0000, kind };
+        assert_eq!(machine("").console, Some(pl011));
+        assert_eq!(machine("/pl011@9000000").console, Some(pl011));
+        assert_eq!(machine("/nothing@1").console, Some(pl011));
+        assert_eq!(machine("/serial@7000000:115200n8").console, Some(debug));
+        assert_eq!(machine("serial1:115200n8").console, Some(debug));
+        assert_eq!(machine("serial2").console, Some(pl011));
+    }
+
+    #[test]
+    fn the_interrupt_controller_is_found() {
+        let redistributors = [Region { base: 0x80a_0000, size: 0xf6_0000 }].into_iter().collect();
+        assert_eq!(machine("").gic, Some(Gic::V3 { distributor: 0x800_0000, redistributors }));
+    }
+}

@@ -1,0 +1,275 @@
+//! All assembly of the executor, and Rust's names for it.
+//!
+//! ```text
+//!  loader --> start.S: entry            clean the image, MMU off, one PE on, relocate, zero .bss
+//!               EL1 --> boot_el1        says that it can't go on
+//!               EL3 --> boot_el3 --eret--+
+//!               EL2 -------------------> at_el2: E2H off, vectors, stacks --> boot
+//!                                           boot --> switch_map (home.S): the executor's own map
+//!                                           boot --> serve --> run --> ask (ask.S): the probes
+//!  exception --> vectors.S --> take_exception --> back, or ask_excepted, or recover
+//! ```
+
+use core::arch::{asm, global_asm};
+
+use aarch64_cpu::asm::barrier;
+use case::probe::Probe;
+
+use crate::payload::exceptions::Frame;
+use crate::payload::park::HCR_EL2_HOME;
+
+/// `SCTLR_EL2` and `SCTLR_EL3` with everything off: RES1 bits only.
+const SCTLR_EL23_OFF: u64 = 0x30c5_0830;
+/// `SCTLR_EL1` with everything off: RES1 bits only.
+const SCTLR_EL1_OFF: u64 = 0x30d0_0800;
+/// Bytes of stack that a frame takes.
+const FRAME_BYTES: usize = size_of::<Frame>().next_multiple_of(16);
+
+global_asm!(
+    include_str!("start.S"),
+    SCTLR_EL23_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
+    SCTLR_EL23_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
+    SCTLR_EL1_OFF_LOW = const SCTLR_EL1_OFF & 0xffff,
+    SCTLR_EL1_OFF_HIGH = const SCTLR_EL1_OFF >> 16,
+    HCR_EL2_HOME_LOW = const HCR_EL2_HOME & 0xffff,
+    HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
+);
+global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
+global_asm!(include_str!("home.S"));
+global_asm!(
+    include_str!("ask.S"),
+    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+);
+#[cfg(feature = "self-test")]
+global_asm!(include_str!("hurt.S"));
+
+unsafe extern "C" {
+    /// Goes over to another map of EL2. See home.S.
+    ///
+    /// # Safety
+    /// The map must map all of the image to itself, and whatever is used after this.
+    pub fn switch_map(ttbr0_el2: u64, tcr_el2: u64, mair_el2: u64, sctlr_el2: u64);
+    /// Invalidates lines without writing them back. See home.S.
+    ///
+    /// # Safety
+    /// No line of the range may be dirty.
+    pub fn forget_lines(from: u64, to: u64);
+    /// Calls `function` and comes back with 1 when it ends in `recover`. See vectors.S.
+    ///
+    /// # Safety
+    /// Calls do not nest. After a 1, what the function was changing is half changed.
+    pub fn guarded(function: extern "C" fn(*mut u8), argument: *mut u8) -> u64;
+    /// Asks the probes from `probe` to `end`. See ask.S.
+    ///
+    /// # Safety
+    /// All pointers must be good for the number of probes, and the case's registers loaded.
+    pub fn ask(
+        probe: *const Probe,
+        end: *const Probe,
+        answer: *mut u64,
+        cursor: *const u64,
+        here: u64,
+    ) -> *const Probe;
+    /// Pushes with the stack pointer at `sp`.
+    ///
+    /// # Safety
+    /// Meant to fault.
+    #[cfg(feature = "self-test")]
+    pub fn push_at(sp: u64);
+    /// Stops this PE.
+    safe fn park() -> !;
+
+    static image_start: u8;
+    static image_constants: u8;
+    static image_data: u8;
+    static image_end: u8;
+    static main_stack: u8;
+    static main_stack_top: u8;
+    static exception_stack: u8;
+    static exception_stack_top: u8;
+    static last_stack: u8;
+    static last_stack_top: u8;
+    static ask_ats: u8;
+    static ask_ats_end: u8;
+    static ask_excepted: u8;
+    static recover: u8;
+}
+
+/// Stops this PE.
+pub fn stop() -> ! {
+    park()
+}
+
+/// The address of a label.
+macro_rules! label {
+    ($name:ident) => {
+        (&raw const $name).addr() as u64
+    };
+}
+
+/// The parts of the image, as addresses.
+pub struct Image;
+
+impl Image {
+    /// First byte.
+    pub fn start() -> u64 {
+        label!(image_start)
+    }
+    /// Behind the last byte.
+    pub fn end() -> u64 {
+        label!(image_end)
+    }
+    /// Code.
+    pub fn code() -> (u64, u64) {
+        (label!(image_start), label!(image_constants))
+    }
+    /// Constants.
+    pub fn constants() -> (u64, u64) {
+        (label!(image_constants), label!(image_data))
+    }
+    /// Everything that is written, in pieces with guards between them.
+    pub fn data() -> [(u64, u64); 4] {
+        // The data ends where the guard below the main stack begins.
+        let guard = label!(main_stack_top) - label!(main_stack);
+        [
+            (label!(image_data), label!(main_stack) - guard),
+            (label!(main_stack), label!(main_stack_top)),
+            (label!(exception_stack), label!(exception_stack_top)),
+            (label!(last_stack), label!(last_stack_top)),
+        ]
+    }
+}
+
+/// Where exceptions of a probe come from, and where handlers go on.
+pub struct Resume;
+
+impl Resume {
+    /// Whether the instruction at `address` is a probe's.
+    pub fn is_probe(address: u64) -> bool {
+        (label!(ask_ats)..label!(ask_ats_end)).contains(&address)
+    }
+    /// Where a probe that took an exception goes on.
+    pub fn excepted() -> u64 {
+        label!(ask_excepted)
+    }
+    /// Where a [`guarded`] call that took an exception goes on.
+    pub fn recover() -> u64 {
+        label!(recover)
+    }
+}
+
+/// Reads a system register by name or `S3_op1_Cn_Cm_op2`, where aarch64-cpu has none of that name.
+macro_rules! mrs {
+    ($name:literal) => {{
+        let value: u64;
+        // SAFETY: reading a register that exists at this EL changes nothing.
+        unsafe {
+            core::arch::asm!(
+                concat!("mrs {}, ", $name),
+                out(reg) value,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        value
+    }};
+}
+pub(crate) use mrs;
+
+/// Writes a system register by name or `S3_op1_Cn_Cm_op2`, where aarch64-cpu has none of that name.
+macro_rules! msr {
+    ($name:literal, $value:expr) => {{
+        let value: u64 = $value;
+        // SAFETY: the caller says which register at which point; none of those written this way
+        // changes how the executor's own memory is seen. Not `nomem`: it stays where it stands among
+        // memory accesses.
+        unsafe {
+            core::arch::asm!(
+                concat!("msr ", $name, ", {}"),
+                in(reg) value,
+                options(nostack, preserves_flags)
+            );
+        }
+    }};
+}
+pub(crate) use msr;
+
+/// An instruction without operands that has no other effect on Rust than that of a barrier.
+macro_rules! instruction {
+    ($text:literal) => {
+        // SAFETY: maintenance and hints change no memory and no registers; the compiler takes it for
+        // an access to any memory, so it stays where it stands.
+        unsafe { asm!($text, options(nostack, preserves_flags)) }
+    };
+}
+
+/// Waits for an interrupt, masked or not.
+pub fn wait_for_interrupt() {
+    instruction!("wfi");
+}
+
+/// Tells the PE that this is a loop which waits.
+pub fn yield_hint() {
+    instruction!("yield");
+}
+
+/// Lets SErrors through.
+pub fn unmask_serror() {
+    instruction!("msr daifclr, #4");
+}
+
+/// Forgets all that the TLB of this PE holds of the EL1&0 regime, both stages, all VMIDs.
+pub fn tlbi_alle1() {
+    instruction!("tlbi alle1");
+}
+
+/// All stores so far are visible to the walkers and to all PEs.
+pub fn dsb_ish() {
+    barrier::dsb(barrier::ISH);
+}
+
+/// Maintenance of this PE's TLBs has finished.
+pub fn dsb_nsh() {
+    barrier::dsb(barrier::NSH);
+}
+
+/// Stores and maintenance so far have reached everybody, devices and memory included.
+pub fn dsb_sy() {
+    barrier::dsb(barrier::SY);
+}
+
+/// Register writes so far count for what follows.
+pub fn isb() {
+    barrier::isb(barrier::SY);
+}
+
+/// Cleans the line of `va` to the point of coherency.
+pub fn clean_line(va: u64) {
+    // SAFETY: writes back what the caches hold; memory as Rust sees it stays the same.
+    unsafe { asm!("dc cvac, {}", in(reg) va, options(nostack, preserves_flags)) }
+}
+
+/// Cleans the line of `va` to the point of coherency and invalidates it.
+pub fn clean_and_invalidate_line(va: u64) {
+    // SAFETY: as for cleaning; the next access fetches the line from memory.
+    unsafe { asm!("dc civac, {}", in(reg) va, options(nostack, preserves_flags)) }
+}
+
+/// Zeroes the naturally aligned block of [`zero_block_bytes`] at `va`.
+///
+/// # Safety
+/// The block is Normal memory that nothing in Rust refers to.
+pub unsafe fn zero_block(va: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("dc zva, {}", in(reg) va, options(nostack, preserves_flags)) }
+}
+
+/// What [`zero_block`] zeroes at a time; `None` where the instruction is prohibited.
+pub fn zero_block_bytes() -> Option<u64> {
+    let dczid = mrs!("dczid_el0");
+    (dczid & 1 << 4 == 0).then(|| 4 << (dczid & 0xf))
+}
+
+/// Size in bytes of the smallest data cache line of the system.
+pub fn line_bytes() -> u64 {
+    4 << (mrs!("ctr_el0") >> 16 & 0xf)
+}

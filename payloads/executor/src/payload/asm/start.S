@@ -1,0 +1,216 @@
+// From whatever the loader left to Rust at EL2: see the module's page for the sequence.
+//
+// No literal pools and no memory accesses before the MMU and the data endianness are known: all
+// constants are built in registers.
+//
+//   x19  device tree, or 0        x20  image start       x21  image end
+//   x22  EL at entry              x23  HCR_EL2 at entry  x24  SCTLR_EL2 at entry
+
+// The Linux arm64 Image header.
+    .section .head, "ax"
+    .global _start
+_start:
+    b       entry                   // code0
+    .long   0                       // code1
+    .quad   0                       // text_offset
+    .quad   image_size              // image_size
+    .quad   0xa                     // flags: little-endian, 4K pages, anywhere in memory
+    .quad   0
+    .quad   0
+    .quad   0
+    .ascii  "ARM\x64"               // magic
+    .long   0                       // no PE header
+
+    .text
+    .macro  address register, symbol
+    adrp    \register, \symbol
+    add     \register, \register, :lo12:\symbol
+    .endm
+
+    // Does \operation to every line of [\from, \to). Clobbers \from, x0, x1.
+    .macro  each_line operation, from, to
+    mrs     x0, ctr_el0             // DminLine: log2 of the words in the smallest line
+    ubfx    x0, x0, #16, #4
+    mov     x1, #4
+    lsl     x0, x1, x0
+    sub     x1, x0, #1
+    bic     \from, \from, x1
+91: dc      \operation, \from
+    add     \from, \from, x0
+    cmp     \from, \to
+    b.lo    91b
+    .endm
+
+entry:
+    msr     daifset, #0xf
+    mov     x19, x0
+    adrp    x20, image_start
+    adrp    x21, image_end
+    mrs     x22, CurrentEL
+    lsr     x22, x22, #2
+    mov     x23, #0
+    mov     x24, #0
+
+    // The image came through somebody's caches, perhaps dirty ones, and what follows runs and writes
+    // with caches off. Clean it to the point of coherency so that memory holds it, and invalidate so
+    // that no dirty line is later written back over what is written below.
+    mov     x2, x20
+    each_line civac, x2, x21
+    dsb     sy
+
+    // MMU and caches off at this EL, little-endian data, everything else from scratch. The loader's
+    // map is an identity map where the image lies: what follows is fetched from the same place.
+    cmp     x22, #2
+    b.lo    1f
+    b.hi    2f
+    mrs     x23, hcr_el2
+    mrs     x24, sctlr_el2
+    mov     x0, #{SCTLR_EL23_OFF_LOW}
+    movk    x0, #{SCTLR_EL23_OFF_HIGH}, lsl #16
+    msr     sctlr_el2, x0           // the same register whatever E2H is
+    isb                             // off before anything else is done
+    tlbi    alle2                   // nothing that the loader's map left
+    b       3f
+1:  mov     x0, #{SCTLR_EL1_OFF_LOW}
+    movk    x0, #{SCTLR_EL1_OFF_HIGH}, lsl #16
+    msr     sctlr_el1, x0
+    isb
+    tlbi    vmalle1
+    b       3f
+2:  mov     x0, #{SCTLR_EL23_OFF_LOW}
+    movk    x0, #{SCTLR_EL23_OFF_HIGH}, lsl #16
+    msr     sctlr_el3, x0
+    isb
+    tlbi    alle3
+3:  ic      iallu                   // instructions now come from memory, as cleaned above
+    dsb     nsh
+    isb
+
+    // One PE goes on, all others park (Fischer's mutual exclusion: memory is Device while the MMU is
+    // off, so accesses are ordered, and exclusives might not work). The word is in the file, so a
+    // loaded image begins with 0; an image must be loaded again to be started again.
+    address x0, claim
+    mrs     x1, mpidr_el1
+    orr     x1, x1, #1 << 31        // RES1 anyway: never 0
+    ldr     x2, [x0]
+    cbnz    x2, park
+    str     x1, [x0]
+    dsb     sy
+    mov     x3, #1 << 16            // far longer than anybody is between its load and its store
+4:  subs    x3, x3, #1
+    b.ne    4b
+    ldr     x2, [x0]
+    cmp     x1, x2
+    b.ne    park
+
+    // Is there a device tree? It too may be in caches only: clean before memory is read.
+    cbz     x19, 6f
+    tst     x19, #7
+    b.ne    5f
+    mov     x2, x19
+    add     x3, x19, #8
+    each_line civac, x2, x3
+    dsb     sy
+    ldp     w2, w3, [x19]
+    rev     w2, w2
+    mov     w4, #0xfeed
+    movk    w4, #0xd00d, lsl #16
+    cmp     w2, w4
+    b.ne    5f
+    rev     w3, w3                  // its size; Linux allows up to 2 MB
+    cmp     w3, #2 << 20
+    b.hi    5f
+    mov     x2, x19
+    add     x3, x19, x3
+    each_line civac, x2, x3
+    dsb     sy
+    b       6f
+5:  mov     x19, #0
+6:
+
+    // Relocate: each entry is offset, kind, addend; the link is at 0, so that the bias is the
+    // address of the image. The build allows R_AARCH64_RELATIVE (1027) only.
+    address x0, relocations_start
+    address x1, relocations_end
+7:  cmp     x0, x1
+    b.hs    8f
+    ldp     x2, x3, [x0], #16
+    ldr     x4, [x0], #8
+    cmp     w3, #1027
+    b.ne    7b
+    add     x4, x4, x20
+    str     x4, [x20, x2]
+    b       7b
+8:
+    address x0, bss_start
+    address x1, bss_end
+9:  cmp     x0, x1
+    b.hs    10f
+    stp     xzr, xzr, [x0], #16
+    b       9b
+10:
+
+    cmp     x22, #2
+    b.eq    at_el2
+    msr     spsel, #1
+    address x0, main_stack_top
+    mov     sp, x0
+    mov     x0, x19
+    b.lo    boot_el1                // says what is wrong, and never returns
+
+    bl      boot_el3                // sets EL3 up; never returns where there is no EL2
+    mov     x0, #{SCTLR_EL23_OFF_LOW}
+    movk    x0, #{SCTLR_EL23_OFF_HIGH}, lsl #16
+    mrs     x23, hcr_el2            // of no use out of reset, but asked for
+    mrs     x24, sctlr_el2
+    msr     sctlr_el2, x0           // UNKNOWN out of reset: the MMU must be off on arrival
+    mov     x0, #1 << 31            // HCR_EL2.RW
+    msr     hcr_el2, x0
+    mov     x0, #0x3c9              // EL2h, all masked
+    msr     spsr_el3, x0
+    address x0, at_el2
+    msr     elr_el3, x0
+    isb
+    eret
+    dsb     nsh                     // no speculation past the return
+    isb
+
+at_el2:
+    // E2H off, now that the MMU is: from here on names mean what they say. Physical interrupts and
+    // SErrors are routed to EL2: one that is not would not even end a WFI.
+    mov     x0, #{HCR_EL2_HOME_LOW}
+    movk    x0, #{HCR_EL2_HOME_HIGH}, lsl #16
+    msr     hcr_el2, x0
+    isb
+    tlbi    alle2
+    dsb     nsh
+    isb
+    address x0, vectors
+    msr     vbar_el2, x0
+    // Threads on SP_EL0, exceptions on SP_EL2.
+    msr     spsel, #1
+    address x0, exception_stack_top
+    mov     sp, x0
+    address x0, main_stack_top
+    msr     sp_el0, x0
+    msr     spsel, #0
+    isb
+    mov     x29, #0
+    mov     x30, #0
+    mov     x0, x19
+    mov     x1, x22
+    mov     x2, x23
+    mov     x3, x24
+    b       boot
+
+    // Nothing more happens on this PE.
+    .global park
+park:
+    msr     daifset, #0xf
+11: wfi
+    b       11b
+
+    .data
+    .balign 8
+claim:
+    .quad   0

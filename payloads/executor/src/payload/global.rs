@@ -1,0 +1,23 @@
+//! A static that this one PE changes.
+
+use core::cell::UnsafeCell;
+
+/// A value with one place and one user: the executor runs on one PE and takes no interrupts, and
+/// what exception handlers touch is said where it is declared.
+#[repr(transparent)]
+pub struct Global<T>(UnsafeCell<T>);
+
+// SAFETY: one PE runs this program; all others are parked.
+unsafe impl<T> Sync for Global<T> {}
+
+impl<T> Global<T> {
+    /// A static's first value.
+    pub const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Where the value is.
+    pub const fn pointer(&self) -> *mut T {
+        self.0.get()
+    }
+}

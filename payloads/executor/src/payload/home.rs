@@ -1,0 +1,108 @@
+//! The executor's own map: made, and gone over to.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+
+use aarch64_cpu::registers::*;
+use arrayvec::ArrayVec;
+use case::memory::{ArenaKind, MemoryMap};
+use executor::home_map::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
+use executor::windows::Windows;
+
+use crate::payload::asm::{self, Image};
+use crate::payload::park::SCTLR_EL2_HOME;
+
+/// Words of tables for one map: 12 tables of 64 KB, or 192 of 4 KB.
+const POOL_WORDS: usize = 12 << 13;
+
+/// Tables for the map in use and for the next one.
+#[repr(C, align(65536))]
+struct Pools(UnsafeCell<MaybeUninit<[[u64; POOL_WORDS]; 2]>>);
+
+// SAFETY: one PE runs this program, and only `Home`, of which there is one, looks inside.
+unsafe impl Sync for Pools {}
+
+#[unsafe(link_section = ".noinit")]
+static POOLS: Pools = Pools(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// The map in use.
+pub struct Home {
+    /// What is mapped to itself, whatever the arenas are.
+    identity: ArrayVec<Range, 8>,
+    /// The pool whose tables are in use.
+    pool: usize,
+}
+
+impl Home {
+    /// Makes the first map, of the image and `others`, and turns the MMU on.
+    ///
+    /// # Safety
+    /// Called once, with the MMU off, and `others` are what they say.
+    pub unsafe fn enter(others: impl IntoIterator<Item = Range>) -> Result<Self, MapError> {
+        let range = |(start, end): (u64, u64), kind| Range::identity(start, end - start, kind);
+        let mut identity = ArrayVec::new();
+        identity.push(range(Image::code(), Kind::Code));
+        identity.push(range(Image::constants(), Kind::Constants));
+        identity.extend(Image::data().map(|piece| range(piece, Kind::Data)));
+        identity.extend(others.into_iter().take(2));
+
+        let home = Self { identity, pool: 0 };
+        let geometry = Geometry::smallest(ID_AA64MMFR0_EL1.get()).ok_or(MapError::OutOfReach)?;
+        let root = home.build(0, geometry, &Windows::none())?;
+        // SAFETY: the start code cleaned the whole image, and all writes since bypassed the caches.
+        unsafe { asm::forget_lines(Image::start(), Image::end()) };
+        go_over(root, geometry);
+        Ok(home)
+    }
+
+    /// Maps the table arenas of `map` beside the executor itself. `None` where this PE can't, or they
+    /// are not the case's own.
+    pub fn configure(&mut self, map: &MemoryMap) -> Option<Windows> {
+        let mmfr0 = ID_AA64MMFR0_EL1.get();
+        let tables = || map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Tables);
+        let sound = tables().all(|arena| {
+            let whole = (arena.base | arena.size).is_multiple_of(8);
+            let apart = self
+                .identity
+                .iter()
+                .all(|range| arena.last() < range.pa || range.pa + range.bytes - 1 < arena.base);
+            // The guards between the stacks are the image's too.
+            let guards = arena.last() < Image::start() || Image::end() <= arena.base;
+            whole && apart && guards && arena.last() >> pa_bits(mmfr0) == 0
+        });
+        if !sound {
+            return None;
+        }
+        let geometry = if tables().any(|arena| arena.last() >> 48 != 0) {
+            Geometry::reaching_52_bits(mmfr0, Image::start())?
+        } else {
+            Geometry::smallest(mmfr0)?
+        };
+        let windows = Windows::new(map, geometry, &self.identity)?;
+        let pool = 1 - self.pool;
+        let root = self.build(pool, geometry, &windows).ok()?;
+        go_over(root, geometry);
+        self.pool = pool;
+        Some(windows)
+    }
+
+    /// Fills pool number `pool`, which is not in use, and returns its root.
+    fn build(&self, pool: usize, geometry: Geometry, windows: &Windows) -> Result<u64, MapError> {
+        let pools: *mut [u64; POOL_WORDS] = POOLS.0.get().cast();
+        // SAFETY: one of two pools, not in use; any bytes are words.
+        let words = unsafe { &mut *pools.add(pool) };
+        let base = words.as_ptr().addr() as u64;
+        let mut map = HomeMap::new(geometry, words, base)?;
+        let ranges = self.identity.iter().copied();
+        ranges
+            .chain(windows.all().iter().map(|window| window.range()))
+            .try_for_each(|range| map.map(&range))?;
+        Ok(map.root())
+    }
+}
+
+fn go_over(root: u64, geometry: Geometry) {
+    let tcr = geometry.tcr_el2(ID_AA64MMFR0_EL1.get());
+    // SAFETY: all maps have the image, and the console and mailbox, where they are.
+    unsafe { asm::switch_map(root, tcr, MAIR_EL2, SCTLR_EL2_HOME) };
+}

@@ -1,0 +1,41 @@
+//! What the executor says before it stops for ever.
+
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use link::frame;
+use link::hello::Epitaph;
+use link::message::{Head, Kind};
+use zerocopy::IntoBytes;
+
+use crate::payload::asm;
+use crate::payload::boot;
+use crate::payload::serve;
+
+/// Set once: a fault on the way to the last words is not talked about.
+static SPEAKING: AtomicBool = AtomicBool::new(false);
+
+/// Says why on the console, in words and as a frame, and in the mailbox if there is one. Then stops.
+pub fn speak(epitaph: Epitaph) -> ! {
+    if SPEAKING.load(Ordering::Relaxed) {
+        asm::stop();
+    }
+    SPEAKING.store(true, Ordering::Relaxed);
+
+    let head = Head::new(Kind::Epitaph, size_of::<Epitaph>() as u32, 0);
+    let mut console = boot::console();
+    let Epitaph { esr, elr, far, .. } = epitaph;
+    let why = epitaph.reason_name();
+    // A console never fails.
+    let _ = writeln!(console, "\r\nhypwalk: {why} (esr {esr:#x}, elr {elr:#x}, far {far:#x})\r");
+    frame::send(&[head.as_bytes(), epitaph.as_bytes()], |byte| console.put(byte));
+
+    serve::last_message(head.as_bytes(), epitaph.as_bytes());
+    asm::stop()
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    let line = info.location().map_or(0, |location| location.line());
+    speak(Epitaph { reason: Epitaph::PANIC, esr: line.into(), ..Epitaph::default() })
+}

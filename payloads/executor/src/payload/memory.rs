@@ -1,0 +1,173 @@
+//! The arenas as memory: words at physical addresses, seen through windows.
+
+use core::cell::Cell;
+use core::ptr;
+
+use executor::windows::{Window, Windows};
+use tables::TableMemory;
+
+use crate::payload::asm;
+
+/// The arenas, mapped.
+pub struct Arenas {
+    windows: Windows,
+    /// The window that was used last.
+    last: Cell<usize>,
+    /// Whether an address outside all arenas was asked for.
+    strayed: Cell<bool>,
+}
+
+impl Arenas {
+    /// No arenas.
+    pub const fn none() -> Self {
+        Self { windows: Windows::none(), last: Cell::new(0), strayed: Cell::new(false) }
+    }
+
+    /// Takes the arenas behind `windows` into use.
+    ///
+    /// # Safety
+    /// The windows are mapped, and nobody else uses the memory behind them.
+    pub unsafe fn replace(&mut self, windows: Windows) {
+        *self = Self { windows, ..Self::none() };
+    }
+
+    /// Whether an address outside all arenas was asked for since the last time.
+    pub fn strayed(&self) -> bool {
+        self.strayed.replace(false)
+    }
+
+    /// The windows, by physical address.
+    pub fn windows(&self) -> &[Window] {
+        self.windows.all()
+    }
+
+    /// Where the word at physical address `pa` is; `None`, which is remembered, outside all arenas.
+    #[inline]
+    fn at(&self, pa: u64) -> Option<u64> {
+        let mut last = self.last.get();
+        let va = self.windows.va(pa, 8, &mut last);
+        self.last.set(last);
+        if va.is_none() {
+            self.strayed.set(true);
+        }
+        va
+    }
+
+    /// Calls `maintain` with an address in each line that holds one of `words`. Words that follow each
+    /// other in one line count once.
+    pub fn each_line(&self, words: &[tables::Word], line: u64, maintain: impl Fn(u64)) {
+        let mut last = u64::MAX;
+        for word in words {
+            let number = word.pa & !(line - 1);
+            if number != last {
+                last = number;
+                self.at(word.pa).into_iter().for_each(&maintain);
+            }
+        }
+    }
+
+    /// Zeroes `window`, in memory too.
+    pub fn zero(&self, window: &Window, line: u64) {
+        let end = window.va + window.size;
+        let block = asm::zero_block_bytes().unwrap_or(window.size.next_power_of_two());
+        let mut va = window.va;
+        while va < end {
+            if va.is_multiple_of(block) && end - va >= block && asm::zero_block_bytes().is_some() {
+                // SAFETY: in a mapped window, whose memory no reference points into.
+                unsafe { asm::zero_block(va) };
+                va += block;
+            } else {
+                // SAFETY: as above; windows are made of whole words.
+                unsafe { ptr::write_volatile(va as *mut u64, 0) };
+                va += 8;
+            }
+        }
+        self.clean(window, line, asm::clean_line);
+        asm::dsb_sy();
+    }
+
+    /// Calls `maintain` with an address in each line of `window`.
+    pub fn clean(&self, window: &Window, line: u64, maintain: impl Fn(u64)) {
+        let mut va = window.va & !(line - 1);
+        while va < window.va + window.size {
+            maintain(va);
+            va += line;
+        }
+    }
+
+    /// Calls `found` with address and value of each word of `window` that is not zero, by address.
+    pub fn each_word_set(&self, window: &Window, mut found: impl FnMut(u64, u64)) {
+        // SAFETY: mapped, whole words at a multiple of 8 (see `Home::configure`); while the slice
+        // lives nobody writes: the walker is parked.
+        let words = unsafe {
+            core::slice::from_raw_parts(window.va as *const u64, window.size as usize / 8)
+        };
+        for (chunk, eight) in words.chunks(8).enumerate() {
+            if eight.iter().fold(0, |all, word| all | word) == 0 {
+                continue;
+            }
+            for (at, &word) in eight.iter().enumerate() {
+                if word != 0 {
+                    found(window.base + 8 * (8 * chunk + at) as u64, word);
+                }
+            }
+        }
+    }
+}
+
+impl TableMemory for Arenas {
+    #[inline]
+    fn read(&self, pa: u64) -> u64 {
+        match self.at(pa) {
+            // SAFETY: in a mapped window. Volatile: the walker may write there too.
+            Some(va) => unsafe { ptr::read_volatile(va as *const u64) },
+            None => 0,
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, pa: u64, value: u64) {
+        if let Some(va) = self.at(pa) {
+            // SAFETY: in a mapped window. Volatile: the walker reads it.
+            unsafe { ptr::write_volatile(va as *mut u64, value) }
+        }
+    }
+}
+
+/// The arenas, with each line that is written cleaned to the point of coherency when the writes have
+/// gone on to another.
+pub struct Cleaned<'a> {
+    arenas: &'a mut Arenas,
+    line_bytes: u64,
+    written: Option<u64>,
+}
+
+impl<'a> Cleaned<'a> {
+    /// Writes through to memory, in lines of `line_bytes`.
+    pub fn new(arenas: &'a mut Arenas, line_bytes: u64) -> Self {
+        Self { arenas, line_bytes, written: None }
+    }
+
+    /// Cleans the last line written. A DSB then completes the cleaning.
+    pub fn finish(self) {
+        self.written.into_iter().for_each(asm::clean_line);
+    }
+}
+
+impl TableMemory for Cleaned<'_> {
+    #[inline]
+    fn read(&self, pa: u64) -> u64 {
+        self.arenas.read(pa)
+    }
+
+    #[inline]
+    fn write(&mut self, pa: u64, value: u64) {
+        let Some(va) = self.arenas.at(pa) else { return };
+        let line = va & !(self.line_bytes - 1);
+        if self.written != Some(line) {
+            self.written.replace(line).into_iter().for_each(asm::clean_line);
+        }
+        // SAFETY: in a mapped window. Volatile: the walker reads it.
+        unsafe { ptr::write_volatile(va as *mut u64, value) }
+    }
+}

@@ -1,0 +1,36 @@
+//! The payload itself.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`asm`]        | all assembly: entry, vectors, the hot loop of probes, maintenance |
+//! | [`image`]      | what the host finds in the image: configuration and version |
+//! | [`boot`]       | from the entry to the first hello |
+//! | [`el3`]        | what is set up on the way down from EL3 |
+//! | [`park`]       | EL2's own registers, and the EL1&0 regime between cases |
+//! | [`home`]       | the executor's own map |
+//! | [`memory`]     | the arenas as memory |
+//! | [`console`]    | UARTs |
+//! | [`gic`], [`idle`] | waiting without burning a core |
+//! | [`transport`]  | mailbox and frames |
+//! | [`serve`]      | requests and responses |
+//! | [`run`]        | one case |
+//! | [`hand`], [`exceptions`], [`last_words`] | what happens when something goes wrong |
+
+mod asm;
+mod boot;
+mod console;
+mod el3;
+mod exceptions;
+mod gic;
+mod global;
+mod hand;
+mod home;
+mod idle;
+mod ids;
+mod image;
+mod last_words;
+mod memory;
+mod park;
+mod run;
+mod serve;
+mod transport;

@@ -1,0 +1,463 @@
+//! One case: its tables built, its probes asked, its tables gone again.
+//!
+//! ```text
+//!   parked on the empty root, all arenas zero
+//!     |  HCR_EL2, SCTLR_EL1, TCR_EL1, MAIR_EL1 where they differ; ISB
+//!     |  DSB; TLBI ALLE1; DSB       nothing is left of the case before
+//!     |  build, digest, clean       the log of words grows
+//!     |  VTCR_EL2, VTTBR_EL2; ISB
+//!     |  the probes                 cursor, AT, ISB, PAR_EL1; each AT may take an exception
+//!     |  park; ISB
+//!     |  audit, undo, clean
+//!   parked on the empty root, all arenas zero
+//! ```
+//!
+//! **Coherency.** The executor's own map has all arenas as Normal Write-Back Inner-shareable. A walk
+//! with the same attributes is coherent with the executor's stores: a DSB makes them visible. A walk
+//! with any other (a different cacheability or shareability in VTCR_EL2, or HCR_EL2.CD) is a
+//! mismatched alias: what it reads may come from the point of coherency. So the lines of the tables
+//! are cleaned there before such a walk, and invalidated before what it may have written is read. The
+//! zeroes that the executor leaves behind are always cleaned, since the next case may be such a one,
+//! and its walks read more words than were written for it.
+//!
+//! **TLB.** One TLBI ALLE1 a case, while the empty root is loaded, and after the registers that an
+//! entry may depend on: what would be made between it and the case's own root can only be the result
+//! of a walk of the empty root, and faults are not held in a TLB. None is needed between the probes of
+//! a case, even where they change tables: an entry is never made of a descriptor whose Access flag is
+//! 0, and one that is made of a writable-clean descriptor says so, so that a write looks again.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use aarch64_cpu::registers::*;
+use arrayvec::ArrayVec;
+use case::memory::MemoryMap;
+use case::probe::Probe;
+use case::registers::Registers;
+use case::{CaseRef, Flags, MAX_PROBES};
+use executor::windows::Windows;
+use link::hello::Epitaph;
+use link::mailbox::Cursor;
+use link::observations::{Audited, NO_ANSWER, Report, Status, Update};
+use tables::WordLog;
+use zerocopy::{Immutable, IntoBytes};
+
+use crate::payload::asm;
+use crate::payload::global::Global;
+use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::last_words;
+use crate::payload::memory::{Arenas, Cleaned};
+use crate::payload::park::{HCR_EL2_ROUTING, Parked};
+
+/// The most changed words that one case reports.
+const MAX_UPDATES: usize = 1024;
+
+/// Bits of `HCR_EL2` with which the executor could not go on: E2H and TGE.
+const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
+
+static LOG: Global<WordLog> = Global::new(WordLog::new());
+static UPDATES: Global<ArrayVec<Update, MAX_UPDATES>> = Global::new(ArrayVec::new_const());
+
+/// Runs cases.
+pub struct Runner {
+    map: MemoryMap,
+    arenas: Arenas,
+    parked: Parked,
+    /// The registers that are loaded now, as far as they are written only when they change: each
+    /// costs an emulator a flush of its TLB.
+    loaded: Option<Dear>,
+    /// Size of a data cache line.
+    line: u64,
+}
+
+/// HCR_EL2, SCTLR_EL1, TCR_EL1, MAIR_EL1.
+type Dear = [u64; 4];
+
+/// A case under way: all that must survive an exception in it.
+struct Attempt<'a> {
+    runner: &'a mut Runner,
+    case: CaseRef<'a>,
+    request: u64,
+    cursor: &'a AtomicU64,
+    body: Body<'a>,
+    report: Report,
+}
+
+impl Runner {
+    /// Without arenas.
+    pub fn new() -> Self {
+        let parked = Parked::new();
+        parked.park();
+        let line = asm::line_bytes();
+        Self { map: MemoryMap::new(), arenas: Arenas::none(), parked, loaded: None, line }
+    }
+
+    /// Takes the arenas of `map` into use, and zeroes them.
+    ///
+    /// # Safety
+    /// `windows` are mapped, and nobody else uses the memory behind them.
+    pub unsafe fn configure(&mut self, map: MemoryMap, windows: Windows) {
+        self.map = map;
+        // SAFETY: the caller's promise.
+        unsafe { self.arenas.replace(windows) };
+        self.zero(|_| true);
+    }
+
+    /// Runs the case in `bytes`, writes the body of the response to `body`, and returns its size.
+    pub fn run(
+        &mut self,
+        bytes: &[u8],
+        request: u64,
+        cursor: &AtomicU64,
+        body: &mut [u8],
+    ) -> usize {
+        let mut body = Body::new(body);
+        let Some(case) = CaseRef::from_bytes(bytes) else {
+            return body.finish(&Report::new(Status::BadCase));
+        };
+        if case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0 {
+            return body.finish(&Report::new(Status::Unsupported));
+        }
+        cursor.store(Cursor::new(request, Cursor::NO_PROBE).0, Ordering::Relaxed);
+        asm::clean_line(cursor.as_ptr().addr() as u64);
+        // SAFETY: nothing is in hand: no handler and no other code uses them.
+        unsafe {
+            (*EXCEPTIONS.pointer()).clear();
+            (*UPDATES.pointer()).clear();
+            (*LOG.pointer()).clear();
+        }
+
+        let report = Report::new(Status::Done);
+        let mut attempt = Attempt { runner: self, case, request, cursor, body, report };
+        let pointer = (&raw mut attempt).cast();
+        // SAFETY: not in a guarded call; `attempt` outlives it, and is used only after it.
+        let is_broken = unsafe { asm::guarded(Attempt::guarded, pointer) } != 0;
+        if is_broken {
+            attempt.break_off();
+        }
+        hand::enter(Phase::Idle);
+        attempt.body.finish(&attempt.report)
+    }
+
+    /// Loads the registers that a TLB entry may depend on, and then empties the TLB.
+    fn load(&mut self, registers: &Registers) {
+        let Registers { hcr_el2, sctlr_el1, tcr_el1, mair_el1, .. } = *registers;
+        let wanted: Dear = [hcr_el2 | HCR_EL2_ROUTING, sctlr_el1, tcr_el1, mair_el1];
+        let loaded = self.loaded.take();
+        let differs = |number: usize| loaded.is_none_or(|loaded| loaded[number] != wanted[number]);
+        if differs(0) {
+            HCR_EL2.set(wanted[0]);
+        }
+        if differs(1) {
+            SCTLR_EL1.set(wanted[1]);
+        }
+        if differs(2) {
+            TCR_EL1.set(wanted[2]);
+        }
+        if differs(3) {
+            MAIR_EL1.set(wanted[3]);
+        }
+        self.loaded = Some(wanted);
+        // The registers count, and the zeroes of the last case are there, before the TLB is emptied;
+        // then nothing that was made before is left.
+        asm::isb();
+        asm::dsb_ish();
+        asm::tlbi_alle1();
+        asm::dsb_nsh();
+        asm::isb();
+    }
+
+    /// Zeroes what the log says was written; returns the digest of what was there.
+    fn undo(&mut self, log: &mut WordLog) -> u64 {
+        let mut memory = Cleaned::new(&mut self.arenas, self.line);
+        let after = log.undo(&mut memory);
+        memory.finish();
+        asm::dsb_sy();
+        after
+    }
+
+    /// Zeroes the arenas that `wanted` picks by number.
+    fn zero(&self, wanted: impl Fn(u8) -> bool) {
+        let windows = self.arenas.windows().iter();
+        windows
+            .filter(|window| wanted(window.arena))
+            .for_each(|window| self.arenas.zero(window, self.line));
+    }
+}
+
+impl Attempt<'_> {
+    extern "C" fn guarded(this: *mut u8) {
+        // SAFETY: `run` passes an attempt that it does not touch meanwhile.
+        let this = unsafe { &mut *this.cast::<Attempt<'_>>() };
+        // SAFETY: a case is in hand: nobody else uses it.
+        let log = unsafe { &mut *LOG.pointer() };
+        hand::enter(Phase::Building);
+        this.carry_out(log);
+    }
+
+    fn carry_out(&mut self, log: &mut WordLog) {
+        let registers = &self.case.header.registers;
+        let runner = &mut *self.runner;
+        runner.load(registers);
+
+        let built = tables::build(self.case, &runner.map, &mut runner.arenas, log);
+        hand::enter(Phase::Built);
+        let (false, Ok(built)) = (runner.arenas.strayed(), built) else {
+            runner.undo(log);
+            self.report.set_status(Status::BuildFailed);
+            return;
+        };
+        self.report.built = log.digest();
+        self.report.vttbr_el2 = built.vttbr_el2;
+        let is_coherent = walks_are_coherent(registers);
+        if is_coherent {
+            // The walker sees the stores from here on.
+            asm::dsb_ish();
+        } else {
+            runner.arenas.each_line(log.words(), runner.line, asm::clean_line);
+            // The lines have reached the point of coherency from here on.
+            asm::dsb_sy();
+        }
+
+        VTCR_EL2.set(registers.vtcr_el2);
+        VTTBR_EL2.set(built.vttbr_el2);
+        asm::isb();
+        hand::enter(Phase::Asking);
+        self.ask(log, is_coherent);
+        // What the probes did to tables is done, and what they did asynchronously is taken.
+        asm::dsb_ish();
+        hand::enter(Phase::Built);
+        self.runner.parked.park();
+
+        self.cursor.store(self.here(usize::from(Cursor::NO_PROBE)), Ordering::Relaxed);
+        self.body.list_exceptions_and_updates(&mut self.report);
+        let flags = self.case.flags();
+        if flags.has(Flags::AUDIT) {
+            self.audit(is_coherent);
+        } else if !is_coherent && walks_may_write(registers, flags) {
+            self.forget(log);
+        }
+        self.report.after = self.runner.undo(log);
+    }
+
+    /// Asks all probes, as far as they can be asked.
+    fn ask(&mut self, log: &mut WordLog, is_coherent: bool) {
+        let probes = self.case.probes;
+        let may_update = self.case.flags().has(Flags::UPDATES);
+        let answers = self.body.answers();
+        let cursor = self.cursor.as_ptr();
+        let mut at = 0;
+        while at < probes.len() {
+            let stop = if may_update { at + 1 } else { probes.len() };
+            let run = &probes[at..stop];
+            let range = run.as_ptr_range();
+            // SAFETY: the probes are a slice, the answers have room for as many as a case can have,
+            // and the cursor is a word. The case's registers are loaded.
+            let stopped = unsafe {
+                let answer = answers.add(at);
+                asm::ask(range.start, range.end, answer, cursor, self.here(at))
+            };
+            at = (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>();
+            if at < stop {
+                if !hurt(&probes[at]) {
+                    self.report.set_status(Status::Unsupported);
+                    return;
+                }
+                // SAFETY: as above.
+                unsafe { answers.add(at).write(NO_ANSWER) };
+                at += 1;
+            }
+            if may_update {
+                self.note_updates(log, at - 1, is_coherent);
+            }
+        }
+        self.report.answers = at as u32;
+    }
+
+    /// Notes which words probe number `probe` changed.
+    fn note_updates(&mut self, log: &mut WordLog, probe: usize, is_coherent: bool) {
+        // The walker's update is done before the word is read.
+        asm::dsb_ish();
+        if !is_coherent {
+            self.forget(log);
+        }
+        // SAFETY: a case is in hand: nobody else uses it.
+        let updates = unsafe { &mut *UPDATES.pointer() };
+        log.refresh(&self.runner.arenas, |word, value| {
+            let update = Update { probe: probe as u64, pa: word.pa, value };
+            if updates.try_push(update).is_err() {
+                self.report.truncated = 1;
+            }
+        });
+    }
+
+    /// Drops what the caches hold of the tables. No line of theirs is dirty: all were cleaned before
+    /// the walker saw them, and nobody has stored there since.
+    fn forget(&self, log: &WordLog) {
+        let runner = &self.runner;
+        runner.arenas.each_line(log.words(), runner.line, asm::clean_and_invalidate_line);
+        asm::dsb_sy();
+    }
+
+    /// Lists every word of the arenas that is not zero.
+    fn audit(&mut self, is_coherent: bool) {
+        let runner = &self.runner;
+        for window in runner.arenas.windows() {
+            if !is_coherent {
+                // Whatever the walker wrote, it wrote behind the caches.
+                runner.arenas.clean(window, runner.line, asm::clean_and_invalidate_line);
+                asm::dsb_sy();
+            }
+            runner.arenas.each_word_set(window, |pa, value| {
+                if self.body.push(&Audited { pa, value }) {
+                    self.report.audited += 1;
+                } else {
+                    self.report.truncated = 1;
+                }
+            });
+        }
+    }
+
+    /// The executor's own exception ended the case: makes everything as it was before it.
+    fn break_off(&mut self) {
+        let phase = hand::phase();
+        let probe = hand::probe();
+        let this: *mut u8 = (&raw mut *self).cast();
+        // SAFETY: not in a guarded call; `self` is not used meanwhile.
+        let guarded = |function| unsafe { asm::guarded(function, this) } == 0;
+        // A log that was being changed may miss a word.
+        let is_log_whole = phase != Phase::Building;
+        hand::enter(Phase::Built);
+        let is_clean = is_log_whole && guarded(Self::undo_by_log)
+            || guarded(Self::zero_slots)
+            || guarded(Self::zero_all);
+        if !is_clean {
+            last_words::speak(Epitaph { reason: Epitaph::EXCEPTION, ..Epitaph::default() });
+        }
+        // The answers of the probes before the one that broke are there.
+        let answers = if phase == Phase::Asking { probe.into() } else { 0 };
+        self.report.answers = answers;
+        self.report.set_status(Status::Broken);
+        self.body.list_exceptions_and_updates(&mut self.report);
+    }
+
+    extern "C" fn undo_by_log(this: *mut u8) {
+        // SAFETY: as for `guarded`.
+        let (this, log) = unsafe { (&mut *this.cast::<Attempt<'_>>(), &mut *LOG.pointer()) };
+        this.runner.parked.park();
+        this.runner.undo(log);
+    }
+
+    extern "C" fn zero_slots(this: *mut u8) {
+        // SAFETY: as for `guarded`.
+        let this = unsafe { &mut *this.cast::<Attempt<'_>>() };
+        this.runner.parked.park();
+        let slots = this.case.slots();
+        this.runner.zero(|arena| slots.iter().any(|slot| slot.arena() == arena));
+    }
+
+    extern "C" fn zero_all(this: *mut u8) {
+        // SAFETY: as for `guarded`.
+        let this = unsafe { &mut *this.cast::<Attempt<'_>>() };
+        this.runner.parked.park();
+        this.runner.zero(|_| true);
+    }
+
+    /// The cursor's word at probe number `probe`.
+    fn here(&self, probe: usize) -> u64 {
+        Cursor::new(self.request, probe as u16).0
+    }
+}
+
+/// Whether walks with these registers see what the executor's stores left in the caches.
+fn walks_are_coherent(registers: &Registers) -> bool {
+    const CD: u64 = 1 << 32;
+    let field = |low: u32| registers.vtcr_el2 >> low & 0b11;
+    // IRGN0 and ORGN0: 0b01 and 0b11 are Write-Back. SH0: 0b11 is Inner-shareable.
+    let is_write_back = |cacheability| cacheability & 1 != 0;
+    is_write_back(field(8))
+        && is_write_back(field(10))
+        && field(12) == 0b11
+        && registers.hcr_el2 & CD == 0
+}
+
+/// Whether a walk with these registers may write to the tables.
+fn walks_may_write(registers: &Registers, flags: Flags) -> bool {
+    const HA: u64 = 1 << 21;
+    flags.has(Flags::UPDATES) || registers.vtcr_el2 & HA != 0
+}
+
+/// Does what a self-test's probe says; whether it says anything.
+#[cfg(feature = "self-test")]
+fn hurt(probe: &Probe) -> bool {
+    use case::probe::Operation;
+
+    let at = probe.address;
+    match probe.operation() {
+        Some(Operation::FaultCode) => {
+            // SAFETY: meant to fault.
+            unsafe { core::mem::transmute::<u64, extern "C" fn()>(at)() }
+        }
+        Some(Operation::FaultData) => {
+            // SAFETY: meant to fault.
+            unsafe { core::ptr::read_volatile(at as *const u64) };
+        }
+        // SAFETY: meant to fault.
+        Some(Operation::FaultStack) => unsafe { asm::push_at(at) },
+        Some(Operation::Hang) => loop {
+            core::hint::spin_loop();
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// Does what a self-test's probe says; whether it says anything: it does not, in a real build.
+#[cfg(not(feature = "self-test"))]
+fn hurt(_: &Probe) -> bool {
+    false
+}
+
+/// The body of a response, filled from the front: report, answers, lists.
+struct Body<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+}
+
+impl<'a> Body<'a> {
+    fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, used: size_of::<Report>() }
+    }
+
+    /// Where the answers go: behind the report.
+    fn answers(&mut self) -> *mut u64 {
+        const { assert!(size_of::<Report>().is_multiple_of(align_of::<u64>())) };
+        let most = size_of::<u64>() * MAX_PROBES;
+        self.bytes[size_of::<Report>()..][..most].as_mut_ptr().cast()
+    }
+
+    /// Adds `item`, if there is room.
+    fn push(&mut self, item: &(impl IntoBytes + Immutable)) -> bool {
+        let bytes = item.as_bytes();
+        let Some(place) = self.bytes.get_mut(self.used..self.used + bytes.len()) else {
+            return false;
+        };
+        place.copy_from_slice(bytes);
+        self.used += bytes.len();
+        true
+    }
+
+    /// Adds the lists that follow the answers which `report` counts.
+    fn list_exceptions_and_updates(&mut self, report: &mut Report) {
+        self.used = size_of::<Report>() + size_of::<u64>() * report.answers as usize;
+        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+        let (exceptions, updates) = unsafe { (&*EXCEPTIONS.pointer(), &*UPDATES.pointer()) };
+        report.exceptions = exceptions.iter().take_while(|item| self.push(*item)).count() as u32;
+        report.updates = updates.iter().take_while(|item| self.push(*item)).count() as u32;
+    }
+
+    /// Writes the report in front; returns the size of the body.
+    fn finish(&mut self, report: &Report) -> usize {
+        self.bytes[..size_of::<Report>()].copy_from_slice(report.as_bytes());
+        self.used
+    }
+}

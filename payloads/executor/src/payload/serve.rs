@@ -1,0 +1,160 @@
+//! Requests and responses.
+
+use aarch64_cpu::registers::*;
+use link::hello::{Configure, Epitaph, Hello};
+use link::mailbox::{Control, REQUESTS, RESPONSES};
+use link::message::{Head, Kind};
+use link::observations::{Report, Status};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::payload::asm;
+use crate::payload::boot;
+use crate::payload::global::Global;
+use crate::payload::hand;
+use crate::payload::home::Home;
+use crate::payload::idle::Idle;
+use crate::payload::image::config;
+use crate::payload::last_words;
+use crate::payload::run::Runner;
+use crate::payload::transport::mailbox::Mailbox;
+use crate::payload::transport::uart::Uart;
+use crate::payload::transport::{Next, Request, Transport};
+
+static MAILBOX: Global<Option<Mailbox>> = Global::new(None);
+static UART: Global<Option<Uart>> = Global::new(None);
+static RUNNER: Global<Option<Runner>> = Global::new(None);
+
+/// Says hello, and answers requests for ever.
+pub fn serve(mut home: Home, mut idle: Idle, hello: &Hello) -> ! {
+    let transport = open();
+    hand::set_cursor(transport.cursor());
+    // SAFETY: filled here, and used below only.
+    let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new()) };
+
+    let response = room(transport, &mut idle);
+    let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
+    transport.send(bytes);
+    loop {
+        match transport.next() {
+            Next::Nothing => idle.wait(transport.longest_wait()),
+            Next::Soon => asm::yield_hint(),
+            Next::Request(request) => {
+                idle.reset();
+                let response = room(transport, &mut idle);
+                let bytes = answer(&request, response, &mut home, runner, transport);
+                transport.send(bytes);
+                transport.finish();
+            }
+        }
+    }
+}
+
+/// Takes the transport into use that the configuration names.
+fn open() -> &'static mut dyn Transport {
+    match config().mailbox {
+        // SAFETY: once, and the console lives for ever.
+        0 => unsafe { (*UART.pointer()).insert(Uart::new(boot::console())) },
+        // SAFETY: once; the host keeps the memory for this, and it is mapped.
+        base => unsafe { (*MAILBOX.pointer()).insert(Mailbox::new(base)) },
+    }
+}
+
+/// Waits until the host has made room for a response.
+fn room(transport: &mut dyn Transport, idle: &mut Idle) -> &'static mut [u8] {
+    loop {
+        if let Some(response) = transport.response() {
+            return response;
+        }
+        idle.wait(transport.longest_wait());
+    }
+}
+
+/// Writes a message into `response`; returns its size.
+fn message(response: &mut [u8], kind: Kind, sequence: u64, body: &[u8]) -> usize {
+    let head = Head::new(kind, body.len() as u32, sequence);
+    let parts = [head.as_bytes(), body];
+    let mut at = 0;
+    for part in parts {
+        if let Some(place) = response.get_mut(at..at + part.len()) {
+            place.copy_from_slice(part);
+            at += part.len();
+        }
+    }
+    at
+}
+
+/// Does what `request` asks, and writes the response; returns its size.
+fn answer(
+    request: &Request,
+    response: &mut [u8],
+    home: &mut Home,
+    runner: &mut Runner,
+    transport: &dyn Transport,
+) -> usize {
+    let Some((head, body)) = Head::split(request.bytes) else {
+        let head = Head::ref_from_prefix(request.bytes);
+        return refuse(response, head.map_or(0, |(head, _)| head.sequence));
+    };
+    match head.kind() {
+        Some(Kind::Case) => {
+            let (place, out) = response.split_at_mut(Head::BYTES);
+            let bytes = runner.run(body, request.number, transport.cursor(), out);
+            let head = Head::new(Kind::Observations, bytes as u32, head.sequence);
+            place.copy_from_slice(head.as_bytes());
+            Head::BYTES + bytes
+        }
+        Some(Kind::Configure) => {
+            let map = Configure::ref_from_prefix(body).ok().and_then(|(wanted, _)| wanted.map());
+            let windows = map.as_ref().and_then(|map| home.configure(map));
+            let (Some(map), Some(windows)) = (map, windows) else {
+                let reason = Epitaph::BAD_CONFIGURATION;
+                last_words::speak(Epitaph { reason, ..Epitaph::default() })
+            };
+            // SAFETY: just mapped, and the host has given the memory away.
+            unsafe { runner.configure(map, windows) };
+            message(response, Kind::Ready, head.sequence, &[])
+        }
+        _ => refuse(response, head.sequence),
+    }
+}
+
+fn refuse(response: &mut [u8], sequence: u64) -> usize {
+    let report = Report::new(Status::BadCase);
+    message(response, Kind::Observations, sequence, report.as_bytes())
+}
+
+/// Leaves a last message in the mailbox, if there is one. The console has been told.
+pub fn last_message(head: &[u8], body: &[u8]) {
+    let base = config().mailbox;
+    if base == 0 {
+        return;
+    }
+    let is_cached = CurrentEL.get() >> 2 == 2 && SCTLR_EL2.get() & 1 != 0;
+    // SAFETY: whoever used it never runs again.
+    let open = unsafe { &mut *MAILBOX.pointer() };
+    let mailbox = open.get_or_insert_with(|| {
+        if !is_cached {
+            // What is written now bypasses the caches: nothing in them may be in the way.
+            let lines = |from: usize, bytes: usize| (from..from + bytes).step_by(16);
+            lines(0, size_of::<Control>().max(REQUESTS))
+                .chain(lines(RESPONSES, 4096))
+                .for_each(|offset| asm::clean_and_invalidate_line(base + offset as u64));
+            asm::dsb_sy();
+        }
+        // SAFETY: the host keeps the memory for this; it is mapped, or the MMU is off.
+        unsafe { Mailbox::new(base) }
+    });
+    let response = loop {
+        // The host reads as long as it lives.
+        if let Some(response) = mailbox.response() {
+            break response;
+        }
+        asm::yield_hint();
+    };
+    let bytes = head.len() + body.len();
+    if let Some(place) = response.get_mut(..bytes) {
+        place[..head.len()].copy_from_slice(head);
+        place[head.len()..].copy_from_slice(body);
+        mailbox.send(bytes);
+    }
+}

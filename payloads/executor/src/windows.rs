@@ -1,0 +1,175 @@
+//! Where arenas appear in the executor's address space.
+//!
+//! Arenas may lie at any physical address up to 2^52, and the executor's addresses have 48 bits. So
+//! all arenas are mapped close together, in an otherwise unused sixteenth of the address space:
+//!
+//! ```text
+//!  va  base                                               base + 2^44
+//!      +---------+-------+--------------+-------+---------+-- - - --+
+//!      | arena 0 |  gap  |   arena 1    |  gap  | arena 2 |         |
+//!      +---------+-------+--------------+-------+---------+-- - - --+
+//! ```
+//!
+//! Each arena keeps its address modulo a page, or modulo a block where it is that large: then few
+//! tables map it. The gaps are not mapped.
+
+use arrayvec::ArrayVec;
+use case::memory::{ArenaKind, MAX_ARENAS, MemoryMap};
+
+use crate::home_map::{Geometry, Kind, Range};
+
+/// log2 of the part of the address space that windows share.
+const SPACE_BITS: u32 = 44;
+
+/// An arena of tables and where it is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The number of the arena.
+    pub arena: u8,
+    /// First physical address.
+    pub base: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// First virtual address.
+    pub va: u64,
+}
+
+impl Window {
+    /// What to map.
+    pub const fn range(&self) -> Range {
+        Range { va: self.va, pa: self.base, bytes: self.size, kind: Kind::Data }
+    }
+}
+
+/// The windows of a memory map, by physical address.
+#[derive(Clone, Debug, Default)]
+pub struct Windows {
+    windows: ArrayVec<Window, MAX_ARENAS>,
+}
+
+impl Windows {
+    /// No windows.
+    pub const fn none() -> Self {
+        Self { windows: ArrayVec::new_const() }
+    }
+
+    /// Places the table arenas of `map` beside what `identity` maps. `None` when they have no place
+    /// or overlap each other.
+    pub fn new(map: &MemoryMap, geometry: Geometry, identity: &[Range]) -> Option<Self> {
+        let part = |address: u64| address >> SPACE_BITS;
+        let is_free = |&number: &u64| {
+            identity.iter().all(|range| {
+                let last = range.va.saturating_add(range.bytes.saturating_sub(1));
+                number < part(range.va) || number > part(last)
+            })
+        };
+        // Part 0 is left alone: a null pointer should fault.
+        let space = (1..16).rev().find(is_free)?;
+
+        let mut windows = ArrayVec::new();
+        let mut next = space << SPACE_BITS;
+        for (number, arena) in map.arenas().iter().enumerate() {
+            if arena.kind != ArenaKind::Tables {
+                continue;
+            }
+            let large = arena.size >= geometry.block();
+            let modulus = if large { geometry.block() } else { geometry.page() };
+            let skew = arena.base.wrapping_sub(next) & (modulus - 1);
+            let va = next + skew;
+            let end = va.checked_add(arena.size)?.checked_next_multiple_of(geometry.page())?;
+            next = end + geometry.page();
+            if part(next) != space {
+                return None;
+            }
+            let (arena, base, size) = (number as u8, arena.base, arena.size);
+            windows.push(Window { arena, base, size, va });
+        }
+        windows.sort_unstable_by_key(|window: &Window| window.base);
+        let apart = |pair: &[Window]| pair[0].base + pair[0].size <= pair[1].base;
+        windows.windows(2).all(apart).then_some(Self { windows })
+    }
+
+    /// The windows, by physical address.
+    pub fn all(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// The virtual address of the `bytes` at physical address `pa`, all in one arena. `last` is the
+    /// number of the window that was found before: nearly always it is the same again.
+    #[inline]
+    pub fn va(&self, pa: u64, bytes: u64, last: &mut usize) -> Option<u64> {
+        let inside = |window: &Window| {
+            // One comparison: an address below the base wraps to a large offset.
+            pa.wrapping_sub(window.base) <= window.size.wrapping_sub(bytes) && bytes <= window.size
+        };
+        let found = match self.windows.get(*last) {
+            Some(window) if inside(window) => window,
+            _ => {
+                *last = self.windows.iter().position(inside)?;
+                self.windows.get(*last)?
+            }
+        };
+        Some(found.va + (pa - found.base))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use case::memory::Arena;
+
+    use super::*;
+
+    fn geometry() -> Geometry {
+        Geometry::smallest(5).expect("4K")
+    }
+
+    fn map(arenas: &[(u64, u64)]) -> MemoryMap {
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 0xff00_0000_0000, size: 1 << 30, kind: ArenaKind::Void });
+        for &(base, size) in arenas {
+            map.push(Arena { base, size, kind: ArenaKind::Tables });
+        }
+        map
+    }
+
+    #[test]
+    fn windows_are_apart_and_keep_their_alignment() {
+        let map = map(&[(0xf_0000_0012_3000, 0x5000), (0x4123_4000, 16 << 20), (1 << 45, 1 << 21)]);
+        // The highest part of the address space is taken.
+        let image = [Range::identity(0xf000_1234_0000, 0x1000, Kind::Code)];
+        let windows = Windows::new(&map, geometry(), &image).expect("room");
+        let all = windows.all();
+        assert_eq!(
+            all.iter().map(|window| window.arena).collect::<ArrayVec<_, 4>>()[..],
+            [2, 3, 1]
+        );
+        for window in all {
+            let modulus = if window.size >= 1 << 21 { 1 << 21 } else { 1 << 12 };
+            assert_eq!(window.va % modulus, window.base % modulus);
+            assert_eq!(window.va >> SPACE_BITS, 14);
+            for other in all {
+                let gap = other.va >= window.va + window.size + 0x1000;
+                assert!(gap || other.va <= window.va);
+            }
+        }
+        let mut last = 0;
+        assert_eq!(windows.va(0x4123_4008, 8, &mut last), Some(all[0].va + 8));
+        assert_eq!(
+            windows.va((1 << 45) + (1 << 21) - 8, 8, &mut last),
+            Some(all[1].va + 0x1f_fff8)
+        );
+        assert_eq!(last, 1);
+        assert_eq!(windows.va((1 << 45) + (1 << 21) - 7, 8, &mut last), None);
+        assert_eq!(windows.va(0xff00_0000_0000, 8, &mut last), None, "void is not mapped");
+        assert_eq!(windows.va(0x4123_3ff8, 8, &mut last), None);
+        assert_eq!(windows.va(u64::MAX, 8, &mut last), None);
+    }
+
+    #[test]
+    fn arenas_that_overlap_or_are_too_large_are_refused() {
+        let refused = |arenas| Windows::new(&map(arenas), geometry(), &[]).is_none();
+        assert!(refused(&[(0x1000, 0x2000), (0x2000, 0x1000)]));
+        assert!(refused(&[(0, 1 << SPACE_BITS)]));
+        assert!(!refused(&[(0x1000, 0x1000), (0x2000, 0x1000)]));
+    }
+}
