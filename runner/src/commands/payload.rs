@@ -72,8 +72,8 @@ fn build(self_test: bool, image: Option<&Path>) -> Result<(), Failure> {
 
 fn layout(layout: &Layout) -> String {
     let mut text = format!(
-        "entry {:#x}, configuration at {:#x}, link version {}, {} relocations\n",
-        layout.entry, layout.config, layout.version, layout.relocations
+        "version {}, entry {:#x}, configuration at {:#x}, {} relocations\n",
+        layout.version, layout.entry, layout.config, layout.relocations
     );
     for segment in &layout.segments {
         let mode = match (segment.writable, segment.executable) {

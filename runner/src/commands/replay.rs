@@ -17,8 +17,10 @@ use crate::suite::case_file::CaseFile;
 use crate::suite::machine::Machine;
 use crate::target::Target;
 
-/// Run one case again: its probes, the walk of the reference walker step by step, what the
-/// architecture allows, and what was observed.
+/// Run one case again, and tell it step by step.
+///
+/// For each probe: the walk of the reference walker, what the architecture allows, and what was
+/// observed.
 #[derive(Debug, Args)]
 pub struct Replay {
     /// A case file, or RUN:INDEX for case number INDEX of a run.

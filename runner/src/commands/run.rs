@@ -1,5 +1,6 @@
 //! `hypwalk run`: suites on a target.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,11 +38,11 @@ pub struct Run {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Ask so many cases in all; a suite that ends with a random generator goes on until then.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
-    cases: Option<u64>,
+    #[arg(long, value_name = "NUMBER")]
+    cases: Option<NonZeroU64>,
     /// Stop each suite after so many seconds.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
-    seconds: Option<u64>,
+    #[arg(long, value_name = "NUMBER")]
+    seconds: Option<NonZeroU64>,
     /// Give each case that is drawn so many probes.
     #[arg(long, value_name = "NUMBER", value_parser = probes)]
     probes: Option<Probes>,
@@ -68,8 +69,8 @@ impl Run {
     pub fn run(self) -> Result<Exit, Failure> {
         let overrides = Overrides {
             seed: self.seed,
-            cases: self.cases,
-            seconds: self.seconds,
+            cases: self.cases.map(NonZeroU64::get),
+            seconds: self.seconds.map(NonZeroU64::get),
             probes: self.probes,
         };
         // All suites are read before the first is run.

@@ -16,7 +16,7 @@ use crate::target::{Description, TargetError};
 #[derive(Clone, Debug, Args)]
 pub struct HowToRun {
     /// The QEMU to run, in place of qemu-system-aarch64.
-    #[arg(long, env = "HYPWALK_QEMU", value_name = "PROGRAM")]
+    #[arg(long, env = "HYPWALK_QEMU", hide_env_values = true, value_name = "PROGRAM")]
     qemu: Option<PathBuf>,
     /// The executor's ELF file, in place of one that is built from source.
     #[arg(long, value_name = "FILE")]

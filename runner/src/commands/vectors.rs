@@ -12,9 +12,9 @@ use crate::output::print;
 /// Disagreements that are printed of each file.
 const SHOWN: u64 = 20;
 
-/// Check the reference walker against test vectors: JSON Lines or CSV, gzip-compressed or plain.
+/// Check the reference walker against test vectors.
 ///
-/// The exit code is 0 only if all queries agree. What the walker does not cover is counted as that,
+/// The files are JSON Lines or CSV, gzip-compressed or plain. The exit code is 0 only if all queries agree. What the walker does not cover is counted as that,
 /// and is no agreement.
 #[derive(Debug, Args)]
 pub struct Vectors {
