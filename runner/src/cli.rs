@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{report, schema, suite};
+use crate::commands::{payload, replay, report, run, schema, suite, vectors};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -21,9 +21,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
+    Replay(replay::Replay),
     Report(report::Report),
-    Schema(schema::Schema),
     Suite(suite::Suite),
+    Vectors(vectors::Vectors),
+    Payload(payload::Payload),
+    Schema(schema::Schema),
 }
 
 /// Does what the command line says.
@@ -36,22 +40,28 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     panic::set_hook(Box::new(say_panic));
-    // Unwinding lets a target be stopped before the program ends.
-    let done = panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
+    let exit = guarded(|| match cli.command {
+        Command::Run(command) => command.run(),
+        Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
-        Command::Schema(command) => command.run(),
         Command::Suite(command) => command.run(),
-    }));
-    match done {
-        Ok(Ok(exit)) => exit.into(),
-        Ok(Err(failure)) => say(&failure).into(),
-        Err(_) => Exit::Bug.into(),
-    }
+        Command::Vectors(command) => command.run(),
+        Command::Payload(command) => command.run(),
+        Command::Schema(command) => command.run(),
+    });
+    exit.into()
 }
 
-fn say(failure: &Failure) -> Exit {
-    write_error(failure);
-    failure.exit
+/// Does `command` and says why it failed. After a panic, unwinding has stopped the target.
+fn guarded(command: impl FnOnce() -> Result<Exit, Failure>) -> Exit {
+    match panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            write_error(&failure);
+            failure.exit
+        }
+        Err(_) => Exit::Bug,
+    }
 }
 
 fn write_error(failure: &Failure) {
@@ -67,4 +77,27 @@ fn say_panic(panic: &PanicHookInfo<'_>) {
 fn exit_codes() -> String {
     let line = |exit: &Exit| format!("\n  {:>2}  {}", exit.code(), exit.meaning());
     Exit::ALL.iter().map(line).fold("Exit codes:".to_owned(), |text, line| text + &line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failure_and_a_panic_end_with_their_codes() {
+        assert_eq!(guarded(|| Ok(Exit::Findings)), Exit::Findings);
+        assert_eq!(guarded(|| Err(Failure::new(Exit::Target, "as a test"))), Exit::Target);
+        assert_eq!(guarded(|| panic!("as a test")), Exit::Bug);
+    }
+
+    #[test]
+    fn exit_codes_are_what_scripts_rely_on() {
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 70]);
+    }
 }

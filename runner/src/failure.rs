@@ -9,6 +9,8 @@ use crate::report::ReportError;
 use crate::suite::SuiteError;
 use crate::suite::case_file::CaseFileError;
 use crate::suite::yaml::YamlError;
+use crate::target::TargetError;
+use crate::target::description::DescriptionError;
 
 /// Why a command can't do what it was asked: an error with its causes, the place in a file, and what
 /// to do about it.
@@ -44,10 +46,15 @@ impl fmt::Display for Failure {
     /// help: hypwalk schema suite
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.error)?;
+        let said = self.error.to_string();
+        writeln!(f, "error: {said}")?;
         let mut cause = self.error.source();
         while let Some(error) = cause {
-            writeln!(f, "  because: {error}")?;
+            // Some say their cause themselves.
+            let cause_text = error.to_string();
+            if !said.contains(&cause_text) {
+                writeln!(f, "  because: {cause_text}")?;
+            }
             cause = error.source();
         }
         if let Some(excerpt) = &self.excerpt {
@@ -85,6 +92,18 @@ impl From<CaseFileError> for Failure {
                 Self::from(error).help("`hypwalk schema case` tells what a case file can say")
             }
             error @ CaseFileError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Description(DescriptionError::Yaml(error)) => {
+                Self::from(error).help("`hypwalk schema target` tells what a target file can say")
+            }
+            error @ TargetError::Description(_) => Self::new(Exit::Usage, error),
+            error => Self::new(Exit::Target, error),
         }
     }
 }

@@ -11,18 +11,22 @@ use crate::failure::Failure;
 pub enum Shelf {
     /// `suites/*.yaml`.
     Suites,
+    /// `suites/targets/*.yaml`.
+    Targets,
 }
 
 impl Shelf {
     const fn noun(self) -> &'static str {
         match self {
             Self::Suites => "suite",
+            Self::Targets => "target",
         }
     }
 
     const fn folder(self) -> &'static str {
         match self {
             Self::Suites => "suites",
+            Self::Targets => "suites/targets",
         }
     }
 

@@ -1,7 +1,12 @@
 //! The subcommands of `hypwalk`.
 
+pub mod payload;
+pub mod replay;
 pub mod report;
+pub mod run;
 pub mod schema;
 pub mod suite;
+pub mod vectors;
 
 mod lookup;
+mod target;

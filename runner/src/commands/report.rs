@@ -37,6 +37,6 @@ impl Report {
         } else {
             print(Table { summary: &summary, folder: &folder })?;
         }
-        Ok(if summary.tally.findings == 0 { Exit::Conforms } else { Exit::Findings })
+        Ok(summary.exit())
     }
 }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::print;
 use crate::suite::SuiteFields;
 use crate::suite::case_file::CaseFile;
+use crate::target::Description;
 
 /// Print the JSON Schema of a kind of file, for editors.
 #[derive(Debug, Args)]
@@ -20,6 +21,8 @@ pub struct Schema {
 pub enum Kind {
     /// A suite.
     Suite,
+    /// A target.
+    Target,
     /// A case, or reproducer.
     Case,
 }
@@ -29,6 +32,7 @@ impl Kind {
     pub fn schema(self) -> String {
         let schema = match self {
             Self::Suite => schemars::schema_for!(SuiteFields),
+            Self::Target => schemars::schema_for!(Description),
             Self::Case => schemars::schema_for!(CaseFile),
         };
         format!("{:#}\n", schema.to_value())

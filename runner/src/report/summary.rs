@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Header, RunId, Tally, VERSION};
+use crate::exit::Exit;
 use crate::verdict::{Counts, NotAsked};
 
 /// What a run came to.
@@ -66,6 +67,11 @@ impl Summary {
             ending,
             tally,
         }
+    }
+
+    /// How a command ends that shows it.
+    pub const fn exit(&self) -> Exit {
+        if self.tally.findings == 0 { Exit::Conforms } else { Exit::Findings }
     }
 
     /// The summary as one line of JSON, for other programs.

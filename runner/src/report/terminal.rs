@@ -74,7 +74,8 @@ impl Table<'_> {
             let label = if number == 0 { "allowed " } else { "      or" };
             writeln!(f, "                {label}  {allowed}")?;
         }
-        writeln!(f, "                observed  {}", first.observation)?;
+        let observation: Vec<&str> = first.observation.split_whitespace().collect();
+        writeln!(f, "                observed  {}", observation.join(" "))?;
         match reproducers.first() {
             Some(file) => {
                 let file = self.folder.join(file);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use case::CaseRef;
+use case::abilities::{Abilities, Ids};
 use case::edit::Change;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use link::hello::IdRegisters;
@@ -67,6 +68,30 @@ impl Machine {
         let ids = ids.named().into_iter().map(id).collect();
         let memory = map.arenas().iter().map(ArenaFields::from).collect();
         Self { target: target.to_owned(), emulator, ids, memory }
+    }
+
+    /// The memory map; `None` where it makes no sense.
+    pub fn memory_map(&self) -> Option<MemoryMap> {
+        let mut map = MemoryMap::new();
+        for arena in &self.memory {
+            let kind = match arena.kind {
+                ArenaKindName::Tables => ArenaKind::Tables,
+                ArenaKindName::Void => ArenaKind::Void,
+            };
+            map.push(Arena { base: arena.base.0, size: arena.size.0, kind })?;
+        }
+        Some(map)
+    }
+
+    /// What drawing wants to know of the PE. A register that is not known counts as 0.
+    pub fn abilities(&self) -> Abilities {
+        let id = |name: &str| self.ids.get(name).map_or(0, |value| value.0);
+        Abilities::new(&Ids {
+            id_aa64mmfr0_el1: id("ID_AA64MMFR0_EL1"),
+            id_aa64mmfr1_el1: id("ID_AA64MMFR1_EL1"),
+            id_aa64mmfr2_el1: id("ID_AA64MMFR2_EL1"),
+            id_aa64isar1_el1: id("ID_AA64ISAR1_EL1"),
+        })
     }
 
     /// What stands between `case`, which was drawn for this machine, and `other`: each arena that

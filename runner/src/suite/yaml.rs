@@ -75,16 +75,20 @@ fn problem(error: &Error) -> String {
         Error::MultipleDocuments { .. } => {
             "a second document begins here: a file holds one".to_owned()
         }
-        // The crate escapes what it quotes from the text when it renders; we take its bare message.
-        other => UserMessageFormatter.format_message(other).escape_debug().to_string(),
+        other => printable(&UserMessageFormatter.format_message(other)),
     }
+}
+
+/// `text` without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> String {
     let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
     let nearest = known.iter().min_by_key(distance);
     let near = nearest.filter(|name| distance(name) <= 1 + found.chars().count() / 4);
-    let found = found.escape_debug();
+    let found = printable(found);
     match (near, known) {
         (Some(name), _) => format!("unknown {what} `{found}`: did you mean `{name}`?"),
         (None, []) => format!("unknown {what} `{found}`: none are allowed here"),
@@ -114,9 +118,8 @@ fn excerpt(text: &str, line: usize, column: usize, width: usize) -> String {
     // What is shown of a line: enough of it, and nothing that a terminal would obey.
     const SHOWN: usize = 100;
     let whole = text.lines().nth(line - 1).unwrap_or_default();
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
     let skipped = if column > SHOWN { column - SHOWN / 2 } else { 0 };
-    let shown: String = whole.chars().skip(skipped).take(SHOWN).map(printable).collect();
+    let shown: String = printable(whole).chars().skip(skipped).take(SHOWN).collect();
     let at = column - 1 - skipped;
     let carets = width.clamp(1, shown.chars().count().saturating_sub(at).max(1));
     let margin = " ".repeat(line.to_string().len());

@@ -17,15 +17,15 @@
 mod fields;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use case::Case;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use self::fields::CaseFields;
-use super::bounded::Bounded;
 use super::hex::Hex;
 use super::machine::Machine;
 use super::yaml::{self, YamlError};
@@ -34,13 +34,16 @@ use crate::verdict::Finding;
 /// The version of the format.
 pub const VERSION: u64 = 1;
 
+/// Findings that are written as comments.
+const FINDINGS: usize = 8;
+
 /// A case with what is known of its origin.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Hypwalk case")]
 pub struct CaseFile {
     /// The version of the format.
-    version: Bounded<VERSION, VERSION>,
+    version: Version,
     /// Where the case came from.
     pub origin: Option<Origin>,
     /// The machine that it was drawn for.
@@ -50,6 +53,36 @@ pub struct CaseFile {
     /// What somebody has to look at, written as comments.
     #[serde(skip)]
     findings: Vec<Finding>,
+}
+
+/// The version of a file, which is [`VERSION`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+struct Version;
+
+impl TryFrom<u64> for Version {
+    type Error = String;
+
+    fn try_from(version: u64) -> Result<Self, Self::Error> {
+        match version {
+            VERSION => Ok(Self),
+            other => Err(format!("case files of version {other} are not known: {VERSION} is")),
+        }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": VERSION })
+    }
 }
 
 /// Where a case came from.
@@ -100,9 +133,8 @@ pub enum CaseFileError {
 impl CaseFile {
     /// A reproducer: `case` with its origin, and what was found.
     pub fn new(origin: Origin, machine: Machine, case: Case, findings: Vec<Finding>) -> Self {
-        let version = const { Bounded::new(VERSION).unwrap() };
         let case = CaseText(Box::new(case));
-        Self { version, origin: Some(origin), machine: Some(machine), case, findings }
+        Self { version: Version, origin: Some(origin), machine: Some(machine), case, findings }
     }
 
     /// Reads a case file.
@@ -130,10 +162,13 @@ impl fmt::Display for CaseText {
 impl fmt::Display for CaseFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# hypwalk replay THIS_FILE")?;
-        for finding in &self.findings {
+        for finding in self.findings.iter().take(FINDINGS) {
             write_finding(f, finding)?;
         }
-        writeln!(f, "version: {}", self.version.get())?;
+        if let Some(more) = self.findings.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
+            writeln!(f, "#\n# and {more} more")?;
+        }
+        writeln!(f, "version: {VERSION}")?;
         if let Some(origin) = &self.origin {
             writeln!(f, "origin:")?;
             writeln!(f, "  hypwalk: {}", quoted(&origin.hypwalk))?;
@@ -180,7 +215,9 @@ fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
 
 /// Text for a comment: nothing in it ends the comment.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
+    let plain: String = text.chars().map(|c| if is_plain(c) { c } else { ' ' }).collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// A YAML string: as JSON's, with more escaped.

@@ -1,0 +1,90 @@
+//! `hypwalk payload`: the executor's image.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use link::config::Config;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::payload::{self, Executor, Layout, Options, Wish};
+use crate::target::TargetError;
+
+/// Build the payload, or look at one.
+#[derive(Debug, Args)]
+pub struct Payload {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Cross-compile the executor, and check its ELF file.
+    Build {
+        /// With the operations that hurt the executor itself, for tests.
+        #[arg(long)]
+        self_test: bool,
+        /// Write its flat image too: what a boot loader puts into memory and jumps to.
+        #[arg(long, value_name = "FILE")]
+        image: Option<PathBuf>,
+    },
+    /// Check an ELF file, and tell what is in it.
+    Inspect {
+        /// The ELF file.
+        file: PathBuf,
+    },
+}
+
+impl Payload {
+    /// Does it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            Command::Build { self_test, image } => build(self_test, image.as_deref())?,
+            Command::Inspect { file } => {
+                let executor =
+                    Executor::open(&file).map_err(|error| Failure::new(Exit::Usage, error))?;
+                print(layout(executor.layout()))?;
+            }
+        }
+        Ok(Exit::Conforms)
+    }
+}
+
+fn build(self_test: bool, image: Option<&Path>) -> Result<(), Failure> {
+    let wish = Wish::from_environment().map_err(TargetError::from)?;
+    let built =
+        payload::build(&Options { self_test, toolchain: wish }).map_err(TargetError::from)?;
+    let executor = Executor::open(&built.elf).map_err(TargetError::from)?;
+    print(format_args!("{} ({})\n", built.elf.display(), built.toolchain))?;
+    print(layout(executor.layout()))?;
+    if let Some(file) = image {
+        let bytes = executor.image(&Config::new()).map_err(TargetError::from)?;
+        fs::write(file, &bytes).map_err(|error| {
+            let error = format!("{} can't be written: {error}", file.display());
+            Failure::new(Exit::Results, error)
+        })?;
+        print(format_args!("{}: {} bytes\n", file.display(), bytes.len()))?;
+    }
+    Ok(())
+}
+
+fn layout(layout: &Layout) -> String {
+    let mut text = format!(
+        "version {}, entry {:#x}, configuration at {:#x}, {} relocations\n",
+        layout.version, layout.entry, layout.config, layout.relocations
+    );
+    for segment in &layout.segments {
+        let mode = match (segment.writable, segment.executable) {
+            (false, true) => "code",
+            (true, _) => "data",
+            (false, false) => "constants",
+        };
+        text += &format!(
+            "  {:#8x}  {:#8x} bytes in the file, {:#8x} in memory  {mode}\n",
+            segment.address, segment.file_bytes, segment.memory_bytes
+        );
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! `hypwalk replay`: one case again, told step by step.
+
+use std::path::{Path, PathBuf};
+
+use case::Case;
+use clap::Args;
+
+use super::target::HowToRun;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{print, remark};
+use crate::plan::Plan;
+use crate::replay::replay;
+use crate::report;
+use crate::suite::Suite;
+use crate::suite::case_file::CaseFile;
+use crate::suite::machine::Machine;
+use crate::target::Target;
+
+/// Run one case again, and tell it step by step.
+///
+/// For each probe: the walk of the reference walker, what the architecture allows, and what was
+/// observed.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A case file, or RUN:INDEX for case number INDEX of a run.
+    #[arg(value_name = "FILE|RUN:INDEX")]
+    case: String,
+    /// The target: a path, or the name of a file in suites/targets/; where it is left out, the one
+    /// that the case was drawn for.
+    #[arg(long, value_name = "TARGET")]
+    target: Option<PathBuf>,
+    /// The folder of all runs.
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    results: PathBuf,
+    #[command(flatten)]
+    how: HowToRun,
+}
+
+impl Replay {
+    /// Does it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let (case, machine) = self.case()?;
+        let target = match (&self.target, &machine) {
+            (Some(target), _) => target.clone(),
+            (None, Some(machine)) => PathBuf::from(&machine.target),
+            (None, None) => {
+                let error = format!("{} does not say on which target it is to be run", self.case);
+                return Err(Failure::new(Exit::Usage, error).help("name one with --target"));
+            }
+        };
+        let opened = self.how.open(&target)?;
+        if let Some(machine) = machine {
+            compare(&machine, &opened.target, &case)?;
+        }
+        let replayed = replay(&opened.target, &case, opened.learned)?;
+        print(&replayed.text)?;
+        let clean = replayed.record.findings.is_empty();
+        Ok(if clean { Exit::Conforms } else { Exit::Findings })
+    }
+
+    /// The case, and the machine that it was drawn for if that is known.
+    fn case(&self) -> Result<(Case, Option<Machine>), Failure> {
+        let file = Path::new(&self.case);
+        let of_run = self
+            .case
+            .rsplit_once(':')
+            .and_then(|(run, index)| Some((Path::new(run), index.parse::<u64>().ok()?)));
+        match of_run.filter(|_| !file.exists()) {
+            Some((run, index)) => self.draw(run, index),
+            None => {
+                let file = CaseFile::read(file)?;
+                Ok((*file.case.0, file.machine))
+            }
+        }
+    }
+
+    /// Draws case number `index` of a run again.
+    fn draw(&self, run: &Path, index: u64) -> Result<(Case, Option<Machine>), Failure> {
+        let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
+        let header = report::Run::open(&folder)?.header;
+        if header.generators != case::draw::VERSION {
+            let error = format!(
+                "the cases of {} were drawn by version {} of the generators, and here is version {}",
+                header.run,
+                header.generators,
+                case::draw::VERSION
+            );
+            return Err(Failure::new(Exit::Usage, error).help("replay a file of its repro folder"));
+        }
+        let mut suite = Suite::from_text(&header.suite.text, &folder.join("header.json"))?;
+        suite.apply(&header.suite.overrides);
+        let map = header.machine.memory_map().ok_or_else(|| {
+            Failure::new(Exit::Results, format!("the memory map of {} makes no sense", header.run))
+        })?;
+        let abilities = header.machine.abilities();
+        let plan = Plan::new(suite.generators, abilities, map, header.seed);
+        match plan.case(index) {
+            Some(Ok(case)) => Ok((case, Some(header.machine))),
+            Some(Err(reason)) => {
+                let error = format!("case {index} was not asked: {}", reason.reason());
+                Err(Failure::new(Exit::Usage, error))
+            }
+            None => {
+                let error = format!("{} has no case {index}: it has {}", header.run, plan.count());
+                Err(Failure::new(Exit::Usage, error))
+            }
+        }
+    }
+}
+
+/// Refuses a target on which `case` would be another one, and says where it differs from the machine
+/// that the case was drawn for.
+fn compare(was: &Machine, target: &dyn Target, case: &Case) -> Result<(), Failure> {
+    let session = target.boot()?;
+    let identity = target.identity();
+    let (ids, map) = (&session.hello().ids, session.memory_map());
+    let is = Machine::new(&identity.name, identity.emulator.clone(), ids, map);
+    let differences = was.differences(&is, case.as_ref());
+    for difference in &differences {
+        remark(format_args!("note: on {} {difference}", is.target));
+    }
+    if differences.iter().any(|difference| difference.prevents()) {
+        let error = format!("the case can't be run on {}: it needs other memory", is.target);
+        let help = format!("run it on {}, for which it was drawn", was.target);
+        return Err(Failure::new(Exit::Usage, error).help(help));
+    }
+    for (name, value) in &was.ids {
+        if let Some(here) = is.ids.get(name).filter(|here| *here != value) {
+            remark(format_args!("note: on {} {name} is {here} and not {value}", is.target));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The target that a command line names.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::lookup::Shelf;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::judge::learned::Learned;
+use crate::payload::{self, Executor, Options, Wish};
+use crate::target::qemu::QemuTarget;
+use crate::target::{Description, TargetError};
+
+/// How a target is run.
+#[derive(Clone, Debug, Args)]
+pub struct HowToRun {
+    /// The QEMU to run, in place of qemu-system-aarch64.
+    #[arg(long, env = "HYPWALK_QEMU", hide_env_values = true, value_name = "PROGRAM")]
+    qemu: Option<PathBuf>,
+    /// The executor's ELF file, in place of one that is built from source.
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+}
+
+/// A target, ready to be started.
+pub struct Opened {
+    /// It.
+    pub target: QemuTarget,
+    /// What its file says of its IMPLEMENTATION DEFINED choices.
+    pub learned: Learned,
+}
+
+impl HowToRun {
+    /// The target that `name` means: the path of a target file, or the name of one.
+    pub fn open(&self, name: &Path) -> Result<Opened, Failure> {
+        let file = Shelf::Targets.find(name)?;
+        let description = Description::read(&file).map_err(TargetError::from)?;
+        let pins = &description.choices;
+        let pins = pins.iter().map(|(choice, answer)| (choice.as_str(), answer.as_str()));
+        let learned = Learned::new(pins)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))?;
+        let executor = self.executor().map_err(TargetError::from)?;
+        let target = QemuTarget::new(description, &executor, self.qemu.clone())?;
+        Ok(Opened { target, learned })
+    }
+
+    fn executor(&self) -> Result<Executor, payload::PayloadError> {
+        match &self.payload {
+            Some(file) => Executor::open(file),
+            None => {
+                let toolchain = Wish::from_environment()?;
+                let built = payload::build(&Options { toolchain, ..Options::default() })?;
+                Executor::open(&built.elf)
+            }
+        }
+    }
+}
