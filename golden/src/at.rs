@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::access::{Kind, StageAccess};
 use crate::address::Va;
-use crate::choices::{Choice, Choices, HostStage2, ParAttributes, ask};
+use crate::choices::{Choice, Choices, HostStage2, ParAttributes, ParXs, ask};
 use crate::el::{El, Regime};
 use crate::exception::{Cause, Exception};
 use crate::fault::Fault;
@@ -268,7 +268,9 @@ where
                 ParAttributes::Descriptors => Some(seen.described),
                 ParAttributes::Implemented => None,
             };
-            let feat_xs = implementation.has(Features::FEAT_XS);
+            let shows_xs = attributes.is_some_and(|attributes| attributes.shows_xs());
+            let feat_xs = implementation.has(Features::FEAT_XS)
+                && (!shows_xs || ask::<ParXs, _>(&mut noted, Choice::ParXs) == ParXs::Reported);
             let feat_rme = implementation.has(Features::FEAT_RME);
             AtResult::Par { par: par::success(address, attributes, feat_xs, feat_rme), fault: None }
         }

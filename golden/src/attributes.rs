@@ -233,6 +233,12 @@ impl MemoryAttributes {
         Self { shareability: if forced { Shareability::Outer } else { self.shareability }, ..self }
     }
 
+    /// Does `PAR_EL1.ATTR` have an encoding of its own for this memory with XS = 0?
+    pub(crate) fn shows_xs(self) -> bool {
+        let effective = self.effective();
+        effective.to_mair(true) != effective.to_mair(false)
+    }
+
     /// The 8-bit encoding of `PAR_EL1.ATTR`, which is that of a `MAIR_ELx` byte. XS = 0 shows where an
     /// encoding for it exists, and only with FEAT_XS.
     ///
@@ -265,7 +271,7 @@ impl Cacheability {
     ///
     /// Source: `DecodeLDFAttr`.
     const fn from_bits(bits: u64) -> Self {
-        let hints = Hints::from_bits(bits, bits & 0b1000 == 0 && bits & 0b11 != 0);
+        let hints = Hints::from_bits(bits, bits & 0b1000 == 0);
         match bits {
             0b0100 => Self::NonCacheable,
             _ if bits & 0b0100 == 0 => Self::WriteThrough(hints),
@@ -380,5 +386,26 @@ impl fmt::Display for MemoryAttributes {
         // Write-back memory has XS = 0 in any case, and needs no mention.
         let no_xs = if self.xs || self.memory.is_write_back() { "" } else { ", nXS" };
         write!(f, ", {}{no_xs}", self.shareability)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `PAR_EL1.ATTR` says is what `MAIR_ELx` said, for every byte that is not reserved.
+    #[test]
+    fn mair_bytes_survive() {
+        for feat_xs in [false, true] {
+            let mut reserved = 0;
+            for byte in 0..=u8::MAX {
+                match MemoryAttributes::from_mair(byte, Shareability::Inner, feat_xs) {
+                    Some(attributes) => assert_eq!(attributes.to_mair(feat_xs), byte),
+                    None => reserved += 1,
+                }
+            }
+            // 16 Device bytes less the 4 kinds, 15 with a zero low half; FEAT_XS takes 6 of them.
+            assert_eq!(reserved, if feat_xs { 21 } else { 27 });
+        }
     }
 }

@@ -120,6 +120,13 @@ pub(crate) enum ParAttributes {
     Implemented,
 }
 
+/// Does `PAR_EL1.ATTR` tell XS = 0?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParXs {
+    Reported,
+    NotReported,
+}
+
 /// Which value of a word changed without break-before-make a walk sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stale {
@@ -156,6 +163,7 @@ answers! {
     ParAttributes: ParAttributes {
         Self::Translated => "translated", Self::Descriptors => "descriptors", Self::Implemented => "implemented",
     }
+    ParXs: ParXs { Self::Reported => "reported", Self::NotReported => "not_reported", }
     Stale: Stale { Self::New => "new", Self::Old => "old", Self::TlbConflict => "tlb_conflict", }
     HostStage2: HostStage2 { Self::AsWritten => "as_written", Self::Off => "off", }
 }
@@ -258,6 +266,11 @@ choices! {
     ///
     /// Source: DDI 0487, `PAR_EL1`; `ReportedPARAttrs`, `ReportedPARShareability`.
     ParAttributes: ImplementationDefined, "par_attributes", Names::Listed(listed::<ParAttributes>);
+    /// `PAR_EL1.ATTR` tells XS = 0 by an encoding of its own, or reports the attribute as if XS were 1: a PE
+    /// on which XS makes no difference may report the attribute that it implements.
+    ///
+    /// Source: DDI 0487, `PAR_EL1.ATTR`; `EncodePARAttrs`.
+    ParXs: ImplementationDefined, "par_xs", Names::Listed(listed::<ParXs>);
     /// AT S12E* while `HCR_EL2.{E2H, TGE}` is {1, 1}: the descriptions of VM and DC say that they behave
     /// as 0 then, and Arm's pseudocode uses them as written.
     ///

@@ -20,8 +20,8 @@
 //! [`Choices`], such as a [`Profile`]. An [`Observer`] may watch; [`explain`] has one that writes an annotated walk.
 //!
 //! Inside, the modules follow the pseudocode: parameters (`params`), the walks (`stage1`, `stage2`, and what
-//! they share in `walker`), descriptors, permissions (direct and indirect behind one interface), attributes,
-//! and the encodings (`par`, `exception`).
+//! they share in `walker`, `checks` and `contiguous`), descriptors, permissions (direct and indirect behind
+//! one interface), attributes, and the encodings (`par`, `exception`).
 //!
 //! # Properties
 //!
@@ -31,7 +31,9 @@
 //! # Scope
 //!
 //! Out of scope: Secure, Realm and Root worlds, EL3's regime, AArch32, 128-bit descriptors, memory tagging,
-//! permission overlays, FEAT_THE, FEAT_MEC.
+//! permission overlays, FEAT_THE, FEAT_MEC. TLBs too: each translation walks the tables afresh, and what a TLB
+//! may hold comes in as a choice. Accesses that TCR_ELx.NFDn stops (SVE non-fault, transactional) and cache
+//! maintenance do not occur.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,7 +42,9 @@ mod address;
 mod allowed;
 mod at;
 mod attributes;
+mod checks;
 mod choices;
+mod contiguous;
 mod descriptor;
 mod el;
 mod exception;

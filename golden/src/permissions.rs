@@ -53,7 +53,7 @@ impl TableLimits {
     ///
     /// Source: `AArch64.S1NextWalkStateTable`, `AArch64.S1ApplyTablePerms`.
     pub fn and(self, descriptor: u64, params: &Stage1Params) -> Self {
-        if params.hpd || params.pie {
+        if params.hpd {
             return self;
         }
         let (no_unprivileged, no_unprivileged_execute, no_privileged_execute) = if params.nv1 {

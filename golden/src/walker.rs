@@ -1,20 +1,15 @@
-//! What both stages of a walk share: reading and updating descriptors, and the checks of a leaf.
+//! One translation under way: what both stages of a walk share in reading and updating descriptors.
 
-use crate::access::{Kind, StageAccess};
 use crate::address::{Ipa, Pa};
 use crate::attributes::{MemoryAttributes, Shareability};
-use crate::choices::{
-    Answer, Choice, Choices, ContiguousUse, Faults, GroupInspection, MisalignedBase, Stale, ask,
-};
-use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, Format, NT, ones};
+use crate::choices::{Answer, Choice, Choices, MisalignedBase, Stale, ask};
+use crate::descriptor::{AF, AP_READ_ONLY, Format};
 use crate::fault::{Fault, FaultKind, Stage};
-use crate::granule::DESCRIPTOR_LOG2;
-use crate::implementation::{Features, Implementation};
+use crate::implementation::Implementation;
 use crate::level::Level;
 use crate::memory::{PhysicalMemory, Refusal};
 use crate::observer::{Observer, Read};
 use crate::params::Stage2Params;
-use crate::permissions::Permissions;
 use crate::registers::Registers;
 use crate::rule::Rule;
 use crate::translate::Machine;
@@ -32,8 +27,8 @@ pub(crate) struct Walker<'a, M: ?Sized, C: ?Sized, O: ?Sized> {
     pub stage2_params: Option<Result<Stage2Params, Rule>>,
 }
 
-/// How often a walk is begun again because the descriptor that it wants to update has changed under it.
-/// Within one translation that happens at most once a word: where a stage 1 table is a stage 2 table too.
+/// How often a walk is begun again because the descriptor that it wants to update is not what it read:
+/// it read a stale value. Then the update is left out.
 pub(crate) const MAX_RETRIES: u32 = 3;
 
 /// What every fault of a stage has in common, and what it takes over from the access (the pseudocode's
@@ -135,7 +130,7 @@ where
     }
 
     /// The word as this translation has left it, byte-reversed if tables are big-endian.
-    fn word(&self, pa: Pa, ee: bool) -> Result<u64, Refusal> {
+    pub fn word(&self, pa: Pa, ee: bool) -> Result<u64, Refusal> {
         let word = match self.updates.value(pa) {
             Some(word) => word,
             None => self.memory.read(pa)?,
@@ -204,188 +199,6 @@ where
         Ok(true)
     }
 
-    /// The entry that a lookup uses: the one found, unless it belongs to a contiguous group whose members
-    /// disagree. Then it may be any member's.
-    pub fn select(
-        &mut self,
-        format: &Format,
-        found: Entry,
-        ee: bool,
-        ha: bool,
-    ) -> Result<Entry, Refusal> {
-        let own = is_contiguous_leaf(format, found.descriptor, found.level);
-        let found = Entry { contiguous: own, ..found };
-        let inspect = match self.choices.group_inspection() {
-            GroupInspection::Never => false,
-            GroupInspection::WhenContiguous => own,
-            GroupInspection::Always => format.granule.contiguous_log2(found.level) > 0,
-        };
-        if !inspect || format.range_bits(found.level, true) > format.ia_bits {
-            return Ok(found);
-        }
-        let group = Group::around(format, found);
-        if group.agrees(|pa| self.word(pa, ee).ok()) {
-            return Ok(found);
-        }
-        let count = ContiguousUse::FIXED + group.members as u16;
-        match self.noted().choose(Choice::ContiguousGroup, count).into() {
-            ContiguousUse::OwnGroup => Ok(found),
-            ContiguousUse::OwnAlone => Ok(Entry { contiguous: false, ..found }),
-            ContiguousUse::TlbConflict => Err(Refusal::TlbConflict),
-            ContiguousUse::Member(member) => {
-                let pa = group.member(member.into());
-                match self.word(pa, ee) {
-                    // What a TLB can't hold, it can't give.
-                    Ok(descriptor)
-                        if is_contiguous_leaf(format, descriptor, found.level)
-                            && (ha || descriptor & AF != 0) =>
-                    {
-                        Ok(Entry { pa, descriptor, contiguous: true, ..found })
-                    }
-                    _ => Ok(found),
-                }
-            }
-        }
-    }
-
-    /// The checks of a leaf that need no permissions, in architectural order, and its output address.
-    ///
-    /// Source: the end of `AArch64.S1Walk` and of `AArch64.S2Walk`.
-    pub fn check_leaf(
-        &mut self,
-        blame: Blame,
-        format: &Format,
-        entry: &Entry,
-        ia: u64,
-        ha: bool,
-    ) -> Result<u64, Fault> {
-        let Entry { level, descriptor, contiguous, .. } = *entry;
-        if contiguous
-            && format.range_bits(level, true) > format.ia_bits
-            && ask::<Faults, _>(&mut self.noted(), Choice::ContiguousMisprogrammed) == Faults::Fault
-        {
-            return Err(self.fails(blame, FaultKind::Translation, level, Rule::ContiguousTooLarge));
-        }
-        if level != Level::FINAL
-            && descriptor & NT != 0
-            && self.pe.has(Features::FEAT_BBM)
-            && matches!(self.pe.bbm_level, 1 | 2)
-            && ask::<Faults, _>(&mut self.noted(), Choice::NtBitOnBlock) == Faults::Fault
-        {
-            return Err(self.fails(blame, FaultKind::Translation, level, Rule::BlockNt));
-        }
-        let output = format.output(descriptor, level, contiguous, ia);
-        if format.out_of_range(output) {
-            return Err(self.fails(blame, FaultKind::AddressSize, level, Rule::OutputOutOfRange));
-        }
-        if descriptor & AF == 0 && !ha {
-            return Err(self.fails(blame, FaultKind::AccessFlag, level, Rule::AccessFlag));
-        }
-        Ok(output)
-    }
-
-    /// Does an access that is not aligned meet Device memory?
-    ///
-    /// Source: `AArch64.S1HasAlignmentFault`, `AArch64.S2HasAlignmentFault`.
-    pub fn check_alignment(
-        &mut self,
-        blame: Blame,
-        access: &StageAccess,
-        attributes: &MemoryAttributes,
-        level: Level,
-    ) -> Result<(), Fault> {
-        if access.kind != Kind::Fetch && !access.aligned && attributes.memory.is_device() {
-            return Err(self.fails(blame, FaultKind::Alignment, level, Rule::DeviceAlignment));
-        }
-        Ok(())
-    }
-
-    /// Do the permissions allow the access?
-    ///
-    /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
-    pub fn check_permissions(
-        &mut self,
-        blame: Blame,
-        access: &StageAccess,
-        permissions: Permissions,
-        device: bool,
-        dirty_managed: bool,
-        level: Level,
-    ) -> Result<(), Fault> {
-        use crate::choices::DeviceFetch;
-
-        let denied = |walker: &mut Self, write, dirty_bit, rule| {
-            // A descriptor access fails as what the access was that brought it about.
-            let write = if access.kind == Kind::Walk { blame.write } else { write };
-            let dirty_bit = dirty_bit || blame.dirty_bit;
-            Err(walker.fails(
-                Blame { write, dirty_bit, ..blame },
-                FaultKind::Permission,
-                level,
-                rule,
-            ))
-        };
-        if access.kind == Kind::Fetch {
-            if !permissions.execute {
-                denied(self, blame.write, false, Rule::NoExecute)
-            } else if device
-                && ask::<DeviceFetch, _>(&mut self.noted(), Choice::FetchFromDevice)
-                    == DeviceFetch::PermissionFault
-            {
-                denied(self, blame.write, false, Rule::DeviceFetch)
-            } else {
-                Ok(())
-            }
-        } else if access.reads && !permissions.read {
-            denied(self, false, false, Rule::NoRead)
-        } else if access.writes && !permissions.write {
-            denied(self, true, false, Rule::NoWrite)
-        } else if access.writes && permissions.clean && !dirty_managed {
-            denied(self, true, true, Rule::NotDirty)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The value that hardware management of the access flag and of dirty state gives a leaf, after an
-    /// access with this result. `written` is the leaf with dirty state set.
-    ///
-    /// Source: `AArch64.SettingAccessFlagPermitted`, `AArch64.SettingDirtyStatePermitted`.
-    pub fn updated(
-        &mut self,
-        descriptor: u64,
-        written: u64,
-        ha: bool,
-        dirty_managed: bool,
-        access: &StageAccess,
-        result: Result<(), Fault>,
-    ) -> u64 {
-        let mut new = descriptor;
-        let is_at = access.kind == Kind::At;
-        let failed = result.err().map(|fault| fault.kind);
-        if ha
-            && descriptor & AF == 0
-            && (failed.is_none() || ask(&mut self.noted(), Choice::AfUpdateOnFault))
-            && !(is_at && ask(&mut self.noted(), Choice::AtLeavesAccessFlag))
-        {
-            new |= AF;
-        }
-        let dirty_permitted = match failed {
-            None => true,
-            Some(kind) => kind == FaultKind::Alignment,
-        };
-        if dirty_managed
-            && access.writes
-            && !is_at
-            && written != descriptor
-            && dirty_permitted
-            && (failed.is_none() || ask(&mut self.noted(), Choice::DirtyUpdateOnAlignmentFault))
-        {
-            new = new & !AP_READ_ONLY | written & AP_READ_ONLY;
-        }
-        new
-    }
-
     /// What SH means: for the reserved value, what the implementation says.
     pub fn shareability(&mut self, sh: u64) -> Shareability {
         match Shareability::from_bits(sh) {
@@ -397,50 +210,4 @@ where
 
 const fn ordered(word: u64, ee: bool) -> u64 {
     if ee { word.swap_bytes() } else { word }
-}
-
-fn is_contiguous_leaf(format: &Format, descriptor: u64, level: Level) -> bool {
-    format.is_contiguous(descriptor, level) && format.decode(descriptor, level) == Descriptor::Leaf
-}
-
-/// The entries that the contiguous bit joins with one entry.
-struct Group<'a> {
-    format: &'a Format,
-    own: Entry,
-    first: u64,
-    members: u64,
-}
-
-impl<'a> Group<'a> {
-    fn around(format: &'a Format, own: Entry) -> Self {
-        let members = 1 << format.granule.contiguous_log2(own.level);
-        Self { format, own, first: own.pa.0 & !(members * 8 - 1), members }
-    }
-
-    fn member(&self, n: u64) -> Pa {
-        Pa(self.first + ((n & (self.members - 1)) << DESCRIPTOR_LOG2))
-    }
-
-    /// Are the members all the same but for their place in the range, or none a contiguous leaf?
-    fn agrees(&self, word: impl Fn(Pa) -> Option<u64>) -> bool {
-        let shift = self.format.granule.leaf_bits(self.own.level);
-        let place_mask = (self.members - 1) << shift;
-        // Hardware may have set the access flag and dirty state of some members only, and software may
-        // use bits 58:55 as it likes.
-        let own_business =
-            AF | if self.own.descriptor & DBM != 0 { AP_READ_ONLY } else { 0 } | ones(4) << 55;
-        let common = |descriptor: u64| descriptor & !(place_mask | own_business);
-        (0..self.members).all(|n| {
-            let pa = self.member(n);
-            let descriptor = if pa == self.own.pa { Some(self.own.descriptor) } else { word(pa) };
-            match descriptor {
-                Some(descriptor) if self.own.contiguous => {
-                    common(descriptor) == common(self.own.descriptor)
-                        && (descriptor & place_mask) >> shift == n
-                }
-                Some(descriptor) => !is_contiguous_leaf(self.format, descriptor, self.own.level),
-                None => !self.own.contiguous,
-            }
-        })
-    }
 }

@@ -39,7 +39,7 @@ pub struct Stage2Params {
     pub s2pie: bool,
     /// `S2PIR_EL2`.
     pub s2pir: u64,
-    /// FEAT_XNX: XN[0] counts.
+    /// FEAT_XNX: XN\[0\] counts.
     pub xnx: bool,
     /// `HCR_EL2.CD`: data accesses are Non-cacheable.
     pub cd: bool,

@@ -11,8 +11,8 @@ use golden::{
 
 /// The most descriptors that one translation reads, told to an observer: 5 stage 1 lookups, each behind 5
 /// of stage 2; as many again for the update of each stage 1 descriptor; 5 for the output. Where a
-/// descriptor changes under the walk that updates it, the walk is begun again, at most 3 times at each of
-/// the two stages.
+/// descriptor is stale and can't be updated, the walk is begun again, at most 3 times at each of the two
+/// stages.
 pub const MAX_READS: usize = (5 * (5 + 1) + 5 * 5 + 5) * 4 * 4;
 
 /// A PE in a world of memory.
@@ -102,12 +102,8 @@ const ADDRESSES: u64 = 0x0000_ffff_ffff_f000;
 const SMALL_ADDRESSES: u64 = 0xff_0000;
 
 impl World {
-    /// The place of the number whose set bits tame the registers.
-    pub const TAME: usize = 27;
-    /// The place of the address.
-    pub const VA: usize = 29;
-
-    /// The world that these numbers make. Missing numbers are zero.
+    /// The world that these numbers make: 0 to 2 choose features, 3 what is implemented, 4 to 26 are
+    /// registers, the bits of 27 tame them, 28 is the access and 29 its address, 30 memory, 31 choices. Missing numbers are zero.
     pub fn new(numbers: &[u64]) -> Self {
         let mut numbers = numbers.iter().copied();
         let mut next = || numbers.next().unwrap_or(0);

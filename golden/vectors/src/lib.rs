@@ -85,10 +85,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Do all queries agree, none left out?
+    /// Do all queries agree, none left out? Where there are none, nothing agrees.
     #[must_use]
     pub fn is_all_agreed(&self) -> bool {
-        self.disagreed == 0 && self.not_covered.is_empty()
+        self.agreed > 0 && self.disagreed == 0 && self.not_covered.is_empty()
     }
 
     /// All queries.

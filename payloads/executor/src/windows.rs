@@ -94,22 +94,10 @@ impl Windows {
         &self.windows
     }
 
-    /// The virtual address of the `bytes` at physical address `pa`, all in one arena. `last` is the
-    /// number of the window that was found before: nearly always it is the same again.
-    #[inline]
-    pub fn va(&self, pa: u64, bytes: u64, last: &mut usize) -> Option<u64> {
-        let inside = |window: &Window| {
-            // One comparison: an address below the base wraps to a large offset.
-            pa.wrapping_sub(window.base) <= window.size.wrapping_sub(bytes) && bytes <= window.size
-        };
-        let found = match self.windows.get(*last) {
-            Some(window) if inside(window) => window,
-            _ => {
-                *last = self.windows.iter().position(inside)?;
-                self.windows.get(*last)?
-            }
-        };
-        Some(found.va + (pa - found.base))
+    /// The window that holds physical address `pa`.
+    pub fn find(&self, pa: u64) -> Option<&Window> {
+        // An address below the base wraps to a large offset.
+        self.windows.iter().find(|window| pa.wrapping_sub(window.base) < window.size)
     }
 }
 
@@ -152,17 +140,13 @@ mod tests {
                 assert!(gap || other.va <= window.va);
             }
         }
-        let mut last = 0;
-        assert_eq!(windows.va(0x4123_4008, 8, &mut last), Some(all[0].va + 8));
-        assert_eq!(
-            windows.va((1 << 45) + (1 << 21) - 8, 8, &mut last),
-            Some(all[1].va + 0x1f_fff8)
-        );
-        assert_eq!(last, 1);
-        assert_eq!(windows.va((1 << 45) + (1 << 21) - 7, 8, &mut last), None);
-        assert_eq!(windows.va(0xff00_0000_0000, 8, &mut last), None, "void is not mapped");
-        assert_eq!(windows.va(0x4123_3ff8, 8, &mut last), None);
-        assert_eq!(windows.va(u64::MAX, 8, &mut last), None);
+        let arena = |pa| windows.find(pa).map(|window| window.arena);
+        assert_eq!(arena(0x4123_4000), Some(2));
+        assert_eq!(arena((1 << 45) + (1 << 21) - 1), Some(3));
+        assert_eq!(arena((1 << 45) + (1 << 21)), None);
+        assert_eq!(arena(0x4123_3fff), None);
+        assert_eq!(arena(0xff00_0000_0000), None, "void is not mapped");
+        assert_eq!(arena(u64::MAX), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use case::{CaseRef, MAX_EDITS};
 
 use crate::allocator::Allocator;
 use crate::base::root_bits;
-use crate::descriptor;
+use crate::descriptor::{self, Leaf};
 use crate::log::{LogFull, WordLog};
 use crate::memory::TableMemory;
 
@@ -120,22 +120,20 @@ impl<M: TableMemory> Tree<'_, M> {
             return Err(bad);
         }
 
+        let leaf = Leaf::new(&self.format, level, &mapping.attributes);
         let mut at = input;
         while at < end {
             let table = self.table_for(at, level)?;
             // All entries up to the end of this table, then look for the next table.
-            loop {
-                let pa = self.entry(table, at, level);
+            let first = self.entry(table, at, level);
+            let count = self.entries_from(at, level).min((end - at) >> entry_bits);
+            for number in 0..count {
+                let pa = first + 8 * number;
                 if self.memory.read(pa) != 0 {
                     return Err(BuildError::Overlap { input: at, level });
                 }
-                let to = output.wrapping_add(at - input);
-                let leaf = descriptor::leaf(&self.format, level, to, &mapping.attributes);
-                self.log.write(self.memory, pa, leaf)?;
+                self.log.write(self.memory, pa, leaf.to(output.wrapping_add(at - input)))?;
                 at += 1 << entry_bits;
-                if at >= end || self.index(at, level) == 0 {
-                    break;
-                }
             }
         }
         Ok(())
@@ -203,11 +201,19 @@ impl<M: TableMemory> Tree<'_, M> {
     /// The index of the entry for `input` in its table at `level`: the concatenated root tables are
     /// one larger table.
     fn index(&self, input: u64, level: i8) -> u64 {
-        let bits = if level == self.format.start_level {
+        input >> self.format.granule.entry_bits(level) & ((1 << self.index_bits(level)) - 1)
+    }
+
+    /// How many entries there are from the one for `input` to the end of its table.
+    fn entries_from(&self, input: u64, level: i8) -> u64 {
+        (1 << self.index_bits(level)) - self.index(input, level)
+    }
+
+    fn index_bits(&self, level: i8) -> u32 {
+        if level == self.format.start_level {
             self.format.root_entry_bits()
         } else {
             self.format.granule.stride()
-        };
-        input >> self.format.granule.entry_bits(level) & ((1 << bits) - 1)
+        }
     }
 }

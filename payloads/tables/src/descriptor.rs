@@ -41,12 +41,27 @@ pub(crate) fn table_address(format: &Format, descriptor: u64) -> u64 {
     }
 }
 
-/// A leaf at `level` for the output address `output`. Address bits below the size of the leaf are
-/// dropped.
-pub(crate) fn leaf(format: &Format, level: i8, output: u64, attributes: &Stage2Attributes) -> u64 {
-    let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
-    let output = output & !(field(format.granule.entry_bits(level) - 1, 0));
-    address(format, output) | fields(format, level, attributes) | kind | VALID
+/// Leaves that differ in their output address only.
+pub(crate) struct Leaf {
+    format: Format,
+    /// The bits that an output address has.
+    output: u64,
+    /// All of the leaf but its address.
+    fixed: u64,
+}
+
+impl Leaf {
+    /// Leaves at `level` with these attributes.
+    pub(crate) fn new(format: &Format, level: i8, attributes: &Stage2Attributes) -> Self {
+        let output = !(field(format.granule.entry_bits(level) - 1, 0));
+        let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
+        Self { format: *format, output, fixed: fields(format, level, attributes) | kind | VALID }
+    }
+
+    /// The leaf for the output address `output`. Address bits below its size are dropped.
+    pub(crate) fn to(&self, output: u64) -> u64 {
+        address(&self.format, output & self.output) | self.fixed
+    }
 }
 
 fn fields(format: &Format, level: i8, attributes: &Stage2Attributes) -> u64 {
@@ -97,7 +112,7 @@ mod tests {
     #[test]
     fn a_page_has_each_field_in_its_place() {
         let format = format(Granule::K4, AddressFormat::Bits48);
-        let leaf = |attributes| leaf(&format, 3, 0x1234_5000, &attributes);
+        let leaf = |attributes| Leaf::new(&format, 3, &attributes).to(0x1234_5000);
         let none = Stage2Attributes::default();
         assert_eq!(leaf(none), 0x1234_5003);
         assert_eq!(leaf(Stage2Attributes { mem_attr: 0xf, ..none }), 0x1234_503f);
@@ -117,14 +132,15 @@ mod tests {
     fn a_block_has_nt_and_drops_low_address_bits() {
         let format = format(Granule::K4, AddressFormat::Bits48);
         let nt = Stage2Attributes { flags: Stage2Attributes::NT, ..Default::default() };
-        assert_eq!(leaf(&format, 2, 0x123f_f000, &nt), 0x1221_0001 & !0x1f_0000 | 0x1_0000);
+        let leaf = Leaf::new(&format, 2, &nt).to(0x123f_f000);
+        assert_eq!(leaf, 0x1221_0001 & !0x1f_0000 | 0x1_0000);
     }
 
     #[test]
     fn address_bits_51_to_48_go_where_the_format_says() {
         let none = Stage2Attributes { sh: 3, ..Default::default() };
         let high = 0x000f_0000_0000_0000;
-        let leaf = |granule, address| leaf(&format(granule, address), 3, high, &none);
+        let leaf = |granule, address| Leaf::new(&format(granule, address), 3, &none).to(high);
         assert_eq!(leaf(Granule::K64, AddressFormat::Lpa), 0xf303);
         assert_eq!(leaf(Granule::K16, AddressFormat::Ds), 0x0003_0000_0000_0303);
     }

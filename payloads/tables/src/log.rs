@@ -97,8 +97,7 @@ impl WordLog {
     pub fn undo(&mut self, memory: &mut impl TableMemory) -> u64 {
         let mut digest = Digest::new();
         for word in &self.words {
-            digest = digest.add(word.pa).add(memory.read(word.pa));
-            memory.write(word.pa, 0);
+            digest = digest.add(word.pa).add(memory.replace(word.pa, 0));
         }
         self.words.clear();
         digest.value()

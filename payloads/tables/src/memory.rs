@@ -8,4 +8,11 @@ pub trait TableMemory {
     fn read(&self, pa: u64) -> u64;
     /// Replaces the word at physical address `pa`.
     fn write(&mut self, pa: u64, value: u64);
+    /// Replaces the word at physical address `pa`, and returns what it was.
+    #[inline]
+    fn replace(&mut self, pa: u64, value: u64) -> u64 {
+        let old = self.read(pa);
+        self.write(pa, value);
+        old
+    }
 }

@@ -487,6 +487,25 @@ transport: uart
     }
 
     #[test]
+    fn choices_are_strings_whatever_they_look_like() {
+        let text = format!("{MINIMAL}choices: {{ a: 'yes', b: '1', c: some-behaviour }}");
+        let choices = parse(&text).expect("it is whole").choices;
+        assert_eq!(choices.into_values().collect::<Vec<_>>(), ["yes", "1", "some-behaviour"]);
+    }
+
+    #[test]
+    fn the_schema_names_every_field_with_a_description() {
+        let schema = schemars::schema_for!(Description);
+        let properties = schema.get("properties").and_then(|value| value.as_object());
+        let properties = properties.expect("a description has fields");
+        for name in ["name", "start", "transport", "arenas", "carve", "void", "limits", "choices"] {
+            let described = properties[name].get("description").is_some();
+            assert!(described, "{name}: {:?}", properties[name]);
+        }
+        assert_eq!(schema.get("additionalProperties"), Some(&false.into()));
+    }
+
+    #[test]
     fn addresses_beyond_56_bits_are_refused_where_they_stand() {
         let text = format!("{MINIMAL}void: [{{ address: 0x1_0000_0000_0000_00, size: 1M }}]");
         let message = refusal(&text);

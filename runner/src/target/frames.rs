@@ -166,3 +166,107 @@ impl Wire for Frames {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (UnixStream, Frames) {
+        let (theirs, ours) = UnixStream::pair().expect("a socket pair");
+        (theirs, Frames::new(ours).expect("it can be set up"))
+    }
+
+    fn framed(parts: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::send(parts, |byte| bytes.push(byte));
+        bytes
+    }
+
+    fn message(sequence: u64, body: &[u8]) -> Vec<u8> {
+        let head = Head::new(Kind::Observations, body.len() as u32, sequence);
+        framed(&[head.as_bytes(), body])
+    }
+
+    /// What is there to take when all of `stream` has come.
+    fn taken(stream: &[u8]) -> Vec<Result<(u64, Vec<u8>), String>> {
+        let (mut theirs, mut frames) = pair();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || theirs.write_all(stream).map(|()| drop(theirs)));
+            let mut all = Vec::new();
+            loop {
+                match frames.take() {
+                    Ok(Some(head)) => all.push(Ok((head.sequence, frames.body().to_vec()))),
+                    Ok(None) if frames.ended => break,
+                    Ok(None) => frames.sleep(Duration::from_millis(1)),
+                    Err(what) => {
+                        all.push(Err(what));
+                        break;
+                    }
+                }
+            }
+            drop(frames);
+            // It fails where the reader has had enough.
+            let _ = writer.join();
+            all
+        })
+    }
+
+    #[test]
+    fn messages_are_found_in_noise() {
+        let (first, second) = (message(7, &[1; 512]), message(8, &[]));
+        let mut damaged = message(9, &[2; 64]);
+        damaged[20] ^= 1;
+        let stream =
+            [b"U-Boot 2025.01\r\n\0\xff\0", &first[..], b"ouch", &damaged, &second].concat();
+        assert_eq!(taken(&stream), [Ok((7, vec![1; 512])), Ok((8, vec![]))]);
+    }
+
+    #[test]
+    fn a_whole_frame_that_is_no_message_is_babble() {
+        for bytes in [&b"hello"[..], &[0xff; 64], &[0; 4096]] {
+            let taken = taken(&framed(&[bytes]));
+            assert!(matches!(&taken[..], [Err(what)] if what.contains("no message")), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn endless_noise_is_babble() {
+        let taken = taken(&vec![b'x'; MOST_NOISE + 100_000]);
+        assert!(matches!(&taken[..], [Err(what)] if what.contains("no message")), "{taken:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_socket_at_once_is_sent_later() {
+        let (mut theirs, mut frames) = pair();
+        let size = MAX_MESSAGE - Head::BYTES;
+        for sequence in 0..20 {
+            let whole = frames.send(Kind::Case, sequence, &mut |body| {
+                body.fill(sequence as u8);
+                Some(body.len())
+            });
+            assert!(whole);
+        }
+        assert!(!frames.out.is_empty(), "this is more than a socket holds");
+        assert!(!frames.send(Kind::Case, 20, &mut |_| None));
+        let reader = std::thread::spawn(move || {
+            let mut receiver = Receiver::new(vec![0; MAX_MESSAGE + 4]);
+            let mut bytes = [0; 4096];
+            let mut all = Vec::new();
+            while all.len() < 20 {
+                let count = theirs.read(&mut bytes).expect("there is more to read");
+                for &byte in &bytes[..count] {
+                    if let Received::Message(length) = receiver.take(byte) {
+                        all.push((receiver.buffer()[length - 1], length));
+                    }
+                }
+            }
+            all
+        });
+        while !frames.out.is_empty() {
+            frames.sleep(Duration::from_millis(1));
+            assert_eq!(frames.take(), Ok(None));
+        }
+        let all = reader.join().expect("all is read");
+        assert_eq!(all, (0..20).map(|at| (at, Head::BYTES + size)).collect::<Vec<_>>());
+    }
+}

@@ -117,3 +117,45 @@ impl Session for ScriptedSession {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use case::format::{AddressFormat, Format, Granule};
+    use case::memory::Place;
+    use case::registers::Registers;
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::target::session::HowDied;
+
+    #[test]
+    fn a_script_answers_until_it_dies_and_boots_again() {
+        let target = Scripted::new(Hello::new_zeroed(), MemoryMap::new(), 2, |sequence, case| {
+            if sequence == 3 {
+                let how = HowDied::Garbage { what: "as the script says".to_owned() };
+                return Answer::Death(Death { how, cursor: None, answers_before: Vec::new() });
+            }
+            Answer::Observations(vec![sequence, case.probes.len() as u64])
+        });
+        let address = AddressFormat::Bits48;
+        let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
+        let case = Case::new(Registers::default(), format, Place::new(0, 0));
+
+        for _ in 0..2 {
+            let mut session = target.boot().expect("it always boots");
+            assert!(matches!(session.receive(), Err(TargetError::Misuse(_))));
+            for sequence in [2, 3] {
+                session.send_case(sequence, case.as_ref()).expect("the window has room");
+            }
+            let full = session.send_case(4, case.as_ref());
+            assert!(matches!(full, Err(TargetError::Misuse(_))), "{full:?}");
+            let answer = session.receive().expect("it answers");
+            assert!(
+                matches!(answer, Event::Observations { sequence: 2, body: [2, .., 0] }),
+                "{answer:?}"
+            );
+            assert!(matches!(session.receive(), Ok(Event::Died(_))));
+            assert!(matches!(session.receive(), Err(TargetError::Over)));
+        }
+    }
+}

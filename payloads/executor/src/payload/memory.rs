@@ -11,16 +11,25 @@ use crate::payload::asm;
 /// The arenas, mapped.
 pub struct Arenas {
     windows: Windows,
-    /// The window that was used last.
-    last: Cell<usize>,
+    /// The window that was used last: nearly always it is the next one's too.
+    last: Cell<Last>,
     /// Whether an address outside all arenas was asked for.
     strayed: Cell<bool>,
+}
+
+/// What of a window turns a physical address into a virtual one.
+#[derive(Clone, Copy)]
+struct Last {
+    base: u64,
+    size: u64,
+    delta: u64,
 }
 
 impl Arenas {
     /// No arenas.
     pub const fn none() -> Self {
-        Self { windows: Windows::none(), last: Cell::new(0), strayed: Cell::new(false) }
+        let last = Last { base: 0, size: 0, delta: 0 };
+        Self { windows: Windows::none(), last: Cell::new(last), strayed: Cell::new(false) }
     }
 
     /// Takes the arenas behind `windows` into use.
@@ -41,16 +50,27 @@ impl Arenas {
         self.windows.all()
     }
 
-    /// Where the word at physical address `pa` is; `None`, which is remembered, outside all arenas.
+    /// Where the word at physical address `pa`, a multiple of 8, is; `None`, which is remembered,
+    /// outside all arenas. Arenas are made of whole words.
     #[inline]
     fn at(&self, pa: u64) -> Option<u64> {
-        let mut last = self.last.get();
-        let va = self.windows.va(pa, 8, &mut last);
-        self.last.set(last);
-        if va.is_none() {
-            self.strayed.set(true);
+        let last = self.last.get();
+        if pa.wrapping_sub(last.base) < last.size {
+            Some(pa.wrapping_add(last.delta))
+        } else {
+            self.look_up(pa)
         }
-        va
+    }
+
+    #[cold]
+    fn look_up(&self, pa: u64) -> Option<u64> {
+        let Some(&Window { base, size, va, .. }) = self.windows.find(pa) else {
+            self.strayed.set(true);
+            return None;
+        };
+        let delta = va.wrapping_sub(base);
+        self.last.set(Last { base, size, delta });
+        Some(pa.wrapping_add(delta))
     }
 
     /// Calls `maintain` with an address in each line that holds one of `words`. Words that follow each
@@ -139,18 +159,24 @@ impl TableMemory for Arenas {
 pub struct Cleaned<'a> {
     arenas: &'a mut Arenas,
     line_bytes: u64,
-    written: Option<u64>,
+    /// The line that was written last.
+    written: u64,
 }
+
+/// No line: no window is there.
+const NO_LINE: u64 = u64::MAX;
 
 impl<'a> Cleaned<'a> {
     /// Writes through to memory, in lines of `line_bytes`.
     pub fn new(arenas: &'a mut Arenas, line_bytes: u64) -> Self {
-        Self { arenas, line_bytes, written: None }
+        Self { arenas, line_bytes, written: NO_LINE }
     }
 
     /// Cleans the last line written. A DSB then completes the cleaning.
     pub fn finish(self) {
-        self.written.into_iter().for_each(asm::clean_line);
+        if self.written != NO_LINE {
+            asm::clean_line(self.written);
+        }
     }
 }
 
@@ -162,12 +188,25 @@ impl TableMemory for Cleaned<'_> {
 
     #[inline]
     fn write(&mut self, pa: u64, value: u64) {
-        let Some(va) = self.arenas.at(pa) else { return };
+        self.replace(pa, value);
+    }
+
+    #[inline]
+    fn replace(&mut self, pa: u64, value: u64) -> u64 {
+        let Some(va) = self.arenas.at(pa) else { return 0 };
         let line = va & !(self.line_bytes - 1);
-        if self.written != Some(line) {
-            self.written.replace(line).into_iter().for_each(asm::clean_line);
+        if line != self.written {
+            if self.written != NO_LINE {
+                asm::clean_line(self.written);
+            }
+            self.written = line;
         }
-        // SAFETY: in a mapped window. Volatile: the walker reads it.
-        unsafe { ptr::write_volatile(va as *mut u64, value) }
+        let word = va as *mut u64;
+        // SAFETY: in a mapped window. Volatile: the walker reads it, and may write it.
+        unsafe {
+            let old = ptr::read_volatile(word);
+            ptr::write_volatile(word, value);
+            old
+        }
     }
 }

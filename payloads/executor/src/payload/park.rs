@@ -41,10 +41,14 @@ impl Parked {
     /// Takes the tables of a case away from the walker. Walks of the EL1&0 regime then end at a
     /// descriptor that is not valid, and nothing of such a walk may be held in a TLB.
     pub fn park(&self) {
+        // The VMID stays the case's: a change of it is a flush of the TLB to an emulator, and the TLB
+        // is emptied of all VMIDs before the next case anyway.
+        const VMID: u64 = 0xffff << 48;
+        let vmid = VTTBR_EL2.get() & VMID;
         // The empty root comes first: with the case's own VTCR_EL2, for the moment in which both are
         // mixed, it is still the memory of this image that a walk would find. (There should be none:
         // at EL2 with E2H = 0 the EL1&0 regime is out of context.)
-        VTTBR_EL2.set(self.vttbr_el2);
+        VTTBR_EL2.set(vmid | self.vttbr_el2);
         VTCR_EL2.set(self.vtcr_el2);
         asm::isb();
     }

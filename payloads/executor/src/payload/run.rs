@@ -331,11 +331,12 @@ impl Attempt<'_> {
             || guarded(Self::zero_slots)
             || guarded(Self::zero_all);
         if !is_clean {
-            last_words::speak(Epitaph { reason: Epitaph::EXCEPTION, ..Epitaph::default() });
+            last_words::speak(epitaph());
         }
         // The answers of the probes before the one that broke are there.
-        let answers = if phase == Phase::Asking { probe.into() } else { 0 };
-        self.report.answers = answers;
+        if phase == Phase::Asking {
+            self.report.answers = probe.into();
+        }
         self.report.set_status(Status::Broken);
         self.body.list_exceptions_and_updates(&mut self.report);
     }
@@ -366,6 +367,14 @@ impl Attempt<'_> {
     fn here(&self, probe: usize) -> u64 {
         Cursor::new(self.request, probe as u16).0
     }
+}
+
+/// The last exception, which could not be survived.
+fn epitaph() -> Epitaph {
+    // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+    let exceptions = unsafe { &*EXCEPTIONS.pointer() };
+    let last = exceptions.last().copied().unwrap_or_default();
+    Epitaph { reason: Epitaph::EXCEPTION, esr: last.esr, elr: last.elr, far: last.far }
 }
 
 /// Whether walks with these registers see what the executor's stores left in the caches.
