@@ -1,10 +1,11 @@
 //! The suites of the repository can be read, and say what their names promise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use case::draw::Space;
-use runner::suite::Suite;
+use runner::suite::case_file::CaseFile;
 use runner::suite::generator::Generator;
+use runner::suite::{Suite, yaml};
 
 fn suites() -> Vec<Suite> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites");
@@ -57,4 +58,29 @@ fn hostile_cases_are_all_hostile_and_sizes_all_there() {
     let Generator::Shapes { space, .. } = only("ipa-sizes") else { panic!() };
     assert_eq!((space.ipa_bits, space.granules), (Space::BENIGN.ipa_bits, [1; 3]));
     assert!(matches!(only("stage2-legality"), Generator::Legality { .. }));
+}
+
+/// The YAML blocks of suites/README.md.
+fn examples() -> Vec<String> {
+    let readme = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites/README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_manual_are_right() {
+    let (mut suites, mut cases) = (0, 0);
+    for example in examples() {
+        let file = Path::new("README.md");
+        if example.starts_with("version:") {
+            yaml::from_str::<CaseFile>(&example, file).unwrap();
+            cases += 1;
+        } else {
+            let name = if example.starts_with("name:") { "" } else { "name: example\n" };
+            Suite::from_text(&format!("{name}{example}"), file).unwrap();
+            suites += 1;
+        }
+    }
+    assert_eq!((suites, cases), (2, 1));
 }

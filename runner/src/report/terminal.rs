@@ -8,6 +8,8 @@ use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;
+/// Outcomes that are shown of those that are allowed.
+const OUTCOMES: usize = 4;
 
 /// A run's summary as a table of text.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,7 @@ impl fmt::Display for Table<'_> {
             for (signature, group) in groups.iter().take(SHOWN) {
                 self.group(f, signature, group)?;
             }
-            if let Some(more) = groups.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            if let Some(more) = more(groups.len(), SHOWN) {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
             }
         }
@@ -70,9 +72,12 @@ impl Table<'_> {
         let Group { count, verdict, first_case, first, reproducers } = group;
         writeln!(f, "\n{:>14}  {}: {signature}", grouped(*count), verdict.name())?;
         writeln!(f, "                first in case {first_case}: {}", first.question)?;
-        for (number, allowed) in first.expectation.iter().enumerate() {
+        for (number, allowed) in first.expectation.iter().take(OUTCOMES).enumerate() {
             let label = if number == 0 { "allowed " } else { "      or" };
             writeln!(f, "                {label}  {allowed}")?;
+        }
+        if let Some(more) = more(first.expectation.len(), OUTCOMES) {
+            writeln!(f, "                      or  {more} others")?;
         }
         let observation: Vec<&str> = first.observation.split_whitespace().collect();
         writeln!(f, "                observed  {}", observation.join(" "))?;
@@ -84,6 +89,11 @@ impl Table<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// How many of `count` are left when `shown` are shown.
+fn more(count: usize, shown: usize) -> Option<usize> {
+    count.checked_sub(shown).filter(|more| *more > 0)
 }
 
 /// `1 case`, `2 cases`.

@@ -36,6 +36,8 @@ pub const VERSION: u64 = 1;
 
 /// Findings that are written as comments.
 const FINDINGS: usize = 8;
+/// Outcomes that are written of those that are allowed.
+const OUTCOMES: usize = 4;
 
 /// A case with what is known of its origin.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
@@ -207,8 +209,11 @@ impl fmt::Display for CaseFile {
 fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     let what = finding.probe.map_or("the case".to_owned(), |probe| format!("probe {probe}"));
     writeln!(f, "#\n# {what}: {}: {}", finding.verdict.name(), one_line(&finding.question))?;
-    for allowed in &finding.expectation {
+    for allowed in finding.expectation.iter().take(OUTCOMES) {
         writeln!(f, "#   allowed:  {}", one_line(allowed))?;
+    }
+    if finding.expectation.len() > OUTCOMES {
+        writeln!(f, "#   allowed:  {} others", finding.expectation.len() - OUTCOMES)?;
     }
     writeln!(f, "#   observed: {}", one_line(&finding.observation))
 }
