@@ -5,7 +5,8 @@ mod guest;
 
 use golden::{
     Access, At, AtResult, Certainty, Choice, El, Fault, FaultKind, Features, Ipa, Level,
-    NotExecuted, Operation, Pa, Profile, Stage, Va,
+    MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage, Stage2Access,
+    Stage2Operation, Va,
 };
 use guest::*;
 
@@ -219,6 +220,32 @@ fn permission_faults_tell_the_ipa_on_a_walk_only() {
     let abort = guest.load(0x5008).result.expect_err("an abort");
     assert_eq!(abort.fault.kind, FaultKind::Permission);
     assert_eq!(abort.exception.hpfar, Some(S1_L3 >> 12 << 4));
+}
+
+/// HCR_EL2.PTW keeps stage 1's tables out of Device memory, but not while TGE is 1.
+#[test]
+fn protected_table_walks() {
+    let mut guest = Guest::stage2();
+    guest.set(S2_L3 + 8 * 5, 0x5000 | S2_PAGE & !(0b1111 << 2));
+    let walk = |guest: &Guest| {
+        let access = Stage2Access {
+            operation: Stage2Operation::Stage1WalkRead,
+            el: El::El1,
+            aligned: true,
+            stage1_attributes: MemoryAttributes::from_mair(0xff, Shareability::Inner, false)
+                .expect("not reserved"),
+        };
+        let profile = &mut Profile::pseudocode();
+        golden::stage2_translate(guest.machine(), access, Ipa(0x5000), profile, &mut ()).result
+    };
+    assert!(walk(&guest).is_ok());
+    guest.registers.hcr_el2 |= HCR_PTW;
+    assert_eq!(
+        walk(&guest).map_err(|fault| (fault.kind, fault.s1_walk)).err(),
+        Some((FaultKind::Permission, true))
+    );
+    guest.registers.hcr_el2 |= HCR_TGE;
+    assert!(walk(&guest).is_ok());
 }
 
 /// SCTLR_ELx.A checks alignment before anything is translated.

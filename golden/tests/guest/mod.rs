@@ -55,6 +55,7 @@ pub const S1_PAGE: u64 = 0b11 | INNER_SHAREABLE | AF;
 pub const S1_BLOCK: u64 = S1_PAGE & !0b10;
 
 pub const HCR_VM: u64 = 1 << 0;
+pub const HCR_PTW: u64 = 1 << 2;
 pub const HCR_DC: u64 = 1 << 12;
 pub const HCR_TGE: u64 = 1 << 27;
 pub const HCR_E2H: u64 = 1 << 34;

@@ -457,7 +457,7 @@ transport: uart
     fn typing_errors_are_told_with_their_place() {
         let message = refusal(&MINIMAL.replace("memory", "memroy"));
         assert!(message.contains("small.yaml"), "{message}");
-        assert!(message.contains("memroy") && message.contains("line 6"), "{message}");
+        assert!(message.contains("memroy") && message.contains("yaml:6:"), "{message}");
     }
 
     #[test]
@@ -509,6 +509,6 @@ transport: uart
     fn addresses_beyond_56_bits_are_refused_where_they_stand() {
         let text = format!("{MINIMAL}void: [{{ address: 0x1_0000_0000_0000_00, size: 1M }}]");
         let message = refusal(&text);
-        assert!(message.contains("56 bits") && message.contains("line 8"), "{message}");
+        assert!(message.contains("56 bits") && message.contains("yaml:8:"), "{message}");
     }
 }

@@ -12,7 +12,7 @@ use crate::layout::Variant;
 use crate::mapping::{Mapping, Stage2Attributes};
 use crate::memory::{MemoryMap, Place};
 use crate::probe::{Operation, Probe};
-use crate::vtcr::Vtcr;
+use crate::vtcr::{Vtcr, hcr};
 
 /// Every legal shape of the PE: granule, DS, input size within `space`, start level. Shape number
 /// `index` modulo the number of shapes, with mappings and probes drawn as for a random case, so that
@@ -114,10 +114,11 @@ pub fn legality(
             inputs.push(input);
         }
     }
+    // Normal Write-Back, as it is written without FWB and with it.
+    let mem_attr = if setup.registers.hcr_el2 & hcr::FWB == 0 { 0b1111 } else { 0b0110 };
     for &input in &inputs {
         let output = rng.bits() & ((1 << setup.oa_bits) - 1) & !(page - 1);
-        let attributes =
-            Stage2Attributes { mem_attr: 0xf, s2ap: 3, sh: 3, af: 1, ..Default::default() };
+        let attributes = Stage2Attributes { mem_attr, s2ap: 3, sh: 3, af: 1, ..Default::default() };
         let mapping = Mapping {
             input,
             output: Place::absolute(output),
