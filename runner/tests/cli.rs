@@ -33,3 +33,15 @@ fn output_that_can_not_be_written_is_told_and_a_reader_that_leaves_is_not() {
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn the_manual_lists_the_exit_codes() {
+    use runner::exit::Exit;
+
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    for exit in Exit::ALL {
+        let line = format!("| {} | {} |\n", exit.code(), exit.meaning());
+        assert!(readme.contains(&line), "{line}");
+    }
+}

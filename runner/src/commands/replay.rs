@@ -15,7 +15,7 @@ use crate::report;
 use crate::suite::Suite;
 use crate::suite::case_file::CaseFile;
 use crate::suite::machine::Machine;
-use crate::target::Target;
+use crate::target::{Identity, Target};
 
 /// Run one case again, and tell it step by step.
 ///
@@ -37,10 +37,19 @@ pub struct Replay {
     how: HowToRun,
 }
 
+/// The case that is to be run again.
+struct Found {
+    /// Which it is, in words.
+    what: String,
+    case: Case,
+    /// The machine that it was drawn for, if that is known.
+    machine: Option<Machine>,
+}
+
 impl Replay {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
-        let (case, machine) = self.case()?;
+        let Found { what, case, machine } = self.find()?;
         let target = match (&self.target, &machine) {
             (Some(target), _) => target.clone(),
             (None, Some(machine)) => PathBuf::from(&machine.target),
@@ -53,14 +62,17 @@ impl Replay {
         if let Some(machine) = machine {
             compare(&machine, &opened.target, &case)?;
         }
+        let Identity { name, emulator, .. } = opened.target.identity();
+        let emulator =
+            emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
+        print(format_args!("{what} on {name}{emulator}\n"))?;
         let replayed = replay(&opened.target, &case, opened.learned)?;
         print(&replayed.text)?;
         let clean = replayed.record.findings.is_empty();
         Ok(if clean { Exit::Conforms } else { Exit::Findings })
     }
 
-    /// The case, and the machine that it was drawn for if that is known.
-    fn case(&self) -> Result<(Case, Option<Machine>), Failure> {
+    fn find(&self) -> Result<Found, Failure> {
         let file = Path::new(&self.case);
         let of_run = self
             .case
@@ -69,14 +81,18 @@ impl Replay {
         match of_run.filter(|_| !file.exists()) {
             Some((run, index)) => self.draw(run, index),
             None => {
-                let file = CaseFile::read(file)?;
-                Ok((*file.case.0, file.machine))
+                let CaseFile { origin, machine, case, .. } = CaseFile::read(file)?;
+                let what = origin.map_or_else(
+                    || self.case.clone(),
+                    |origin| case_of(origin.index, &origin.suite, origin.seed.0),
+                );
+                Ok(Found { what, case: *case.0, machine })
             }
         }
     }
 
     /// Draws case number `index` of a run again.
-    fn draw(&self, run: &Path, index: u64) -> Result<(Case, Option<Machine>), Failure> {
+    fn draw(&self, run: &Path, index: u64) -> Result<Found, Failure> {
         let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
         let header = report::Run::open(&folder)?.header;
         if header.generators != case::draw::VERSION {
@@ -96,7 +112,10 @@ impl Replay {
         let abilities = header.machine.abilities();
         let plan = Plan::new(suite.generators, abilities, map, header.seed);
         match plan.case(index) {
-            Some(Ok(case)) => Ok((case, Some(header.machine))),
+            Some(Ok(case)) => {
+                let what = case_of(index, &header.suite.name, header.seed);
+                Ok(Found { what, case, machine: Some(header.machine) })
+            }
             Some(Err(reason)) => {
                 let error = format!("case {index} was not asked: {}", reason.reason());
                 Err(Failure::new(Exit::Usage, error))
@@ -107,6 +126,10 @@ impl Replay {
             }
         }
     }
+}
+
+fn case_of(index: u64, suite: &str, seed: u64) -> String {
+    format!("case {index} of {suite}, seed {seed},")
 }
 
 /// Refuses a target on which `case` would be another one, and says where it differs from the machine
