@@ -12,6 +12,7 @@ pub mod commands;
 pub mod exit;
 pub mod failure;
 pub mod judge;
+pub mod known;
 pub mod output;
 pub mod payload;
 pub mod pe;

@@ -10,11 +10,12 @@ use link::hello::{Hello, IdRegisters};
 use tables::BuildError;
 
 use crate::campaign::{
-    self, Bench, Campaign, CampaignError, RecordError, Recorder, Tables, Totals,
+    self, Bench, Campaign, CampaignError, Dossier, RecordError, Recorder, Tables, Totals,
 };
 use crate::judge::expectation::instruction;
 use crate::judge::learned::Learned;
 use crate::judge::words;
+use crate::known::Known;
 use crate::pe;
 use crate::plan::Plan;
 use crate::simulation::Simulation;
@@ -49,7 +50,8 @@ pub fn replay(
         seed: 0,
         cases: None,
         time: None,
-        learned: learned.clone(),
+        // Told in full, known or not.
+        dossier: Dossier { learned: learned.clone(), known: Known::default() },
     };
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;

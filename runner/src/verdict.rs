@@ -139,6 +139,9 @@ pub struct CaseRecord {
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
     pub not_asked: NotAsked,
+    /// Probes whose answer is a known issue, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<String, u64>,
     /// Digest of the tables and of all observations.
     pub digest: u64,
     /// What somebody has to look at.

@@ -11,9 +11,10 @@ use case::{Case, CaseRef, Flags};
 use golden::{At, AtResult, El, Machine, Profile, Va, at};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
-use runner::campaign::{Bench, Campaign, RecordError, Recorder, Totals, run};
+use runner::campaign::{Bench, Campaign, Dossier, RecordError, Recorder, Totals, run};
 use runner::judge::expectation::instruction;
 use runner::judge::learned::Learned;
+use runner::known::Known;
 use runner::pe;
 use runner::plan::Plan;
 use runner::simulation::Simulation;
@@ -178,7 +179,7 @@ fn campaign(quirks: Quirks, window: usize) -> (Totals, Records) {
         seed: 5,
         cases: None,
         time: None,
-        learned: Learned::new([]).unwrap(),
+        dossier: Dossier { learned: Learned::new([]).unwrap(), known: Known::default() },
     };
     let mut records = Records::default();
     let totals = run(&target, campaign, &mut records).unwrap();

@@ -1,5 +1,6 @@
 //! Runs are written, read back, and told.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,7 @@ fn conforming(index: u64) -> CaseRecord {
         index,
         probes: 64,
         verdicts,
+        known: BTreeMap::new(),
         not_asked: NotAsked::new(),
         digest: 5,
         findings: vec![],

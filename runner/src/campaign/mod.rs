@@ -15,6 +15,7 @@
 //! A *part* is a case with some of its probes: all of them at first. When the target dies, the probe
 //! that killed it is charged, and the others of its case are asked again as a new part.
 
+mod dossier;
 mod open;
 mod prepared;
 mod quarantine;
@@ -28,14 +29,15 @@ use case::{Case, Flags};
 use link::hello::Hello;
 use link::observations::Observations;
 
-use crate::judge::learned::Learned;
 use crate::judge::words;
+use crate::known::Shown;
 use crate::pe;
 use crate::plan::Plan;
 use crate::simulation::Simulation;
 use crate::suite::generator::Generator;
 use crate::target::{Death, Event, HowDied, Session, Target, TargetError};
 use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+pub use dossier::Dossier;
 use open::OpenCase;
 pub use prepared::{Bench, Prepared, Tables};
 use quarantine::Quarantine;
@@ -57,8 +59,8 @@ pub struct Campaign {
     pub cases: Option<u64>,
     /// The longest time, if there is a limit.
     pub time: Option<Duration>,
-    /// What is known of the target's IMPLEMENTATION DEFINED choices.
-    pub learned: Learned,
+    /// What is known of the target.
+    pub dossier: Dossier,
 }
 
 /// Takes down what a campaign finds.
@@ -93,6 +95,8 @@ pub struct Totals {
     pub elapsed: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned or pinned.
     pub profile: BTreeMap<String, String>,
+    /// How the target's known issues showed.
+    pub known: BTreeMap<String, Shown>,
 }
 
 /// Why a campaign could not be run to its end.
@@ -131,7 +135,7 @@ pub fn run(
         plan,
         recorder,
         bench,
-        learned: campaign.learned,
+        dossier: campaign.dossier,
         quarantine: Quarantine::default(),
         limit: Limit { cases: campaign.cases, end: campaign.time.map(|time| begun + time) },
         next_case: 0,
@@ -145,7 +149,8 @@ pub fn run(
         begun,
     };
     engine.run(session)?;
-    engine.totals.profile = engine.learned.settled();
+    engine.totals.profile = engine.dossier.learned.settled();
+    engine.totals.known = engine.dossier.known.shown().clone();
     engine.totals.elapsed = begun.elapsed();
     Ok(engine.totals)
 }
@@ -173,7 +178,7 @@ struct Engine<'a> {
     plan: Plan,
     recorder: &'a mut dyn Recorder,
     bench: Bench,
-    learned: Learned,
+    dossier: Dossier,
     quarantine: Quarantine,
     limit: Limit,
     next_case: u64,
@@ -273,11 +278,14 @@ impl Engine<'_> {
     fn prepare(&mut self, part: &Part) -> Result<Option<Prepared>, CampaignError> {
         let Some(open) = self.open.get_mut(&part.index) else { return Ok(None) };
         let map = self.plan.map();
-        let (learned, quarantine) = (&self.learned, &mut self.quarantine);
+        let (learned, quarantine) = (&self.dossier.learned, &mut self.quarantine);
         let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
         match prepared {
             // What is not asked is counted when the part is answered: it may have to be asked again.
-            Ok(prepared) if !prepared.numbers.is_empty() => return Ok(Some(prepared)),
+            Ok(prepared) if !prepared.numbers.is_empty() => {
+                self.dossier.case_asked(&open.case, &prepared.registers);
+                return Ok(Some(prepared));
+            }
             Ok(prepared) => open.skip(&prepared.not_asked),
             Err(error) => {
                 let reason = format!("the case can't be built here: {error}");
@@ -299,8 +307,8 @@ impl Engine<'_> {
         };
         let Some(open) = self.open.get_mut(&first.part.index) else { return Ok(None) };
         let map = self.plan.map();
-        let (bench, learned) = (&mut self.bench, &mut self.learned);
-        let judged = judge(bench, map, &open.case, &first.prepared, &observations, learned);
+        let (bench, dossier) = (&mut self.bench, &mut self.dossier);
+        let judged = judge(bench, map, &open.case, &first.prepared, &observations, dossier);
         let Some(flight) = self.in_flight.pop_front() else { return Ok(None) };
         self.deaths_in_a_row = 0;
         self.alone = self.alone.saturating_sub(1);
@@ -384,29 +392,38 @@ impl Engine<'_> {
             let asked = open.case.as_ref().probes.get(usize::from(number))?;
             Some((asked, flight.prepared.expectations.get(index)?.as_ref()))
         });
-        match asked {
-            Some((_, expectation)) => {
-                judged.verdicts.add(verdict);
-                if let (Some(expectation), Some((probe, _))) = (expectation, asked) {
-                    self.quarantine.died(&prepared::kind(probe, expectation));
-                }
-            }
-            None => {
-                let reason = "the target died while it built or undid the case's tables";
-                let count = flight.prepared.numbers.len() as u64;
-                judged.not_asked.insert(reason.into(), count);
-            }
-        }
-        let expected = asked.and_then(|(_, expectation)| expectation);
+        let what = if hung { "the target hung" } else { "the target died" };
         let kind = match asked {
-            Some((probe, Some(expectation))) => prepared::kind(probe, expectation),
+            Some((probe, Some(expectation))) => {
+                let expected = expectation.outcomes.first();
+                let expected = expected.map(|allowed| words::class_of(&allowed.result));
+                let expected = expected.unwrap_or_default();
+                let registers = &flight.prepared.registers;
+                let name = self.dossier.name(&open.case, registers, probe, &expected, what);
+                let kind = prepared::kind(probe, expectation);
+                self.quarantine.died(&kind, name.is_some());
+                if let Some(name) = name {
+                    judged.known(name);
+                    open.add(judged);
+                    return;
+                }
+                kind
+            }
             Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
             None => "building".to_owned(),
         };
+        if asked.is_some() {
+            judged.verdicts.add(verdict);
+        } else {
+            let reason = "the target died while it built or undid the case's tables";
+            let count = flight.prepared.numbers.len() as u64;
+            judged.not_asked.insert(reason.into(), count);
+        }
+        let expected = asked.and_then(|(_, expectation)| expectation);
         judged.findings.push(Finding {
             probe: probe.map(|(_, number)| number.into()),
             verdict,
-            signature: format!("{kind}: the target {}", if hung { "hung" } else { "died" }),
+            signature: format!("{kind}: {what}"),
             question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
             expectation: expected.map_or_else(
                 || vec!["an answer".to_owned()],

@@ -31,6 +31,8 @@ pub struct Prepared {
     pub expectations: Vec<Option<Expectation>>,
     /// The root and `VTTBR_EL2`.
     pub built: Built,
+    /// The registers, as the reference walker sees them.
+    pub registers: Registers,
     /// The digest that the target's tables must have.
     pub digest: u64,
     /// Why the other probes are not asked.
@@ -111,7 +113,8 @@ impl Bench {
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
-            Prepared { case: asked, numbers, expectations, built: tables.built, digest, not_asked }
+            let (built, registers) = (tables.built, tables.registers);
+            Prepared { case: asked, numbers, expectations, built, registers, digest, not_asked }
         })
     }
 }

@@ -1,15 +1,18 @@
 //! From the observations of a case to the verdicts of its probes.
 
+use std::collections::BTreeMap;
+
 use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::{Case, Flags};
+use golden::Registers;
 use link::mailbox::Cursor;
 use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
 use tables::BuildError;
 
+use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
 use crate::judge::expectation::Expectation;
-use crate::judge::learned::Learned;
 use crate::judge::{Observation, conforms, intent, words};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
@@ -18,6 +21,8 @@ use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 pub struct Judged {
     /// Verdicts of the probes.
     pub verdicts: Counts,
+    /// Probes whose answer is a known issue, by its name.
+    pub known: BTreeMap<String, u64>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
     /// Probes that got no verdict, by reason.
@@ -32,6 +37,12 @@ pub struct Judged {
 impl Judged {
     fn judge(&mut self, verdict: Verdict) {
         self.verdicts.add(verdict);
+    }
+
+    /// A probe whose answer is the known issue called `name`.
+    pub fn known(&mut self, name: String) {
+        self.verdicts.add(Verdict::Known);
+        *self.known.entry(name).or_default() += 1;
     }
 
     /// A finding about the case as a whole; its probes get no verdict.
@@ -68,7 +79,7 @@ pub fn judge(
     case: &Case,
     prepared: &Prepared,
     observations: &Observations<'_>,
-    learned: &mut Learned,
+    dossier: &mut Dossier,
 ) -> Result<Judged, BuildError> {
     let mut judged = Judged::default();
     let report = observations.report;
@@ -115,10 +126,11 @@ pub fn judge(
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let question = Question { case, probe, number: prepared.numbers[index] };
+            let number = prepared.numbers[index];
+            let question = Question { case, registers: &prepared.registers, probe, number };
             let observation = observe(observations, index);
             let pa_bits = bench.pe.pa_bits;
-            question.judge(&mut judged, expectation, observation, &[], learned, pa_bits);
+            question.judge(&mut judged, expectation, observation, &[], dossier, pa_bits);
         }
         if broken.is_none() && report.after != report.built {
             let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
@@ -127,14 +139,15 @@ pub fn judge(
     } else {
         bench.with_tables(case, map, |tables| {
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
-                let Some(expectation) = tables.expect(probe, learned) else { continue };
-                let question = Question { case, probe, number: prepared.numbers[index] };
+                let Some(expectation) = tables.expect(probe, &dossier.learned) else { continue };
+                let number = prepared.numbers[index];
+                let question = Question { case, registers: &prepared.registers, probe, number };
                 let observation = observe(observations, index);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
                 let pa_bits = tables.pe().pa_bits;
-                question.judge(&mut judged, &expectation, observation, &updates, learned, pa_bits);
+                question.judge(&mut judged, &expectation, observation, &updates, dossier, pa_bits);
                 for update in &updates {
                     tables.update(update.pa, update.value);
                 }
@@ -217,6 +230,7 @@ fn observe<'a>(observations: &Observations<'a>, index: usize) -> Observation<'a>
 
 struct Question<'a> {
     case: &'a Case,
+    registers: &'a Registers,
     probe: &'a Probe,
     /// Its number in the whole case.
     number: u16,
@@ -229,19 +243,20 @@ impl Question<'_> {
         expectation: &Expectation,
         observation: Observation<'_>,
         updates: &[Update],
-        learned: &mut Learned,
+        dossier: &mut Dossier,
         pa_bits: u8,
     ) {
-        let fits = conforms(expectation, &observation, updates, learned);
+        let fits = conforms(expectation, &observation, updates, &mut dossier.learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
             let reason = "the architecture allows more outcomes than are followed";
             *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
             return;
         }
-        judged.judge(if fits { Verdict::Conforms } else { Verdict::Mismatch });
-        if !fits {
-            judged.findings.push(self.mismatch(expectation, observation, updates));
+        if fits {
+            judged.judge(Verdict::Conforms);
+        } else {
+            self.differs(judged, expectation, observation, updates, dossier);
         }
         let benign = self.case.as_ref().flags().has(Flags::INTENT);
         let first = expectation.outcomes.first().filter(|_| benign);
@@ -260,27 +275,38 @@ impl Question<'_> {
         }
     }
 
-    fn mismatch(
+    /// An answer that is not allowed: a known issue, or a finding.
+    fn differs(
         &self,
+        judged: &mut Judged,
         expectation: &Expectation,
         observation: Observation<'_>,
         updates: &[Update],
-    ) -> Finding {
+        dossier: &mut Dossier,
+    ) {
+        let expected = expectation.outcomes.first().map(|allowed| &allowed.result);
+        let difference = expected.map(|result| words::difference(result, &observation));
+        let difference = difference.unwrap_or_default();
+        let kind = expected.map(words::kind_of_result).unwrap_or_default();
+        let observed = difference.split(" instead of ").next().unwrap_or_default();
+        if let Some(name) = dossier.name(self.case, self.registers, self.probe, &kind, observed) {
+            judged.known(name);
+            return;
+        }
         let operation = self.probe.operation().map_or("?", |operation| operation.name());
-        let expected = expectation.outcomes.first();
-        let difference = expected.map(|allowed| words::difference(&allowed.result, &observation));
         let mut observed = words::observation(&observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
         }
-        Finding {
+        judged.judge(Verdict::Mismatch);
+        judged.findings.push(Finding {
             probe: Some(self.number.into()),
             verdict: Verdict::Mismatch,
-            signature: format!("{operation}: {}", difference.unwrap_or_default()),
+            signature: format!("{operation}: {difference}"),
             question: words::question(self.probe),
             expectation: expectation.outcomes.iter().map(words::allowed).collect(),
             observation: observed,
-        }
+        });
     }
 }
 

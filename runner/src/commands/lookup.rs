@@ -13,6 +13,8 @@ pub enum Shelf {
     Suites,
     /// `suites/targets/*.yaml`.
     Targets,
+    /// `suites/known-issues/*.yaml`.
+    KnownIssues,
 }
 
 impl Shelf {
@@ -20,13 +22,20 @@ impl Shelf {
         match self {
             Self::Suites => "suite",
             Self::Targets => "target",
+            Self::KnownIssues => "known issue",
         }
     }
 
-    const fn folder(self) -> &'static str {
+    /// The shelf itself, where it is to be found.
+    pub fn folder(self) -> Option<PathBuf> {
+        self.folders().into_iter().find(|folder| folder.is_dir())
+    }
+
+    const fn place(self) -> &'static str {
         match self {
             Self::Suites => "suites",
             Self::Targets => "suites/targets",
+            Self::KnownIssues => "suites/known-issues",
         }
     }
 
@@ -58,7 +67,7 @@ impl Shelf {
 
     fn folders(self) -> [PathBuf; 2] {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-        [PathBuf::from(self.folder()), source.join(self.folder())]
+        [PathBuf::from(self.place()), source.join(self.place())]
     }
 
     /// The bare names of what is on the shelf, sorted.

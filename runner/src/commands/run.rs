@@ -12,9 +12,10 @@ use link::hello::Hello;
 
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
+use crate::campaign::{self, Campaign, CampaignError, Dossier, RecordError, Recorder, Totals};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::known::{Known, Rules};
 use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
@@ -55,6 +56,12 @@ pub struct Run {
     /// The folder of all runs.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    /// What targets are known to do wrong: a file, or a folder of them. Default: those delivered.
+    #[arg(long, value_name = "PATH", conflicts_with = "no_known_issues")]
+    known_issues: Option<PathBuf>,
+    /// Report known issues like any others.
+    #[arg(long)]
+    no_known_issues: bool,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -95,6 +102,7 @@ impl Run {
         opened: &Opened,
     ) -> Result<Exit, Failure> {
         let Opened { target, learned } = opened;
+        let known = &self.known_issues(target.identity())?;
         let time = Timestamp::now();
         let seed = suite.seed.number(time.to_zoned(TimeZone::UTC).date());
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
@@ -105,7 +113,7 @@ impl Run {
             seed,
             cases: suite.cases,
             time: suite.seconds.map(Duration::from_secs),
-            learned: learned.clone(),
+            dossier: Dossier { learned: learned.clone(), known: known.clone() },
         };
         let identity = target.identity();
         let mut scribe =
@@ -130,12 +138,25 @@ impl Run {
         self.tell(totals)
     }
 
+    fn known_issues(&self, identity: &Identity) -> Result<Known, Failure> {
+        if self.no_known_issues {
+            return Ok(Known::default());
+        }
+        let delivered = || Shelf::KnownIssues.folder();
+        let Some(path) = self.known_issues.clone().or_else(delivered) else {
+            return Ok(Known::default());
+        };
+        let rules = Rules::read(&path).map_err(|error| Failure::new(Exit::Usage, error))?;
+        Ok(rules.for_target(&identity.name, identity.emulator.as_deref()))
+    }
+
     fn tell(&self, (totals, writer): (Totals, Box<RunWriter>)) -> Result<Exit, Failure> {
         let folder = writer.folder().to_owned();
         let summary = writer.finish(Ending {
             seconds: totals.elapsed.as_secs_f64(),
             boots: totals.boots,
             profile: totals.profile,
+            known: totals.known,
         })?;
         if !self.quiet {
             print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;

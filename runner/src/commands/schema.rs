@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::known;
 use crate::output::print;
 use crate::suite::SuiteFields;
 use crate::suite::case_file::CaseFile;
@@ -25,6 +26,8 @@ pub enum Kind {
     Target,
     /// A case, or reproducer.
     Case,
+    /// Known issues.
+    KnownIssues,
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Suite => schemars::schema_for!(SuiteFields),
             Self::Target => schemars::schema_for!(Description),
             Self::Case => schemars::schema_for!(CaseFile),
+            Self::KnownIssues => schemars::schema_for!(known::File),
         };
         format!("{:#}\n", schema.to_value())
     }

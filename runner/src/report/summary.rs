@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Header, RunId, Tally, VERSION};
 use crate::exit::Exit;
+use crate::known::Shown;
 use crate::verdict::{Counts, NotAsked};
 
 /// What a run came to.
@@ -38,6 +39,8 @@ pub struct Ending {
     pub boots: u64,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
     pub profile: BTreeMap<String, String>,
+    /// The target's known issues that could show, by name.
+    pub known: BTreeMap<String, Shown>,
 }
 
 /// The one line that `run --json` ends with.
@@ -51,6 +54,7 @@ struct Line<'a> {
     cases: u64,
     probes: u64,
     verdicts: &'a Counts,
+    known: &'a BTreeMap<String, u64>,
     not_asked: &'a NotAsked,
     findings: u64,
 }
@@ -85,6 +89,7 @@ impl Summary {
             cases: self.tally.cases,
             probes: self.tally.probes,
             verdicts: &self.tally.verdicts,
+            known: &self.tally.known,
             not_asked: &self.tally.not_asked,
             findings: self.tally.findings,
         };

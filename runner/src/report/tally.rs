@@ -16,6 +16,8 @@ pub struct Tally {
     pub probes: u64,
     /// Their verdicts.
     pub verdicts: Counts,
+    /// Probes whose answer is a known issue, by its name.
+    pub known: BTreeMap<String, u64>,
     /// Probes and cases that were not asked, by reason.
     pub not_asked: NotAsked,
     /// Findings.
@@ -48,6 +50,9 @@ impl Tally {
         self.verdicts.merge(&record.verdicts);
         for (reason, count) in &record.not_asked {
             *self.not_asked.entry(reason.clone()).or_default() += count;
+        }
+        for (name, count) in &record.known {
+            *self.known.entry(name.clone()).or_default() += count;
         }
         self.findings += record.findings.len() as u64;
         for finding in &record.findings {

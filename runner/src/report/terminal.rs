@@ -40,6 +40,7 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "{:>14}  {}", grouped(count), verdict.name())?;
             }
         }
+        self.known(f)?;
         if !tally.not_asked.is_empty() {
             writeln!(f, "\nnot asked:")?;
             for (reason, count) in &tally.not_asked {
@@ -68,6 +69,28 @@ impl fmt::Display for Table<'_> {
 }
 
 impl Table<'_> {
+    /// Known issues, those that showed and those that did not although they could.
+    fn known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { tally, ending, .. } = self.summary;
+        let could_show = ending.iter().flat_map(|ending| &ending.known);
+        let gone: Vec<_> = could_show.filter(|(_, shown)| shown.probes == 0).collect();
+        if !tally.known.is_empty() {
+            writeln!(f, "\nknown issues:")?;
+        }
+        for (name, count) in &tally.known {
+            let shown = ending.as_ref().and_then(|ending| ending.known.get(name));
+            let reference = shown.map_or("", |shown| &shown.reference);
+            writeln!(f, "{:>14}  {name}: {reference}", grouped(*count))?;
+        }
+        if !gone.is_empty() {
+            writeln!(f, "\nknown issues that did not show, and may be mended:")?;
+        }
+        for (name, shown) in gone {
+            writeln!(f, "                {name}: in none of {}", plural(shown.cases, "case"))?;
+        }
+        Ok(())
+    }
+
     fn group(&self, f: &mut fmt::Formatter<'_>, signature: &str, group: &Group) -> fmt::Result {
         let Group { count, verdict, first_case, first, reproducers } = group;
         writeln!(f, "\n{:>14}  {}: {signature}", grouped(*count), verdict.name())?;
