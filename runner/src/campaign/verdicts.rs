@@ -3,6 +3,7 @@
 use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::{Case, Flags};
+use link::mailbox::Cursor;
 use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
 use tables::BuildError;
 
@@ -57,6 +58,9 @@ impl Judged {
     }
 }
 
+/// The number that the executor gives as a probe's where no probe is in hand.
+const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
+
 /// Judges the observations of what was `prepared` from `case`.
 pub fn judge(
     bench: &mut Bench,
@@ -83,6 +87,12 @@ pub fn judge(
             return Ok(judged);
         }
     }
+    let broken = broken_probe(observations);
+    if let Some(exception) = broken.filter(|exception| exception.probe >= NO_PROBE) {
+        charge(&mut judged, case, prepared, exception);
+        judged.skip(prepared, "the executor took an exception while it built or undid the tables");
+        return Ok(judged);
+    }
     if report.built != prepared.digest || report.vttbr_el2 != prepared.built.vttbr_el2 {
         let built = |digest: u64, vttbr: u64| format!("digest {digest:#x}, VTTBR_EL2 {vttbr:#x}");
         let wanted = built(prepared.digest, prepared.built.vttbr_el2);
@@ -90,7 +100,6 @@ pub fn judge(
         judged.refuse(prepared, "the target built other tables than the host", wanted, found);
         return Ok(judged);
     }
-    let broken = broken_probe(observations);
     let asked = broken.map_or(prepared.numbers.len(), |exception| exception.probe as usize);
     if observations.answers.len() < asked || asked > prepared.numbers.len() {
         let found = format!("{} answers", observations.answers.len());
@@ -259,7 +268,7 @@ impl Question<'_> {
     ) -> Finding {
         let operation = self.probe.operation().map_or("?", |operation| operation.name());
         let expected = expectation.outcomes.first();
-        let expected = expected.map(|allowed| words::kind_of_result(&allowed.result));
+        let difference = expected.map(|allowed| words::difference(&allowed.result, &observation));
         let mut observed = words::observation(&observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
@@ -267,11 +276,7 @@ impl Question<'_> {
         Finding {
             probe: Some(self.number.into()),
             verdict: Verdict::Mismatch,
-            signature: format!(
-                "{operation}: {} instead of {}",
-                words::kind_of_observation(&observation),
-                expected.unwrap_or_default(),
-            ),
+            signature: format!("{operation}: {}", difference.unwrap_or_default()),
             question: words::question(self.probe),
             expectation: expectation.outcomes.iter().map(words::allowed).collect(),
             observation: observed,

@@ -61,6 +61,41 @@ pub fn kind_of_result(result: &AtResult) -> String {
     }
 }
 
+/// What is wrong with an observation, without addresses: for grouping findings.
+///
+/// Where both name the same kind of answer, the fields in which they differ. Where there is none,
+/// the hardware changed descriptors that it may not change, or left alone what it must change.
+pub fn difference(expected: &AtResult, observed: &Observation<'_>) -> String {
+    let (wanted, found) = (kind_of_result(expected), kind_of_observation(observed));
+    if wanted != found {
+        return format!("{found} instead of {wanted}");
+    }
+    let fields = match (expected, observed) {
+        (AtResult::Par { par, .. }, Observation::Par(value)) => {
+            fields_of_par(*value, (par.value ^ value) & par.mask)
+        }
+        _ => vec!["syndrome"],
+    };
+    match &fields[..] {
+        [] => format!("{found}, with descriptors changed as they may not be"),
+        fields => format!("{found}, with another {}", fields.join(" and ")),
+    }
+}
+
+/// The fields of a `PAR_EL1` like `value` in which the bits of `differing` lie.
+fn fields_of_par(value: u64, differing: u64) -> Vec<&'static str> {
+    let fields: &[(u64, &str)] = match value & 1 {
+        0 => &[
+            (0x000f_ffff_ffff_f000, "PA"),
+            (0xff << 56, "ATTR"),
+            (3 << 7, "SH"),
+            (0x00f0_0000_0000_0c7e, "reserved field"),
+        ],
+        _ => &[(1 << 8, "PTW"), (!0x37f, "reserved field")],
+    };
+    fields.iter().filter(|(mask, _)| differing & mask != 0).map(|(_, name)| *name).collect()
+}
+
 /// The kind of an outcome without addresses and levels, for telling what kills a target.
 pub fn class_of(result: &AtResult) -> String {
     let kind = kind_of_result(result);
@@ -118,7 +153,27 @@ fn fault_name(status: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use golden::Masked;
+
     use super::*;
+
+    #[test]
+    fn a_difference_names_what_differs() {
+        let expected = |value| AtResult::Par { par: Masked::exact(value), fault: None };
+        let difference = |wanted, found| difference(&expected(wanted), &Observation::Par(found));
+        assert_eq!(
+            difference(0xff00_0004_5678_9980, 0x4400_0004_5678_8980),
+            "success, with another PA and ATTR"
+        );
+        assert_eq!(
+            difference(0xa1b, 0x980),
+            "success instead of stage 2 Permission fault, level 1"
+        );
+        assert_eq!(
+            difference(0xa1b, 0xa1b),
+            "stage 2 Permission fault, level 1, with descriptors changed as they may not be"
+        );
+    }
 
     #[test]
     fn a_par_reads_as_the_manual_has_it() {

@@ -10,7 +10,8 @@ use crate::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap, Place};
 use crate::registers::Registers;
 use crate::vtcr::{Vtcr, hcr, ps, ps_bits, start_level_fields, tg0};
 
-/// Cases that follow one another and share `HCR_EL2`, which is slow to change on emulators.
+/// Cases that follow one another and share `HCR_EL2` and the VMID, which are slow to change on
+/// emulators.
 const EPOCH: u64 = 16;
 /// The stream of an epoch: far from those of the cases, which count up from 0.
 const EPOCH_STREAM: u64 = 1 << 63;
@@ -102,19 +103,18 @@ pub(super) fn setup(
         .ds(variant.ds)
         .ha(updates)
         .hd(updates && abilities.dirty_state && rng.chance(600));
+    let epoch = &mut Rng::new(seed, EPOCH_STREAM | (index / EPOCH));
     let registers = Registers {
-        hcr_el2: hcr_el2(space, abilities, seed, index),
+        hcr_el2: hcr_el2(epoch, space, abilities),
         vtcr_el2: vtcr.0,
-        // A VMID; the executor's own map of the world uses none.
-        vttbr_el2: rng.bits() & 0xff << 48,
+        vttbr_el2: epoch.below(0x100) << 48,
         ..Registers::default()
     };
     let (slots, tables) = slots(rng, map, &format, oa_bits)?;
     Ok(Setup { shape, format, registers, oa_bits, slots, tables, updates })
 }
 
-fn hcr_el2(space: &Space, abilities: &Abilities, seed: u64, index: u64) -> u64 {
-    let mut rng = Rng::new(seed, EPOCH_STREAM | (index / EPOCH));
+fn hcr_el2(rng: &mut Rng, space: &Space, abilities: &Abilities) -> u64 {
     let [no_dc, dc] = space.dc;
     let [no_fwb, fwb] = space.fwb;
     let dc = rng.weighted([(no_dc, 0), (dc, hcr::DC)]);
