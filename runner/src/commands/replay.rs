@@ -145,7 +145,11 @@ fn compare(was: &Machine, target: &dyn Target, case: &Case) -> Result<(), Failur
     }
     if differences.iter().any(|difference| difference.prevents()) {
         let error = format!("the case can't be run on {}: it needs other memory", is.target);
-        let help = format!("run it on {}, for which it was drawn", was.target);
+        let help = if was.target == is.target {
+            "the target's description has changed since the case was drawn".to_owned()
+        } else {
+            format!("run it on {}, for which it was drawn", was.target)
+        };
         return Err(Failure::new(Exit::Usage, error).help(help));
     }
     for (name, value) in &was.ids {
