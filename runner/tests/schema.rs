@@ -6,7 +6,13 @@ use runner::commands::schema::Kind;
 
 #[test]
 fn schemas_in_the_repository_are_current() {
-    for (kind, name) in [(Kind::Suite, "suite"), (Kind::Target, "target"), (Kind::Case, "case")] {
+    let kinds = [
+        (Kind::Suite, "suite"),
+        (Kind::Target, "target"),
+        (Kind::Case, "case"),
+        (Kind::Explain, "explain"),
+    ];
+    for (kind, name) in kinds {
         let file = format!("{}/../suites/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let kept = std::fs::read_to_string(Path::new(&file)).unwrap_or_default();
         assert!(

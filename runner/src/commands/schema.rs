@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
+use crate::explain::ExplainFields;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::suite::SuiteFields;
@@ -25,6 +26,8 @@ pub enum Kind {
     Target,
     /// A case, or reproducer.
     Case,
+    /// A walk to explain.
+    Explain,
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Suite => schemars::schema_for!(SuiteFields),
             Self::Target => schemars::schema_for!(Description),
             Self::Case => schemars::schema_for!(CaseFile),
+            Self::Explain => schemars::schema_for!(ExplainFields),
         };
         format!("{:#}\n", schema.to_value())
     }
