@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{payload, replay, report, run, schema, suite, vectors};
+use crate::commands::{explain, payload, replay, report, run, schema, suite, vectors};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -26,6 +26,7 @@ enum Command {
     Report(report::Report),
     Suite(suite::Suite),
     Vectors(vectors::Vectors),
+    Explain(explain::Explain),
     Payload(payload::Payload),
     Schema(schema::Schema),
 }
@@ -46,6 +47,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Suite(command) => command.run(),
         Command::Vectors(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Payload(command) => command.run(),
         Command::Schema(command) => command.run(),
     });

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use crate::exit::Exit;
+use crate::explain::ExplainFileError;
 use crate::report::ReportError;
 use crate::suite::SuiteError;
 use crate::suite::case_file::CaseFileError;
@@ -92,6 +93,17 @@ impl From<CaseFileError> for Failure {
                 Self::from(error).help("`hypwalk schema case` tells what a case file can say")
             }
             error @ CaseFileError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<ExplainFileError> for Failure {
+    fn from(error: ExplainFileError) -> Self {
+        match error {
+            ExplainFileError::Yaml(error) => {
+                Self::from(error).help("`hypwalk schema explain` tells what such a file can say")
+            }
+            error @ ExplainFileError::Unreadable { .. } => Self::new(Exit::Usage, error),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod campaign;
 pub mod cli;
 pub mod commands;
 pub mod exit;
+pub mod explain;
 pub mod failure;
 pub mod judge;
 pub mod known;

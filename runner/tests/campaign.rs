@@ -202,9 +202,12 @@ fn a_machine_that_follows_the_architecture_conforms() {
     assert_eq!(totals.boots, 1);
 }
 
+/// What a buggy machine makes of the answer that is right.
+type Bug = fn(&Probe, u64) -> u64;
+
 #[test]
 fn wrong_answers_are_found() {
-    let bugs: [(&str, fn(&Probe, u64) -> u64); 5] =
+    let bugs: [(&str, Bug); 5] =
         [
             ("an address bit is lost", |_, par| if par & 1 == 0 { par & !(1 << 47) } else { par }),
             ("faults are a level off", |_, par| if par & 1 == 1 { par ^ 2 } else { par }),

@@ -11,6 +11,7 @@ fn schemas_in_the_repository_are_current() {
         (Kind::Target, "target"),
         (Kind::Case, "case"),
         (Kind::KnownIssues, "known-issues"),
+        (Kind::Explain, "explain"),
     ];
     for (kind, name) in kinds {
         let file = format!("{}/../suites/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));

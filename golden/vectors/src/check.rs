@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use golden::{
-    Access, Answer, At, AtResult, Cacheability, Cause, Certainty, Choice, Choices, El, Exception,
-    Fault, FaultKind, Features, Ipa, Machine, MemoryAttributes, MemoryType, Observer, Operation,
-    Read, Shareability, Stage, Stage2Access, Stage2Operation, Translation, Updates, Va,
+    Abort, Cacheability, Certainty, Choices, Exception, Fault, FaultKind, Features, Machine,
+    MemoryType, Observer, Read, Shareability, Stage, Translation, Updates,
 };
 
 use crate::error::Malformed;
+use crate::question::{Outcome, Question};
 use crate::schema::{
     ExpectAtException, ExpectException, ExpectFault, ExpectOk, ExpectPar, Hex, Kind, Levels, Query,
     Refused, Vector, parse,
@@ -80,9 +80,16 @@ fn check_query(
         "exception" => Expect::Exception(parse(text, offset, &field)?),
         other => return Err(Refused::Unknown(format!("unknown result {other}"))),
     };
-    let question = Question::new(kind, setup, query)?;
+    let question = Question::new(kind, &setup.implementation, query)?;
+    let answer = |choices: &mut dyn Choices| {
+        let Setup { implementation, registers, memory, .. } = setup;
+        let mut reads = Reads(Vec::new());
+        let machine = Machine { implementation, registers, memory };
+        let answer = question.ask(machine, choices, &mut reads);
+        Answered { answer, reads: reads.0 }
+    };
 
-    let pinned = question.answer(setup, &mut setup.pinned.clone());
+    let pinned = answer(&mut setup.pinned.clone());
     if let Some((field, expected, got)) = first_difference(&expect, query, &pinned, setup) {
         let choices = ChoicesMode::Pinned;
         return Ok(Verdict::Disagrees(Disagreement { field, expected, got, choices }));
@@ -93,7 +100,7 @@ fn check_query(
     let mut found = false;
     golden::allowed(
         &golden::Profile::open(),
-        |choices| question.answer(setup, choices),
+        |choices| answer(choices),
         |answer, _| match first_difference(&expect, query, &answer, setup) {
             None => {
                 found = true;
@@ -114,143 +121,10 @@ fn check_query(
     })
 }
 
-/// A query in golden's terms.
-enum Question {
-    Access { access: Access, va: Va },
-    At { at: At, executed_at: El, pan: bool, va: Va },
-    Stage2 { operation: Stage2Operation, el: El, aligned: bool, mair_byte: u8, sh: u8, ipa: Ipa },
-}
-
-/// What golden answers.
+/// Golden's answer, and where it read descriptors for it.
 struct Answered {
-    result: Result<Translation, (Fault, Option<Exception>)>,
-    /// For an AT instruction that took no exception.
-    par: Option<golden::Masked>,
-    updates: Updates,
+    answer: crate::Answer,
     reads: Vec<u64>,
-}
-
-impl Question {
-    fn new(kind: &str, setup: &Setup, query: &Query<'_>) -> Result<Self, Refused> {
-        let unknown = |what: String| Refused::Unknown(what);
-        let Hex(address) = query.address;
-        if let Some(name) = query.op.strip_prefix("at_") {
-            let at = At::named(name).ok_or_else(|| unknown(format!("unknown op {}", query.op)))?;
-            let executed_at = query.executed_at_el.and_then(El::new);
-            let executed_at =
-                executed_at.ok_or_else(|| unknown("AT without executed_at_el".into()))?;
-            let pan = query.pan;
-            return match kind {
-                "at" => Ok(Self::At { at, executed_at, pan, va: Va(address) }),
-                _ => Err(unknown(format!("AT in setup {kind}"))),
-            };
-        }
-        let el = query.el.and_then(El::new).ok_or_else(|| unknown("access without el".into()))?;
-        let operation = match query.op.as_str() {
-            "load" => Stage2Operation::Access(Operation::Load),
-            "store" => Stage2Operation::Access(Operation::Store),
-            "fetch" => Stage2Operation::Access(Operation::Fetch),
-            "rmw" => Stage2Operation::Access(Operation::Atomic),
-            "s1_walk_read" => Stage2Operation::Stage1WalkRead,
-            "s1_walk_update" => Stage2Operation::Stage1WalkUpdate,
-            op => return Err(unknown(format!("unknown op {op}"))),
-        };
-        match (kind, operation) {
-            ("stage2", operation) => {
-                let attributes = query
-                    .stage1_attributes
-                    .as_ref()
-                    .ok_or_else(|| unknown("stage2 without stage1_attributes".into()))?;
-                let mair_byte = attributes.mair_byte.0 as u8;
-                let feat_xs = setup.implementation.has(Features::FEAT_XS);
-                if MemoryAttributes::from_mair(mair_byte, Shareability::Non, feat_xs).is_none() {
-                    return Err(unknown("reserved stage1_attributes.mair_byte".into()));
-                }
-                let (aligned, sh, ipa) = (query.aligned, attributes.sh, Ipa(address));
-                Ok(Self::Stage2 { operation, el, aligned, mair_byte, sh, ipa })
-            }
-            ("el1&0" | "el2" | "el2&0", Stage2Operation::Access(operation)) => {
-                let access =
-                    Access::new(operation, el).with_pan(query.pan).with_aligned(query.aligned);
-                Ok(Self::Access { access, va: Va(address) })
-            }
-            (kind, _) => Err(unknown(format!("op {} in setup {kind}", query.op))),
-        }
-    }
-
-    fn answer(&self, setup: &Setup, choices: &mut impl Choices) -> Answered {
-        let mut reads = Reads(Vec::new());
-        let Setup { implementation, registers, memory, .. } = setup;
-        let machine = Machine { implementation, registers, memory };
-        let (result, par, updates) = match *self {
-            Self::Access { access, va } => {
-                let outcome = golden::access(machine, access, va, choices, &mut reads)
-                    .expect("vectors are of EL0 to EL2");
-                let result = outcome.result.map_err(|abort| (abort.fault, Some(abort.exception)));
-                (result, None, outcome.updates)
-            }
-            Self::Stage2 { operation, el, aligned, mair_byte, sh, ipa } => {
-                let feat_xs = implementation.has(Features::FEAT_XS);
-                let shareability = shareability(sh, choices);
-                let stage1_attributes =
-                    MemoryAttributes::from_mair(mair_byte, shareability, feat_xs)
-                        .expect("checked when the query was read");
-                let access = Stage2Access { operation, el, aligned, stage1_attributes };
-                let outcome = golden::stage2_translate(machine, access, ipa, choices, &mut reads);
-                let cause = match operation {
-                    Stage2Operation::Access(Operation::Fetch) => Cause::Fetch,
-                    Stage2Operation::Access(Operation::Atomic) => Cause::Atomic,
-                    _ => Cause::Data,
-                };
-                let result = outcome.result.map_err(|fault| {
-                    let va = Va(ipa.0);
-                    (fault, Some(Exception::new(&fault, cause, el, va, implementation, registers)))
-                });
-                (result, None, outcome.updates)
-            }
-            Self::At { at, executed_at, pan, va } => {
-                match golden::at(machine, at, executed_at, pan, va, choices, &mut reads) {
-                    Ok(outcome) => match outcome.result {
-                        AtResult::Par { par, fault } => {
-                            let result = match fault {
-                                Some(fault) => Err((fault, None)),
-                                None => Ok(NOWHERE),
-                            };
-                            (result, Some(par), outcome.updates)
-                        }
-                        AtResult::Exception(abort) => {
-                            (Err((abort.fault, Some(abort.exception))), None, outcome.updates)
-                        }
-                    },
-                    Err(_) => (Ok(NOWHERE), None, Updates::new()),
-                }
-            }
-        };
-        Answered { result, par, updates, reads: reads.0 }
-    }
-}
-
-/// Stands for the translation of an AT instruction, of which PAR_EL1 tells all.
-const NOWHERE: Translation = Translation {
-    pa: golden::Pa(0),
-    ipa: None,
-    attributes: MemoryAttributes {
-        memory: MemoryType::NON_CACHEABLE,
-        shareability: Shareability::Outer,
-        xs: true,
-    },
-    stage1_level: None,
-    stage2_level: None,
-};
-
-fn shareability(sh: u8, choices: &mut impl Choices) -> Shareability {
-    Shareability::from_bits(sh.into()).unwrap_or_else(|| {
-        match choices.choose(Choice::ReservedShareability, 3) {
-            Answer(1) => Shareability::Inner,
-            Answer(2) => Shareability::Non,
-            Answer(_) => Shareability::Outer,
-        }
-    })
 }
 
 /// Notes where descriptors are read.
@@ -272,7 +146,7 @@ fn first_difference(
     setup: &Setup,
 ) -> Option<Difference> {
     result_difference(expect, query, answered, setup)
-        .or_else(|| updates_difference(query, &answered.updates, setup))
+        .or_else(|| updates_difference(query, &answered.answer.updates, setup))
         .or_else(|| {
             let expected: Vec<u64> = query.reads.iter().map(|hex| hex.0).collect();
             differs("reads", format!("{expected:#x?}"), format!("{:#x?}", answered.reads))
@@ -285,29 +159,29 @@ fn result_difference(
     answered: &Answered,
     setup: &Setup,
 ) -> Option<Difference> {
-    let got = || match (&answered.result, answered.par) {
-        (_, Some(par)) => format!("par {par}"),
-        (Ok(translation), _) => format!("ok {translation}"),
-        (Err((fault, _)), _) => fault.to_string(),
-    };
-    match (expect, &answered.result, answered.par) {
-        (Expect::Ok(expect), Ok(translation), None) => ok_difference(expect, translation, setup),
-        (Expect::Fault(expect), Err((fault, exception)), None) => {
-            let exception = exception.filter(|_| !query.op.starts_with("s1_walk_"));
+    let outcome = &answered.answer.outcome;
+    match (expect, outcome) {
+        (Expect::Ok(expect), Outcome::Output(translation)) => {
+            ok_difference(expect, translation, setup)
+        }
+        (Expect::Fault(expect), Outcome::Abort(Abort { fault, exception })) => {
+            let exception = Some(*exception).filter(|_| !query.op.starts_with("s1_walk_"));
             fault_difference(expect, fault)
                 .or_else(|| exception_difference(expect.exception.as_ref(), exception))
         }
-        (Expect::Par(expect), _, Some(par)) => {
+        (Expect::Par(expect), Outcome::Par { par, .. }) => {
             let (Hex(value), Hex(mask)) = (expect.par_el1, expect.par_mask);
-            masked_difference("par_el1", value, mask, par)
+            masked_difference("par_el1", value, mask, *par)
         }
-        (Expect::Exception(expect), Err((_, exception)), None) => {
-            exception_difference(Some(&expect.exception), *exception)
+        (Expect::Exception(expect), Outcome::Abort(abort)) => {
+            exception_difference(Some(&expect.exception), Some(abort.exception))
         }
-        (Expect::Ok(_), ..) => differs("result", "ok".into(), got()),
-        (Expect::Fault(expect), ..) => differs("result", format!("{} fault", expect.fault), got()),
-        (Expect::Par(_), ..) => differs("result", "par".into(), got()),
-        (Expect::Exception(_), ..) => differs("result", "exception".into(), got()),
+        (Expect::Ok(_), _) => differs("result", "ok".into(), outcome.to_string()),
+        (Expect::Fault(expect), _) => {
+            differs("result", format!("{} fault", expect.fault), outcome.to_string())
+        }
+        (Expect::Par(_), _) => differs("result", "par".into(), outcome.to_string()),
+        (Expect::Exception(_), _) => differs("result", "exception".into(), outcome.to_string()),
     }
 }
 

@@ -14,7 +14,9 @@
 
 mod check;
 mod error;
+mod example;
 mod legality;
+mod question;
 mod schema;
 mod setup;
 
@@ -26,6 +28,8 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 pub use error::Error;
+pub use example::{Example, find};
+pub use question::{Answer, Outcome, Question};
 
 /// What golden said to one query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,20 +142,25 @@ pub fn check_reader(
     reader: impl Read,
     mut each: impl FnMut(&Checked),
 ) -> Result<Summary, Error> {
+    check_lines(name, &mut *open(name, reader)?, &mut each)
+}
+
+/// The text of a file, gzip-compressed or plain.
+fn open<'a>(name: &str, reader: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, Error> {
     let mut reader = BufReader::new(reader);
     let io = |source| Error::Io { file: name.to_owned(), line: 0, source };
-    if reader.fill_buf().map_err(io)?.starts_with(&GZIP_MAGIC) {
-        check_lines(name, BufReader::new(MultiGzDecoder::new(reader)), &mut each)
+    Ok(if reader.fill_buf().map_err(io)?.starts_with(&GZIP_MAGIC) {
+        Box::new(BufReader::new(MultiGzDecoder::new(reader)))
     } else {
-        check_lines(name, reader, &mut each)
-    }
+        Box::new(reader)
+    })
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 fn check_lines(
     name: &str,
-    reader: impl BufRead,
+    reader: &mut dyn BufRead,
     each: &mut dyn FnMut(&Checked),
 ) -> Result<Summary, Error> {
     let mut summary = Summary::default();

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
+use crate::explain::ExplainFields;
 use crate::failure::Failure;
 use crate::known;
 use crate::output::print;
@@ -28,6 +29,8 @@ pub enum Kind {
     Case,
     /// Known issues.
     KnownIssues,
+    /// A walk to explain.
+    Explain,
 }
 
 impl Kind {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Target => schemars::schema_for!(Description),
             Self::Case => schemars::schema_for!(CaseFile),
             Self::KnownIssues => schemars::schema_for!(known::File),
+            Self::Explain => schemars::schema_for!(ExplainFields),
         };
         format!("{:#}\n", schema.to_value())
     }

@@ -1,7 +1,7 @@
 //! Case + observations + golden: the verdict.
 //!
 //! Two questions, kept apart. Did the device answer as the reference walker says of these tables
-//! ([`judge`])? And does the reference walker say what the case's own mappings asked for
+//! ([`conforms`])? And does the reference walker say what the case's own mappings asked for
 //! ([`intent`])? The first finds faults in the device, the second in the table builder.
 
 pub mod expectation;

@@ -1,0 +1,81 @@
+//! One vector by its name, to look at.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufRead as _;
+use std::path::Path;
+
+use golden::{Implementation, Profile, Registers};
+
+use crate::Error;
+use crate::open;
+use crate::question::Question;
+use crate::schema::{Query, Refused, Vector, parse};
+use crate::setup::Setup;
+
+/// A vector in golden's terms.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// What the PE implements.
+    pub implementation: Implementation,
+    /// Its registers.
+    pub registers: Registers,
+    /// Words of memory by address; all others are zero.
+    pub memory: BTreeMap<u64, u64>,
+    /// The choices as the vector settles them.
+    pub profile: Profile,
+    /// The queries in order, each with the answer that the vector expects, in JSON. In the place of a query
+    /// that holds what is not known here stands the reason.
+    pub queries: Vec<(Result<Question, String>, String)>,
+}
+
+/// Looks for the vector named `id` in a file, gzip-compressed or plain. `None` if the file does not have it; a
+/// reason if it holds something that is not known here.
+///
+/// # Errors
+/// The file can't be read, or what is called so is not a vector.
+pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Error> {
+    let name = path.display().to_string();
+    let io = |line| {
+        let file = name.clone();
+        move |source| Error::Io { file, line, source }
+    };
+    let file = File::open(path).map_err(io(0))?;
+    for (number, line) in (1..).zip(open(&name, file)?.lines()) {
+        let line = line.map_err(io(number))?;
+        if !line.contains(id) {
+            continue;
+        }
+        match example(&line, id) {
+            Ok(None) => {}
+            Ok(Some(found)) => return Ok(Some(Ok(found))),
+            Err(Refused::Unknown(reason)) => return Ok(Some(Err(reason))),
+            Err(Refused::Malformed(malformed)) => return Err(malformed.at(&name, number)),
+        }
+    }
+    Ok(None)
+}
+
+/// The vector of this line, if that is its name.
+fn example(line: &str, id: &str) -> Result<Option<Example>, Refused> {
+    let vector: Vector<'_> = parse(line, 0, "")?;
+    if vector.id != id {
+        return Ok(None);
+    }
+    let setup = Setup::new(&vector).map_err(Refused::Unknown)?;
+    let mut queries = Vec::with_capacity(vector.queries.len());
+    for (n, raw) in vector.queries.iter().enumerate() {
+        let query = parse::<Query<'_>>(raw.get(), 0, &format!("queries[{n}]"));
+        let asked = query.and_then(|query| {
+            let question = Question::new(&vector.setup, &setup.implementation, &query)?;
+            Ok((Ok(question), query.expect.get().to_owned()))
+        });
+        queries.push(match asked {
+            Ok(asked) => asked,
+            Err(Refused::Unknown(reason)) => (Err(reason), String::new()),
+            Err(malformed @ Refused::Malformed(_)) => return Err(malformed),
+        });
+    }
+    let Setup { implementation, registers, memory, pinned } = setup;
+    Ok(Some(Example { implementation, registers, memory: memory.0, profile: pinned, queries }))
+}
