@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::attributes::{Cacheability, Hints, Shareability};
+use crate::attributes::{Cacheability, Device, Hints, Shareability};
 use crate::granule::Granule;
 
 /// Who settles a choice, and for how long.
@@ -102,6 +102,7 @@ pub(crate) enum ReservedFwb {
     NonCacheable,
     WriteBack,
     Stage1,
+    Device(Device),
 }
 
 /// What a table base with non-zero bits below its alignment does.
@@ -156,7 +157,15 @@ answers! {
         Self::WriteThrough(Hints::READ_WRITE) => "wt",
     }
     Granule: Granule { Self::K4 => "4k", Self::K16 => "16k", Self::K64 => "64k", }
-    ReservedFwb: ReservedFwb { Self::NonCacheable => "nc", Self::WriteBack => "wb", Self::Stage1 => "stage1", }
+    ReservedFwb: ReservedFwb {
+        Self::NonCacheable => "nc",
+        Self::WriteBack => "wb",
+        Self::Stage1 => "stage1",
+        Self::Device(Device::nGnRnE) => "device_ngnrne",
+        Self::Device(Device::nGnRE) => "device_ngnre",
+        Self::Device(Device::nGRE) => "device_ngre",
+        Self::Device(Device::GRE) => "device_gre",
+    }
     MisalignedBase: MisalignedBase {
         Self::TreatedAsZero => "treated_as_zero", Self::Ored => "ored", Self::Inverting => "inverting",
     }
@@ -302,9 +311,11 @@ choices! {
     ///
     /// Source: `S2DecodeCacheability`.
     ReservedS2Memattr: ConstrainedUnpredictable, "reserved_s2_memattr", Names::Listed(listed::<Cacheability>);
-    /// What the reserved MemAttr = 0bx100 means, with FEAT_S2FWB. The pseudocode takes it for 0bx101.
+    /// What the reserved MemAttr = 0bx100 means, with FEAT_S2FWB: any of the values that are allocated,
+    /// Device types too. The pseudocode takes it for 0bx101.
     ///
-    /// Source: `AArch64.S2ApplyFWBMemAttrs`.
+    /// Source: DDI 0487, "Reserved values in System and memory-mapped registers and translation table
+    /// entries"; `AArch64.S2ApplyFWBMemAttrs`.
     ReservedFwbMemattr: ConstrainedUnpredictable, "reserved_fwb_memattr", Names::Listed(listed::<ReservedFwb>);
     /// The `MAIR_ELx` byte that a reserved one is treated as.
     ///
@@ -320,7 +331,8 @@ choices! {
     /// Source: DDI 0487, `TTBR0_EL1.BADDR`; `AArch64.S2TTBaseAddress`.
     MisalignedBase: ConstrainedUnpredictable, "misaligned_base", Names::Listed(listed::<MisalignedBase>);
     /// The members of a contiguous group disagree, or one's output address is not the one its place calls
-    /// for: any member's translation may be used, or a TLB conflict abort taken.
+    /// for: any member's translation may be used, or a TLB conflict abort taken. Of a group that is larger
+    /// than the input address size ([`Choice::ContiguousMisprogrammed`]), the members in the table count.
     ///
     /// Source: DDI 0487, "Misprogramming the Contiguous bit".
     ContiguousGroup: ConstrainedUnpredictable, "contiguous_group", Names::Group;

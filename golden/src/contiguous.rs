@@ -1,7 +1,7 @@
 //! Contiguous groups: entries that a TLB may hold as one, and what follows if they do not agree.
 
 use crate::address::Pa;
-use crate::choices::{Choice, Choices, ContiguousUse, GroupInspection};
+use crate::choices::{Choice, Choices, ContiguousUse, Faults, GroupInspection, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, Format, ones};
 use crate::granule::DESCRIPTOR_LOG2;
 use crate::level::Level;
@@ -31,7 +31,14 @@ where
             GroupInspection::WhenContiguous => own,
             GroupInspection::Always => format.granule.contiguous_log2(found.level) > 0,
         };
-        if !inspect || format.range_bits(found.level, true) > format.ia_bits {
+        // A range larger than the input address size may be a Translation fault, which comes first.
+        let too_large = format.range_bits(found.level, true) > format.ia_bits;
+        if !inspect
+            || too_large
+                && (!own
+                    || ask::<Faults, _>(&mut self.noted(), Choice::ContiguousMisprogrammed)
+                        == Faults::Fault)
+        {
             return Ok(found);
         }
         let group = Group::around(format, found);
@@ -73,8 +80,11 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// The whole group; of one that is larger than the input address size, the members that the input
+    /// addresses reach: they fill the table.
     fn around(format: &'a Format, own: Entry) -> Self {
-        let members = 1 << format.granule.contiguous_log2(own.level);
+        let reached = format.ia_bits.saturating_sub(format.granule.leaf_bits(own.level));
+        let members = 1 << format.granule.contiguous_log2(own.level).min(reached);
         Self { format, own, first: own.pa.0 & !(members * 8 - 1), members }
     }
 
@@ -85,7 +95,7 @@ impl<'a> Group<'a> {
     /// Are the members all the same but for their place in the range, or none a contiguous leaf?
     fn agrees(&self, word: impl Fn(Pa) -> Option<u64>) -> bool {
         let shift = self.format.granule.leaf_bits(self.own.level);
-        let place_mask = (self.members - 1) << shift;
+        let place_mask = ones(self.format.granule.contiguous_log2(self.own.level)) << shift;
         // Hardware may have set the access flag and dirty state of some members only, and software may
         // use bits 58:55 as it likes.
         let own_business =

@@ -230,19 +230,13 @@ where
             0b110 => ReservedFwb::WriteBack,
             0b101 => ReservedFwb::NonCacheable,
             0b100 => ask(&mut self.noted(), Choice::ReservedFwbMemattr),
-            device => {
-                let stage2 = Device::from_bits(device);
-                let device = match stage1.memory {
-                    MemoryType::Device(stage1) => stage1.min(stage2),
-                    MemoryType::Normal { .. } => stage2,
-                };
-                let memory = MemoryType::Device(device);
-                let shareability = stage1.shareability.max(shareability);
-                return MemoryAttributes { memory, shareability, xs: stage1.xs && !fnxs }
-                    .effective();
-            }
+            device => ReservedFwb::Device(Device::from_bits(device)),
         };
         let (memory, xs) = match (selected, stage1.memory) {
+            (ReservedFwb::Device(stage2), MemoryType::Device(device)) => {
+                (MemoryType::Device(device.min(stage2)), stage1.xs)
+            }
+            (ReservedFwb::Device(stage2), _) => (MemoryType::Device(stage2), stage1.xs),
             (ReservedFwb::Stage1, memory) => (memory, stage1.xs),
             (ReservedFwb::NonCacheable, memory @ MemoryType::Device(_)) => (memory, stage1.xs),
             (ReservedFwb::NonCacheable, _) => (MemoryType::NON_CACHEABLE, stage1.xs),

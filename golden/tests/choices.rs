@@ -29,9 +29,9 @@ fn nothing_open_is_one_walk() {
 fn choices_and_answers_have_names() {
     for &choice in Choice::ALL {
         assert_eq!(Choice::named(choice.name()), Some(choice));
-        for n in 0..3 {
+        for n in 0..8 {
             let name = choice.answer_name(Answer(n)).to_string();
-            if name != "?" {
+            if name != "?" && !name.starts_with("member_") {
                 assert_eq!(choice.answer_named(&name), Some(Answer(n)), "{choice}={name}");
             }
         }
@@ -120,6 +120,57 @@ fn a_contiguous_group_with_a_misplaced_member() {
     let guest = contiguous_guest(5, 0x8000 | S2_PAGE | CONTIGUOUS);
     let outcomes = guest.allowed_loads(0x5000);
     assert_eq!((pa(&outcomes[0].0), pa(&outcomes[1].0)), (0x5000, 0x8000));
+}
+
+/// Two 2MB blocks that call themselves contiguous, where the input address has no room for a group of 16.
+fn too_large_group(second: u64) -> Guest {
+    let mut guest = Guest::stage2();
+    // From level 2, with an input of 22 bits.
+    guest.registers.vtcr_el2 = 42 | 0b101 << 16;
+    guest.registers.vttbr_el2 = S2_L2;
+    guest.set(S2_L2, 0x4000_0000 | S2_BLOCK | CONTIGUOUS);
+    guest.set(S2_L2 + 8, second | S2_BLOCK | CONTIGUOUS);
+    guest
+}
+
+/// It faults, or the bit is ignored; what agrees gives the same either way.
+#[test]
+fn a_contiguous_group_larger_than_the_input() {
+    let outcomes = too_large_group(0x4020_0000).allowed_loads(0x20_5000);
+    assert_eq!(outcomes.len(), 2);
+    assert_eq!(names(&outcomes[0].1), ["contiguous_misprogrammed=ignore"]);
+    assert_eq!(pa(&outcomes[0].0), 0x4020_5000);
+    let fault = outcomes[1].0.result.expect_err("too large").fault;
+    assert_eq!(
+        (fault.kind, names(&outcomes[1].1)),
+        (FaultKind::Translation, vec!["contiguous_misprogrammed=fault".to_owned()],)
+    );
+}
+
+/// If it does not fault, its members may disagree as those of any group.
+#[test]
+fn a_contiguous_group_larger_than_the_input_that_disagrees() {
+    for second in [0x4060_0000, 0x8020_0000, 0x4120_0000] {
+        let outcomes = too_large_group(second).allowed_loads(0x20_5000);
+        let answers: Vec<_> = outcomes.iter().map(|(_, asked)| names(asked).join(" ")).collect();
+        let ignored = |answer| format!("contiguous_misprogrammed=ignore contiguous_group={answer}");
+        assert_eq!(
+            answers,
+            [
+                ignored("own_entry"),
+                ignored("own_entry_alone"),
+                ignored("tlb_conflict"),
+                ignored("member_0"),
+                ignored("member_1"),
+                "contiguous_misprogrammed=fault".to_owned(),
+            ]
+        );
+        let group = second & !0x1ff_ffff | 0x20_5000;
+        assert_eq!(pa(&outcomes[0].0), group, "as a group");
+        assert_eq!(pa(&outcomes[1].0), second | 0x5000, "alone");
+        assert_eq!(pa(&outcomes[3].0), 0x4020_5000, "member 0");
+        assert_eq!(pa(&outcomes[4].0), group, "member 1");
+    }
 }
 
 /// A TLB can't hold what is invalid, not contiguous, or has no access flag.
@@ -300,6 +351,10 @@ fn reserved_memattr_with_forced_write_back() {
             (0x44, "reserved_fwb_memattr=nc".to_owned()),
             (0xff, "reserved_fwb_memattr=wb".to_owned()),
             (0xbb, "reserved_fwb_memattr=stage1".to_owned()),
+            (0x00, "reserved_fwb_memattr=device_ngnrne".to_owned()),
+            (0x04, "reserved_fwb_memattr=device_ngnre".to_owned()),
+            (0x08, "reserved_fwb_memattr=device_ngre".to_owned()),
+            (0x0c, "reserved_fwb_memattr=device_gre".to_owned()),
         ]
     );
 }
