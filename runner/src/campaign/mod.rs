@@ -395,11 +395,11 @@ impl Engine<'_> {
         let what = if hung { "the target hung" } else { "the target died" };
         let kind = match asked {
             Some((probe, Some(expectation))) => {
-                let expected = expectation.outcomes.first();
-                let expected = expected.map(|allowed| words::class_of(&allowed.result));
-                let expected = expected.unwrap_or_default();
                 let registers = &flight.prepared.registers;
-                let name = self.dossier.name(&open.case, registers, probe, &expected, what);
+                let dossier = &mut self.dossier;
+                let mut name =
+                    |expected: &String| dossier.name(&open.case, registers, probe, expected, what);
+                let name = prepared::classes(expectation).iter().find_map(&mut name);
                 let kind = prepared::kind(probe, expectation);
                 self.quarantine.died(&kind, name.is_some());
                 if let Some(name) = name {

@@ -119,11 +119,22 @@ impl Bench {
     }
 }
 
-/// The kind of a probe: what it asks, and what is expected of it.
+/// The kind of a probe: what it asks, and what may be answered.
 pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     let operation = probe.operation().map_or("?", case::probe::Operation::name);
-    let expected = expectation.outcomes.first().map(|allowed| words::class_of(&allowed.result));
-    format!("{operation}: {}", expected.unwrap_or_default())
+    format!("{operation}: {}", classes(expectation).join(" or "))
+}
+
+/// The classes of answer that are allowed, each once, the pseudocode's own first.
+pub fn classes(expectation: &Expectation) -> Vec<String> {
+    let mut classes = Vec::new();
+    for allowed in &expectation.outcomes {
+        let class = words::class_of(&allowed.result);
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    classes
 }
 
 /// Tables that stand in a bench's memory.
