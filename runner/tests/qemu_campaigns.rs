@@ -9,8 +9,9 @@ use case::probe::{Operation, Probe};
 use case::{Case, Flags};
 use golden::{AtResult, FaultKind};
 use link::hello::{Hello, IdRegisters};
-use runner::campaign::{Bench, Campaign, RecordError, Recorder, Totals, run};
+use runner::campaign::{Bench, Campaign, Dossier, RecordError, Recorder, Totals, run};
 use runner::judge::learned::Learned;
+use runner::known::Known;
 use runner::payload::{self, Executor, Options, Wish};
 use runner::pe;
 use runner::plan::Plan;
@@ -78,7 +79,8 @@ impl Recorder for Records {
 /// The records of a campaign, by case, and its sums.
 fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
-    let campaign = Campaign { generators, seed: 1, cases: None, time: None, learned };
+    let dossier = Dossier { learned, known: Known::default() };
+    let campaign = Campaign { generators, seed: 1, cases: None, time: None, dossier };
     let mut records = Records::default();
     let totals = run(target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
     let mut records = records.0;
