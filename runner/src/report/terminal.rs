@@ -8,6 +8,8 @@ use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;
+/// An issue that did not show in so many cases that had what it takes may be mended.
+const ENOUGH_CASES: u64 = 200;
 /// Outcomes that are shown of those that are allowed.
 const OUTCOMES: usize = 4;
 
@@ -73,7 +75,9 @@ impl Table<'_> {
     fn known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { tally, ending, .. } = self.summary;
         let could_show = ending.iter().flat_map(|ending| &ending.known);
-        let gone: Vec<_> = could_show.filter(|(_, shown)| shown.probes == 0).collect();
+        let gone: Vec<_> = could_show
+            .filter(|(_, shown)| shown.probes == 0 && shown.cases >= ENOUGH_CASES)
+            .collect();
         if !tally.known.is_empty() {
             writeln!(f, "\nknown issues:")?;
         }
