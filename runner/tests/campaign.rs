@@ -57,6 +57,8 @@ struct Quirks {
     built: u64,
     /// Changes the digest of the tables after the probes.
     after: u64,
+    /// Leaves a word in the arenas that no case wrote.
+    leaves: Option<Audited>,
 }
 
 const NONE: Quirks = Quirks {
@@ -66,6 +68,7 @@ const NONE: Quirks = Quirks {
     breaks: |_| false,
     built: 0,
     after: 0,
+    leaves: None,
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
@@ -117,6 +120,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
         let mut audited = Vec::new();
         if case.as_ref().flags().has(Flags::AUDIT) {
             audited.extend(tables.memory.words().map(|(pa, value)| Audited { pa, value }));
+            audited.extend(quirks.leaves);
         }
         report.after = tables.digest_now() ^ quirks.after;
         report.answers = answers.len() as u32;
@@ -233,6 +237,17 @@ fn wrong_tables_are_found() {
     assert!(records.cases.values().all(|record| !record.findings.is_empty()));
     let (totals, _) = campaign(Quirks { after: 1, ..NONE }, 4);
     assert_eq!(totals.findings, CASES);
+}
+
+#[test]
+fn what_is_left_behind_is_found() {
+    // Not where case 0, which is audited, has its tables.
+    let leaves = Some(Audited { pa: map().arenas()[2].last() & !7, value: 1 });
+    let (totals, records) = campaign(Quirks { leaves, ..NONE }, 4);
+    assert_eq!(totals.findings, 1);
+    let finding = &records.cases[&0].findings[0];
+    assert_eq!(finding.signature, "the arenas hold what nobody wrote");
+    assert!(finding.observation.contains("= 0x0000000000000001"), "{finding:?}");
 }
 
 /// Does the machine stumble over this probe? One in 64 addresses of one operation.
