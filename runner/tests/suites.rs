@@ -77,8 +77,8 @@ fn the_examples_of_the_manual_are_right() {
     let file = Path::new("README.md");
     let mut kinds = BTreeMap::<&str, usize>::new();
     for example in examples() {
-        let keys = example.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
-        let first = keys.filter(|key| !key.starts_with([' ', '#'])).next().unwrap();
+        let mut keys = example.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
+        let first = keys.find(|key| !key.starts_with([' ', '#'])).unwrap();
         let kind = match first {
             "version" => CaseFile::from_text(&example, file).map(|_| "case"),
             "implementation" => ExplainFile::from_text(&example, file).map(|_| "walk"),
