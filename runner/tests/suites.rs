@@ -1,11 +1,14 @@
 //! The suites of the repository can be read, and say what their names promise.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::draw::Space;
+use runner::explain::ExplainFile;
+use runner::known::Rules;
+use runner::suite::Suite;
 use runner::suite::case_file::CaseFile;
 use runner::suite::generator::Generator;
-use runner::suite::{Suite, yaml};
 
 fn suites() -> Vec<Suite> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites");
@@ -71,17 +74,19 @@ fn examples() -> Vec<String> {
 
 #[test]
 fn the_examples_of_the_manual_are_right() {
-    let (mut suites, mut cases) = (0, 0);
+    let file = Path::new("README.md");
+    let mut kinds = BTreeMap::<&str, usize>::new();
     for example in examples() {
-        let file = Path::new("README.md");
-        if example.starts_with("version:") {
-            yaml::from_str::<CaseFile>(&example, file).unwrap();
-            cases += 1;
-        } else {
-            let name = if example.starts_with("name:") { "" } else { "name: example\n" };
-            Suite::from_text(&format!("{name}{example}"), file).unwrap();
-            suites += 1;
-        }
+        let mut keys = example.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
+        let first = keys.find(|key| !key.starts_with([' ', '#'])).unwrap();
+        let kind = match first {
+            "version" => CaseFile::from_text(&example, file).map(|_| "case"),
+            "implementation" => ExplainFile::from_text(&example, file).map(|_| "walk"),
+            "issues" => Rules::from_text(&example, file).map(|_| "known issue"),
+            "generators" => Suite::from_text(&format!("name: x\n{example}"), file).map(|_| "suite"),
+            _ => Suite::from_text(&example, file).map(|_| "suite"),
+        };
+        *kinds.entry(kind.unwrap()).or_default() += 1;
     }
-    assert_eq!((suites, cases), (3, 1));
+    assert_eq!(kinds, [("case", 1), ("known issue", 1), ("suite", 3), ("walk", 1)].into());
 }

@@ -143,7 +143,12 @@ impl CaseFile {
     pub fn read(file: &Path) -> Result<Self, CaseFileError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| CaseFileError::Unreadable { file: file.to_owned(), source })?;
-        Ok(yaml::from_str(&text, file)?)
+        Ok(Self::from_text(&text, file)?)
+    }
+
+    /// Reads the text of a case file; `file` is for messages.
+    pub fn from_text(text: &str, file: &Path) -> Result<Self, YamlError> {
+        yaml::from_str(text, file)
     }
 }
 
