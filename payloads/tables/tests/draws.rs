@@ -23,7 +23,7 @@ impl Words {
 
     fn check(&self, pa: u64) {
         let inside = |arena: &Arena| arena.kind == ArenaKind::Tables && arena.contains(pa, 8);
-        if !self.map.arenas().iter().any(inside) || pa % 8 != 0 {
+        if !self.map.arenas().iter().any(inside) || !pa.is_multiple_of(8) {
             self.strayed.borrow_mut().get_or_insert(pa);
         }
     }
