@@ -187,10 +187,10 @@ impl fmt::Display for Death {
         self.how.fmt(f)?;
         match self.cursor {
             Some(CaseCursor { sequence, probe: Some(probe) }) => {
-                write!(f, "; it was at probe {probe} of case {sequence}")
+                write!(f, "; it was at probe {probe} of message {sequence}")
             }
             Some(CaseCursor { sequence, probe: None }) => {
-                write!(f, "; it was building or undoing case {sequence}")
+                write!(f, "; it was building or undoing the case of message {sequence}")
             }
             None => Ok(()),
         }
