@@ -45,8 +45,9 @@ use verdicts::{Judged, judge};
 
 /// One case in so many is audited: the target lists every word of its arenas that is not zero.
 const AUDIT_EVERY: u64 = 1 << 15;
-/// So many deaths in a row without an answer between them end the campaign.
-const MOST_DEATHS_IN_A_ROW: u32 = 16;
+/// So many deaths in a row without an answer between them end the campaign: more than one case can
+/// bring about, by four operations, each held back after three deaths of a kind.
+const MOST_DEATHS_IN_A_ROW: u32 = 64;
 
 /// What a campaign is to do.
 #[derive(Debug)]
