@@ -146,6 +146,7 @@ impl Wire for Frames {
 
     fn sleep(&mut self, pause: Duration) {
         if self.ended {
+            // The other end is closed: waiting for its bytes would return at once, and burn a core.
             return std::thread::sleep(pause);
         }
         let mut events = PollFlags::IN;

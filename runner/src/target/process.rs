@@ -218,6 +218,7 @@ mod tests {
             if let Some(status) = process.ended() {
                 return status;
             }
+            // The shell ends when it ends: a look a millisecond leaves it the core.
             thread::sleep(Duration::from_millis(1));
         }
     }
