@@ -78,7 +78,7 @@ fn edit(
     let above = rng.below((mapping.level - start) as u64) as i8;
     let table_level = start + above;
     let has_table = mapping.level > start;
-    let leaf = |change| Edit::new(input, mapping.level, change);
+    let leaf = |change| Edit::new(0, input, mapping.level, change);
     match rng.weighted([(30, 0), (12, 1), (18, 2), (18, 3), (8, 4), (8, 5), (6, 6)]) {
         0 => leaf(Change::Flip(leaf_flip(rng, mapping.level))),
         1 => leaf(Change::Replace(leaf_word(rng, mapping.level))),
@@ -90,7 +90,7 @@ fn edit(
             }
             let place = table_place(rng, map, setup);
             let flip = if rng.chance(500) { rng.bits() & ignored_in_table(setup) } else { 0 };
-            Edit::new(input, level, Change::Table { place, flip })
+            Edit::new(0, input, level, Change::Table { place, flip })
         }
         3 if has_table => {
             let flip = match rng.below(5) {
@@ -99,7 +99,7 @@ fn edit(
                 2 => 1 << rng.between(52, 63) | rng.bits() & ignored_in_table(setup),
                 _ => rng.bits() & ignored_in_table(setup),
             };
-            Edit::new(input, table_level, Change::Flip(flip))
+            Edit::new(0, input, table_level, Change::Flip(flip))
         }
         4 => leaf(Change::Flip(CONTIGUOUS)),
         5 => leaf(Change::Flip(output_flip(rng, abilities, setup, mapping.level))),

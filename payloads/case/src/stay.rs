@@ -1,0 +1,36 @@
+//! Where the executor lives while it is in a set-up of EL2.
+//!
+//! ```text
+//!  MMU off              idmap tree, if there is one          the case's tree
+//!  at trampoline --M--> at trampoline --M off, switch-----+
+//!                |                                        v
+//!                +--M, where the tree maps it to itself--> trampoline or fetch abort
+//!                                                                 |
+//!  at home <--- MMU off <--- at trampoline or exit <--- runtime: code_va, data_va
+//! ```
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::memory::Place;
+
+/// The places and addresses of a stay. The executor keeps a copy of its stay code at the start of each
+/// stage arena: a place here is the start of one.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Stay {
+    /// The code that turns the MMU on: it is mapped to itself.
+    pub trampoline: Place,
+    /// The code that turns the MMU off again, mapped to itself by the case's own tree. The trampoline
+    /// itself, except where the case's tree does not reach it.
+    pub exit: Place,
+    /// The code that runs in the set-up.
+    pub code: Place,
+    /// Its virtual address.
+    pub code_va: u64,
+    /// The memory that it works in.
+    pub data: Place,
+    /// Its virtual address.
+    pub data_va: u64,
+}
