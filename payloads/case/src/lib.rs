@@ -14,6 +14,7 @@
 //! | [`edit`]      | a hostile change to what the builder made |
 //! | [`probe`]     | one question |
 //! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
+//! | [`stage`]     | what lies where in a stage arena |
 //! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
 //! | [`registers`] | the system registers that a case sets, raw |
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
@@ -35,6 +36,7 @@ pub mod mapping;
 pub mod memory;
 pub mod probe;
 pub mod registers;
+pub mod stage;
 pub mod stay;
 pub mod tree;
 pub mod vtcr;

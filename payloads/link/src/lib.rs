@@ -29,7 +29,7 @@ pub mod message;
 pub mod observations;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
