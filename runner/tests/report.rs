@@ -64,6 +64,7 @@ fn conforming(index: u64) -> CaseRecord {
         probes: 64,
         verdicts,
         known: BTreeMap::new(),
+        settled: BTreeMap::new(),
         not_asked: NotAsked::new(),
         digest: 5,
         findings: vec![],
@@ -104,7 +105,7 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     let record = with_finding(2004, Verdict::Aborted, "at_s12e1w: the target died");
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
-    let ending = Ending { seconds: 2.5, boots: 2, ..Ending::default() };
+    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
     (folder, writer.finish(ending).unwrap())
 }
 
@@ -184,7 +185,7 @@ fn a_record_that_is_damaged_in_the_middle_is_refused() {
 fn a_run_of_another_version_is_refused() {
     let (folder, _) = a_run(&Results::new("version"));
     for (format, refused) in
-        [("\"format\": 1,", false), ("\"format\": 2,", true), ("\"format\": 0,", true)]
+        [("\"format\": 2,", false), ("\"format\": 3,", true), ("\"format\": 1,", true)]
     {
         let header = folder.join("header.json");
         let text = fs::read_to_string(&header).unwrap();

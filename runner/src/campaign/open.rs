@@ -3,6 +3,7 @@
 use case::Case;
 
 use super::verdicts::Judged;
+use crate::judge::learned::Learned;
 use crate::verdict::{CaseRecord, NotAsked};
 
 /// A case that is not recorded yet.
@@ -10,6 +11,8 @@ use crate::verdict::{CaseRecord, NotAsked};
 pub struct OpenCase {
     /// The case as drawn.
     pub case: Case,
+    /// What its own answers say of the target's choices, beside what is settled for all cases.
+    pub learned: Learned,
     /// What is known so far.
     pub record: CaseRecord,
     /// Parts that are still to come.
@@ -17,9 +20,15 @@ pub struct OpenCase {
 }
 
 impl OpenCase {
-    /// A case of which nothing is known, in one part.
-    pub fn new(index: u64, case: Case) -> Self {
-        Self { case, record: CaseRecord { index, ..CaseRecord::default() }, parts: 1 }
+    /// A case of which nothing is known, in one part, on a target of which `learned` is known.
+    pub fn new(index: u64, case: Case, learned: Learned) -> Self {
+        Self { case, learned, record: CaseRecord { index, ..CaseRecord::default() }, parts: 1 }
+    }
+
+    /// What is kept of it.
+    pub fn close(mut self) -> CaseRecord {
+        self.record.settled = self.learned.told();
+        self.record
     }
 
     /// Adds the judgement of a part.

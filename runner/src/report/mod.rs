@@ -3,7 +3,7 @@
 //! ```text
 //!  results/20261121T100647Z-smoke-qemu-max-3f2a/
 //!    header.json      what was asked of whom, and by which versions of what
-//!    records.jsonl    one case a line, written as they come
+//!    records.jsonl    one case a line, in the order of the plan
 //!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
 //!    summary.json     written at the end
 //! ```
@@ -28,7 +28,7 @@ pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 
 /// The version of the files of a run. A reader takes its own version only.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The names of the files of a run, in its folder.
 mod files {

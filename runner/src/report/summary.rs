@@ -35,7 +35,9 @@ pub struct Summary {
 pub struct Ending {
     /// Seconds from the first case on.
     pub seconds: f64,
-    /// How often the target was started.
+    /// How many machines were at work at once.
+    pub workers: u64,
+    /// How often the target was started, in sum over all of them.
     pub boots: u64,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
     pub profile: BTreeMap<String, String>,

@@ -61,7 +61,8 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
             }
         }
-        if let Some(restarts) = ending.as_ref().map(|ending| ending.boots.saturating_sub(1))
+        if let Some(restarts) =
+            ending.as_ref().map(|ending| ending.boots.saturating_sub(ending.workers))
             && restarts > 0
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
