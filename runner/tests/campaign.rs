@@ -460,7 +460,7 @@ fn time_that_is_up_leaves_no_case_out() {
     // As many cases as there is time for.
     let space = Space { probes: 4, ..Space::BENIGN };
     let plan = || {
-        let generators = vec![Generator::Random { space: space.clone(), cases: None }];
+        let generators = vec![Generator::Random { space, cases: None }];
         Campaign { generators, workers: workers(3), ..plan_of(0) }
     };
     let campaign = Campaign { time: Some(Duration::from_millis(100)), ..plan() };
