@@ -20,6 +20,7 @@ use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
 use crate::report::{Ending, Header, ReportError, RunFolder, RunId, RunWriter};
+use crate::suite::granule::GranuleName;
 use crate::suite::machine::Machine;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite};
@@ -47,6 +48,9 @@ pub struct Run {
     /// Give each case that is drawn so many probes.
     #[arg(long, value_name = "NUMBER", value_parser = probes)]
     probes: Option<Probes>,
+    /// Draw this granule alone. Cases that are spelled out, and legality points, stay as they are.
+    #[arg(long, value_name = "GRANULE")]
+    granule: Option<GranuleName>,
     /// End with one line of JSON for each suite.
     #[arg(long)]
     json: bool,
@@ -79,6 +83,7 @@ impl Run {
             cases: self.cases.map(NonZeroU64::get),
             seconds: self.seconds.map(NonZeroU64::get),
             probes: self.probes,
+            granule: self.granule,
         };
         // All suites are read before the first is run.
         let mut suites = Vec::new();
