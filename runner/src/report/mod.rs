@@ -10,7 +10,9 @@
 //!
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts.
 
+pub mod comparison;
 pub mod header;
+pub mod host;
 pub mod reader;
 pub mod run_id;
 pub mod summary;
@@ -21,6 +23,7 @@ pub mod writer;
 use std::path::PathBuf;
 
 pub use header::{Header, SuiteHeader};
+pub use host::Host;
 pub use reader::Run;
 pub use run_id::RunId;
 pub use summary::{Ending, Summary};
