@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use case::format::Granule;
 use jiff::Timestamp;
 use link::hello::IdRegisters;
 use runner::exit::Exit;
@@ -10,9 +11,10 @@ use runner::report::{Ending, Header, Host, RunId, Summary, Tally};
 use runner::suite::machine::Machine;
 use runner::suite::space::Probes;
 use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Counts, Finding, Verdict};
+use runner::verdict::{CaseRecord, Cell, Counts, Finding, Verdict};
 
-/// A run to be changed by a test: 200 cases of 64 probes each, in two seconds.
+/// A run to be changed by a test: 200 cases of 64 probes each, in 20 seconds,
+/// half of 32 and half of 33 IPA bits.
 #[derive(Clone)]
 struct Night {
     suite: &'static str,
@@ -28,6 +30,7 @@ struct Night {
 fn night() -> Night {
     let case = |index| CaseRecord {
         index,
+        cell: Some(Cell { granule: Granule::K4, ipa_bits: 32 + (index % 2) as u8 }),
         probes: 64,
         verdicts: Counts { conforms: 64, ..Counts::default() },
         ..CaseRecord::default()
@@ -41,7 +44,7 @@ fn night() -> Night {
         ids: IdRegisters { midr_el1: 0x410f_d034, ..IdRegisters::default() },
         emulator: "10.0.2",
         cases: (0..200).map(case).collect(),
-        ending: Some(Ending { seconds: 2.0, boots: 1, host: Some(host), ..Ending::default() }),
+        ending: Some(Ending { seconds: 20.0, boots: 1, host: Some(host), ..Ending::default() }),
     }
 }
 
@@ -125,7 +128,7 @@ fn bad_night() -> (Night, Night) {
             run.day = 22;
             run.emulator = "10.1.0";
             run.ids.id_aa64mmfr0_el1 = 0x1122;
-            run.ending.as_mut().unwrap().seconds = 4.0;
+            run.ending.as_mut().unwrap().seconds = 40.0;
             for case in &mut run.cases[20..] {
                 case.probes = 50;
                 case.verdicts.conforms = 50;
@@ -188,18 +191,22 @@ fn a_new_finding_is_worse() {
 #[test]
 fn speed_is_compared_on_machines_of_the_same_kind_only() {
     let took = |seconds| night().after(|run| run.ending.as_mut().unwrap().seconds = seconds);
-    assert_eq!(differences(took(2.49)), (vec![], vec![]));
-    let (worse, _) = differences(took(2.6));
+    assert_eq!(differences(took(24.9)), (vec![], vec![]));
+    let (worse, _) = differences(took(26.0));
     let [Difference::Slower { was, is, percent }] = &worse[..] else { panic!("{worse:?}") };
-    assert_eq!((*was, *is, *percent), (6400.0, 4923.0, 23.1));
+    assert_eq!((*was, *is, *percent), (640.0, 492.0, 23.1));
     let mild = Tolerance::percent(30).unwrap();
-    let mild = Comparison::new(&took(2.6).compared(), &night().compared(), mild).unwrap();
+    let mild = Comparison::new(&took(26.0).compared(), &night().compared(), mild).unwrap();
     assert_eq!(mild.exit(), Exit::Conforms);
 
     let elsewhere =
-        took(20.0).after(|run| run.ending.as_mut().unwrap().host.as_mut().unwrap().processors = 2);
-    let unknown = took(20.0).after(|run| run.ending.as_mut().unwrap().host = None);
-    let larger = took(20.0).after(|run| run.overrides.probes = Probes::new(8));
+        took(200.0).after(|run| run.ending.as_mut().unwrap().host.as_mut().unwrap().processors = 2);
+    let unknown = took(200.0).after(|run| run.ending.as_mut().unwrap().host = None);
+    let larger = took(200.0).after(|run| run.overrides.probes = Probes::new(8));
+    // That of a moment is chance.
+    let short = took(200.0).compared();
+    let moment = Comparison::new(&short, &took(4.9).compared(), Tolerance::default()).unwrap();
+    assert_eq!(moment.exit(), Exit::Conforms);
     for run in [elsewhere, unknown, larger] {
         let (worse, told) = differences(run);
         assert_eq!(worse, []);
@@ -219,21 +226,27 @@ fn what_is_no_longer_asked_is_worse() {
     let timed = |seconds| {
         night().after(fewer_cases).after(|run| {
             run.overrides.seconds = seconds;
-            run.ending.as_mut().unwrap().seconds = 1.99;
+            run.ending.as_mut().unwrap().seconds = 19.99;
         })
     };
-    assert_eq!(differences(timed(Some(2))).0, []);
+    assert_eq!(differences(timed(Some(19))).0, []);
+    // And did not, where time was left.
+    assert_eq!(differences(timed(Some(20))).0.len(), 1);
     assert_eq!(differences(timed(None)).0.len(), 1);
 
     let probes = |run: &mut Night, probes| {
         for case in &mut run.cases {
             case.probes = probes;
         }
-        run.ending.as_mut().unwrap().seconds = 2.0 * probes as f64 / 64.0;
+        run.ending.as_mut().unwrap().seconds = 20.0 * probes as f64 / 64.0;
     };
     assert_eq!(differences(night().after(|run| probes(run, 58))).0, []);
+    let cells = |bits: &[u8]| {
+        let cell = |bits: &u8| Cell { granule: Granule::K4, ipa_bits: *bits };
+        Difference::FewerInCells { cells: bits.iter().map(cell).collect() }
+    };
     let (worse, _) = differences(night().after(|run| probes(run, 57)));
-    assert_eq!(worse, [Difference::FewerProbes { was: 64.0, is: 57.0 }]);
+    assert_eq!(worse, [Difference::FewerProbes { was: 64.0, is: 57.0 }, cells(&[32, 33])]);
     // Few cases of other seeds say little.
     let few = |day| night().after(|run| (run.day, _) = (day, run.cases.truncate(99)));
     let fewer = few(22).after(|run| probes(run, 50));
@@ -241,6 +254,20 @@ fn what_is_no_longer_asked_is_worse() {
     assert!(!worse.differences().iter().any(|it| matches!(it, Difference::FewerProbes { .. })));
     let worse = few(21).after(|run| probes(run, 50)).against(&few(21));
     assert_eq!(worse.differences()[0], Difference::FewerProbes { was: 64.0, is: 50.0 });
+
+    // One cell gives way to another, so that the average is what it was.
+    let shifted = |day, every| {
+        night().after(|run| {
+            run.day = day;
+            for (index, case) in run.cases.iter_mut().enumerate() {
+                case.cell.as_mut().unwrap().ipa_bits = if index % every == 0 { 33 } else { 32 };
+            }
+        })
+    };
+    assert_eq!(differences(shifted(21, 3)).0, [cells(&[33])]);
+    // Of cases of another seed so few can be chance, and half as many can't.
+    assert_eq!(differences(shifted(22, 3)).0, []);
+    assert_eq!(differences(shifted(22, 5)).0, [cells(&[33])]);
 
     let interrupted = night().after(|run| run.ending = None);
     assert_eq!(differences(interrupted).0, [Difference::DidNotEnd]);

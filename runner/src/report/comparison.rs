@@ -24,11 +24,16 @@ pub use difference::Difference;
 use super::{Group, Header, RunId};
 use crate::exit::Exit;
 use crate::suite::Overrides;
+use crate::verdict::Cell;
 
 /// Cases from which on an average over random cases says something.
 const ENOUGH_CASES: u64 = 100;
 /// Percent of the baseline's probes a case below which probes are missing.
 const PROBES_KEPT: f64 = 90.0;
+/// Percent of the probes expected of a cell below which they are missing, when the cases are others.
+const CELL_KEPT: f64 = 50.0;
+/// Seconds from which on a run's speed says something.
+const LONG_ENOUGH: f64 = 5.0;
 
 /// How much slower than its baseline a run may be, in percent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,7 +175,7 @@ fn fewer(run: &Compared, baseline: &Compared) -> Vec<Difference> {
         return fewer;
     }
     let (is, was) = (run.figures(), baseline.figures());
-    let timed = run.is_timed() || baseline.is_timed();
+    let timed = run.clock_ended() || baseline.clock_ended();
     if !timed && is.cases < was.cases {
         fewer.push(Difference::FewerCases { was: was.cases, is: is.cases });
     }
@@ -180,7 +185,24 @@ fn fewer(run: &Compared, baseline: &Compared) -> Vec<Difference> {
         let (was, is) = (was.probes_a_case(), is.probes_a_case());
         fewer.push(Difference::FewerProbes { was, is });
     }
+    let cells = missing_cells(run, baseline, same_cases);
+    if !cells.is_empty() {
+        fewer.push(Difference::FewerInCells { cells });
+    }
     fewer
+}
+
+/// The cells that lack probes, of those of which as many cases are to be expected as in the baseline.
+fn missing_cells(run: &Compared, baseline: &Compared, same_cases: bool) -> Vec<Cell> {
+    let (is, was) = (run.figures(), baseline.figures());
+    let ratio = is.cases as f64 / was.cases.max(1) as f64;
+    let (ratio, kept) = if same_cases { (1.0, PROBES_KEPT) } else { (ratio, CELL_KEPT) };
+    let asked = |cell| run.summary.tally.matrix.get(cell).map_or(0, |square| square.probes);
+    let missing = baseline.summary.tally.matrix.iter().filter(|(cell, square)| {
+        (same_cases || square.cases as f64 * ratio >= ENOUGH_CASES as f64)
+            && (asked(*cell) as f64) * 100.0 < square.probes as f64 * ratio * kept
+    });
+    missing.map(|(cell, _)| cell).collect()
 }
 
 fn speed(run: &Compared, baseline: &Compared, tolerance: Tolerance) -> Option<Difference> {
@@ -195,6 +217,9 @@ fn speed(run: &Compared, baseline: &Compared, tolerance: Tolerance) -> Option<Di
         }
         (Some(_), Some(_)) => {}
         _ => return not_compared("the records do not tell on which machine it ran".to_owned()),
+    }
+    if [run, baseline].iter().any(|compared| compared.seconds() < Some(LONG_ENOUGH)) {
+        return not_compared(format!("a run took less than {LONG_ENOUGH} s"));
     }
     if run.extent() != baseline.extent() {
         return not_compared("its cases are of another kind than the baseline's".to_owned());

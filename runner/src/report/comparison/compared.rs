@@ -50,12 +50,12 @@ impl Compared {
 
     pub(super) fn figures(&self) -> Figures {
         let tally = &self.summary.tally;
-        let ending = self.summary.ending.as_ref();
         Figures {
             cases: tally.cases,
             probes: tally.probes,
-            probes_per_second: ending
-                .map(|ending| (tally.probes as f64 / ending.seconds.max(0.001)).round()),
+            probes_per_second: self
+                .seconds()
+                .map(|seconds| (tally.probes as f64 / seconds.max(0.001)).round()),
             verdicts: tally.verdicts,
         }
     }
@@ -75,13 +75,17 @@ impl Compared {
         self.summary.ending.as_ref().map_or(&NONE, |ending| &ending.profile)
     }
 
-    /// Whether a clock could end it.
-    pub(super) fn is_timed(&self) -> bool {
+    /// How long it took; `None` where it did not end.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        self.summary.ending.as_ref().map(|ending| ending.seconds)
+    }
+
+    /// Whether its time was over before its cases were, as far as can be told.
+    pub(super) fn clock_ended(&self) -> bool {
         let suite = &self.header.suite;
-        let file = Path::new(&suite.name);
-        // What can't be read by this version is taken for the kind of which less is said.
-        let read = Suite::from_text(&suite.text, file).map(|suite| suite.seconds);
-        suite.overrides.seconds.is_some() || !matches!(read, Ok(None))
+        let in_text = || Suite::from_text(&suite.text, Path::new(&suite.name)).ok()?.seconds;
+        let limit = suite.overrides.seconds.or_else(in_text);
+        limit.is_some_and(|limit| self.seconds().is_none_or(|took| took >= limit as f64))
     }
 
     /// What decides how many cases and probes there are, but the clock.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::verdict::Verdict;
+use crate::verdict::{Cell, Verdict};
 
 /// One thing that is not as it was.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -36,6 +36,11 @@ pub enum Difference {
         was: f64,
         /// Probes a case of the run.
         is: f64,
+    },
+    /// Probes of whole cells are missing.
+    FewerInCells {
+        /// Which.
+        cells: Vec<Cell>,
     },
     /// Fewer probes a second, by more than is tolerated.
     Slower {
@@ -111,6 +116,7 @@ impl Difference {
             | Self::DidNotEnd
             | Self::FewerCases { .. }
             | Self::FewerProbes { .. }
+            | Self::FewerInCells { .. }
             | Self::Slower { .. }
             | Self::Choice { .. } => true,
             Self::FindingGone { .. }

@@ -67,6 +67,10 @@ impl fmt::Display for Difference {
             Self::FewerProbes { was, is } => {
                 write!(f, "no longer asked: {is} probes a case, and not {was}")
             }
+            Self::FewerInCells { cells } => {
+                let cells: Vec<String> = cells.iter().map(ToString::to_string).collect();
+                write!(f, "no longer asked: probes of {}", cells.join(", "))
+            }
             Self::Slower { was, is, percent } => {
                 let [was, is] = [was, is].map(|rate| grouped(*rate as u64));
                 write!(f, "slower by {percent} %: {is} probes a second, and not {was}")
