@@ -1,8 +1,12 @@
 //! What became of a probe, and what is said about it.
 
+mod cell;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use cell::{Cell, CellError};
 
 /// The judgement of one probe, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -132,6 +136,9 @@ pub struct Finding {
 pub struct CaseRecord {
     /// Number of the case in the campaign.
     pub index: u64,
+    /// Where it stands in the matrix of verdicts; absent for a case that was not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Cell>,
     /// Probes asked.
     pub probes: u64,
     /// Their verdicts.

@@ -3,7 +3,7 @@
 use case::Case;
 
 use super::verdicts::Judged;
-use crate::verdict::{CaseRecord, NotAsked};
+use crate::verdict::{CaseRecord, Cell, NotAsked};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ pub struct OpenCase {
 impl OpenCase {
     /// A case of which nothing is known, in one part.
     pub fn new(index: u64, case: Case) -> Self {
-        Self { case, record: CaseRecord { index, ..CaseRecord::default() }, parts: 1 }
+        let cell = Cell::of(case.as_ref());
+        Self { case, record: CaseRecord { index, cell, ..CaseRecord::default() }, parts: 1 }
     }
 
     /// Adds the judgement of a part.

@@ -19,7 +19,7 @@ use crate::known::{Known, Rules};
 use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
-use crate::report::{Ending, Header, ReportError, RunFolder, RunId, RunWriter};
+use crate::report::{Ending, Header, Host, ReportError, RunFolder, RunId, RunWriter};
 use crate::suite::granule::GranuleName;
 use crate::suite::machine::Machine;
 use crate::suite::space::Probes;
@@ -159,6 +159,7 @@ impl Run {
         let folder = writer.folder().to_owned();
         let summary = writer.finish(Ending {
             seconds: totals.elapsed.as_secs_f64(),
+            host: Some(Host::this()),
             boots: totals.boots,
             profile: totals.profile,
             known: totals.known,

@@ -10,7 +10,10 @@
 //!
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts.
 
+pub mod comparison;
 pub mod header;
+pub mod host;
+pub mod matrix;
 pub mod reader;
 pub mod run_id;
 pub mod summary;
@@ -21,6 +24,8 @@ pub mod writer;
 use std::path::PathBuf;
 
 pub use header::{Header, SuiteHeader};
+pub use host::Host;
+pub use matrix::{Matrix, Square};
 pub use reader::Run;
 pub use run_id::RunId;
 pub use summary::{Ending, Summary};
@@ -28,7 +33,7 @@ pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 
 /// The version of the files of a run. A reader takes its own version only.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The names of the files of a run, in its folder.
 mod files {

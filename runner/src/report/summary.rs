@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, RunId, Tally, VERSION};
+use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
 use crate::known::Shown;
 use crate::verdict::{Counts, NotAsked};
@@ -35,6 +35,9 @@ pub struct Summary {
 pub struct Ending {
     /// Seconds from the first case on.
     pub seconds: f64,
+    /// The machine that they were measured on, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
     /// How often the target was started.
     pub boots: u64,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Matrix;
 use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
 
 /// Sums over the records of a run, and its findings by kind.
@@ -22,6 +23,8 @@ pub struct Tally {
     pub not_asked: NotAsked,
     /// Findings.
     pub findings: u64,
+    /// The same by granule and IPA size.
+    pub matrix: Matrix,
     /// Findings by signature.
     pub groups: BTreeMap<String, Group>,
 }
@@ -55,6 +58,7 @@ impl Tally {
             *self.known.entry(name.clone()).or_default() += count;
         }
         self.findings += record.findings.len() as u64;
+        self.matrix.add(record);
         for finding in &record.findings {
             let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
                 count: 0,
