@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
+use crate::redraw::RedrawError;
 use crate::report::ReportError;
 use crate::suite::SuiteError;
 use crate::suite::case_file::CaseFileError;
@@ -116,6 +117,19 @@ impl From<TargetError> for Failure {
             }
             error @ TargetError::Description(_) => Self::new(Exit::Usage, error),
             error => Self::new(Exit::Target, error),
+        }
+    }
+}
+
+impl From<RedrawError> for Failure {
+    fn from(error: RedrawError) -> Self {
+        match error {
+            RedrawError::Suite(error) => error.into(),
+            error @ RedrawError::Generators { .. } => {
+                Self::new(Exit::Usage, error).help("replay a file of its repro folder")
+            }
+            error @ RedrawError::MemoryMap { .. } => Self::new(Exit::Results, error),
+            error => Self::new(Exit::Usage, error),
         }
     }
 }
