@@ -137,6 +137,7 @@ impl From<RedrawError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let help = match &error {
+            ReportError::Page(_) => return Self::new(Exit::Bug, error),
             ReportError::Write { source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "the disk is full: free some room, or take another with --results FOLDER"

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark, save};
+use crate::report::html::html;
 use crate::report::junit::junit;
 use crate::report::tap::tap;
 use crate::report::terminal::Table;
@@ -44,6 +45,8 @@ enum Format {
     Junit,
     /// TAP, the Test Anything Protocol, version 14.
     Tap,
+    /// A page for a browser, in one file.
+    Html,
 }
 
 impl Report {
@@ -88,6 +91,7 @@ impl Format {
             Self::Json => runs.iter().map(|(_, summary)| summary.json_line() + "\n").collect(),
             Self::Junit => junit(&checklists()?),
             Self::Tap => tap(&checklists()?),
+            Self::Html => html(runs)?,
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod checklist;
 pub mod comparison;
 pub mod header;
 pub mod host;
+pub mod html;
 pub mod junit;
 mod legal;
 pub mod matrix;
@@ -90,4 +91,7 @@ pub enum ReportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The page can't be written.
+    #[error("the page can't be written")]
+    Page(#[source] askama::Error),
 }
