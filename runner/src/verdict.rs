@@ -91,19 +91,25 @@ impl Counts {
 
     /// How many probes were judged.
     pub fn total(&self) -> u64 {
-        Verdict::ALL.into_iter().map(|verdict| self.of(verdict)).sum()
+        self.sum(|_| true)
     }
 
     /// How many of them somebody has to look at.
     pub fn findings(&self) -> u64 {
-        let findings = Verdict::ALL.into_iter().filter(|verdict| verdict.is_finding());
-        findings.map(|verdict| self.of(verdict)).sum()
+        self.sum(Verdict::is_finding)
+    }
+
+    /// Counts come from disk, too: the sum ends at the largest number.
+    fn sum(&self, counts: impl Fn(Verdict) -> bool) -> u64 {
+        let counted = Verdict::ALL.into_iter().filter(|verdict| counts(*verdict));
+        counted.fold(0, |sum, verdict| sum.saturating_add(self.of(verdict)))
     }
 
     /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Self) {
         for verdict in Verdict::ALL {
-            *self.slot(verdict) += other.of(verdict);
+            let slot = self.slot(verdict);
+            *slot = slot.saturating_add(other.of(verdict));
         }
     }
 }
