@@ -192,6 +192,10 @@ fn mailbox() -> Vec<Seed> {
     seeds.push(("wild-counter", [&ready[..], &[TAKE], &counter.concat()].concat()));
     let head = [&[TAMPER, 0, 8][..], &[0x55; 8], &[TAKE]];
     seeds.push(("wild-head", [&ready[..], &[TAKE], &ready, &head.concat()].concat()));
+    // A body that is a word larger than a slot has room for.
+    let large = (link::MAX_MESSAGE as u64 - 8) << 32 | Kind::Observations as u64;
+    let head = [&[TAMPER, 0, 0x18][..], &large.to_le_bytes(), &[TAKE]];
+    seeds.push(("large-head", [&ready[..], &[TAKE], &ready, &head.concat()].concat()));
     named(seeds)
 }
 
