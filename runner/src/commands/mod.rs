@@ -10,6 +10,5 @@ pub mod schema;
 pub mod suite;
 pub mod vectors;
 
-mod known_issues;
 mod lookup;
 mod target;
