@@ -78,11 +78,7 @@ impl Section {
     /// What is shown of `run`, whose summary is `summary`.
     pub fn new(id: usize, run: &Run, summary: &Summary) -> Result<Self, ReportError> {
         let (header, tally) = (&run.header, &summary.tally);
-        let mark = match (summary.exit(), tally.known.is_empty()) {
-            (Exit::Conforms, true) => Mark::of(Verdict::Conforms),
-            (Exit::Conforms, false) => Mark::of(Verdict::Known),
-            _ => Mark::of(Verdict::Mismatch),
-        };
+        let (mark, ending) = ending(summary);
         let verdicts = Verdict::ALL.into_iter().filter_map(|verdict| {
             let count = tally.verdicts.of(verdict);
             let shown = count > 0 || verdict == Verdict::Conforms;
@@ -93,10 +89,7 @@ impl Section {
             id,
             suite: header.suite.name.clone(),
             target: header.machine.target.clone(),
-            ending: match (&summary.ending, summary.exit()) {
-                (None, _) => "interrupted",
-                (Some(_), exit) => exit.meaning(),
-            },
+            ending,
             mark,
             facts: facts(header, run, summary),
             verdicts: verdicts.collect(),
@@ -113,10 +106,23 @@ impl Section {
     }
 }
 
+/// What stands for the whole run, and how it ended, in words.
+fn ending(summary: &Summary) -> (Mark, &'static str) {
+    let exit = summary.exit();
+    match (exit, &summary.ending) {
+        (Exit::Conforms, None) => (Mark::INTERRUPTED, "interrupted; all conform until then"),
+        (Exit::Conforms, Some(_)) if !summary.tally.known.is_empty() => {
+            (Mark::of(Verdict::Known), "all conform but for known issues")
+        }
+        (Exit::Conforms, Some(_)) => (Mark::of(Verdict::Conforms), exit.meaning()),
+        (_, None) => (Mark::of(Verdict::Mismatch), "interrupted; there are findings"),
+        (_, Some(_)) => (Mark::of(Verdict::Mismatch), exit.meaning()),
+    }
+}
+
 fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, String)> {
     let tally = &summary.tally;
-    let mut facts =
-        vec![("Suite", header.suite.name.clone()), ("Target", header.machine.target.clone())];
+    let mut facts = Vec::new();
     let mut add = |subject, answer| facts.push((subject, answer));
     if let Some(emulator) = &header.machine.emulator {
         add("Emulator", emulator.clone());
@@ -155,8 +161,8 @@ fn known(summary: &Summary) -> Vec<Issue> {
         Issue {
             name: name.clone(),
             reference: shown.map_or_else(String::new, |shown| shown.reference.clone()),
-            cases: shown.map(|shown| grouped(shown.cases)),
-            probes: grouped(summary.tally.known.get(name).copied().unwrap_or_default()),
+            cases: shown.map(|shown| plural(shown.cases, "case")),
+            probes: plural(summary.tally.known.get(name).copied().unwrap_or_default(), "probe"),
         }
     };
     names.into_iter().map(issue).collect()
