@@ -4,7 +4,7 @@ use case::Case;
 
 use super::verdicts::Judged;
 use crate::judge::learned::Learned;
-use crate::verdict::{CaseRecord, NotAsked};
+use crate::verdict::{CaseRecord, Cell, NotAsked};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -22,7 +22,9 @@ pub struct OpenCase {
 impl OpenCase {
     /// A case of which nothing is known, in one part, on a target of which `learned` is known.
     pub fn new(index: u64, case: Case, learned: Learned) -> Self {
-        Self { case, learned, record: CaseRecord { index, ..CaseRecord::default() }, parts: 1 }
+        let cell = Cell::of(case.as_ref());
+        let record = CaseRecord { index, cell, ..CaseRecord::default() };
+        Self { case, learned, record, parts: 1 }
     }
 
     /// What is kept of it.

@@ -20,7 +20,8 @@ use crate::known::{Known, Rules};
 use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
-use crate::report::{Ending, Header, ReportError, RunFolder, RunId, RunWriter};
+use crate::report::{Ending, Header, Host, ReportError, RunFolder, RunId, RunWriter};
+use crate::suite::granule::GranuleName;
 use crate::suite::machine::Machine;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite};
@@ -48,6 +49,9 @@ pub struct Run {
     /// Give each case that is drawn so many probes.
     #[arg(long, value_name = "NUMBER", value_parser = probes)]
     probes: Option<Probes>,
+    /// Draw this granule alone. Cases that are spelled out, and legality points, stay as they are.
+    #[arg(long, value_name = "GRANULE")]
+    granule: Option<GranuleName>,
     /// Run so many machines at once. Default: one for each core, less one.
     #[arg(short, long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
@@ -83,6 +87,7 @@ impl Run {
             cases: self.cases.map(NonZeroU64::get),
             seconds: self.seconds.map(NonZeroU64::get),
             probes: self.probes,
+            granule: self.granule,
         };
         // All suites are read before the first is run.
         let mut suites = Vec::new();
@@ -176,6 +181,7 @@ impl Run {
         let folder = writer.folder().to_owned();
         let summary = writer.finish(Ending {
             seconds: totals.elapsed.as_secs_f64(),
+            host: Some(Host::this()),
             workers: totals.workers,
             boots: totals.boots,
             profile: totals.profile,

@@ -5,22 +5,35 @@
 //!    header.json      what was asked of whom, and by which versions of what
 //!    records.jsonl    one case a line, in the order of the plan
 //!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
+//!    pace.jsonl       how it went on, one line a second
 //!    summary.json     written at the end
 //! ```
 //!
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts.
 
+pub mod checklist;
+pub mod comparison;
 pub mod header;
+pub mod host;
+pub mod html;
+pub mod junit;
+mod legal;
+pub mod matrix;
+pub mod pace;
 pub mod reader;
 pub mod run_id;
 pub mod summary;
 pub mod tally;
+pub mod tap;
 pub mod terminal;
 pub mod writer;
 
 use std::path::PathBuf;
 
+pub use checklist::Checklist;
 pub use header::{Header, SuiteHeader};
+pub use host::Host;
+pub use matrix::{Matrix, Square};
 pub use reader::Run;
 pub use run_id::RunId;
 pub use summary::{Ending, Summary};
@@ -36,6 +49,7 @@ mod files {
     pub const RECORDS: &str = "records.jsonl";
     pub const SUMMARY: &str = "summary.json";
     pub const REPRODUCERS: &str = "repro";
+    pub const PACE: &str = "pace.jsonl";
 }
 
 /// A run that can't be written or read.
@@ -77,4 +91,7 @@ pub enum ReportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The page can't be written.
+    #[error("the page can't be written")]
+    Page(#[source] askama::Error),
 }
