@@ -170,7 +170,9 @@ fn known(summary: &Summary) -> Vec<Issue> {
 
 /// Reasons, those that differ in what is in brackets at the end taken together.
 fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
-    let mut reasons: BTreeMap<&str, (u64, Vec<(String, String)>)> = BTreeMap::new();
+    /// The sum, and the kinds with their counts.
+    type Kinds = (u64, Vec<(String, String)>);
+    let mut reasons: BTreeMap<&str, Kinds> = BTreeMap::new();
     for (reason, count) in not_asked {
         let split = reason.strip_suffix(')').and_then(|reason| reason.split_once(" ("));
         let (why, kind) = split.map_or((&**reason, None), |(why, kind)| (why, Some(kind)));
@@ -178,7 +180,7 @@ fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
         *sum += count;
         kinds.extend(kind.map(|kind| (kind.to_owned(), grouped(*count))));
     }
-    let reason = |(why, (sum, kinds)): (&str, (u64, Vec<(String, String)>))| Reason {
+    let reason = |(why, (sum, kinds)): (&str, Kinds)| Reason {
         why: why.to_owned(),
         count: grouped(sum),
         kinds,
