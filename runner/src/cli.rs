@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{explain, payload, replay, report, run, schema, suite, vectors};
+use crate::commands::{compare, explain, payload, replay, report, run, schema, suite, vectors};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -24,6 +24,7 @@ enum Command {
     Run(run::Run),
     Replay(replay::Replay),
     Report(report::Report),
+    Compare(compare::Compare),
     Suite(suite::Suite),
     Vectors(vectors::Vectors),
     Explain(explain::Explain),
@@ -45,6 +46,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Suite(command) => command.run(),
         Command::Vectors(command) => command.run(),
         Command::Explain(command) => command.run(),

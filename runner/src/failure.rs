@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
+use crate::redraw::RedrawError;
 use crate::report::ReportError;
 use crate::suite::SuiteError;
 use crate::suite::case_file::CaseFileError;
@@ -120,9 +121,23 @@ impl From<TargetError> for Failure {
     }
 }
 
+impl From<RedrawError> for Failure {
+    fn from(error: RedrawError) -> Self {
+        match error {
+            RedrawError::Suite(error) => error.into(),
+            error @ RedrawError::Generators { .. } => {
+                Self::new(Exit::Usage, error).help("replay a file of its repro folder")
+            }
+            error @ RedrawError::MemoryMap { .. } => Self::new(Exit::Results, error),
+            error => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let help = match &error {
+            ReportError::Page(_) => return Self::new(Exit::Bug, error),
             ReportError::Write { source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "the disk is full: free some room, or take another with --results FOLDER"

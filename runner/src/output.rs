@@ -1,7 +1,9 @@
 //! What commands print.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -13,6 +15,14 @@ pub fn print(text: impl Display) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(not_printed(error)),
         _ => Ok(()),
     }
+}
+
+/// Writes `text` to `file`, in place of what was there.
+pub fn save(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text).map_err(|error| {
+        let told = format!("{} can't be written: {error}", file.display());
+        Failure::new(Exit::Results, told).help("name another file with --output")
+    })
 }
 
 /// Prints a remark on standard error, where it may get lost.

@@ -4,13 +4,11 @@ use std::fmt::Write as _;
 
 use case::Case;
 use case::memory::MemoryMap;
-use golden::explain::Explain;
-use golden::{At, El, Machine, Profile, Va, at};
 use link::hello::{Hello, IdRegisters};
 use tables::BuildError;
 
 use crate::campaign::{
-    self, Bench, Campaign, CampaignError, Dossier, RecordError, Recorder, Tables, Totals,
+    self, Bench, Campaign, CampaignError, Dossier, RecordError, Recorder, Totals,
 };
 use crate::judge::expectation::instruction;
 use crate::judge::learned::Learned;
@@ -22,6 +20,7 @@ use crate::simulation::Simulation;
 use crate::suite::generator::{ExplicitCase, Generator};
 use crate::target::Target;
 use crate::verdict::{CaseRecord, Finding};
+use crate::walk;
 
 /// Walks are shown for every probe of a case that has no more than so many, and for findings.
 const SHOW_ALL: usize = 8;
@@ -45,14 +44,10 @@ pub fn replay(
     learned: Learned,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
-    let campaign = Campaign {
-        generators: vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])],
-        seed: 0,
-        cases: None,
-        time: None,
-        // Told in full, known or not.
-        dossier: Dossier { learned: learned.clone(), known: Known::default() },
-    };
+    let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
+    // Told in full, known or not.
+    let dossier = Dossier { learned: learned.clone(), known: Known::default() };
+    let campaign = Campaign::new(generators, 0, dossier);
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
@@ -79,7 +74,9 @@ impl Recorder for Witness {
         Ok(())
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// What the reference walker does with each probe of `case`, and what `record` says of it.
@@ -92,8 +89,7 @@ fn story(
 ) -> Result<String, BuildError> {
     let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
     bench.with_tables(case, map, |tables| {
-        let mut text = String::new();
-        setup(&mut text, case, tables);
+        let mut text = walk::setup(case, tables);
         for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
             tell(&mut text, finding);
         }
@@ -106,7 +102,7 @@ fn story(
             if all || !findings.is_empty() {
                 let _ = writeln!(text, "\nprobe {number}: {}", words::question(probe));
                 if let Some(at) = probe.operation().and_then(instruction) {
-                    text += &walk(tables, at, probe.address, learned.profile());
+                    text += &walk::of(tables, at, probe.address, learned.profile());
                 }
                 for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
                     let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
@@ -135,45 +131,10 @@ fn story(
     })
 }
 
-fn setup(text: &mut String, case: &Case, tables: &Tables<'_>) {
-    let case = case.as_ref();
-    let registers = &tables.registers;
-    let _ = writeln!(
-        text,
-        "registers: HCR_EL2 {:#x}, VTCR_EL2 {:#x}, VTTBR_EL2 {:#x}",
-        registers.hcr_el2, registers.vtcr_el2, registers.vttbr_el2
-    );
-    let _ = writeln!(
-        text,
-        "tables:    root at {:#x}, {} mappings, {} edits",
-        tables.built.root,
-        case.mappings.len(),
-        case.edits.len()
-    );
-}
-
 fn tell(text: &mut String, finding: &Finding) {
     let _ = writeln!(text, "\n{}: {}", finding.question, finding.signature);
     for expectation in &finding.expectation {
         let _ = writeln!(text, "  expected: {expectation}");
     }
     let _ = writeln!(text, "  observed: {}", finding.observation);
-}
-
-/// The walk, step by step, with what is settled of the target and the pseudocode's own answers to
-/// what is not.
-fn walk(tables: &Tables<'_>, instruction: At, address: u64, profile: &Profile) -> String {
-    let machine = Machine {
-        implementation: tables.pe(),
-        registers: &tables.registers,
-        memory: &*tables.memory,
-    };
-    let mut explain = Explain::new(String::new());
-    let (choices, va) = (&mut profile.clone(), Va(address));
-    match at(machine, instruction, El::El2, false, va, choices, &mut explain) {
-        Ok(outcome) => explain.at_result(&outcome.result),
-        Err(reason) => return format!("  {reason}\n"),
-    }
-    let lines = explain.finish().unwrap_or_default();
-    lines.lines().fold(String::new(), |text, line| text + "  " + line + "\n")
 }

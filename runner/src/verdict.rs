@@ -1,8 +1,12 @@
 //! What became of a probe, and what is said about it.
 
+mod cell;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use cell::{Cell, CellError};
 
 /// The judgement of one probe, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -87,19 +91,25 @@ impl Counts {
 
     /// How many probes were judged.
     pub fn total(&self) -> u64 {
-        Verdict::ALL.into_iter().map(|verdict| self.of(verdict)).sum()
+        self.sum(|_| true)
     }
 
     /// How many of them somebody has to look at.
     pub fn findings(&self) -> u64 {
-        let findings = Verdict::ALL.into_iter().filter(|verdict| verdict.is_finding());
-        findings.map(|verdict| self.of(verdict)).sum()
+        self.sum(Verdict::is_finding)
+    }
+
+    /// Counts come from disk, too: the sum ends at the largest number.
+    fn sum(&self, counts: impl Fn(Verdict) -> bool) -> u64 {
+        let counted = Verdict::ALL.into_iter().filter(|verdict| counts(*verdict));
+        counted.fold(0, |sum, verdict| sum.saturating_add(self.of(verdict)))
     }
 
     /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Self) {
         for verdict in Verdict::ALL {
-            *self.slot(verdict) += other.of(verdict);
+            let slot = self.slot(verdict);
+            *slot = slot.saturating_add(other.of(verdict));
         }
     }
 }
@@ -132,6 +142,9 @@ pub struct Finding {
 pub struct CaseRecord {
     /// Number of the case in the campaign.
     pub index: u64,
+    /// Where it stands in the matrix of verdicts; absent for a case that was not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Cell>,
     /// Probes asked.
     pub probes: u64,
     /// Their verdicts.
@@ -142,6 +155,10 @@ pub struct CaseRecord {
     /// Probes whose answer is a known issue, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, u64>,
+    /// IMPLEMENTATION DEFINED choices of which this case told more than those before it: name and
+    /// answer, or the answers that are possible, with ` or ` between them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled: BTreeMap<String, String>,
     /// Digest of the tables and of all observations.
     pub digest: u64,
     /// What somebody has to look at.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use case::abilities::{Abilities, Ids};
 use case::draw::{Space, random};
+use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
 use runner::report::terminal::Table;
@@ -14,7 +15,7 @@ use runner::report::{Ending, Header, ReportError, Run, RunFolder, RunId, RunWrit
 use runner::suite::case_file::CaseFile;
 use runner::suite::machine::Machine;
 use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use runner::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
 
 /// A results folder of its own for each test.
 struct Results(PathBuf);
@@ -61,9 +62,11 @@ fn conforming(index: u64) -> CaseRecord {
     let verdicts = Counts { conforms: 64, ..Counts::default() };
     CaseRecord {
         index,
+        cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),
         probes: 64,
         verdicts,
         known: BTreeMap::new(),
+        settled: BTreeMap::new(),
         not_asked: NotAsked::new(),
         digest: 5,
         findings: vec![],
@@ -104,7 +107,7 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     let record = with_finding(2004, Verdict::Aborted, "at_s12e1w: the target died");
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
-    let ending = Ending { seconds: 2.5, boots: 2, ..Ending::default() };
+    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
     (folder, writer.finish(ending).unwrap())
 }
 
@@ -184,7 +187,7 @@ fn a_record_that_is_damaged_in_the_middle_is_refused() {
 fn a_run_of_another_version_is_refused() {
     let (folder, _) = a_run(&Results::new("version"));
     for (format, refused) in
-        [("\"format\": 1,", false), ("\"format\": 2,", true), ("\"format\": 0,", true)]
+        [("\"format\": 2,", false), ("\"format\": 3,", true), ("\"format\": 0,", true)]
     {
         let header = folder.join("header.json");
         let text = fs::read_to_string(&header).unwrap();

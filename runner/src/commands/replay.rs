@@ -9,10 +9,9 @@ use super::target::HowToRun;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
-use crate::plan::Plan;
+use crate::redraw::redraw;
 use crate::replay::replay;
 use crate::report;
-use crate::suite::Suite;
 use crate::suite::case_file::CaseFile;
 use crate::suite::machine::Machine;
 use crate::target::{Identity, Target};
@@ -95,36 +94,9 @@ impl Replay {
     fn draw(&self, run: &Path, index: u64) -> Result<Found, Failure> {
         let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
         let header = report::Run::open(&folder)?.header;
-        if header.generators != case::draw::VERSION {
-            let error = format!(
-                "the cases of {} were drawn by version {} of the generators, and here is version {}",
-                header.run,
-                header.generators,
-                case::draw::VERSION
-            );
-            return Err(Failure::new(Exit::Usage, error).help("replay a file of its repro folder"));
-        }
-        let mut suite = Suite::from_text(&header.suite.text, &folder.join("header.json"))?;
-        suite.apply(&header.suite.overrides);
-        let map = header.machine.memory_map().ok_or_else(|| {
-            Failure::new(Exit::Results, format!("the memory map of {} makes no sense", header.run))
-        })?;
-        let abilities = header.machine.abilities();
-        let plan = Plan::new(suite.generators, abilities, map, header.seed);
-        match plan.case(index) {
-            Some(Ok(case)) => {
-                let what = case_of(index, &header.suite.name, header.seed);
-                Ok(Found { what, case, machine: Some(header.machine) })
-            }
-            Some(Err(reason)) => {
-                let error = format!("case {index} was not asked: {}", reason.reason());
-                Err(Failure::new(Exit::Usage, error))
-            }
-            None => {
-                let error = format!("{} has no case {index}: it has {}", header.run, plan.count());
-                Err(Failure::new(Exit::Usage, error))
-            }
-        }
+        let case = redraw(&header, index, &folder)?;
+        let what = case_of(index, &header.suite.name, header.seed);
+        Ok(Found { what, case, machine: Some(header.machine) })
     }
 }
 

@@ -1,42 +1,97 @@
-//! `hypwalk report`: what a run came to.
+//! `hypwalk report`: what runs came to.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{print, remark};
-use crate::report::Run;
+use crate::output::{print, remark, save};
+use crate::report::html::html;
+use crate::report::junit::junit;
+use crate::report::tap::tap;
 use crate::report::terminal::Table;
+use crate::report::{Checklist, ReportError, Run, Summary};
 
-/// Show what a run came to, also of one that was interrupted.
+/// Show what runs came to, also those that were interrupted.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The run: its folder, or its id in the results folder.
-    run: PathBuf,
+    /// The runs: their folders, or their ids in the results folder.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
     /// The folder of all runs.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
-    /// Print one line of JSON instead of a table.
-    #[arg(long)]
+    /// What is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write one line of JSON a run: --format json.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// The file to write, in place of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A form of report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum Format {
+    /// A table, for a terminal.
+    #[default]
+    Table,
+    /// One line of JSON a run.
+    Json,
+    /// JUnit XML, for Jenkins, GitLab and GitHub.
+    Junit,
+    /// TAP, the Test Anything Protocol, version 14.
+    Tap,
+    /// A page for a browser, in one file.
+    Html,
 }
 
 impl Report {
-    /// Does it. The exit code is that of the run.
+    /// Does it. The exit code is the worst of the runs'.
     pub fn run(self) -> Result<Exit, Failure> {
-        let folder = if self.run.is_dir() { self.run } else { self.results.join(self.run) };
-        let run = Run::open(&folder)?;
-        let (summary, torn) = run.summary()?;
-        if let Some(bytes) = torn {
-            remark(format_args!("note: the last record is torn: {bytes} bytes of it are left out"));
+        let mut worst = Exit::Conforms;
+        let mut runs = Vec::new();
+        for name in &self.runs {
+            let folder = if name.is_dir() { name.clone() } else { self.results.join(name) };
+            let run = Run::open(&folder)?;
+            let (summary, torn) = run.summary()?;
+            if let Some(bytes) = torn {
+                remark(format_args!(
+                    "note: the last record is torn: {bytes} bytes of it are left out"
+                ));
+            }
+            worst = worst.max(summary.exit());
+            runs.push((run, summary));
         }
-        if self.json {
-            print(format_args!("{}\n", summary.json_line()))?;
-        } else {
-            print(Table { summary: &summary, folder: &folder })?;
+        let format = if self.json { Format::Json } else { self.format };
+        let text = format.write(&runs)?;
+        match &self.output {
+            Some(file) => save(file, &text)?,
+            None => print(text)?,
         }
-        Ok(summary.exit())
+        Ok(worst)
+    }
+}
+
+impl Format {
+    fn write(self, runs: &[(Run, Summary)]) -> Result<String, ReportError> {
+        let checklists = || -> Result<Vec<Checklist>, ReportError> {
+            runs.iter().map(|(run, summary)| Checklist::new(run, summary.clone())).collect()
+        };
+        Ok(match self {
+            Self::Table => {
+                let table = |(run, summary): &(Run, Summary)| {
+                    Table { summary, folder: run.folder() }.to_string()
+                };
+                runs.iter().map(table).collect::<Vec<_>>().join("\n")
+            }
+            Self::Json => runs.iter().map(|(_, summary)| summary.json_line() + "\n").collect(),
+            Self::Junit => junit(&checklists()?),
+            Self::Tap => tap(&checklists()?),
+            Self::Html => html(runs)?,
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! `hypwalk run`: suites on a target.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use case::Case;
@@ -19,11 +20,12 @@ use crate::known::{Known, Rules};
 use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
-use crate::report::{Ending, Header, ReportError, RunFolder, RunId, RunWriter};
+use crate::report::{Ending, Header, Host, ReportError, RunFolder, RunId, RunWriter};
+use crate::suite::granule::GranuleName;
 use crate::suite::machine::Machine;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite};
-use crate::target::{Identity, Target as _};
+use crate::target::{Identity, Target};
 use crate::verdict::CaseRecord;
 
 /// Run suites on a target, and judge every answer.
@@ -47,6 +49,12 @@ pub struct Run {
     /// Give each case that is drawn so many probes.
     #[arg(long, value_name = "NUMBER", value_parser = probes)]
     probes: Option<Probes>,
+    /// Draw this granule alone. Cases that are spelled out, and legality points, stay as they are.
+    #[arg(long, value_name = "GRANULE")]
+    granule: Option<GranuleName>,
+    /// Run so many machines at once. Default: one for each core, less one.
+    #[arg(short, long, value_name = "NUMBER")]
+    jobs: Option<NonZeroUsize>,
     /// End with one line of JSON for each suite.
     #[arg(long)]
     json: bool,
@@ -79,6 +87,7 @@ impl Run {
             cases: self.cases.map(NonZeroU64::get),
             seconds: self.seconds.map(NonZeroU64::get),
             probes: self.probes,
+            granule: self.granule,
         };
         // All suites are read before the first is run.
         let mut suites = Vec::new();
@@ -108,12 +117,12 @@ impl Run {
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &suite.name, &target.identity().name, salt as u16);
         let folder = RunFolder::create(&self.results, &id)?;
+        let dossier = Dossier { learned: learned.clone(), known: known.clone() };
         let campaign = Campaign {
-            generators: suite.generators.clone(),
-            seed,
             cases: suite.cases,
             time: suite.seconds.map(Duration::from_secs),
-            dossier: Dossier { learned: learned.clone(), known: known.clone() },
+            workers: self.workers(target)?,
+            ..Campaign::new(suite.generators.clone(), seed, dossier)
         };
         let identity = target.identity();
         let mut scribe =
@@ -138,6 +147,24 @@ impl Run {
         self.tell(totals)
     }
 
+    /// How many machines at once: as asked for, or one for each core but the one that the runner needs.
+    fn workers(&self, target: &dyn Target) -> Result<NonZeroUsize, Failure> {
+        let most = target.most_at_once();
+        match self.jobs {
+            Some(jobs) if jobs > most => {
+                let name = &target.identity().name;
+                let error = format!("there can't be {jobs} of {name} at once: it is {most}");
+                Err(Failure::new(Exit::Usage, error)
+                    .help(format!("leave -j out, or say -j {most}")))
+            }
+            Some(jobs) => Ok(jobs),
+            None => {
+                let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+                Ok(NonZeroUsize::new(cores - 1).map_or(NonZeroUsize::MIN, |jobs| jobs.min(most)))
+            }
+        }
+    }
+
     fn known_issues(&self, identity: &Identity) -> Result<Known, Failure> {
         if self.no_known_issues {
             return Ok(Known::default());
@@ -154,6 +181,8 @@ impl Run {
         let folder = writer.folder().to_owned();
         let summary = writer.finish(Ending {
             seconds: totals.elapsed.as_secs_f64(),
+            host: Some(Host::this()),
+            workers: totals.workers,
             boots: totals.boots,
             profile: totals.profile,
             known: totals.known,
@@ -208,7 +237,9 @@ impl Recorder for Scribe<'_> {
         }
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 impl From<CampaignError> for Failure {
@@ -219,8 +250,10 @@ impl From<CampaignError> for Failure {
                 Ok(error) => (*error).into(),
                 Err(error) => Self::new(Exit::Results, error),
             },
-            error @ CampaignError::KeepsDying(_) => Self::new(Exit::Target, error)
-                .help("see that the target runs the smoke suite, and what its emulator says"),
+            error @ (CampaignError::KeepsDying(_) | CampaignError::Changed) => {
+                Self::new(Exit::Target, error)
+                    .help("see that the target runs the smoke suite, and what its emulator says")
+            }
         }
     }
 }

@@ -43,6 +43,12 @@ pub fn observation(observation: &Observation<'_>) -> String {
     }
 }
 
+/// The value of `PAR_EL1` that `words` of an observation tell; `None` where it was something else.
+pub fn observed_par(words: &str) -> Option<u64> {
+    let (value, _) = words.strip_prefix("PAR_EL1 0x")?.split_once(':')?;
+    u64::from_str_radix(value, 16).ok()
+}
+
 fn exception_words(exception: &Exception) -> String {
     let Exception { esr, far, hpfar, elr, .. } = exception;
     format!(
@@ -173,6 +179,19 @@ mod tests {
             difference(0xa1b, 0xa1b),
             "stage 2 Permission fault, level 1, with descriptors changed as they may not be"
         );
+    }
+
+    #[test]
+    fn a_par_is_read_back_from_its_words() {
+        for value in [0, 1, 0xa1b, 0xff00_0004_5678_9b80, u64::MAX] {
+            let words = observation(&Observation::Par(value));
+            assert_eq!(observed_par(&words), Some(value));
+            let updated = words + "; descriptor [0x1000] is now 0x0000000000000003";
+            assert_eq!(observed_par(&updated), Some(value));
+        }
+        for words in ["", "an exception, ESR_EL2 0x1: x", "PAR_EL1 0x", "PAR_EL1 0xg: y"] {
+            assert_eq!(observed_par(words), None, "{words}");
+        }
     }
 
     #[test]

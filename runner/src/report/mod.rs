@@ -3,24 +3,37 @@
 //! ```text
 //!  results/20261121T100647Z-smoke-qemu-max-3f2a/
 //!    header.json      what was asked of whom, and by which versions of what
-//!    records.jsonl    one case a line, written as they come
+//!    records.jsonl    one case a line, in the order of the plan
 //!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
+//!    pace.jsonl       how it went on, one line a second
 //!    summary.json     written at the end
 //! ```
 //!
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts.
 
+pub mod checklist;
+pub mod comparison;
 pub mod header;
+pub mod host;
+pub mod html;
+pub mod junit;
+mod legal;
+pub mod matrix;
+pub mod pace;
 pub mod reader;
 pub mod run_id;
 pub mod summary;
 pub mod tally;
+pub mod tap;
 pub mod terminal;
 pub mod writer;
 
 use std::path::PathBuf;
 
+pub use checklist::Checklist;
 pub use header::{Header, SuiteHeader};
+pub use host::Host;
+pub use matrix::{Matrix, Square};
 pub use reader::Run;
 pub use run_id::RunId;
 pub use summary::{Ending, Summary};
@@ -28,7 +41,7 @@ pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 
 /// The version of the files of a run. A reader takes its own version only.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The names of the files of a run, in its folder.
 mod files {
@@ -36,6 +49,7 @@ mod files {
     pub const RECORDS: &str = "records.jsonl";
     pub const SUMMARY: &str = "summary.json";
     pub const REPRODUCERS: &str = "repro";
+    pub const PACE: &str = "pace.jsonl";
 }
 
 /// A run that can't be written or read.
@@ -77,4 +91,7 @@ pub enum ReportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The page can't be written.
+    #[error("the page can't be written")]
+    Page(#[source] askama::Error),
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Matrix;
 use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
 
 /// Sums over the records of a run, and its findings by kind.
@@ -22,6 +23,8 @@ pub struct Tally {
     pub not_asked: NotAsked,
     /// Findings.
     pub findings: u64,
+    /// The same by granule and IPA size.
+    pub matrix: Matrix,
     /// Findings by signature.
     pub groups: BTreeMap<String, Group>,
 }
@@ -43,18 +46,20 @@ pub struct Group {
 }
 
 impl Tally {
-    /// Counts a case.
+    /// Counts a case. Records come from disk, too: sums end at the largest number.
     pub fn add(&mut self, record: &CaseRecord) {
-        self.cases += 1;
-        self.probes += record.probes;
+        let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
+        add(&mut self.cases, 1);
+        add(&mut self.probes, record.probes);
         self.verdicts.merge(&record.verdicts);
         for (reason, count) in &record.not_asked {
-            *self.not_asked.entry(reason.clone()).or_default() += count;
+            add(self.not_asked.entry(reason.clone()).or_default(), *count);
         }
         for (name, count) in &record.known {
-            *self.known.entry(name.clone()).or_default() += count;
+            add(self.known.entry(name.clone()).or_default(), *count);
         }
-        self.findings += record.findings.len() as u64;
+        add(&mut self.findings, record.findings.len() as u64);
+        self.matrix.add(record);
         for finding in &record.findings {
             let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
                 count: 0,
@@ -66,5 +71,25 @@ impl Tally {
             group.count += 1;
             group.verdict = group.verdict.max(finding.verdict);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_absurd_records_end_at_the_largest_number() {
+        let mut record = CaseRecord { probes: u64::MAX, ..CaseRecord::default() };
+        record.verdicts = Counts { mismatch: u64::MAX, hung: u64::MAX, ..Counts::default() };
+        record.not_asked.insert("a reason".to_owned(), u64::MAX);
+        let mut tally = Tally::default();
+        tally.add(&record);
+        tally.add(&record);
+        assert_eq!(
+            (tally.cases, tally.probes, tally.not_asked["a reason"]),
+            (2, u64::MAX, u64::MAX)
+        );
+        assert_eq!((tally.verdicts.findings(), tally.verdicts.total()), (u64::MAX, u64::MAX));
     }
 }

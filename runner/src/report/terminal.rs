@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Group, Summary};
+use super::{Ending, Group, Summary};
 use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
@@ -61,7 +61,7 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
             }
         }
-        if let Some(restarts) = ending.as_ref().map(|ending| ending.boots.saturating_sub(1))
+        if let Some(restarts) = ending.as_ref().map(Ending::restarts)
             && restarts > 0
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
@@ -124,13 +124,13 @@ fn more(count: usize, shown: usize) -> Option<usize> {
 }
 
 /// `1 case`, `2 cases`.
-fn plural(count: u64, noun: &str) -> String {
+pub(super) fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(count))
 }
 
 /// Digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

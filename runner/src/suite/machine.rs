@@ -6,6 +6,7 @@ use case::CaseRef;
 use case::abilities::{Abilities, Ids};
 use case::edit::Change;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
+use golden::Implementation;
 use link::hello::IdRegisters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,13 +86,29 @@ impl Machine {
 
     /// What drawing wants to know of the PE. A register that is not known counts as 0.
     pub fn abilities(&self) -> Abilities {
-        let id = |name: &str| self.ids.get(name).map_or(0, |value| value.0);
         Abilities::new(&Ids {
-            id_aa64mmfr0_el1: id("ID_AA64MMFR0_EL1"),
-            id_aa64mmfr1_el1: id("ID_AA64MMFR1_EL1"),
-            id_aa64mmfr2_el1: id("ID_AA64MMFR2_EL1"),
-            id_aa64isar1_el1: id("ID_AA64ISAR1_EL1"),
+            id_aa64mmfr0_el1: self.id("ID_AA64MMFR0_EL1"),
+            id_aa64mmfr1_el1: self.id("ID_AA64MMFR1_EL1"),
+            id_aa64mmfr2_el1: self.id("ID_AA64MMFR2_EL1"),
+            id_aa64isar1_el1: self.id("ID_AA64ISAR1_EL1"),
         })
+    }
+
+    /// What the reference walker wants to know of the PE. A register that is not known counts as 0.
+    pub fn implementation(&self) -> Implementation {
+        Implementation::from_id_registers(&golden::IdRegisters {
+            id_aa64pfr0_el1: self.id("ID_AA64PFR0_EL1"),
+            id_aa64isar1_el1: self.id("ID_AA64ISAR1_EL1"),
+            id_aa64isar2_el1: self.id("ID_AA64ISAR2_EL1"),
+            id_aa64mmfr0_el1: self.id("ID_AA64MMFR0_EL1"),
+            id_aa64mmfr1_el1: self.id("ID_AA64MMFR1_EL1"),
+            id_aa64mmfr2_el1: self.id("ID_AA64MMFR2_EL1"),
+            id_aa64mmfr3_el1: self.id("ID_AA64MMFR3_EL1"),
+        })
+    }
+
+    fn id(&self, name: &str) -> u64 {
+        self.ids.get(name).map_or(0, |value| value.0)
     }
 
     /// What stands between `case`, which was drawn for this machine, and `other`: each arena that

@@ -9,6 +9,7 @@ pub mod bounded;
 pub mod case_file;
 pub mod fraction;
 pub mod generator;
+pub mod granule;
 pub mod hex;
 pub mod machine;
 pub mod name;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bounded::Bounded;
 use self::generator::{Generator, GeneratorFields, MANY};
+use self::granule::GranuleName;
 use self::name::Name;
 use self::seed::Seed;
 use self::space::Probes;
@@ -79,6 +81,9 @@ pub struct Overrides {
     pub seconds: Option<u64>,
     /// Probes of each case that is drawn.
     pub probes: Option<Probes>,
+    /// The only granule that is drawn.
+    #[serde(default)]
+    pub granule: Option<GranuleName>,
 }
 
 /// A suite that can't be used.
@@ -159,6 +164,11 @@ impl Suite {
                 space.probes = probes.get();
             }
         }
+        if let Some(granule) = overrides.granule {
+            self.generators.iter_mut().filter_map(Generator::space_mut).for_each(|space| {
+                granule.restrict(space);
+            });
+        }
     }
 }
 
@@ -208,6 +218,7 @@ mod tests {
             cases: Some(4000),
             seconds: Some(3),
             probes: Bounded::new(7),
+            granule: Some(GranuleName::K16),
         });
         assert_eq!((suite.seed, suite.seconds), (Seed::Fixed(9), Some(3)));
         assert_eq!(suite.cases, Some(4000));
@@ -217,5 +228,6 @@ mod tests {
             panic!("{:?}", suite.generators)
         };
         assert_eq!((space.probes, random.probes), (7, 7));
+        assert_eq!((space.granules, random.granules), ([0, 1, 0], [0, 1, 0]));
     }
 }

@@ -6,7 +6,8 @@
 //! | [`session`]     | what every target can do, and how one ends |
 //! | [`map`]         | which memory cases may use |
 //! | [`watchdog`]    | progress, and the lack of it |
-//! | `wire`: `mailbox`, `frames` | how messages travel |
+//! | [`wire`]: [`mailbox`], [`frames`] | how messages travel |
+//! | [`memory`]      | memory that the target writes at any moment |
 //! | `life`: `process` | what is behind a wire, and how it is ended |
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
@@ -14,19 +15,19 @@
 
 pub mod description;
 pub mod error;
+pub mod frames;
+pub mod mailbox;
 pub mod map;
+pub mod memory;
 pub mod qemu;
 pub mod scripted;
 pub mod session;
 pub mod watchdog;
+pub mod wire;
 
-mod frames;
 mod life;
 mod machine;
-mod mailbox;
-mod memory;
 mod process;
-mod wire;
 
 pub use description::Description;
 pub use error::TargetError;

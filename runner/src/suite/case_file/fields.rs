@@ -1,7 +1,7 @@
 //! The keys of a case in YAML, and the case that they make.
 
 use case::edit::{Change, Edit};
-use case::format::{AddressFormat, Format, Granule, RawFormat};
+use case::format::{AddressFormat, Format, RawFormat};
 use case::mapping::{Mapping, Stage2Attributes};
 use case::memory::Place;
 use case::probe::{Operation, Probe};
@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::suite::bounded::Bounded;
+use crate::suite::granule::GranuleName;
 use crate::suite::hex::Hex;
 
 /// One set-up of translation registers and tables, with its probes.
@@ -80,18 +81,6 @@ struct TableFields {
     /// Where tables lie: the root at the first place, table number n in slot n modulo their number.
     #[schemars(length(min = 1, max = MAX_SLOTS))]
     slots: Vec<PlaceFields>,
-}
-
-/// A page size.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[schemars(rename = "Granule")]
-enum GranuleName {
-    #[serde(rename = "4k")]
-    K4,
-    #[serde(rename = "16k")]
-    K16,
-    #[serde(rename = "64k")]
-    K64,
 }
 
 /// Where descriptors keep output address bits 51:48.
@@ -364,11 +353,7 @@ impl TryFrom<CaseFields> for Case {
 impl TableFields {
     fn format(&self) -> Format {
         Format {
-            granule: match self.granule {
-                GranuleName::K4 => Granule::K4,
-                GranuleName::K16 => Granule::K16,
-                GranuleName::K64 => Granule::K64,
-            },
+            granule: self.granule.into(),
             start_level: self.start_level.0,
             ia_bits: self.ia_bits.get() as u8,
             address: match self.address {

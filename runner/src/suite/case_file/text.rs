@@ -3,10 +3,12 @@
 use std::fmt;
 
 use case::edit::{Change, Edit};
-use case::format::{AddressFormat, Granule};
+use case::format::AddressFormat;
 use case::mapping::{Mapping, Stage2Attributes};
 use case::memory::Place;
 use case::{CaseRef, Flags};
+
+use crate::suite::granule::GranuleName;
 
 /// Writes `case` as YAML whose lines are indented by `indent` spaces.
 ///
@@ -30,7 +32,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
     writeln!(f, "{at}tables:")?;
     match case.header.format.decode() {
         Some(format) => {
-            writeln!(f, "{at}  granule: {}", granule(format.granule))?;
+            writeln!(f, "{at}  granule: {}", GranuleName::from(format.granule).name())?;
             writeln!(f, "{at}  start_level: {}", format.start_level)?;
             writeln!(f, "{at}  ia_bits: {}", format.ia_bits)?;
             writeln!(f, "{at}  address: {}", address(format.address))?;
@@ -48,14 +50,6 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
     let set = flags.iter().filter(|(_, bit)| case.flags().has(*bit));
     let set: Vec<&str> = set.map(|(name, _)| *name).collect();
     writeln!(f, "{at}flags: [{}]", set.join(", "))
-}
-
-const fn granule(granule: Granule) -> &'static str {
-    match granule {
-        Granule::K4 => "4k",
-        Granule::K16 => "16k",
-        Granule::K64 => "64k",
-    }
 }
 
 const fn address(format: AddressFormat) -> &'static str {

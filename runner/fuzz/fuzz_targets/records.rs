@@ -1,0 +1,6 @@
+//! Run with `scripts/fuzz records`, or `cargo +nightly fuzz run records` from the folder `runner`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    decoders::records::decode(data);
+});

@@ -1,0 +1,101 @@
+//! The bodies of messages, as the host reads what a wire brought.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use case::memory::ArenaKind;
+use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
+use link::message::{Head, Kind};
+use link::observations::{Audited, Exception, Observations, Report, Update};
+use runner::target::map::memory_map;
+use runner::target::{Death, Description, HowDied};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// The target that sends: any would do.
+static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
+    let text = include_str!("../../../suites/targets/qemu-max.yaml");
+    Description::from_text(text, Path::new("qemu-max.yaml")).expect("a target of this repository")
+});
+
+/// Reads a body by its kind; `body` is 8-byte aligned. Says whether it makes sense.
+pub fn read(head: &Head, body: &[u8]) -> bool {
+    assert_eq!(body.len(), head.bytes as usize, "a wire hands out what the head says");
+    assert_eq!(body.as_ptr().addr() % 8, 0, "a wire hands out aligned bodies");
+    match head.kind().expect("a wire hands out messages of a kind that exists") {
+        Kind::Hello => hello(body),
+        Kind::Configure => configure(body),
+        Kind::Ready => true,
+        Kind::Case => super::case::words(body),
+        Kind::Observations => observations(body),
+        Kind::Epitaph => epitaph(body),
+    }
+}
+
+fn hello(body: &[u8]) -> bool {
+    let Ok(hello) = Hello::read_from_bytes(body) else { return false };
+    let free = hello.free();
+    assert!(free.len() <= MAX_REGIONS);
+    let Ok(map) = memory_map(&DESCRIPTION, free) else { return false };
+    assert!(!map.arenas().is_empty());
+    for arena in map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Tables) {
+        let reported = free.iter().any(|region| {
+            arena.base >= region.base
+                && u128::from(arena.base) + u128::from(arena.size)
+                    <= u128::from(region.base) + u128::from(region.size)
+        });
+        let Description { start: runner::target::description::Start::Qemu(qemu), .. } =
+            &*DESCRIPTION;
+        let plugged = qemu.dimms.iter().any(|dimm| dimm.address.0 == arena.base);
+        assert!(reported || plugged, "{arena:x?} is nobody's to use");
+    }
+    assert_eq!(Configure::new(&map).map(), Some(map));
+    true
+}
+
+fn configure(body: &[u8]) -> bool {
+    let Ok(configure) = Configure::read_from_bytes(body) else { return false };
+    let Some(map) = configure.map() else { return false };
+    assert_eq!(Configure::new(&map).map(), Some(map));
+    true
+}
+
+fn observations(body: &[u8]) -> bool {
+    let read = Observations::from_bytes(body);
+    let Ok((report, _)) = Report::read_from_prefix(body) else {
+        assert_eq!(read, None);
+        return false;
+    };
+    let lists = [
+        (report.answers, size_of::<u64>()),
+        (report.exceptions, size_of::<Exception>()),
+        (report.updates, size_of::<Update>()),
+        (report.audited, size_of::<Audited>()),
+    ];
+    let needed = lists.iter().map(|&(count, size)| u128::from(count) * size as u128).sum::<u128>()
+        + size_of::<Report>() as u128;
+    let sound = report.status().is_some() && needed <= body.len() as u128;
+    assert_eq!(read.is_some(), sound, "{report:?} in {} bytes", body.len());
+
+    let Some(read) = read else { return false };
+    let again = [
+        read.report.as_bytes(),
+        read.answers.as_bytes(),
+        read.exceptions.as_bytes(),
+        read.updates.as_bytes(),
+        read.audited.as_bytes(),
+    ]
+    .concat();
+    assert_eq!(again, body[..needed as usize]);
+    for exception in read.exceptions {
+        let found = read.exception_of(exception.probe as usize);
+        assert_eq!(found.map(|found| found.probe), Some(exception.probe));
+    }
+    true
+}
+
+fn epitaph(body: &[u8]) -> bool {
+    let Ok(epitaph) = Epitaph::read_from_bytes(body) else { return false };
+    let death = Death { how: HowDied::Epitaph(epitaph), cursor: None, answers_before: Vec::new() };
+    assert!(!death.to_string().is_empty());
+    true
+}

@@ -1,0 +1,47 @@
+//! A report for people, as one HTML file that needs nothing else: no network, no scripts.
+//!
+//! ```text
+//!   (Run, Summary) --> Section --> templates/*.html --> page
+//!                        |
+//!                        +-- grid       the matrix of verdicts
+//!                        +-- findings   each kind with its walk, from a Scene built on this host
+//!                        +-- registers  who the target says it is
+//!                        +-- chart      probes a second, from pace.jsonl
+//! ```
+//!
+//! The templates escape every value; [`legal`] takes out what escaping leaves in.
+
+mod chart;
+mod fields;
+mod findings;
+mod grid;
+mod mark;
+mod registers;
+mod scene;
+mod section;
+
+use askama::Template;
+
+use self::grid::Grid;
+use self::section::Section;
+use super::legal::legal;
+use super::{ReportError, Run, Summary};
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    runs: Vec<Section>,
+}
+
+/// The runs as one page.
+pub fn html(runs: &[(Run, Summary)]) -> Result<String, ReportError> {
+    let sections = runs.iter().zip(1..).map(|((run, summary), id)| Section::new(id, run, summary));
+    let runs = sections.collect::<Result<Vec<_>, _>>()?;
+    let title = match &runs[..] {
+        [run] => format!("{} on {}", run.suite, run.target),
+        runs => format!("{} runs", runs.len()),
+    };
+    let page = Page { title, runs }.render().map_err(ReportError::Page)?;
+    Ok(legal(&page).into_owned())
+}

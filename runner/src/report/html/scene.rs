@@ -1,0 +1,109 @@
+//! The tables of a past case, built again on this host, with no target.
+
+use std::collections::BTreeMap;
+
+use case::Case;
+use case::memory::MemoryMap;
+use golden::AtResult;
+use tables::BuildError;
+
+use crate::campaign::Bench;
+use crate::judge::expectation::instruction;
+use crate::judge::learned::{Learned, PinError};
+use crate::redraw::{RedrawError, redraw};
+use crate::report::{Group, Run};
+use crate::simulation::Simulation;
+use crate::suite::case_file::CaseFile;
+use crate::walk;
+
+/// Where walks of a run's cases are told.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    run: &'a Run,
+    map: MemoryMap,
+    learned: Learned,
+    bench: Bench,
+}
+
+/// The walk of one probe.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Registers, tables, and each step.
+    pub walk: String,
+    /// The first of the results that are allowed: the pseudocode's own.
+    pub first: Option<AtResult>,
+}
+
+/// Why a walk can't be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Untold {
+    /// The header makes no sense of its memory.
+    #[error("the memory map of the run makes no sense")]
+    MemoryMap,
+    /// The run settled a choice that is not known here.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// The finding has no probe.
+    #[error("the finding is about the case as a whole, and no walk led to it")]
+    NoProbe,
+    /// The case has no such probe, or one that asks the MMU nothing.
+    #[error("probe {0} of the case asks for no walk")]
+    NoWalk(u32),
+    /// The case can't be drawn again, and there is no reproducer of it.
+    #[error("the case can't be drawn again: {0}")]
+    Redraw(#[from] RedrawError),
+    /// The case can't be built.
+    #[error("the tables of the case can't be built here: {0}")]
+    Build(#[from] BuildError),
+}
+
+impl<'a> Scene<'a> {
+    /// The scene of `run`, whose target has `settled` its choices so.
+    pub fn new(run: &'a Run, settled: &BTreeMap<String, String>) -> Result<Self, Untold> {
+        let machine = &run.header.machine;
+        let map = machine.memory_map().ok_or(Untold::MemoryMap)?;
+        let settled = settled.iter().map(|(choice, answer)| (&**choice, &**answer));
+        let learned = Learned::new(settled)?;
+        let bench = Bench::new(machine.implementation(), Simulation::new(&map));
+        Ok(Self { run, map, learned, bench })
+    }
+
+    /// Tells the walk that led to the first finding of `group`.
+    pub fn tell(&mut self, group: &Group) -> Result<Told, Untold> {
+        let number = group.first.probe.ok_or(Untold::NoProbe)?;
+        let case = self.case(group)?;
+        let asked = case.as_ref().probes.get(number as usize).copied();
+        let asked = asked.and_then(|probe| Some((probe, instruction(probe.operation()?)?)));
+        let (probe, at) = asked.ok_or(Untold::NoWalk(number))?;
+        let learned = &self.learned;
+        let told = self.bench.with_tables(&case, &self.map, |tables| {
+            // Hardware may have updated the tables for the probes before.
+            for earlier in &case.as_ref().probes[..number as usize] {
+                if let Some(expectation) = tables.expect(earlier, learned) {
+                    tables.forecast(&expectation);
+                }
+            }
+            let steps = walk::of(tables, at, probe.address, learned.profile());
+            let expectation = tables.expect(&probe, learned);
+            let first = expectation.and_then(|all| all.outcomes.into_iter().next());
+            Told {
+                walk: walk::setup(&case, tables) + "\n" + &steps,
+                first: first.map(|allowed| allowed.result),
+            }
+        })?;
+        Ok(told)
+    }
+
+    /// The first case of a group: from its reproducer, or drawn again.
+    fn case(&self, group: &Group) -> Result<Case, Untold> {
+        let files = group.reproducers.iter().map(|file| self.run.folder().join(file));
+        let mut read = files.filter_map(|file| CaseFile::read(&file).ok());
+        let is_first = |file: &CaseFile| {
+            file.origin.as_ref().is_some_and(|origin| origin.index == group.first_case)
+        };
+        match read.find(is_first) {
+            Some(file) => Ok(*file.case.0),
+            None => Ok(redraw(&self.run.header, group.first_case, self.run.folder())?),
+        }
+    }
+}

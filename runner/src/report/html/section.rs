@@ -1,0 +1,189 @@
+//! One run on the page.
+
+use std::collections::BTreeMap;
+
+use super::chart::Chart;
+use super::findings::{Kind, kinds};
+use super::grid::Grid;
+use super::mark::Mark;
+use super::registers::{Register, meaning, registers};
+use crate::exit::Exit;
+use crate::report::pace::Course;
+use crate::report::terminal::{grouped, plural};
+use crate::report::{Header, ReportError, Run, Summary};
+use crate::verdict::{NotAsked, Verdict};
+
+/// All that the page shows of one run.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Its number on the page, from 1.
+    pub id: usize,
+    /// The suite.
+    pub suite: String,
+    /// The target.
+    pub target: String,
+    /// How it ended, in words.
+    pub ending: &'static str,
+    /// The verdict that stands for the whole.
+    pub mark: Mark,
+    /// The run in pairs of subject and answer.
+    pub facts: Vec<(&'static str, String)>,
+    /// The verdicts and how many probes got each.
+    pub verdicts: Vec<(Mark, String)>,
+    /// The matrix.
+    pub grid: Grid,
+    /// How many findings there are.
+    pub findings: String,
+    /// The findings by kind.
+    pub kinds: Vec<Kind>,
+    /// Known issues.
+    pub known: Vec<Issue>,
+    /// What was not asked.
+    pub not_asked: Vec<Reason>,
+    /// What the target is, in pairs of subject and answer.
+    pub meaning: Vec<(&'static str, String)>,
+    /// Its ID registers.
+    pub registers: Vec<Register>,
+    /// Its choices, as far as they are settled.
+    pub profile: BTreeMap<String, String>,
+    /// Probes a second over time.
+    pub chart: Option<Chart>,
+}
+
+/// A known issue.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub reference: String,
+    /// How many cases had what it takes; absent where the run was interrupted.
+    pub cases: Option<String>,
+    /// How many probes showed it.
+    pub probes: String,
+}
+
+/// A reason why probes were not asked.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// The reason.
+    pub why: String,
+    /// How many probes or cases.
+    pub count: String,
+    /// The same by kind, where the reason has kinds.
+    pub kinds: Vec<(String, String)>,
+}
+
+impl Section {
+    /// What is shown of `run`, whose summary is `summary`.
+    pub fn new(id: usize, run: &Run, summary: &Summary) -> Result<Self, ReportError> {
+        let (header, tally) = (&run.header, &summary.tally);
+        let (mark, ending) = ending(summary);
+        let verdicts = Verdict::ALL.into_iter().filter_map(|verdict| {
+            let count = tally.verdicts.of(verdict);
+            let shown = count > 0 || verdict == Verdict::Conforms;
+            shown.then(|| (Mark::of(verdict), grouped(count)))
+        });
+        let course = Course::read(run.folder())?;
+        Ok(Self {
+            id,
+            suite: header.suite.name.clone(),
+            target: header.machine.target.clone(),
+            ending,
+            mark,
+            facts: facts(header, run, summary),
+            verdicts: verdicts.collect(),
+            grid: Grid::new(&tally.matrix),
+            findings: plural(tally.findings, "finding"),
+            kinds: kinds(run, summary),
+            known: known(summary),
+            not_asked: reasons(&tally.not_asked),
+            meaning: meaning(&header.machine),
+            registers: registers(&header.machine),
+            profile: summary.ending.iter().flat_map(|ending| ending.profile.clone()).collect(),
+            chart: course.as_ref().and_then(Chart::new),
+        })
+    }
+}
+
+/// What stands for the whole run, and how it ended, in words.
+fn ending(summary: &Summary) -> (Mark, &'static str) {
+    let exit = summary.exit();
+    match (exit, &summary.ending) {
+        (Exit::Conforms, None) => (Mark::INTERRUPTED, "interrupted; all conform until then"),
+        (Exit::Conforms, Some(_)) if !summary.tally.known.is_empty() => {
+            (Mark::of(Verdict::Known), "all conform but for known issues")
+        }
+        (Exit::Conforms, Some(_)) => (Mark::of(Verdict::Conforms), exit.meaning()),
+        (_, None) => (Mark::of(Verdict::Mismatch), "interrupted; there are findings"),
+        (_, Some(_)) => (Mark::of(Verdict::Mismatch), exit.meaning()),
+    }
+}
+
+fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, String)> {
+    let tally = &summary.tally;
+    let mut facts = Vec::new();
+    let mut add = |subject, answer| facts.push((subject, answer));
+    if let Some(emulator) = &header.machine.emulator {
+        add("Emulator", emulator.clone());
+    }
+    add("Seed", header.seed.to_string());
+    add("Cases", grouped(tally.cases));
+    add("Probes", grouped(tally.probes));
+    add("Started", header.started.clone());
+    match &summary.ending {
+        Some(ending) => {
+            let rate = tally.probes as f64 / ending.seconds.max(0.001);
+            let rate = grouped(rate as u64);
+            add("Took", format!("{:.1} s, {rate} probes a second", ending.seconds));
+            add("Restarts", grouped(ending.restarts()));
+            let exit = summary.exit();
+            add("Exit code", format!("{}: {}", exit.code(), exit.meaning()));
+        }
+        None => add("Ended", "no: it was interrupted, and this is what was recorded".to_owned()),
+    }
+    let revision = header.revision.as_ref();
+    let revision = revision.map_or_else(String::new, |revision| format!(", revision {revision}"));
+    let generators = format!(", generators of version {}", header.generators);
+    add("Hypwalk", header.hypwalk.clone() + &revision + &generators);
+    add("Records", run.folder().display().to_string());
+    facts
+}
+
+fn known(summary: &Summary) -> Vec<Issue> {
+    let none = BTreeMap::new();
+    let could_show = summary.ending.as_ref().map_or(&none, |ending| &ending.known);
+    let mut names: Vec<&String> = summary.tally.known.keys().chain(could_show.keys()).collect();
+    names.sort();
+    names.dedup();
+    let issue = |name: &String| {
+        let shown = could_show.get(name);
+        Issue {
+            name: name.clone(),
+            reference: shown.map_or_else(String::new, |shown| shown.reference.clone()),
+            cases: shown.map(|shown| plural(shown.cases, "case")),
+            probes: plural(summary.tally.known.get(name).copied().unwrap_or_default(), "probe"),
+        }
+    };
+    names.into_iter().map(issue).collect()
+}
+
+/// Reasons, those that differ in what is in brackets at the end taken together.
+fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
+    /// The sum, and the kinds with their counts.
+    type Kinds = (u64, Vec<(String, String)>);
+    let mut reasons: BTreeMap<&str, Kinds> = BTreeMap::new();
+    for (reason, count) in not_asked {
+        let split = reason.strip_suffix(')').and_then(|reason| reason.split_once(" ("));
+        let (why, kind) = split.map_or((&**reason, None), |(why, kind)| (why, Some(kind)));
+        let (sum, kinds) = reasons.entry(why).or_default();
+        *sum += count;
+        kinds.extend(kind.map(|kind| (kind.to_owned(), grouped(*count))));
+    }
+    let reason = |(why, (sum, kinds)): (&str, Kinds)| Reason {
+        why: why.to_owned(),
+        count: grouped(sum),
+        kinds,
+    };
+    reasons.into_iter().map(reason).collect()
+}

@@ -1,0 +1,122 @@
+//! How a run went on over time.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ReportError, files};
+
+/// So many samples are kept of a run, however long it was: half of them are dropped when there are
+/// more.
+const MOST_SAMPLES: usize = 512;
+
+/// One line of `pace.jsonl`: the sums at one time.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// Seconds of running time.
+    pub seconds: f64,
+    /// Cases recorded until then.
+    pub cases: u64,
+    /// Probes asked until then.
+    pub probes: u64,
+    /// Findings until then.
+    pub findings: u64,
+}
+
+/// Some samples of a run, evenly spread, the last one among them.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Course {
+    samples: Vec<Pace>,
+    /// One in so many lines is kept.
+    every: usize,
+    lines: usize,
+    last: Option<Pace>,
+}
+
+impl Course {
+    /// Reads the course of the run in `folder`; `None` where none was written. A torn line at the end
+    /// is left out.
+    pub fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
+        let path = folder.join(files::PACE);
+        let unreadable = |source| ReportError::Read { path: path.clone(), source };
+        let mut reader = match File::open(&path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut course = Self::default();
+        let mut text = Vec::new();
+        for line in 1.. {
+            text.clear();
+            reader.read_until(b'\n', &mut text).map_err(unreadable)?;
+            if text.last() != Some(&b'\n') {
+                break;
+            }
+            let pace = serde_json::from_slice(&text).map_err(|source| ReportError::Malformed {
+                path: path.clone(),
+                line,
+                what: "sample of a run's pace",
+                source,
+            })?;
+            course.push(pace);
+        }
+        Ok(Some(course))
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, pace: Pace) {
+        if self.samples.len() == MOST_SAMPLES {
+            let mut number = 0;
+            self.samples.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+            self.every *= 2;
+        }
+        self.every = self.every.max(1);
+        if self.lines.is_multiple_of(self.every) {
+            self.samples.push(pace);
+        }
+        self.lines += 1;
+        self.last = Some(pace);
+    }
+
+    /// The samples, in order.
+    pub fn samples(&self) -> impl Iterator<Item = Pace> {
+        let kept = self.samples.last().copied();
+        let last = self.last.filter(|last| Some(*last) != kept);
+        self.samples.iter().copied().chain(last)
+    }
+
+    /// The sums at the end.
+    pub const fn last(&self) -> Option<Pace> {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u32) -> Pace {
+        Pace { seconds: second.into(), probes: u64::from(second) * 10, ..Pace::default() }
+    }
+
+    #[test]
+    fn a_long_run_keeps_some_samples_evenly_spread() {
+        for length in [1, 511, 512, 513, 5_000, 100_001] {
+            let mut course = Course::default();
+            (0..length).for_each(|second| course.push(at(second)));
+            let samples: Vec<f64> = course.samples().map(|pace| pace.seconds).collect();
+            assert!(samples.len() <= MOST_SAMPLES + 1, "{}", samples.len());
+            assert_eq!((samples[0], samples.last()), (0.0, Some(&f64::from(length - 1))));
+            let steps: Vec<f64> = samples.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let even = steps.iter().rev().skip(1).all(|step| *step == steps[0]);
+            assert!(even && steps.iter().all(|step| *step > 0.0), "{length}: {steps:?}");
+            assert!(samples.len() >= MOST_SAMPLES / 2 || samples.len() == length as usize);
+        }
+    }
+}

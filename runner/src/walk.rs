@@ -1,0 +1,41 @@
+//! The reference walker's way through the tables of a case, in words.
+
+use case::Case;
+use golden::explain::Explain;
+use golden::{At, El, Machine, Profile, Va, at};
+
+use crate::campaign::Tables;
+
+/// The registers that matter to `case`, and its tables, in two lines.
+pub fn setup(case: &Case, tables: &Tables<'_>) -> String {
+    let case = case.as_ref();
+    let registers = &tables.registers;
+    format!(
+        "registers: HCR_EL2 {:#x}, VTCR_EL2 {:#x}, VTTBR_EL2 {:#x}\n\
+         tables:    root at {:#x}, {} mappings, {} edits\n",
+        registers.hcr_el2,
+        registers.vtcr_el2,
+        registers.vttbr_el2,
+        tables.built.root,
+        case.mappings.len(),
+        case.edits.len()
+    )
+}
+
+/// The walk for `address`, step by step, with what is settled of the target and the pseudocode's own
+/// answers to what is not.
+pub fn of(tables: &Tables<'_>, instruction: At, address: u64, profile: &Profile) -> String {
+    let machine = Machine {
+        implementation: tables.pe(),
+        registers: &tables.registers,
+        memory: &*tables.memory,
+    };
+    let mut explain = Explain::new(String::new());
+    let (choices, va) = (&mut profile.clone(), Va(address));
+    match at(machine, instruction, El::El2, false, va, choices, &mut explain) {
+        Ok(outcome) => explain.at_result(&outcome.result),
+        Err(reason) => return format!("  {reason}\n"),
+    }
+    let lines = explain.finish().unwrap_or_default();
+    lines.lines().fold(String::new(), |text, line| text + "  " + line + "\n")
+}

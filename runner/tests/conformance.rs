@@ -1,0 +1,219 @@
+//! The shipped suites on the shipped targets, each as a test.
+//!
+//! ```text
+//!  TARGET::SUITE             a suite that spells its cases out, or goes through all points
+//!  TARGET::SUITE::GRANULE    a suite that is drawn, one granule of it
+//!  ..::whole                 all of the suite, not only its first cases: ignored, for it takes long
+//! ```
+//!
+//! What a target can't be asked is decided when tests are listed, by what the target says of itself:
+//! a test that could ask nothing is not there. A test that is named exactly is there unasked, so that
+//! a process that runs one test starts the one emulator that it needs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use runner::payload::{self, Executor, Options, Wish};
+use runner::pe;
+use runner::plan::Plan;
+use runner::suite::generator::Generator;
+use runner::suite::granule::GranuleName;
+use runner::suite::{Overrides, Suite};
+use runner::target::description::{Start, Transport};
+use runner::target::qemu::QemuTarget;
+use runner::target::{Description, Target as _};
+use serde_json::Value;
+
+/// How many cases a test asks that is not of the whole suite.
+const SHORT: u64 = 320;
+/// As [`SHORT`], for a target whose every case crosses a serial line.
+const SHORT_BY_UART: u64 = 16;
+/// Suites whose short form is left out: what they find, they find with time, and nobody promises that
+/// a shipped target has no findings there.
+const LONG: [&str; 1] = ["stage2-hostile"];
+/// Targets of which the short form of a suite has findings, and nothing is wrong with Hypwalk: QEMU
+/// takes a `VTCR_EL2.T0SZ` that asks for more than the PE's physical address size for legal, where the
+/// architecture has it fault or be clamped (S2MinTxSZ). To be run by those who ask for it.
+const FOUND: [(&str, &str); 3] = [
+    ("qemu-cortex-a53", "stage2-legality"),
+    ("qemu-cortex-a57", "stage2-legality"),
+    ("qemu-cortex-a76", "stage2-legality"),
+];
+/// How many cases are looked at to see whether a target can be asked any.
+const LOOKED_AT: u64 = 64;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let payload = payload().unwrap_or_else(|error| panic!("{error}"));
+    let named = arguments.filter.as_deref().filter(|_| arguments.exact);
+    let trials = match named {
+        Some(name) => Test::named(name).into_iter().collect(),
+        None => all(&payload),
+    };
+    let trials = trials.into_iter().map(|test| test.trial(&payload)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The executor, built once.
+fn payload() -> Result<PathBuf, payload::PayloadError> {
+    let toolchain = Wish::from_environment()?;
+    Ok(payload::build(&Options { toolchain, ..Options::default() })?.elf)
+}
+
+/// The files of a folder of suites, by name.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let files = entries.map(|entry| entry.expect("the folder can be listed").path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml")).collect();
+    files.sort();
+    files
+}
+
+fn suites() -> Vec<Suite> {
+    let read = |file: PathBuf| Suite::read(&file).unwrap_or_else(|error| panic!("{error}"));
+    files("suites").into_iter().map(read).collect()
+}
+
+fn targets() -> Vec<Description> {
+    let read = |file: PathBuf| Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
+    files("suites/targets").into_iter().map(read).collect()
+}
+
+/// A part of a suite on a target.
+struct Test {
+    target: Description,
+    suite: Suite,
+    granule: Option<GranuleName>,
+    is_whole: bool,
+    /// Why it can't be run here, though the target is one that it could be asked of.
+    missing: Option<String>,
+}
+
+impl Test {
+    fn name(&self) -> String {
+        let mut name = format!("{}::{}", self.target.name, self.suite.name);
+        if let Some(granule) = self.granule {
+            name = format!("{name}::{}", granule.name());
+        }
+        if self.is_whole { name + "::whole" } else { name }
+    }
+
+    /// The test called `name`, if there is one on any target.
+    fn named(name: &str) -> Option<Self> {
+        let (target, _) = name.split_once("::")?;
+        let target = targets().into_iter().find(|other| other.name == target)?;
+        candidates(&target).into_iter().find(|test| test.name() == name)
+    }
+
+    /// Whether it is left to those who ask for it: `--ignored`.
+    fn is_ignored(&self) -> bool {
+        let this = (self.target.name.as_str(), self.suite.name.as_str());
+        self.is_whole || self.missing.is_some() || FOUND.contains(&this)
+    }
+
+    fn cases(&self) -> Option<u64> {
+        let is_slow = matches!(self.target.transport, Transport::Uart);
+        (!self.is_whole).then_some(if is_slow { SHORT_BY_UART } else { SHORT })
+    }
+
+    fn trial(self, payload: &Path) -> Trial {
+        let (name, is_ignored) = (self.name(), self.is_ignored());
+        let kind = self.missing.clone().unwrap_or_default();
+        let payload = payload.to_owned();
+        Trial::test(name, move || self.run(&payload)).with_kind(kind).with_ignored_flag(is_ignored)
+    }
+
+    fn run(&self, payload: &Path) -> Result<(), Failed> {
+        let results = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+        let results = results.join(self.name().replace("::", "/"));
+        let _ = fs::remove_dir_all(&results);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+        command.arg("run").arg(self.suite.name.as_str()).arg("--target").arg(&self.target.name);
+        command.arg("--payload").arg(payload).arg("--results").arg(&results);
+        if let Some(granule) = self.granule {
+            command.args(["--granule", granule.name()]);
+        }
+        if let Some(cases) = self.cases() {
+            command.args(["--cases", &cases.to_string()]);
+        }
+        let output = command.arg("--json").output()?;
+        let line = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+        let sums: Option<Value> = line.and_then(|line| serde_json::from_slice(line).ok());
+        let asked = sums.and_then(|sums| sums["probes"].as_u64());
+        match (output.status.success(), asked) {
+            (true, Some(1..)) => return Ok(()),
+            (true, _) => return Err("the target could be asked nothing of this".into()),
+            (false, _) => {}
+        }
+        let [said, error] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Err(format!("{}\n{said}{error}", output.status).into())
+    }
+}
+
+/// The tests of a target, whether or not it can be asked anything in them.
+fn candidates(target: &Description) -> Vec<Test> {
+    let mut tests = Vec::new();
+    for suite in suites() {
+        let is_drawn = suite.generators.iter().all(|generator| {
+            matches!(generator, Generator::Random { .. } | Generator::Shapes { .. })
+        });
+        let parts = if is_drawn { GranuleName::ALL.map(Some).to_vec() } else { vec![None] };
+        for granule in parts {
+            let has_short = !LONG.contains(&suite.name.as_str());
+            for is_whole in if has_short { vec![false, true] } else { vec![true] } {
+                let (target, suite) = (target.clone(), suite.clone());
+                tests.push(Test { target, suite, granule, is_whole, missing: None });
+            }
+        }
+    }
+    tests
+}
+
+/// The tests that have something to ask, of all targets. Each target is started once, to be asked what
+/// it is.
+fn all(payload: &Path) -> Vec<Test> {
+    let executor = Executor::open(payload).unwrap_or_else(|error| panic!("{error}"));
+    let models = cpu_models();
+    let mut tests = Vec::new();
+    for description in targets() {
+        let mut candidates = candidates(&description);
+        let Start::Qemu(qemu) = &description.start;
+        let model = qemu.cpu.split(',').next().unwrap_or_default();
+        if models.split_ascii_whitespace().any(|other| other == model) {
+            let target = QemuTarget::new(description, &executor, emulator());
+            let session = target.and_then(|target| target.boot());
+            let session = session.unwrap_or_else(|error| panic!("{error}"));
+            let abilities = pe::abilities(&session.hello().ids);
+            let map = session.memory_map();
+            candidates.retain(|test| {
+                let overrides = Overrides { granule: test.granule, ..Overrides::default() };
+                let mut suite = test.suite.clone();
+                suite.apply(&overrides);
+                let plan = Plan::new(suite.generators, abilities, map.clone(), 1);
+                (0..LOOKED_AT).any(|index| matches!(plan.case(index), Some(Ok(_))))
+            });
+        } else {
+            let missing = format!("this QEMU has no {model}");
+            candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
+        }
+        tests.extend(candidates);
+    }
+    tests
+}
+
+/// What this QEMU says of the CPU models that it has: an old one lacks the newest.
+fn cpu_models() -> String {
+    let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
+    let said = Command::new(&program).args(["-M", "virt", "-cpu", "help"]).output();
+    let said = said.unwrap_or_else(|error| panic!("{} can't be run: {error}", program.display()));
+    String::from_utf8_lossy(&said.stdout).into_owned()
+}
+
+fn emulator() -> Option<PathBuf> {
+    std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
+}
