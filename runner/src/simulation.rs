@@ -10,7 +10,8 @@ use tables::TableMemory;
 /// walker reads it.
 ///
 /// Reads outside the arenas are external aborts, and are remembered: a case whose walk strays there
-/// is not put to a machine, where such a read may meet a device.
+/// is not put to a machine, where such a read may meet a device. Stages count as outside: no walk
+/// has anything to look for there.
 #[derive(Debug)]
 pub struct Simulation {
     /// By base address.
@@ -31,15 +32,15 @@ struct Block {
 impl Simulation {
     /// The memory that `map` describes, all zero.
     pub fn new(map: &MemoryMap) -> Self {
-        let block = |arena: &case::memory::Arena| Block {
-            base: arena.base,
-            size: arena.size,
-            words: match arena.kind {
+        let block = |arena: &case::memory::Arena| {
+            let words = match arena.kind {
                 ArenaKind::Tables => vec![0; (arena.size / 8) as usize],
                 ArenaKind::Void => Vec::new(),
-            },
+                ArenaKind::Stage => return None,
+            };
+            Some(Block { base: arena.base, size: arena.size, words })
         };
-        let mut blocks: Vec<Block> = map.arenas().iter().map(block).collect();
+        let mut blocks: Vec<Block> = map.arenas().iter().filter_map(block).collect();
         blocks.sort_by_key(|block| block.base);
         Self { blocks, recent: Cell::new(0), strayed: Cell::new(None) }
     }
@@ -111,6 +112,7 @@ mod tests {
         let mut map = MemoryMap::new();
         map.push(Arena { base: 0x8000, size: 0x1000, kind: ArenaKind::Tables });
         map.push(Arena { base: 0x1000, size: 0x1000, kind: ArenaKind::Void });
+        map.push(Arena { base: 0x2000, size: 0x1000, kind: ArenaKind::Stage });
         Simulation::new(&map)
     }
 

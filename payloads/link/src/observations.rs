@@ -222,6 +222,9 @@ impl<'a> Observations<'a> {
     pub fn from_bytes(body: &'a [u8]) -> Option<Self> {
         let (report, rest) = Report::ref_from_prefix(body).ok()?;
         report.status()?;
+        if report.lives > 1 {
+            return None;
+        }
         let (answers, rest) =
             <[u64]>::ref_from_prefix_with_elems(rest, report.answers as usize).ok()?;
         let (exceptions, rest) =

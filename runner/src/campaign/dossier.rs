@@ -2,6 +2,7 @@
 
 use case::Case;
 use case::probe::Probe;
+use case::tree::Role;
 use golden::Registers;
 
 use crate::judge::learned::Learned;
@@ -41,5 +42,5 @@ impl Dossier {
 }
 
 fn root_bytes(case: &Case) -> u64 {
-    case.as_ref().header.format.decode().map_or(0, |format| format.root_bytes())
+    case.as_ref().format(Role::Stage2).map_or(0, |format| format.root_bytes())
 }

@@ -29,7 +29,7 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
-    /// The root and `VTTBR_EL2`.
+    /// The roots, and the registers that name them.
     pub built: Built,
     /// The registers, as the reference walker sees them.
     pub registers: Registers,
@@ -113,7 +113,7 @@ impl Bench {
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
-            let (built, registers) = (tables.built, tables.registers);
+            let (built, registers) = (tables.built.clone(), tables.registers);
             Prepared { case: asked, numbers, expectations, built, registers, digest, not_asked }
         })
     }
@@ -143,7 +143,7 @@ pub struct Tables<'a> {
     pe: &'a Implementation,
     /// The registers of the case, those that it does not set zero.
     pub registers: Registers,
-    /// The root and `VTTBR_EL2`.
+    /// The roots, and the registers that name them.
     pub built: Built,
     /// The memory they stand in.
     pub memory: &'a mut Simulation,
@@ -192,6 +192,11 @@ fn registers(case: &Case, built: &Built) -> Registers {
         sctlr_el1: case.sctlr_el1,
         tcr_el1: case.tcr_el1,
         mair_el1: case.mair_el1,
+        sctlr_el2: case.sctlr_el2,
+        tcr_el2: case.tcr_el2,
+        mair_el2: case.mair_el2,
+        ttbr0_el2: built.ttbr0_el2,
+        ttbr1_el2: built.ttbr1_el2,
         ..Registers::default()
     }
 }

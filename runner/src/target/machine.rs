@@ -285,6 +285,7 @@ mod tests {
     use case::memory::Place;
     use case::probe::{Operation, Probe};
     use case::registers::Registers;
+    use case::tree::{Role, Tree};
     use link::hello::{IdRegisters, MAX_REGIONS, Region};
     use link::mailbox::{self, Control, Cursor, response_offset};
     use link::observations::Report;
@@ -401,7 +402,10 @@ mod tests {
             ia_bits: 39,
             address: AddressFormat::Bits48,
         };
-        let mut case = Case::new(Registers::default(), format, Place::new(0, 0));
+        let mut case = Case::with_tree(
+            Registers::default(),
+            Tree::new(Role::Stage2, format, Place::new(0, 0)),
+        );
         for _ in 0..4 {
             case.push_probe(Probe::new(Operation::AtS12e1r, 0)).expect("there is room");
         }
@@ -575,7 +579,11 @@ mod tests {
             (&|_| {}, Some("exit status: 1"), "ended: exit status: 1"),
             (&|pretend| pretend.put(Kind::Ready, 0, &[]), None, "Some(Ready) where Hello"),
             (&|pretend| pretend.put(Kind::Hello, 0, &[]), None, "version 0"),
-            (&|pretend| pretend.put(Kind::Hello, 0, 1u64.as_bytes()), None, "makes no sense"),
+            (
+                &|pretend| pretend.put(Kind::Hello, 0, u64::from(link::VERSION).as_bytes()),
+                None,
+                "makes no sense",
+            ),
             (
                 &|pretend| {
                     let hello = Hello { version: 77, ..hello() };

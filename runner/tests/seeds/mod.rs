@@ -17,7 +17,9 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
-use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use link::observations::{
+    Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
+};
 use runner::report::{Ending, Header, RunId, Summary, Tally};
 use runner::suite::case_file::{CaseFile, Origin};
 use runner::suite::hex::Hex;
@@ -139,12 +141,18 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
     let answers = [0xff00_0000_8000_0b80u64, 0x0a0b, NO_ANSWER];
     let exception = Exception { probe: 2, esr: 0x9600_0004, far: 0x1000, ..Exception::default() };
     let update = Update { probe: 1, pa: 0x8000_1000, value: 0x4000_07ff };
+    (report.changed, report.lives) = (1, 1);
+    let changed = Changed { pa: 0x9002_0008, value: case::stage::stored(2) };
+    let point = Point { pc: 0x9000_0000, sctlr_el2: 1, ..Point::default() };
+    let life = Life { trampoline: point, runtime: point, exit: point, ..Life::default() };
     let audited = Audited { pa: 0x8000_1000, value: 0x4000_07ff };
     let observations = [
         report.as_bytes(),
         answers.as_bytes(),
         exception.as_bytes(),
         update.as_bytes(),
+        changed.as_bytes(),
+        life.as_bytes(),
         audited.as_bytes(),
     ];
     let epitaph = Epitaph { reason: Epitaph::PANIC, esr: 77, elr: 0x1234, far: 0 };
