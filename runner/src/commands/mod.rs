@@ -10,5 +10,6 @@ pub mod schema;
 pub mod suite;
 pub mod vectors;
 
+mod known_issues;
 mod lookup;
 mod target;

@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtResult, El, Implementation, Machine, Profile, Registers, Update, Va, allowed, at,
+    Asked, At, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers, Stage,
+    Update, Va, allowed, at,
 };
 
+use super::learned::Learned;
 use crate::simulation::Simulation;
 
 /// One outcome that the architecture allows, and the choices behind it.
@@ -16,6 +18,9 @@ pub struct Allowed {
     pub result: AtResult,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
+    /// The stage 2 descriptor at which the walk ends: the leaf, or the one that faults. `None` where none
+    /// was read.
+    pub descriptor: Option<u64>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
 }
@@ -29,6 +34,25 @@ pub struct Expectation {
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
     pub strays_to: Option<u64>,
+}
+
+/// Watches a walk for its last descriptor of stage 2.
+#[derive(Default)]
+struct Last(Option<u64>);
+
+impl Observer for Last {
+    fn read(&mut self, read: Read) {
+        if read.stage == Stage::Two {
+            self.0 = Some(read.descriptor);
+        }
+    }
+
+    /// In a contiguous group it may be another than the one that was read.
+    fn leaf(&mut self, leaf: &Leaf) {
+        if leaf.stage == Stage::Two {
+            self.0 = Some(leaf.descriptor);
+        }
+    }
 }
 
 /// The AT instruction of a probe; `None` where it asks something else.
@@ -51,13 +75,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
     })
 }
 
-/// What a PE may answer to `probe` under `registers` and the tables in `memory`; `None` for a probe
-/// that puts no question to the MMU.
+/// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
+/// `memory`; `None` for a probe that puts no question to the MMU.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
-    profile: &Profile,
+    learned: &Learned,
     probe: &Probe,
 ) -> Option<Expectation> {
     let instruction = instruction(probe.operation()?)?;
@@ -66,16 +90,22 @@ pub fn expect(
     let va = Va(probe.address);
     let mut outcomes = Vec::with_capacity(1);
     let explored = allowed(
-        profile,
-        |choices| at(machine, instruction, El::El2, false, va, choices, &mut ()),
-        |outcome, asked| {
+        learned.profile(),
+        |choices| {
+            let mut last = Last::default();
+            let outcome = at(machine, instruction, El::El2, false, va, choices, &mut last);
+            (outcome, last)
+        },
+        |(outcome, Last(descriptor)), asked| {
             // EL2 may execute every AT instruction of these.
             if let Ok(outcome) = outcome {
                 let updates = outcome.updates.as_slice().to_vec();
-                outcomes.push(Allowed { result: outcome.result, updates, asked: asked.to_vec() });
+                let (result, asked) = (outcome.result, asked.to_vec());
+                outcomes.push(Allowed { result, updates, asked, descriptor });
             }
             ControlFlow::Continue(())
         },
     );
-    Some(Expectation { outcomes, complete: explored.complete, strays_to: memory.take_strayed() })
+    let (complete, strays_to) = (explored.complete, memory.take_strayed());
+    Some(Expectation { outcomes, complete, strays_to })
 }

@@ -163,6 +163,9 @@ impl<W: Wire> Running<W> {
             let size = self.wire.body().len();
             return Ok(Err(garbage(format!("its Hello of {size} bytes makes no sense"))));
         };
+        if description.monitor && hello.entry_el != 3 {
+            return Err(TargetError::NoMonitor { entry_el: hello.entry_el });
+        }
         let map = memory_map(description, hello.free())?;
         let configure = Configure::new(&map);
         self.wire.send(Kind::Configure, 0, &mut |body| {

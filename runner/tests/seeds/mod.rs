@@ -20,6 +20,7 @@ use link::message::{Head, Kind};
 use link::observations::{
     Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
 };
+use runner::known::Record;
 use runner::report::{Ending, Header, RunId, Summary, Tally};
 use runner::suite::case_file::{CaseFile, Origin};
 use runner::suite::hex::Hex;
@@ -227,7 +228,7 @@ fn header() -> Header {
     let suite = Suite::from_text(text, Path::new("smoke.yaml")).unwrap();
     let time = Timestamp::from_second(1_795_255_607).unwrap();
     let id = RunId::new(time, &suite.name, "qemu-max", 0x3f2a);
-    Header::new(id, time, &suite, Overrides::default(), 7, machine())
+    Header::new(id, time, &suite, Overrides::default(), 7, machine(), Record::default())
 }
 
 fn finding() -> Finding {

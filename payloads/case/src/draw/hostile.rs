@@ -5,6 +5,8 @@
 //! spoiled register makes of the tables can't be foreseen here; the host asks the reference walker
 //! where such a case would lead before it sends it.
 
+use arrayvec::ArrayVec;
+
 use super::Rng;
 use super::mappings::{Mappings, range};
 use super::probes::{operation, probe};
@@ -14,7 +16,7 @@ use crate::abilities::Abilities;
 use crate::edit::{Change, Edit};
 use crate::format::AddressFormat;
 use crate::mapping::Mapping;
-use crate::memory::{MemoryMap, Place};
+use crate::memory::{ArenaKind, MAX_ARENAS, MemoryMap, Place};
 use crate::probe::Probe;
 use crate::view::Flags;
 use crate::vtcr::{Vtcr, hcr};
@@ -163,9 +165,13 @@ fn table_place(rng: &mut Rng, map: &MemoryMap, setup: &Setup) -> Place {
         // The root itself, or a table near it: a walk that goes round.
         return Place::new(own.arena(), (own.offset() + page * rng.below(4)) / page * page);
     }
-    let number = rng.below(map.arenas().len() as u64) as u8;
-    match map.arenas().get(number as usize) {
-        Some(arena) => Place::new(number, rng.below((arena.size / page).max(1)) * page),
+    let arenas = map.arenas().iter().enumerate();
+    let arenas: ArrayVec<_, MAX_ARENAS> =
+        arenas.filter(|(_, arena)| arena.kind != ArenaKind::Stage).collect();
+    match rng.pick(&arenas) {
+        Some((number, arena)) => {
+            Place::new(number as u8, rng.below((arena.size / page).max(1)) * page)
+        }
         None => own,
     }
 }
