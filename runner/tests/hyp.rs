@@ -1,6 +1,7 @@
 //! Life at EL2 under a case's own set-up, on a real QEMU: cases built by hand, whose answers are known.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use case::format::{AddressFormat, Format, Granule};
@@ -23,6 +24,7 @@ use runner::payload::{self, Executor, Options, Wish};
 use runner::plan::Plan;
 use runner::suite::case_file::CaseFile;
 use runner::suite::generator::{ExplicitCase, Generator};
+use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, HowDied, Session, Target};
 use runner::verdict::{CaseRecord, Verdict};
@@ -39,6 +41,31 @@ fn description(name: &str) -> Description {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
     let file = folder.join(name).with_extension("yaml");
     Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The names of the shipped targets whose CPU this QEMU has: an old one lacks the newest.
+fn names() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
+    let files = std::fs::read_dir(folder).expect("the targets are there");
+    let files = files.map(|file| file.expect("the targets can be listed").path());
+    let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
+    let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
+    assert!(names.len() >= 9, "{names:?}");
+    names.into_iter().filter(|name| has_cpu(&description(name))).collect()
+}
+
+fn has_cpu(description: &Description) -> bool {
+    let Start::Qemu(qemu) = &description.start;
+    let emulator = std::env::var_os("HYPWALK_QEMU");
+    let program = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
+    let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
+    let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
+    let model = qemu.cpu.split(',').next().unwrap_or_default();
+    let has = models.split_ascii_whitespace().any(|other| other == model);
+    if !has {
+        println!("left out: {}, since this QEMU has no {model}", description.name);
+    }
+    has
 }
 
 fn target(description: Description) -> QemuTarget {
@@ -102,6 +129,13 @@ impl Places {
     fn stage(&self, bit: u32) -> u8 {
         let found = self.numbered(ArenaKind::Stage).find(|(_, arena)| arena.base.ilog2() == bit);
         found.unwrap_or_else(|| panic!("no stage has {bit} for its highest bit")).0
+    }
+
+    /// The highest stage that `bits` address bits reach.
+    fn highest_stage(&self, bits: u8) -> u8 {
+        let reached = |(_, arena): &(u8, &Arena)| arena.last() >> bits == 0;
+        let stages = self.numbered(ArenaKind::Stage).filter(reached);
+        stages.max_by_key(|(_, arena)| arena.base).unwrap().0
     }
 
     /// The highest arena of tables that `bits` address bits reach.
@@ -308,7 +342,7 @@ fn hypervisor(session: &dyn Session, variant: Variant, va_bits: u8, bit: u32) ->
     let at = |number: u64| half + 0x100_0000 + (number << 24);
     let (code, data) = (setup.places.stage(31), setup.places.stage(bit));
     // What the probes reach lies as high as the output addresses do.
-    let reached = setup.places.stage(u32::from(variant.bits()) - 1);
+    let reached = setup.places.highest_stage(variant.bits());
     setup.map(tree, at(0), Place::new(code, stage::CODE), stage::CODE_BYTES, Use::Code);
     setup.map(tree, at(1), Place::new(data, stage::DATA), stage::DATA_BYTES, Use::Data);
     setup.map(tree, at(2), Place::new(reached, stage::TAGS), stage::TAGS_BYTES, Use::Data);
@@ -467,6 +501,30 @@ fn a_hypervisor_arrives_from_beyond_its_addresses() {
     }
 }
 
+#[test]
+fn a_hypervisor_lives_on_every_shipped_target() {
+    for name in names() {
+        let mut session = boot(&name);
+        let ids = session.hello().ids;
+        let [k4, k16, k64, ..] = Variant::ALL;
+        // TGran16 and VH.
+        let has_k16 = ids.id_aa64mmfr0_el1 >> 20 & 0xf != 0;
+        let has_vhe = ids.id_aa64mmfr1_el1 >> 8 & 0xf != 0;
+        for variant in [Some(k4), has_k16.then_some(k16), Some(k64)].into_iter().flatten() {
+            for bit in [31, 30] {
+                live(&mut *session, variant, 32, bit);
+            }
+        }
+        let here = host(&*session, (k4, 32), (k64, 39), 0);
+        let answer = ask(&mut *session, &here.setup.case);
+        if has_vhe {
+            lived(&here, &answer);
+        } else {
+            assert_eq!(answer.report.status(), Some(Status::Unsupported), "{name}");
+        }
+    }
+}
+
 /// A hypervisor with E2H = 1: trampoline in the lower range, runtime in the upper one.
 fn host(session: &dyn Session, lower: (Variant, u8), upper: (Variant, u8), tge: u64) -> Lived {
     let registers = Registers {
@@ -484,7 +542,7 @@ fn host(session: &dyn Session, lower: (Variant, u8), upper: (Variant, u8), tge: 
     let high = setup.tree(Role::Ttbr1El2, upper.0, upper.1);
     let trampoline = setup.places.stage(u32::from(lower.1) - 1);
     let (code, data) = (setup.places.stage(30), setup.places.stage(31));
-    let reached = setup.places.stage(u32::from(lower.0.bits().min(upper.0.bits())) - 1);
+    let reached = setup.places.highest_stage(lower.0.bits().min(upper.0.bits()));
     setup.map_identity(low, trampoline);
     let at = |number: u64| number << 24;
     setup.map(high, at(0), Place::new(code, stage::CODE), stage::CODE_BYTES, Use::Code);

@@ -91,7 +91,8 @@ impl Report {
     }
 }
 
-/// An exception that was taken to EL2 in a probe, or that ended a case.
+/// An exception that was taken to EL2 in a probe, or that ended a case. Those that the monitor took
+/// have EL3's registers in place of EL2's.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -107,7 +108,8 @@ pub struct Exception {
     pub far: u64,
     /// `HPFAR_EL2`.
     pub hpfar: u64,
-    /// `ELR_EL2`, relative to the start of the image where it lies in it.
+    /// `ELR_EL2`: of a case that is asked at home relative to the start of the image where it lies in
+    /// it, of any other as it is.
     pub elr: u64,
     /// `SPSR_EL2`.
     pub spsr: u64,

@@ -290,6 +290,12 @@ pub fn unmask_serror() {
     instruction!("msr daifclr, #4");
 }
 
+/// Clears `PSTATE.PAN`, on a PE that has it.
+pub fn clear_pan() {
+    // MSR PAN, #0: the assembler knows no such field of the base architecture.
+    instruction!(".inst 0xd500409f");
+}
+
 /// Forgets all that the TLB of this PE holds of the EL1&0 regime, both stages, all VMIDs.
 pub fn tlbi_alle1() {
     instruction!("tlbi alle1");
