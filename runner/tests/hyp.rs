@@ -692,37 +692,40 @@ fn the_case_of_the_manual_is_answered_as_it_says() {
     assert_eq!(answer.answers, [0x5b02_0000]);
 }
 
+/// A change to a set-up that nobody survives.
+type Spoil = (&'static str, fn(&mut Registers, &mut Stay));
+
 #[test]
 fn a_set_up_that_kills_the_payload_is_charged() {
     let [k4, ..] = Variant::ALL;
-    // What the set-up lacks: its data, its runtime, or its exit.
-    let spoil: [fn(&mut Stay); 3] = [
-        |stay| stay.data_va += 1 << 28,
-        |stay| stay.code_va += 1 << 28,
-        |stay| stay.exit = Place::new(stay.exit.arena() + 1, 0),
+    let spoils: [Spoil; 5] = [
+        ("its data is not mapped", |_, stay| stay.data_va += 1 << 28),
+        ("its runtime is said to be in the other half", |_, stay| stay.code_va ^= 1 << 38),
+        ("its exit is not mapped", |_, stay| {
+            stay.exit = Place::new(stay.exit.arena() + 1, 0);
+        }),
+        // T0SZ: 40 bits begin at level 0, 39 at level 1.
+        ("its idmap has a level less than its tables", |registers, _| registers.idmap_tcr_el2 += 1),
+        ("its tables have a level less than it says", |registers, _| registers.tcr_el2 -= 1),
     ];
-    for (number, spoil) in (0..).zip(spoil) {
-        let mut session = boot("qemu-max");
-        let mut here = hypervisor(&*session, k4, 39, 38);
+    let mut description = description("qemu-max");
+    description.limits.busy_seconds = 1;
+    let target = target(description);
+    for (what, spoil) in spoils {
+        let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
+        let mut here = hypervisor(&*session, k4, 39, 39);
         here.setup.probe(Operation::Load, here.tags);
         session.send_case(6, here.setup.case.as_ref()).expect("the window has room");
         let mut stay = here.setup.case.as_ref().header.stay;
-        spoil(&mut stay);
+        spoil(here.setup.case.registers_mut(), &mut stay);
         here.setup.case.set_stay(stay);
         session.send_case(7, here.setup.case.as_ref()).expect("the window has room");
         let event = session.receive().expect("the session goes on");
-        assert!(matches!(event, Event::Observations { sequence: 6, .. }), "{number}: {event:?}");
-        match session.receive().expect("a death is no error") {
-            Event::Died(death) => {
-                assert!(matches!(death.how, HowDied::Hung { .. }), "{number}: {death}");
-                assert_eq!(
-                    death.cursor.map(|cursor| cursor.sequence),
-                    Some(7),
-                    "{number}: {death}"
-                );
-            }
-            event => panic!("{number}: {event:?}"),
-        }
+        assert!(matches!(event, Event::Observations { sequence: 6, .. }), "{what}: {event:?}");
+        let event = session.receive().expect("a death is no error");
+        let Event::Died(death) = event else { panic!("{what}: {event:?}") };
+        assert!(matches!(death.how, HowDied::Hung { .. }), "{what}: {death}");
+        assert_eq!(death.cursor.map(|cursor| cursor.sequence), Some(7), "{what}: {death}");
     }
 }
 
