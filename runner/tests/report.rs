@@ -11,8 +11,11 @@ use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
 use runner::known::{self, Issue, Shown};
+use runner::plan::Shard;
 use runner::report::terminal::Table;
-use runner::report::{Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary};
+use runner::report::{
+    Asked, Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+};
 use runner::suite::case_file::CaseFile;
 use runner::suite::machine::Machine;
 use runner::suite::{Overrides, Suite};
@@ -48,8 +51,15 @@ fn header() -> Header {
     let issue = |only_samples| Issue { reference: "QEMU does so and so.".to_owned(), only_samples };
     let issues = [("often", false), ("deadly", true), ("gone", false), ("not-deadly-now", true)];
     let issues = issues.map(|(name, samples)| (name.to_owned(), issue(samples))).into();
+    let asked = Asked {
+        suite: &suite,
+        overrides: Overrides::default(),
+        seed: 7,
+        shard: Shard::WHOLE,
+        target: TargetHeader::default(),
+    };
     let known = known::Record { issues, sources: Vec::new() };
-    Header::new(id, time, &suite, Overrides::default(), 7, machine, known)
+    Header::new(id, time, asked, machine, known)
 }
 
 fn map() -> MemoryMap {
