@@ -78,7 +78,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Reads the course of the run in `folder`; `None` where none was written. A torn line at the end
+    /// Reads the course of the run in `folder`; `None` where nothing of it was written. A torn line at the end
     /// is left out.
     pub fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
         let path = folder.join(files::PACE);
@@ -104,7 +104,7 @@ impl Course {
             })?;
             course.push(pace);
         }
-        Ok(Some(course))
+        Ok(course.last.is_some().then_some(course))
     }
 
     /// Adds a sample.

@@ -52,18 +52,22 @@ pub struct Job<'a> {
 #[derive(Debug)]
 pub enum Book<'a> {
     /// A new run.
-    New {
-        /// Its folder.
-        folder: RunFolder,
-        /// Its id.
-        id: RunId,
-        /// When it begins.
-        time: Timestamp,
-        /// What was asked for.
-        asked: Asked<'a>,
-    },
+    New(Box<NewRun<'a>>),
     /// A run that goes on.
     Resumed(Box<Resumed>),
+}
+
+/// A run of which nothing is written yet.
+#[derive(Debug)]
+pub struct NewRun<'a> {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Its id.
+    pub id: RunId,
+    /// When it begins.
+    pub time: Timestamp,
+    /// What was asked for.
+    pub asked: Asked<'a>,
 }
 
 /// How a job ended.
@@ -87,7 +91,7 @@ impl Job<'_> {
     /// Runs it, and takes down in `book` what is found.
     pub fn run(self, book: Book<'_>) -> Result<Done, Failure> {
         let past = match &book {
-            Book::New { .. } => Past::default(),
+            Book::New(_) => Past::default(),
             Book::Resumed(resumed) => resumed.past.clone(),
         };
         let mut scribe = Scribe {
@@ -121,8 +125,8 @@ impl Job<'_> {
                 let error = "the campaign ended without having begun";
                 Err(Failure::new(Exit::Bug, error))
             }
-            (Err(error), Stage::Waiting(Book::New { folder, .. })) => {
-                folder.discard();
+            (Err(error), Stage::Waiting(Book::New(new))) => {
+                new.folder.discard();
                 Err(error.into())
             }
             (Err(error), Stage::Writing(writer)) => {
@@ -186,7 +190,8 @@ impl Recorder for Scribe<'_> {
         let Identity { name, emulator, .. } = self.identity;
         let machine = Machine::new(name, emulator.clone(), &hello.ids, plan.map());
         let writer = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Waiting(Book::New { folder, id, time, asked }) => {
+            Stage::Waiting(Book::New(new)) => {
+                let NewRun { folder, id, time, asked } = *new;
                 folder.begin(Header::new(id, time, asked, machine, self.known_issues.clone()))?
             }
             Stage::Waiting(Book::Resumed(resumed)) => resumed.go_on(&machine, plan)?,

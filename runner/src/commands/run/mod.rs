@@ -30,7 +30,7 @@ use crate::suite::granule::GranuleName;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite, SuiteError};
 use crate::target::Target;
-use job::{Book, Done, Job, how_to_resume};
+use job::{Book, Done, Job, NewRun, how_to_resume};
 
 /// What `--resume` takes from the run, and nobody else can say.
 const OF_THE_RUN: [&str; 9] =
@@ -159,7 +159,7 @@ impl Run {
         let folder = RunFolder::create(&self.results, &id)?;
         let shard = job.shard;
         let asked = Asked { suite, overrides, seed, shard, target: opened.file.clone() };
-        self.tell(job.run(Book::New { folder, id, time, asked })?)
+        self.tell(job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?)
     }
 
     /// Goes on with `run`.
