@@ -2,15 +2,17 @@
 
 use case::probe::{Operation, Probe};
 use case::tree::Role;
-use case::{Case, Flags};
+use case::{Case, Flags, stage};
 use golden::{Implementation, Registers};
 use tables::{BuildError, Built, TableMemory, WordLog, build};
 
 use super::Dossier;
 use super::quarantine::Quarantine;
+use crate::judge::answer::Answer;
 use crate::judge::expectation::{Allowed, Expectation, expect};
 use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
+use crate::judge::memory;
 use crate::judge::sign::Sign;
 use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
@@ -18,6 +20,8 @@ use crate::verdict::NotAsked;
 
 /// Why a probe is not asked: its walk would read what does not belong to the case.
 pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
+/// Why a probe is not asked: it would be done where nothing tells of it, or does harm.
+pub const UNTOLD: &str = "it would reach memory that tells nothing";
 /// Why a probe is not asked: probes of its kind kill the target.
 pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
 /// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
@@ -35,6 +39,8 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
+    /// What a fetch at the trampoline may lead to in the case's own tree, where it enters by another.
+    pub arrival: Option<Expectation>,
     /// The roots, and the registers that name them.
     pub built: Built,
     /// The registers, as the reference walker sees them.
@@ -138,6 +144,9 @@ impl Bench {
                 let seen = may_show.len();
                 let reason = match &expectation {
                     Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
+                    Some(expectation) if !is_told(map, probe, expectation) => {
+                        Some(UNTOLD.to_owned())
+                    }
                     Some(expectation) => {
                         let mut deadly = None;
                         if !candidates.is_empty() {
@@ -185,10 +194,13 @@ impl Bench {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
             let (built, registers) = (tables.built.clone(), tables.registers);
+            let arrival = trampoline(case, map)
+                .and_then(|address| tables.expect(&Probe::new(Operation::Fetch, address), learned));
             Prepared {
                 case: asked,
                 numbers,
                 expectations,
+                arrival,
                 built,
                 registers,
                 digest,
@@ -209,7 +221,7 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
 
 /// What `operation` asks where `allowed` is the answer.
 pub fn question(operation: Operation, allowed: &Allowed) -> Question {
-    let expected = Kind::of_result(&allowed.result);
+    let expected = Kind::of_answer(&allowed.answer);
     Question { operation, expected, descriptor: allowed.descriptor }
 }
 
@@ -217,7 +229,7 @@ pub fn question(operation: Operation, allowed: &Allowed) -> Question {
 pub fn classes(expectation: &Expectation) -> Vec<String> {
     let mut classes = Vec::new();
     for allowed in &expectation.outcomes {
-        let class = Kind::of_result(&allowed.result).class();
+        let class = Kind::of_answer(&allowed.answer).class();
         if !classes.contains(&class) {
             classes.push(class);
         }
@@ -285,6 +297,27 @@ fn rules_that_may_show<'a>(
         asked.peek()?;
         Some((rule, asked.any(|asked| known.holds_back(rule, &asked))))
     })
+}
+
+/// Whether memory would tell of the load, store or fetch that `probe` asks for, wherever it may be done.
+fn is_told(map: &case::memory::MemoryMap, probe: &Probe, expectation: &Expectation) -> bool {
+    let tells = |operation| {
+        let tells = |allowed: &Allowed| match allowed.answer {
+            Answer::Reached(pa) => memory::tells(map, operation, pa),
+            Answer::Par { .. } | Answer::Exception(_) => true,
+        };
+        // What is no multiple of an instruction is no address of one, wherever it leads.
+        let is_code = operation != Operation::Fetch || probe.address.is_multiple_of(4);
+        is_code && expectation.outcomes.iter().all(tells)
+    };
+    probe.operation().is_none_or(tells)
+}
+
+/// Where the trampoline is, of a case that enters its own tree by another.
+fn trampoline(case: &Case, map: &case::memory::MemoryMap) -> Option<u64> {
+    let case = case.as_ref();
+    case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
+    Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)
 }
 
 /// The size of the root table of `case`, in bytes.

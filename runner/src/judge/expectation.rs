@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers, Stage,
-    Update, Va, allowed, at,
+    Access, Asked, At, Choices, El, Implementation, Leaf, Machine, Observer, Read, Registers,
+    Stage, Update, Updates, Va, access, allowed, at,
 };
 
+use super::answer::Answer;
 use super::learned::Learned;
 use crate::simulation::Simulation;
 
@@ -15,11 +16,11 @@ use crate::simulation::Simulation;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Allowed {
     /// What is observed.
-    pub result: AtResult,
+    pub answer: Answer,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
-    /// The stage 2 descriptor at which the walk ends: the leaf, or the one that faults. `None` where none
-    /// was read.
+    /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
+    /// faults. `None` where none was read.
     pub descriptor: Option<u64>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
@@ -36,28 +37,79 @@ pub struct Expectation {
     pub strays_to: Option<u64>,
 }
 
-/// Watches a walk for its last descriptor of stage 2.
-#[derive(Default)]
-struct Last(Option<u64>);
+/// Watches a walk for its last descriptor of one stage.
+struct Last {
+    stage: Stage,
+    descriptor: Option<u64>,
+}
 
 impl Observer for Last {
     fn read(&mut self, read: Read) {
-        if read.stage == Stage::Two {
-            self.0 = Some(read.descriptor);
+        if read.stage == self.stage {
+            self.descriptor = Some(read.descriptor);
         }
     }
 
     /// In a contiguous group it may be another than the one that was read.
     fn leaf(&mut self, leaf: &Leaf) {
-        if leaf.stage == Stage::Two {
-            self.0 = Some(leaf.descriptor);
+        if leaf.stage == self.stage {
+            self.descriptor = Some(leaf.descriptor);
         }
     }
 }
 
-/// The AT instruction of a probe; `None` where it asks something else.
-pub fn instruction(operation: Operation) -> Option<At> {
-    Some(match operation {
+/// What a probe has the PE do at EL2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instruction {
+    /// An address translation instruction.
+    At(At),
+    /// A load, store or fetch.
+    Access(golden::Operation),
+}
+
+impl Instruction {
+    /// The stage that it asks about in the end.
+    const fn stage(self) -> Stage {
+        match self {
+            Self::At(at) if at.is_both_stages() => Stage::Two,
+            Self::At(_) | Self::Access(_) => Stage::One,
+        }
+    }
+
+    /// What becomes of it, with these choices; `None` where EL2 may not execute it, which may execute
+    /// all of these.
+    fn execute(
+        self,
+        machine: Machine<'_, Simulation>,
+        va: u64,
+        choices: &mut impl Choices,
+        last: &mut Last,
+    ) -> Option<(Answer, Updates)> {
+        match self {
+            Self::At(instruction) => {
+                let outcome =
+                    at(machine, instruction, El::El2, false, Va(va), choices, last).ok()?;
+                Some((outcome.result.into(), outcome.updates))
+            }
+            Self::Access(operation) => {
+                let outcome = access(machine, asks(operation, va), Va(va), choices, last).ok()?;
+                Some(((&outcome).into(), outcome.updates))
+            }
+        }
+    }
+}
+
+/// Size of what a probe loads or stores.
+const ACCESS_BYTES: u64 = 8;
+
+/// The access that `operation` at `va` makes.
+pub const fn asks(operation: golden::Operation, va: u64) -> Access {
+    Access::new(operation, El::El2).with_aligned(va.is_multiple_of(ACCESS_BYTES))
+}
+
+/// What a probe has the PE do; `None` where it puts no question to the MMU.
+pub fn instruction(operation: Operation) -> Option<Instruction> {
+    Some(Instruction::At(match operation {
         Operation::AtS12e1r => At::S12E1R,
         Operation::AtS12e1w => At::S12E1W,
         Operation::AtS12e0r => At::S12E0R,
@@ -68,11 +120,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
         Operation::AtS1e1w => At::S1E1W,
         Operation::AtS1e0r => At::S1E0R,
         Operation::AtS1e0w => At::S1E0W,
-        Operation::Load | Operation::Store | Operation::Fetch => return None,
+        Operation::Load => return Some(Instruction::Access(golden::Operation::Load)),
+        Operation::Store => return Some(Instruction::Access(golden::Operation::Store)),
+        Operation::Fetch => return Some(Instruction::Access(golden::Operation::Fetch)),
         Operation::FaultCode | Operation::FaultData | Operation::FaultStack | Operation::Hang => {
             return None;
         }
-    })
+    }))
 }
 
 /// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
@@ -87,21 +141,18 @@ pub fn expect(
     let instruction = instruction(probe.operation()?)?;
     memory.take_strayed();
     let machine = Machine { implementation: pe, registers, memory };
-    let va = Va(probe.address);
     let mut outcomes = Vec::with_capacity(1);
     let explored = allowed(
         learned.profile(),
         |choices| {
-            let mut last = Last::default();
-            let outcome = at(machine, instruction, El::El2, false, va, choices, &mut last);
-            (outcome, last)
+            let mut last = Last { stage: instruction.stage(), descriptor: None };
+            let outcome = instruction.execute(machine, probe.address, choices, &mut last);
+            (outcome, last.descriptor)
         },
-        |(outcome, Last(descriptor)), asked| {
-            // EL2 may execute every AT instruction of these.
-            if let Ok(outcome) = outcome {
-                let updates = outcome.updates.as_slice().to_vec();
-                let (result, asked) = (outcome.result, asked.to_vec());
-                outcomes.push(Allowed { result, updates, asked, descriptor });
+        |(outcome, descriptor), asked| {
+            if let Some((answer, updates)) = outcome {
+                let (updates, asked) = (updates.as_slice().to_vec(), asked.to_vec());
+                outcomes.push(Allowed { answer, updates, asked, descriptor });
             }
             ControlFlow::Continue(())
         },
