@@ -320,9 +320,11 @@ fn trampoline(case: &Case, map: &case::memory::MemoryMap) -> Option<u64> {
     Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)
 }
 
-/// The size of the root table of `case`, in bytes.
+/// The size of the root table of `case`, in bytes: of stage 2, or of a case without it of `TTBR0_EL2`.
 fn root_bytes(case: &Case) -> u64 {
-    case.as_ref().format(Role::Stage2).map_or(0, |format| format.root_bytes())
+    let case = case.as_ref();
+    let format = case.format(Role::Stage2).or_else(|| case.format(Role::Ttbr0El2));
+    format.map_or(0, |format| format.root_bytes())
 }
 
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the

@@ -12,6 +12,7 @@ use crate::abilities::Abilities;
 use crate::mapping::Mapping;
 use crate::memory::MemoryMap;
 use crate::probe::{Operation, Probe};
+use crate::tcr::sctlr;
 use crate::view::Flags;
 use crate::{Case, MAX_MAPPINGS};
 
@@ -24,13 +25,15 @@ pub(super) fn spoil(
     case: &mut Case,
     count: u64,
 ) {
-    case.set_flags(Flags(Flags::MONITOR | if setup.updates { Flags::UPDATES } else { 0 }));
     let mappings: ArrayVec<Mapping, MAX_MAPPINGS> =
         case.as_ref().mappings.iter().copied().collect();
     let spoils_registers = rng.chance(500);
     if spoils_registers {
         registers(rng, setup, case);
     }
+    let ha = if setup.shape.upper.is_some() { 39 } else { 21 };
+    let updates = abilities.access_flag && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
+    case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
     for _ in 0..rng.between(u64::from(!spoils_registers), 4) {
         let Some(mapping) = rng.pick(&mappings) else { break };
         let Some(plot) = setup.plots.get(usize::from(mapping.tree)) else { break };
@@ -114,7 +117,8 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
             1 if is_host => with(16, 6, any),
             1 => with(0, 6, any),
             2 => with(14, 2, any),
-            3 => with(if is_host { 32 } else { 16 }, 3, any),
+            // Not the reserved 7: nobody says whether it makes base registers those of 52 bits.
+            3 => with(if is_host { 32 } else { 16 }, 3, any % 7),
             4 => tcr_el2 ^ 1 << if is_host { 59 } else { 32 },
             // A root that is not aligned, or is said to be above the output size.
             5 => {
@@ -123,7 +127,7 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
                 tcr_el2
             }
             6 => {
-                registers.mair_el2 = any;
+                registers.sctlr_el2 ^= sctlr::WXN;
                 tcr_el2
             }
             // Any one bit: reserved ones, EPD, TBI, HPD, HA, HD, and all of the above.
