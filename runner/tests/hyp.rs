@@ -839,12 +839,6 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         });
         assert_eq!(faults, [fault(0b00_0100); 2], "T0SZ {t0sz}");
     }
-    // E2H = 1 reads TCR_EL2 in the other layout: the case's RES1 bit 31 and 23 are TG1[1] and EPD1.
-    let (_, answer, pa) = asked(&|registers| {
-        registers.hcr_el2 |= E2H | TGE;
-        registers.tcr_el2 |= 5 << 32;
-    });
-    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, pa);
     // A root where nothing answers: a Data Abort, which EL3 takes.
     let (_, answer, _) = asked(&|registers| registers.ttbr0_el2 ^= 1 << 46);
     let seen: Vec<_> = answer
@@ -854,6 +848,12 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         .collect();
     assert_eq!(seen, [0, 1].map(|probe| (probe, Exception::PROBE, 0x25, 0b01_0100)));
     assert_eq!(answer.answers, [NO_ANSWER; 2]);
+    // The upper range is there with E2H alone.
+    let mut here = host(&*session, (k4, 48), (k4, 39), TGE);
+    here.setup.case.set_flags(Flags(Flags::MONITOR));
+    here.setup.probe(Operation::AtS1e2r, here.tags);
+    let answer = ask(&mut *session, &here.setup.case);
+    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, here.reached + stage::TAGS);
     // EL2 goes on as if nothing had been.
     live(&mut *session, k4, 39, 38);
 }
