@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod explain;
+pub mod merge;
 pub mod payload;
 pub mod replay;
 pub mod report;
