@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{compare, explain, payload, replay, report, run, schema, suite, vectors};
+use crate::commands::{
+    bench, compare, explain, payload, replay, report, run, schema, suite, vectors,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -26,6 +28,7 @@ enum Command {
     Report(report::Report),
     Compare(compare::Compare),
     Suite(suite::Suite),
+    Bench(bench::Bench),
     Vectors(vectors::Vectors),
     Explain(explain::Explain),
     Payload(payload::Payload),
@@ -48,6 +51,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Suite(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Vectors(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Payload(command) => command.run(),

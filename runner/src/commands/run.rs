@@ -105,7 +105,7 @@ impl Run {
         rules: Option<&Rules>,
         opened: &Opened,
     ) -> Result<Exit, Failure> {
-        let Opened { target, learned } = opened;
+        let Opened { target, learned, .. } = opened;
         let known = known_issues::of(rules, target.identity());
         let known_issues = known.record();
         let time = Timestamp::now();

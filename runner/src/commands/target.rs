@@ -29,6 +29,8 @@ pub struct Opened {
     pub target: QemuTarget,
     /// What its file says of its IMPLEMENTATION DEFINED choices.
     pub learned: Learned,
+    /// The executor's ELF file.
+    pub executor: PathBuf,
 }
 
 impl HowToRun {
@@ -42,7 +44,12 @@ impl HowToRun {
             .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))?;
         let executor = self.executor().map_err(TargetError::from)?;
         let target = QemuTarget::new(description, &executor, self.qemu.clone())?;
-        Ok(Opened { target, learned })
+        Ok(Opened { target, learned, executor: executor.file().to_owned() })
+    }
+
+    /// The emulator that is run in place of the default one.
+    pub fn emulator(&self) -> Option<PathBuf> {
+        self.qemu.clone()
     }
 
     fn executor(&self) -> Result<Executor, payload::PayloadError> {
