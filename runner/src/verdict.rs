@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::known::Shown;
 pub use cell::{Cell, CellError};
 
 /// The judgement of one probe, from best to worst.
@@ -124,7 +123,7 @@ pub type NotAsked = BTreeMap<String, u64>;
 pub struct Finding {
     /// Number of the probe in its case; absent when the finding is about the case as a whole.
     pub probe: Option<u32>,
-    /// Mismatch, aborted or hung; known where a case is told in full.
+    /// Mismatch, aborted or hung.
     pub verdict: Verdict,
     /// What findings of the same kind have in common, for grouping: operation, expectation and
     /// observation without addresses.
@@ -153,9 +152,9 @@ pub struct CaseRecord {
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
     pub not_asked: NotAsked,
-    /// How the known issues of the target showed, by name: those that may show in a probe of the case.
+    /// Probes whose answer is a known issue, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub known: BTreeMap<String, Shown>,
+    pub known: BTreeMap<String, u64>,
     /// Digest of the tables and of all observations.
     pub digest: u64,
     /// What somebody has to look at.

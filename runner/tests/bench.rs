@@ -47,6 +47,6 @@ fn a_quick_bench_tells_rates_ratios_and_memory() {
     }
     assert_eq!(memory[2]["runner_bytes"], line["peak_memory_bytes"]);
     let left = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(left.filter(|name| name.starts_with("hypwalk-bench")).next().is_none());
+    let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.find(|name| name.starts_with("hypwalk-bench")), None);
 }

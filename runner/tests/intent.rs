@@ -70,7 +70,7 @@ impl Machine {
         let mut succeeded = 0;
         for probe in case.as_ref().probes {
             let pe = &self.pe;
-            let expectation = expect(pe, &registers, &self.simulation, &learned, probe);
+            let expectation = expect(pe, &registers, &self.simulation, learned.profile(), probe);
             let expectation = expectation.unwrap();
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");

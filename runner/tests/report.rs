@@ -10,7 +10,6 @@ use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
-use runner::known::Record;
 use runner::report::terminal::Table;
 use runner::report::{Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary};
 use runner::suite::case_file::CaseFile;
@@ -45,7 +44,7 @@ fn header() -> Header {
     let ids = link::hello::IdRegisters { midr_el1: 0x410f_d034, ..Default::default() };
     let emulator = Some("QEMU emulator version 10.0.2".to_owned());
     let machine = Machine::new("qemu-max", emulator, &ids, &map());
-    Header::new(id, time, &suite, Overrides::default(), 7, machine, Record::default())
+    Header::new(id, time, &suite, Overrides::default(), 7, machine)
 }
 
 fn map() -> MemoryMap {

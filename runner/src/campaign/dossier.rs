@@ -2,12 +2,10 @@
 
 use case::Case;
 use case::probe::Probe;
+use golden::Registers;
 
-use super::prepared::{Prepared, question};
-use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
-use crate::judge::sign::Sign;
-use crate::known::{Known, RuleId};
+use crate::known::{Known, Symptom};
 
 /// What is known of one target: the choices that it has made, and what it does wrong.
 #[derive(Clone, Debug)]
@@ -19,26 +17,28 @@ pub struct Dossier {
 }
 
 impl Dossier {
-    /// The known issues that explain the answer to `probe`: `signs` tells what is wrong with it, held
-    /// against one of the outcomes that are allowed. `None` where they do not explain all of that, whichever
-    /// outcome is meant.
-    pub fn explain<S: Iterator<Item = Sign>>(
-        &self,
-        prepared: &Prepared,
+    /// The name of the known issue that the answer to `probe` shows, if it is one: `expected` and
+    /// `observed` are kinds of answer, as in a finding's signature.
+    pub fn name(
+        &mut self,
+        case: &Case,
+        registers: &Registers,
         probe: &Probe,
-        expectation: &Expectation,
-        signs: impl Fn(&Allowed) -> S,
-    ) -> Option<Vec<RuleId>> {
+        expected: &str,
+        observed: &str,
+    ) -> Option<String> {
         let operation = probe.operation()?;
-        let explained = |allowed: &Allowed| {
-            self.known.name(&prepared.candidates, &question(operation, allowed), signs(allowed))
-        };
-        let outcomes = expectation.outcomes.iter();
-        outcomes.filter(|allowed| self.learned.agrees(allowed)).find_map(explained)
+        let root_bytes = root_bytes(case);
+        let symptom = Symptom { operation, expected, observed, registers, root_bytes };
+        self.known.names(&symptom).map(|rule| rule.name().to_owned())
+    }
+
+    /// Counts a case that is asked.
+    pub fn case_asked(&mut self, case: &Case, registers: &Registers) {
+        self.known.case_asked(registers, root_bytes(case));
     }
 }
 
-/// The size of the root table of `case`, in bytes.
-pub fn root_bytes(case: &Case) -> u64 {
+fn root_bytes(case: &Case) -> u64 {
     case.as_ref().header.format.decode().map_or(0, |format| format.root_bytes())
 }

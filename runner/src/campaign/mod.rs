@@ -19,7 +19,6 @@ mod dossier;
 mod open;
 mod prepared;
 mod quarantine;
-mod samples;
 mod verdicts;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,8 +29,8 @@ use case::{Case, Flags};
 use link::hello::Hello;
 use link::observations::Observations;
 
-use crate::judge::sign::Sign;
 use crate::judge::words;
+use crate::known::Shown;
 use crate::pe;
 use crate::plan::Plan;
 use crate::simulation::Simulation;
@@ -42,7 +41,6 @@ pub use dossier::Dossier;
 use open::OpenCase;
 pub use prepared::{Bench, Prepared, Tables};
 use quarantine::Quarantine;
-use samples::Samples;
 use verdicts::{Judged, judge};
 
 /// One case in so many is audited: the target lists every word of its arenas that is not zero.
@@ -98,6 +96,8 @@ pub struct Totals {
     pub elapsed: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned or pinned.
     pub profile: BTreeMap<String, String>,
+    /// How the target's known issues showed.
+    pub known: BTreeMap<String, Shown>,
 }
 
 /// Why a campaign could not be run to its end.
@@ -138,7 +138,6 @@ pub fn run(
         bench,
         dossier: campaign.dossier,
         quarantine: Quarantine::default(),
-        samples: Samples::default(),
         limit: Limit { cases: campaign.cases, end: campaign.time.map(|time| begun + time) },
         next_case: 0,
         next_sequence: 0,
@@ -152,6 +151,7 @@ pub fn run(
     };
     engine.run(session)?;
     engine.totals.profile = engine.dossier.learned.settled();
+    engine.totals.known = engine.dossier.known.shown().clone();
     engine.totals.elapsed = begun.elapsed();
     Ok(engine.totals)
 }
@@ -181,7 +181,6 @@ struct Engine<'a> {
     bench: Bench,
     dossier: Dossier,
     quarantine: Quarantine,
-    samples: Samples,
     limit: Limit,
     next_case: u64,
     next_sequence: u64,
@@ -280,27 +279,14 @@ impl Engine<'_> {
     fn prepare(&mut self, part: &Part) -> Result<Option<Prepared>, CampaignError> {
         let Some(open) = self.open.get_mut(&part.index) else { return Ok(None) };
         let map = self.plan.map();
-        let (bench, dossier) = (&mut self.bench, &self.dossier);
-        let quarantine = &mut self.quarantine;
-        let mut prepare =
-            |case: &Case, probes: &[u16], samples: &[u16], quarantine: &mut Quarantine| {
-                bench.prepare(case, map, probes, samples, dossier, quarantine)
-            };
-        let mut prepared = prepare(&open.case, &part.probes, &[], quarantine);
-        if let Ok(first) = &prepared {
-            let samples = self.samples.of_case(part.index, &first.held, |other| {
-                let Some(Ok(case)) = self.plan.case(other) else { return Vec::new() };
-                let probes: Vec<u16> = (0..case.as_ref().probes.len() as u16).collect();
-                let looked = prepare(&case, &probes, &[], &mut Quarantine::default());
-                looked.map_or_else(|_| Vec::new(), |looked| looked.held)
-            });
-            if !samples.is_empty() {
-                prepared = prepare(&open.case, &part.probes, &samples, quarantine);
-            }
-        }
+        let (learned, quarantine) = (&self.dossier.learned, &mut self.quarantine);
+        let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
         match prepared {
             // What is not asked is counted when the part is answered: it may have to be asked again.
-            Ok(prepared) if !prepared.numbers.is_empty() => return Ok(Some(prepared)),
+            Ok(prepared) if !prepared.numbers.is_empty() => {
+                self.dossier.case_asked(&open.case, &prepared.registers);
+                return Ok(Some(prepared));
+            }
             Ok(prepared) => open.skip(&prepared.not_asked),
             Err(error) => {
                 let reason = format!("the case can't be built here: {error}");
@@ -407,29 +393,21 @@ impl Engine<'_> {
             let asked = open.case.as_ref().probes.get(usize::from(number))?;
             Some((asked, flight.prepared.expectations.get(index)?.as_ref()))
         });
-        let sign = if hung { Sign::Hung } else { Sign::Died };
-        let number = probe.map(|(_, number)| u32::from(number));
+        let what = if hung { "the target hung" } else { "the target died" };
         let kind = match asked {
-            Some((asked, Some(expectation))) => {
-                let (prepared, known) = (&flight.prepared, &self.dossier.known);
-                let index = probe.map_or(0, |(index, _)| index);
-                judged.ask(known, prepared, index);
-                let signs = |_: &_| [sign].into_iter();
-                if let Some(rules) = self.dossier.explain(prepared, asked, expectation, signs) {
-                    judged.show(known, prepared, index, &rules);
-                    judged.findings.extend(known.is_in_full().then(|| Finding {
-                        probe: number,
-                        verdict: Verdict::Known,
-                        signature: known.names(&rules),
-                        question: words::question(asked),
-                        expectation: expectation.outcomes.iter().map(words::allowed).collect(),
-                        observation: death.to_string(),
-                    }));
+            Some((probe, Some(expectation))) => {
+                let registers = &flight.prepared.registers;
+                let dossier = &mut self.dossier;
+                let mut name =
+                    |expected: &String| dossier.name(&open.case, registers, probe, expected, what);
+                let name = prepared::classes(expectation).iter().find_map(&mut name);
+                let kind = prepared::kind(probe, expectation);
+                self.quarantine.died(&kind, name.is_some());
+                if let Some(name) = name {
+                    judged.known(name);
                     open.add(judged);
                     return;
                 }
-                let kind = prepared::kind(asked, expectation);
-                self.quarantine.died(&kind);
                 kind
             }
             Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
@@ -444,9 +422,9 @@ impl Engine<'_> {
         }
         let expected = asked.and_then(|(_, expectation)| expectation);
         judged.findings.push(Finding {
-            probe: number,
+            probe: probe.map(|(_, number)| number.into()),
             verdict,
-            signature: format!("{kind}: {sign}"),
+            signature: format!("{kind}: {what}"),
             question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
             expectation: expected.map_or_else(
                 || vec!["an answer".to_owned()],

@@ -1,25 +1,21 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
-use case::probe::{Operation, Probe};
+use case::probe::Probe;
 use case::{Case, Flags};
 use golden::{Implementation, Registers};
 use tables::{BuildError, Built, TableMemory, WordLog, build};
 
-use super::Dossier;
 use super::quarantine::Quarantine;
-use crate::judge::expectation::{Allowed, Expectation, expect};
-use crate::judge::kind::Kind;
+use crate::judge::expectation::{Expectation, expect};
 use crate::judge::learned::Learned;
-use crate::known::{Question, RuleId};
+use crate::judge::words;
 use crate::simulation::Simulation;
 use crate::verdict::NotAsked;
 
 /// Why a probe is not asked: its walk would read what does not belong to the case.
 pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
 /// Why a probe is not asked: probes of its kind kill the target.
-pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
-/// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
-pub const HELD_BACK: &str = "held back: it would kill the target by";
+pub const HELD_BACK: &str = "held back: probes of its kind killed the target";
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]
@@ -39,23 +35,8 @@ pub struct Prepared {
     pub registers: Registers,
     /// The digest that the target's tables must have.
     pub digest: u64,
-    /// The known issues that may show in the case.
-    pub candidates: Vec<RuleId>,
-    /// The known issues that may show in each probe that is asked: its index among them, and the issue.
-    /// Sorted.
-    pub may_show: Vec<(usize, RuleId)>,
-    /// Probes that are held back since they would show a known issue that kills the target: the number
-    /// in the whole case, and the issue.
-    pub held: Vec<(u16, RuleId)>,
     /// Why the other probes are not asked.
     pub not_asked: NotAsked,
-}
-
-impl Prepared {
-    /// Whether the known issue `rule` may show in the probe number `index` of those that are asked.
-    pub fn is_asked(&self, index: usize, rule: RuleId) -> bool {
-        self.may_show.binary_search(&(index, rule)).is_ok()
-    }
 }
 
 /// A host's bench for cases: simulated memory, and the log of what is in it.
@@ -90,21 +71,16 @@ impl Bench {
         result
     }
 
-    /// Builds `case` and looks at the probes whose numbers are in `wanted`. Those in `samples` are not
-    /// held back by a known issue.
+    /// Builds `case` and looks at the probes whose numbers are in `wanted`.
     pub fn prepare(
         &mut self,
         case: &Case,
         map: &case::memory::MemoryMap,
         wanted: &[u16],
-        samples: &[u16],
-        dossier: &Dossier,
+        learned: &Learned,
         quarantine: &mut Quarantine,
     ) -> Result<Prepared, BuildError> {
-        let Dossier { learned, known } = dossier;
         self.with_tables(case, map, |tables| {
-            let candidates = known.candidates(&tables.registers, super::dossier::root_bytes(case));
-            let (mut may_show, mut held) = (Vec::new(), Vec::new());
             let digest = tables.log.digest();
             let updates = case.as_ref().flags().has(Flags::UPDATES);
             let mut numbers = Vec::with_capacity(wanted.len());
@@ -113,47 +89,24 @@ impl Bench {
             for &number in wanted {
                 let Some(probe) = case.as_ref().probes.get(usize::from(number)) else { continue };
                 let expectation = tables.expect(probe, learned);
-                let index = numbers.len();
-                let seen = may_show.len();
-                let reason = match &expectation {
-                    Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
-                    Some(expectation) => {
-                        if !candidates.is_empty() {
-                            let may = tables.may_show(probe, expectation, dossier, &candidates);
-                            may_show.extend(may.map(|rule| (index, rule)));
-                        }
-                        // Whether it is held back or not: what comes behind it must not depend on that.
-                        if updates {
+                let reason = expectation.as_ref().and_then(|expectation| {
+                    if expectation.strays_to.is_some() {
+                        return Some(STRAYS.to_owned());
+                    }
+                    let held =
+                        quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
+                    held.then(|| format!("{HELD_BACK} ({})", kind(probe, expectation)))
+                });
+                match reason {
+                    Some(reason) => *not_asked.entry(reason).or_default() += 1,
+                    None => {
+                        if let Some(expectation) = expectation.as_ref().filter(|_| updates) {
                             tables.forecast(expectation);
                         }
-                        let deadly =
-                            may_show[seen..].iter().find(|(_, rule)| known.holds_back(*rule));
-                        if let Some((_, rule)) = deadly.filter(|_| !samples.contains(&number)) {
-                            held.push((number, *rule));
-                            may_show.truncate(seen);
-                            continue;
-                        }
-                        let is_quarantined =
-                            quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
-                        is_quarantined
-                            .then(|| format!("{QUARANTINED} ({})", kind(probe, expectation)))
-                    }
-                    None => None,
-                };
-                match reason {
-                    Some(reason) => {
-                        may_show.truncate(seen);
-                        *not_asked.entry(reason).or_default() += 1;
-                    }
-                    None => {
                         numbers.push(number);
                         expectations.push(expectation);
                     }
                 }
-            }
-            for (_, rule) in &held {
-                let reason = format!("{HELD_BACK} {}", known.rule(*rule).name());
-                *not_asked.entry(reason).or_default() += 1;
             }
             let mut asked = case.clone();
             let mut left = numbers.iter().peekable();
@@ -161,18 +114,7 @@ impl Bench {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
             let (built, registers) = (tables.built, tables.registers);
-            Prepared {
-                case: asked,
-                numbers,
-                expectations,
-                built,
-                registers,
-                digest,
-                candidates,
-                may_show,
-                held,
-                not_asked,
-            }
+            Prepared { case: asked, numbers, expectations, built, registers, digest, not_asked }
         })
     }
 }
@@ -183,17 +125,11 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     format!("{operation}: {}", classes(expectation).join(" or "))
 }
 
-/// What `operation` asks where `allowed` is the answer.
-pub fn question(operation: Operation, allowed: &Allowed) -> Question {
-    let expected = Kind::of_result(&allowed.result);
-    Question { operation, expected, descriptor: allowed.descriptor }
-}
-
 /// The classes of answer that are allowed, each once, the pseudocode's own first.
 pub fn classes(expectation: &Expectation) -> Vec<String> {
     let mut classes = Vec::new();
     for allowed in &expectation.outcomes {
-        let class = Kind::of_result(&allowed.result).class();
+        let class = words::class_of(&allowed.result);
         if !classes.contains(&class) {
             classes.push(class);
         }
@@ -217,32 +153,7 @@ pub struct Tables<'a> {
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        expect(self.pe, &self.registers, self.memory, learned, probe)
-    }
-
-    /// The known issues among `candidates` that may show in `probe`, of which so much is expected.
-    ///
-    /// What was learned in the course of the campaign does not count: the same probe is held back, and
-    /// the same is counted as asked, whenever and wherever it is asked.
-    fn may_show<'a>(
-        &self,
-        probe: &Probe,
-        expectation: &'a Expectation,
-        dossier: &'a Dossier,
-        candidates: &'a [RuleId],
-    ) -> impl Iterator<Item = RuleId> + use<'a> {
-        let at_first =
-            expectation.by_experience.then(|| self.expect(probe, &dossier.learned.at_first()));
-        let operation = probe.operation();
-        candidates.iter().copied().filter(move |&rule| {
-            let expectation = at_first.as_ref().map_or(Some(expectation), Option::as_ref);
-            let outcomes = expectation.map_or(&[][..], |expectation| &expectation.outcomes);
-            let asks = |allowed: &Allowed| {
-                let question = question(operation?, allowed);
-                Some(dossier.known.rule(rule).is_asked(&question))
-            };
-            outcomes.iter().any(|allowed| asks(allowed) == Some(true))
-        })
+        expect(self.pe, &self.registers, self.memory, learned.profile(), probe)
     }
 
     /// The PE that is judged.

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::{Case, Flags};
+use golden::Registers;
 use link::mailbox::Cursor;
 use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
 use tables::BuildError;
 
 use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
-use crate::judge::expectation::{Allowed, Expectation};
-use crate::judge::sign::Difference;
-use crate::judge::{Observation, conforms, intent, updated, words};
-use crate::known::{Known, RuleId, Shown};
+use crate::judge::expectation::Expectation;
+use crate::judge::{Observation, conforms, intent, words};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
 /// The judgement of what was sent at once: a case, or some of its probes.
@@ -22,8 +21,8 @@ use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 pub struct Judged {
     /// Verdicts of the probes.
     pub verdicts: Counts,
-    /// How known issues showed, by name.
-    pub known: BTreeMap<String, Shown>,
+    /// Probes whose answer is a known issue, by its name.
+    pub known: BTreeMap<String, u64>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
     /// Probes that got no verdict, by reason.
@@ -40,45 +39,10 @@ impl Judged {
         self.verdicts.add(verdict);
     }
 
-    /// Probe number `index` of what was `prepared` shows these known issues.
-    pub fn show(&mut self, known: &Known, prepared: &Prepared, index: usize, shown: &[RuleId]) {
+    /// A probe whose answer is the known issue called `name`.
+    pub fn known(&mut self, name: String) {
         self.verdicts.add(Verdict::Known);
-        for &rule in shown {
-            // Where the tables changed otherwise than forecast, one may show that was not expected to.
-            let asked = u64::from(!prepared.is_asked(index, rule));
-            self.count(known, rule, Shown { asked, shown: 1 });
-        }
-    }
-
-    /// Counts the known issues that may show in probe number `index` of what was `prepared`.
-    pub fn ask(&mut self, known: &Known, prepared: &Prepared, index: usize) {
-        for (_, rule) in prepared.may_show.iter().filter(|(probe, _)| *probe == index) {
-            self.count(known, *rule, Shown { asked: 1, shown: 0 });
-        }
-    }
-
-    /// Counts the known issues that may show in what was `prepared`, as far as probes before number `asked`
-    /// got a verdict.
-    fn ask_all(&mut self, known: &Known, prepared: &Prepared, asked: usize, without: &[usize]) {
-        for rule in &prepared.candidates {
-            let counts = |(probe, of): &&(usize, RuleId)| {
-                of == rule && *probe < asked && !without.contains(probe)
-            };
-            let asked = prepared.may_show.iter().filter(counts).count() as u64;
-            if asked > 0 {
-                self.count(known, *rule, Shown { asked, shown: 0 });
-            }
-        }
-    }
-
-    fn count(&mut self, known: &Known, rule: RuleId, shown: Shown) {
-        let name = known.rule(rule).name();
-        match self.known.get_mut(name) {
-            Some(counts) => counts.merge(shown),
-            None => {
-                self.known.insert(name.to_owned(), shown);
-            }
-        }
+        *self.known.entry(name).or_default() += 1;
     }
 
     /// A finding about the case as a whole; its probes get no verdict.
@@ -159,16 +123,14 @@ pub fn judge(
         judged.skip(prepared, "the target saw more than it could report");
         return Ok(judged);
     }
-    let mut without = Vec::new();
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let asked = Asked { case, prepared, probe, index };
+            let number = prepared.numbers[index];
+            let question = Question { case, registers: &prepared.registers, probe, number };
             let observation = observe(observations, index);
             let pa_bits = bench.pe.pa_bits;
-            if !asked.judge(&mut judged, expectation, observation, &[], dossier, pa_bits) {
-                without.push(index);
-            }
+            question.judge(&mut judged, expectation, observation, &[], dossier, pa_bits);
         }
         if broken.is_none() && report.after != report.built {
             let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
@@ -178,16 +140,14 @@ pub fn judge(
         bench.with_tables(case, map, |tables| {
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
                 let Some(expectation) = tables.expect(probe, &dossier.learned) else { continue };
-                let asked = Asked { case, prepared, probe, index };
+                let number = prepared.numbers[index];
+                let question = Question { case, registers: &prepared.registers, probe, number };
                 let observation = observe(observations, index);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
                 let pa_bits = tables.pe().pa_bits;
-                if !asked.judge(&mut judged, &expectation, observation, &updates, dossier, pa_bits)
-                {
-                    without.push(index);
-                }
+                question.judge(&mut judged, &expectation, observation, &updates, dossier, pa_bits);
                 for update in &updates {
                     tables.update(update.pa, update.value);
                 }
@@ -208,7 +168,6 @@ pub fn judge(
             }
         })?;
     }
-    judged.ask_all(&dossier.known, prepared, asked, &without);
     if let Some(exception) = broken {
         charge(&mut judged, case, prepared, exception);
     }
@@ -269,17 +228,15 @@ fn observe<'a>(observations: &Observations<'a>, index: usize) -> Observation<'a>
     }
 }
 
-/// A probe that was asked.
-struct Asked<'a> {
+struct Question<'a> {
     case: &'a Case,
-    prepared: &'a Prepared,
+    registers: &'a Registers,
     probe: &'a Probe,
-    /// Its number among those that are asked.
-    index: usize,
+    /// Its number in the whole case.
+    number: u16,
 }
 
-impl Asked<'_> {
-    /// Judges an answer. Returns whether there is a verdict.
+impl Question<'_> {
     fn judge(
         &self,
         judged: &mut Judged,
@@ -288,13 +245,13 @@ impl Asked<'_> {
         updates: &[Update],
         dossier: &mut Dossier,
         pa_bits: u8,
-    ) -> bool {
+    ) {
         let fits = conforms(expectation, &observation, updates, &mut dossier.learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
             let reason = "the architecture allows more outcomes than are followed";
             *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
-            return false;
+            return;
         }
         if fits {
             judged.judge(Verdict::Conforms);
@@ -308,7 +265,7 @@ impl Asked<'_> {
         });
         if let Some(violated) = violated {
             judged.findings.push(Finding {
-                probe: Some(self.number()),
+                probe: Some(self.number.into()),
                 verdict: Verdict::Mismatch,
                 signature: "the tables are not what the mappings ask for".into(),
                 question: words::question(self.probe),
@@ -316,12 +273,6 @@ impl Asked<'_> {
                 observation: violated,
             });
         }
-        true
-    }
-
-    /// Its number in the whole case.
-    fn number(&self) -> u32 {
-        self.prepared.numbers[self.index].into()
     }
 
     /// An answer that is not allowed: a known issue, or a finding.
@@ -331,41 +282,27 @@ impl Asked<'_> {
         expectation: &Expectation,
         observation: Observation<'_>,
         updates: &[Update],
-        dossier: &Dossier,
+        dossier: &mut Dossier,
     ) {
-        let differs = |allowed: &Allowed| {
-            Difference::new(&allowed.result, &observation, updated(&allowed.updates, updates))
-        };
-        let signs = |allowed: &Allowed| differs(allowed).signs();
-        let explained = dossier.explain(self.prepared, self.probe, expectation, signs);
-        let (verdict, signature) = match &explained {
-            Some(rules) => {
-                judged.show(&dossier.known, self.prepared, self.index, rules);
-                if !dossier.known.is_in_full() {
-                    return;
-                }
-                (Verdict::Known, dossier.known.names(rules))
-            }
-            None => {
-                judged.judge(Verdict::Mismatch);
-                let allowed = expectation.outcomes.iter();
-                // Of the outcomes that are allowed the nearest is the one that was most likely meant.
-                let agreeing = allowed.clone().filter(|allowed| dossier.learned.agrees(allowed));
-                let nearest = agreeing.map(differs).min_by_key(Difference::size);
-                let difference = nearest.or_else(|| allowed.map(differs).next());
-                let operation = self.probe.operation().map_or("?", |operation| operation.name());
-                let difference = difference.map_or_else(String::new, |differs| differs.to_string());
-                (Verdict::Mismatch, format!("{operation}: {difference}"))
-            }
-        };
+        let expected = expectation.outcomes.first().map(|allowed| &allowed.result);
+        let difference = expected.map(|result| words::difference(result, &observation));
+        let difference = difference.unwrap_or_default();
+        let kind = expected.map(words::kind_of_result).unwrap_or_default();
+        let observed = difference.split(" instead of ").next().unwrap_or_default();
+        if let Some(name) = dossier.name(self.case, self.registers, self.probe, &kind, observed) {
+            judged.known(name);
+            return;
+        }
+        let operation = self.probe.operation().map_or("?", |operation| operation.name());
         let mut observed = words::observation(&observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
         }
+        judged.judge(Verdict::Mismatch);
         judged.findings.push(Finding {
-            probe: Some(self.number()),
-            verdict,
-            signature,
+            probe: Some(self.number.into()),
+            verdict: Verdict::Mismatch,
+            signature: format!("{operation}: {difference}"),
             question: words::question(self.probe),
             expectation: expectation.outcomes.iter().map(words::allowed).collect(),
             observation: observed,

@@ -11,6 +11,5 @@ pub mod schema;
 pub mod suite;
 pub mod vectors;
 
-mod known_issues;
 mod lookup;
 mod target;

@@ -4,11 +4,9 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Answer, Asked, At, AtResult, Choice, El, Implementation, Leaf, Machine, Observer, Read,
-    Registers, Stage, Update, Va, allowed, at,
+    Asked, At, AtResult, El, Implementation, Machine, Profile, Registers, Update, Va, allowed, at,
 };
 
-use super::learned::Learned;
 use crate::simulation::Simulation;
 
 /// One outcome that the architecture allows, and the choices behind it.
@@ -18,9 +16,6 @@ pub struct Allowed {
     pub result: AtResult,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
-    /// The stage 2 descriptor at which the walk ends: the leaf, or the one that faults. `None` where none
-    /// was read.
-    pub descriptor: Option<u64>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
 }
@@ -34,34 +29,6 @@ pub struct Expectation {
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
     pub strays_to: Option<u64>,
-    /// Whether a choice counted that was learned in the course of the campaign.
-    pub by_experience: bool,
-}
-
-/// Watches a walk for its last descriptor of stage 2, and for choices that were learned.
-struct Watch<'a> {
-    learned: &'a Learned,
-    descriptor: Option<u64>,
-    by_experience: bool,
-}
-
-impl Observer for Watch<'_> {
-    fn read(&mut self, read: Read) {
-        if read.stage == Stage::Two {
-            self.descriptor = Some(read.descriptor);
-        }
-    }
-
-    /// In a contiguous group it may be another than the one that was read.
-    fn leaf(&mut self, leaf: &Leaf) {
-        if leaf.stage == Stage::Two {
-            self.descriptor = Some(leaf.descriptor);
-        }
-    }
-
-    fn asked(&mut self, choice: Choice, _: Answer) {
-        self.by_experience |= self.learned.is_experience(choice);
-    }
 }
 
 /// The AT instruction of a probe; `None` where it asks something else.
@@ -77,13 +44,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
     })
 }
 
-/// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
-/// `memory`; `None` for a probe that puts no question to the MMU.
+/// What a PE may answer to `probe` under `registers` and the tables in `memory`; `None` for a probe
+/// that puts no question to the MMU.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
-    learned: &Learned,
+    profile: &Profile,
     probe: &Probe,
 ) -> Option<Expectation> {
     let instruction = instruction(probe.operation()?)?;
@@ -91,26 +58,17 @@ pub fn expect(
     let machine = Machine { implementation: pe, registers, memory };
     let va = Va(probe.address);
     let mut outcomes = Vec::with_capacity(1);
-    let mut by_experience = false;
     let explored = allowed(
-        learned.profile(),
-        |choices| {
-            let mut watch = Watch { learned, descriptor: None, by_experience: false };
-            let outcome = at(machine, instruction, El::El2, false, va, choices, &mut watch);
-            (outcome, watch)
-        },
-        |(outcome, watch), asked| {
-            by_experience |= watch.by_experience;
+        profile,
+        |choices| at(machine, instruction, El::El2, false, va, choices, &mut ()),
+        |outcome, asked| {
             // EL2 may execute every AT instruction of these.
             if let Ok(outcome) = outcome {
                 let updates = outcome.updates.as_slice().to_vec();
-                let (result, asked, descriptor) =
-                    (outcome.result, asked.to_vec(), watch.descriptor);
-                outcomes.push(Allowed { result, updates, asked, descriptor });
+                outcomes.push(Allowed { result: outcome.result, updates, asked: asked.to_vec() });
             }
             ControlFlow::Continue(())
         },
     );
-    let (complete, strays_to) = (explored.complete, memory.take_strayed());
-    Some(Expectation { outcomes, complete, strays_to, by_experience })
+    Some(Expectation { outcomes, complete: explored.complete, strays_to: memory.take_strayed() })
 }

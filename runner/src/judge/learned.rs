@@ -13,8 +13,6 @@ use super::expectation::Allowed;
 #[derive(Clone, Debug)]
 pub struct Learned {
     profile: Profile,
-    /// What was settled before anything was seen.
-    pinned: Profile,
     /// Bit n: answer n is possible. Absent: nothing is known.
     possible: BTreeMap<Choice, u64>,
 }
@@ -56,19 +54,7 @@ impl Learned {
                 named.ok_or_else(|| PinError::NoSuchAnswer { choice, answer: answer.into() })?;
             profile.settle(choice, named);
         }
-        Ok(Self { pinned: profile, profile, possible: BTreeMap::new() })
-    }
-
-    /// What was known before anything was seen: the same for all that take part in a campaign, at any
-    /// time.
-    #[must_use]
-    pub fn at_first(&self) -> Self {
-        Self { profile: self.pinned, pinned: self.pinned, possible: BTreeMap::new() }
-    }
-
-    /// Whether `choice` was settled by what was seen.
-    pub fn is_experience(&self, choice: Choice) -> bool {
-        self.profile.settled(choice) != self.pinned.settled(choice)
+        Ok(Self { profile, possible: BTreeMap::new() })
     }
 
     /// The choices that are settled.
@@ -146,7 +132,6 @@ mod tests {
         Allowed {
             result: AtResult::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
-            descriptor: None,
             asked: asked.collect(),
         }
     }

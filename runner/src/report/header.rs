@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RunId, VERSION};
-use crate::known;
 use crate::suite::machine::Machine;
 use crate::suite::{Overrides, Suite};
 
@@ -31,9 +30,6 @@ pub struct Header {
     pub link: u32,
     /// The machine.
     pub machine: Machine,
-    /// The known issues that answers are judged by.
-    #[serde(default)]
-    pub known_issues: known::Record,
 }
 
 /// A suite, whole.
@@ -57,7 +53,6 @@ impl Header {
         overrides: Overrides,
         seed: u64,
         machine: Machine,
-        known_issues: known::Record,
     ) -> Self {
         Self {
             format: VERSION,
@@ -74,7 +69,6 @@ impl Header {
             generators: case::draw::VERSION,
             link: link::VERSION,
             machine,
-            known_issues,
         }
     }
 }

@@ -84,17 +84,10 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The name of those that are `known` that was most likely meant by `found`.
-pub fn nearest<S: AsRef<str>>(found: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
-    let distance = |name: S| (strsim::damerau_levenshtein(found, name.as_ref()), name);
-    let all = known.into_iter().map(distance);
-    let (_, name) =
-        all.filter(|(far, _)| *far <= 1 + found.chars().count() / 4).min_by_key(|(far, _)| *far)?;
-    Some(name)
-}
-
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> String {
-    let near = nearest(found, known);
+    let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
+    let nearest = known.iter().min_by_key(distance);
+    let near = nearest.filter(|name| distance(name) <= 1 + found.chars().count() / 4);
     let found = printable(found);
     match (near, known) {
         (Some(name), _) => format!("unknown {what} `{found}`: did you mean `{name}`?"),

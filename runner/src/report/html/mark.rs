@@ -15,6 +15,9 @@ impl Mark {
     /// Nothing was asked.
     pub const NONE: Self = Self { sign: "·", name: "none" };
 
+    /// Something may be missing.
+    pub const INTERRUPTED: Self = Self { sign: "…", name: "interrupted" };
+
     /// The looks of `verdict`. Its name is also that of its style.
     pub const fn of(verdict: Verdict) -> Self {
         let sign = match verdict {

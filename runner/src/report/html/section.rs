@@ -8,7 +8,6 @@ use super::grid::Grid;
 use super::mark::Mark;
 use super::registers::{Register, meaning, registers};
 use crate::exit::Exit;
-use crate::known::Shown;
 use crate::report::pace::Course;
 use crate::report::terminal::{grouped, plural};
 use crate::report::{Header, ReportError, Run, Summary};
@@ -58,10 +57,10 @@ pub struct Issue {
     pub name: String,
     /// What it is.
     pub reference: String,
-    /// How many probes were asked in which it may show.
-    pub asked: String,
+    /// How many cases had what it takes; absent where the run was interrupted.
+    pub cases: Option<String>,
     /// How many probes showed it.
-    pub shown: String,
+    pub probes: String,
 }
 
 /// A reason why probes were not asked.
@@ -79,11 +78,7 @@ impl Section {
     /// What is shown of `run`, whose summary is `summary`.
     pub fn new(id: usize, run: &Run, summary: &Summary) -> Result<Self, ReportError> {
         let (header, tally) = (&run.header, &summary.tally);
-        let mark = match (summary.exit(), tally.known.is_empty()) {
-            (Exit::Conforms, true) => Mark::of(Verdict::Conforms),
-            (Exit::Conforms, false) => Mark::of(Verdict::Known),
-            _ => Mark::of(Verdict::Mismatch),
-        };
+        let (mark, ending) = ending(summary);
         let verdicts = Verdict::ALL.into_iter().filter_map(|verdict| {
             let count = tally.verdicts.of(verdict);
             let shown = count > 0 || verdict == Verdict::Conforms;
@@ -94,10 +89,7 @@ impl Section {
             id,
             suite: header.suite.name.clone(),
             target: header.machine.target.clone(),
-            ending: match (&summary.ending, summary.exit()) {
-                (None, _) => "interrupted",
-                (Some(_), exit) => exit.meaning(),
-            },
+            ending,
             mark,
             facts: facts(header, run, summary),
             verdicts: verdicts.collect(),
@@ -114,10 +106,23 @@ impl Section {
     }
 }
 
+/// What stands for the whole run, and how it ended, in words.
+fn ending(summary: &Summary) -> (Mark, &'static str) {
+    let exit = summary.exit();
+    match (exit, &summary.ending) {
+        (Exit::Conforms, None) => (Mark::INTERRUPTED, "interrupted; all conform until then"),
+        (Exit::Conforms, Some(_)) if !summary.tally.known.is_empty() => {
+            (Mark::of(Verdict::Known), "all conform but for known issues")
+        }
+        (Exit::Conforms, Some(_)) => (Mark::of(Verdict::Conforms), exit.meaning()),
+        (_, None) => (Mark::of(Verdict::Mismatch), "interrupted; there are findings"),
+        (_, Some(_)) => (Mark::of(Verdict::Mismatch), exit.meaning()),
+    }
+}
+
 fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, String)> {
     let tally = &summary.tally;
-    let mut facts =
-        vec![("Suite", header.suite.name.clone()), ("Target", header.machine.target.clone())];
+    let mut facts = Vec::new();
     let mut add = |subject, answer| facts.push((subject, answer));
     if let Some(emulator) = &header.machine.emulator {
         add("Emulator", emulator.clone());
@@ -146,21 +151,28 @@ fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, St
 }
 
 fn known(summary: &Summary) -> Vec<Issue> {
-    let issue = |(name, shown): (&String, &Shown)| Issue {
-        name: name.clone(),
-        reference: summary
-            .issues
-            .get(name)
-            .map_or_else(String::new, |issue| issue.reference.clone()),
-        asked: grouped(shown.asked),
-        shown: grouped(shown.shown),
+    let none = BTreeMap::new();
+    let could_show = summary.ending.as_ref().map_or(&none, |ending| &ending.known);
+    let mut names: Vec<&String> = summary.tally.known.keys().chain(could_show.keys()).collect();
+    names.sort();
+    names.dedup();
+    let issue = |name: &String| {
+        let shown = could_show.get(name);
+        Issue {
+            name: name.clone(),
+            reference: shown.map_or_else(String::new, |shown| shown.reference.clone()),
+            cases: shown.map(|shown| plural(shown.cases, "case")),
+            probes: plural(summary.tally.known.get(name).copied().unwrap_or_default(), "probe"),
+        }
     };
-    summary.tally.known.iter().map(issue).collect()
+    names.into_iter().map(issue).collect()
 }
 
 /// Reasons, those that differ in what is in brackets at the end taken together.
 fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
-    let mut reasons: BTreeMap<&str, (u64, Vec<(String, String)>)> = BTreeMap::new();
+    /// The sum, and the kinds with their counts.
+    type Kinds = (u64, Vec<(String, String)>);
+    let mut reasons: BTreeMap<&str, Kinds> = BTreeMap::new();
     for (reason, count) in not_asked {
         let split = reason.strip_suffix(')').and_then(|reason| reason.split_once(" ("));
         let (why, kind) = split.map_or((&**reason, None), |(why, kind)| (why, Some(kind)));
@@ -168,7 +180,7 @@ fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
         *sum += count;
         kinds.extend(kind.map(|kind| (kind.to_owned(), grouped(*count))));
     }
-    let reason = |(why, (sum, kinds)): (&str, (u64, Vec<(String, String)>))| Reason {
+    let reason = |(why, (sum, kinds)): (&str, Kinds)| Reason {
         why: why.to_owned(),
         count: grouped(sum),
         kinds,
