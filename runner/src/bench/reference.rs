@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use golden::{
-    At, El, Features, Implementation, Machine, Pa, PhysicalMemory, Profile, Refusal, Registers, Va,
+    At, AtQuestion, El, Features, Implementation, Machine, Pa, PhysicalMemory, Profile, Refusal,
+    Registers, Updates, Va,
 };
 
 use super::median;
@@ -16,8 +17,8 @@ const WALKS: [(u64, u64); 3] =
 const VTCR: u64 = 0b101 << 16 | 0b11 << 12;
 
 const TABLE: u64 = 0b11;
-/// A page with the access flag, Inner Shareable, read and written, Write-back.
-const PAGE: u64 = 0b11 | 1 << 10 | 0b11 << 8 | 0b11 << 6 | 0b1111 << 2;
+/// A page with the access flag, read and written, Write-back. Bits 9:8 are of the address with DS.
+const PAGE: u64 = 0b11 | 1 << 10 | 0b11 << 6 | 0b1111 << 2;
 
 const SPANS: usize = 5;
 const SPAN: Duration = Duration::from_millis(50);
@@ -50,21 +51,17 @@ fn rate(levels: u64, vtcr_el2: u64) -> f64 {
     let memory = &pages(levels);
     let registers = &Registers { hcr_el2: 1, vtcr_el2, vttbr_el2: 0x1000, ..Registers::default() };
     let machine = Machine { implementation, registers, memory };
+    let mut profile = Profile::pseudocode();
+    let mut updates = Updates::new();
     let begun = Instant::now();
     let mut walks = 0;
     while begun.elapsed() < SPAN {
         for _ in 0..BATCH {
             let va = black_box(Va(0x1_2345));
-            let mut profile = Profile::pseudocode();
-            let _ = black_box(golden::at(
-                machine,
-                At::S12E1R,
-                El::El2,
-                false,
-                va,
-                &mut profile,
-                &mut (),
-            ));
+            let question = AtQuestion { at: At::S12E1R, executed_at: El::El2, pan: false, va };
+            let (profile, updates) = (&mut profile, &mut updates);
+            let _ = black_box(golden::at_noting(machine, question, profile, &mut (), updates));
+            black_box(updates);
         }
         walks += BATCH;
     }

@@ -2,7 +2,7 @@
 
 use case::probe::Probe;
 use case::{Case, Flags};
-use golden::{Implementation, Registers};
+use golden::{Implementation, Registers, Updates};
 use tables::{BuildError, Built, TableMemory, WordLog, build};
 
 use super::quarantine::Quarantine;
@@ -65,9 +65,11 @@ impl Bench {
         let result = built.map(|built| {
             let registers = registers(case, &built);
             let (memory, log) = (&mut self.memory, &mut self.log);
-            work(&mut Tables { pe: &self.pe, registers, built, memory, log })
+            let updates = Updates::new();
+            work(&mut Tables { pe: &self.pe, registers, built, memory, log, updates })
         });
-        self.log.undo(&mut self.memory);
+        self.log.clear();
+        self.memory.clear();
         result
     }
 
@@ -148,12 +150,15 @@ pub struct Tables<'a> {
     /// The memory they stand in.
     pub memory: &'a mut Simulation,
     log: &'a mut WordLog,
+    /// Room for a walk to work in.
+    updates: Updates,
 }
 
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
-    pub fn expect(&self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        expect(self.pe, &self.registers, self.memory, learned.profile(), probe)
+    pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
+        let (profile, updates) = (learned.profile(), &mut self.updates);
+        expect(self.pe, &self.registers, self.memory, profile, probe, updates)
     }
 
     /// The PE that is judged.

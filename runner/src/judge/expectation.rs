@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtResult, El, Implementation, Machine, Profile, Registers, Update, Va, allowed, at,
+    Asked, At, AtQuestion, AtResult, El, Implementation, Machine, Profile, Registers, Update,
+    Updates, Va, allowed, at_noting,
 };
+use smallvec::SmallVec;
 
 use crate::simulation::Simulation;
 
@@ -20,11 +22,14 @@ pub struct Allowed {
     pub asked: Vec<Asked>,
 }
 
+/// Outcomes: nearly always one.
+pub type Outcomes = SmallVec<[Allowed; 1]>;
+
 /// All outcomes that the architecture allows for a probe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expectation {
     /// The outcomes, the pseudocode's own first. Never empty.
-    pub outcomes: Vec<Allowed>,
+    pub outcomes: Outcomes,
     /// Whether all of them are there: a walk can consult more choices than are followed.
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
@@ -45,27 +50,31 @@ pub fn instruction(operation: Operation) -> Option<At> {
 }
 
 /// What a PE may answer to `probe` under `registers` and the tables in `memory`; `None` for a probe
-/// that puts no question to the MMU.
+/// that puts no question to the MMU. `updates` is room for a walk to work in.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
     profile: &Profile,
     probe: &Probe,
+    updates: &mut Updates,
 ) -> Option<Expectation> {
-    let instruction = instruction(probe.operation()?)?;
+    let at = instruction(probe.operation()?)?;
     memory.take_strayed();
     let machine = Machine { implementation: pe, registers, memory };
     let va = Va(probe.address);
-    let mut outcomes = Vec::with_capacity(1);
+    let question = AtQuestion { at, executed_at: El::El2, pan: false, va };
+    let mut outcomes = Outcomes::new();
     let explored = allowed(
         profile,
-        |choices| at(machine, instruction, El::El2, false, va, choices, &mut ()),
+        |choices| {
+            let result = at_noting(machine, question, choices, &mut (), updates);
+            result.map(|result| (result, updates.as_slice().to_vec()))
+        },
         |outcome, asked| {
             // EL2 may execute every AT instruction of these.
-            if let Ok(outcome) = outcome {
-                let updates = outcome.updates.as_slice().to_vec();
-                outcomes.push(Allowed { result: outcome.result, updates, asked: asked.to_vec() });
+            if let Ok((result, updates)) = outcome {
+                outcomes.push(Allowed { result, updates, asked: asked.to_vec() });
             }
             ControlFlow::Continue(())
         },
