@@ -44,14 +44,10 @@ pub fn replay(
     learned: Learned,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
-    let campaign = Campaign {
-        generators: vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])],
-        seed: 0,
-        cases: None,
-        time: None,
-        // Told in full, known or not.
-        dossier: Dossier { learned: learned.clone(), known: Known::default() },
-    };
+    let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
+    // Told in full, known or not.
+    let dossier = Dossier { learned: learned.clone(), known: Known::default() };
+    let campaign = Campaign::new(generators, 0, dossier);
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
@@ -78,7 +74,9 @@ impl Recorder for Witness {
         Ok(())
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// What the reference walker does with each probe of `case`, and what `record` says of it.

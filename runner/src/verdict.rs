@@ -155,6 +155,10 @@ pub struct CaseRecord {
     /// Probes whose answer is a known issue, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, u64>,
+    /// IMPLEMENTATION DEFINED choices of which this case told more than those before it: name and
+    /// answer, or the answers that are possible, with ` or ` between them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled: BTreeMap<String, String>,
     /// Digest of the tables and of all observations.
     pub digest: u64,
     /// What somebody has to look at.

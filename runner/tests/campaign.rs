@@ -2,25 +2,30 @@
 //! device does wrong must be found and charged to the right probe, and nothing may be lost.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::{Case, CaseRef, Flags};
-use golden::{At, AtResult, El, Machine, Profile, Va, at};
+use golden::{At, AtResult, Choice, El, Machine, Profile, Va, at};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
-use runner::campaign::{Bench, Campaign, Dossier, RecordError, Recorder, Totals, run};
+use runner::campaign::{
+    Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
+};
 use runner::judge::expectation::instruction;
 use runner::judge::learned::Learned;
 use runner::known::Known;
 use runner::pe;
-use runner::plan::Plan;
+use runner::plan::{Plan, Shard};
 use runner::simulation::Simulation;
 use runner::suite::generator::Generator;
 use runner::target::scripted::{Answer, Scripted};
-use runner::target::{CaseCursor, Death, HowDied};
+use runner::target::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
 use runner::verdict::{CaseRecord, Verdict};
 use zerocopy::IntoBytes;
 
@@ -59,6 +64,8 @@ struct Quirks {
     after: u64,
     /// Leaves a word in the arenas that no case wrote.
     leaves: Option<Audited>,
+    /// Clamps T0SZ above its maximum in this case, rather than fault.
+    clamps: fn(&Case) -> bool,
 }
 
 const NONE: Quirks = Quirks {
@@ -69,11 +76,16 @@ const NONE: Quirks = Quirks {
     built: 0,
     after: 0,
     leaves: None,
+    clamps: |_| false,
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
     let mut bench = Bench::new(pe::implementation(&ids()), Simulation::new(&map()));
     let case = Case::from_ref(case);
+    let mut profile = Profile::pseudocode();
+    if (quirks.clamps)(&case) {
+        profile.settle(Choice::TxszAboveMax, Choice::TxszAboveMax.answer_named("clamp").unwrap());
+    }
     let updates_wanted = case.as_ref().flags().has(Flags::UPDATES);
     let answer = bench.with_tables(&case, &map(), |tables| {
         let mut report = Report::new(Status::Done);
@@ -87,7 +99,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
                 memory: &*tables.memory,
             };
             let question: At = instruction(probe.operation().unwrap()).unwrap();
-            let (profile, va) = (&mut Profile::pseudocode(), Va(probe.address));
+            let (profile, va) = (&mut profile.clone(), Va(probe.address));
             let outcome = at(machine, question, El::El2, false, va, profile, &mut ()).unwrap();
             let mut exception = Exception { probe: number as u32, ..Exception::default() };
             match outcome.result {
@@ -157,7 +169,9 @@ impl Recorder for Records {
         Ok(())
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 const CASES: u64 = 60;
@@ -170,7 +184,20 @@ fn campaign(quirks: Quirks, window: usize) -> (Totals, Records) {
 
 /// Runs a campaign of random cases, so many of a thousand hostile, on a machine with these quirks.
 fn campaign_of(hostile: u64, quirks: Quirks, window: usize) -> (Totals, Records) {
-    let hello = Hello {
+    let target = target(quirks, window);
+    let mut records = Records::default();
+    let totals = run(&target, plan_of(hostile), &mut records).unwrap();
+
+    // Whatever the machine does: each case once, each probe either judged or counted with a reason.
+    assert_eq!(records.cases.len() as u64, CASES);
+    let not_asked: u64 = totals.not_asked.values().sum();
+    assert_eq!(totals.verdicts.total() + not_asked, CASES * PROBES, "{:?}", totals.not_asked);
+    (totals, records)
+}
+
+/// What the machine says first.
+fn hello() -> Hello {
+    Hello {
         version: link::VERSION,
         entry_el: 2,
         image: 0,
@@ -179,25 +206,21 @@ fn campaign_of(hostile: u64, quirks: Quirks, window: usize) -> (Totals, Records)
         ids: ids(),
         free_count: 0,
         free: Default::default(),
-    };
-    let script = move |sequence, case: CaseRef<'_>| answer(sequence, case, quirks);
-    let target = Scripted::new(hello, map(), window, script);
-    let space = Space { hostile, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
-    let campaign = Campaign {
-        generators: vec![Generator::Random { space, cases: Some(CASES) }],
-        seed: 5,
-        cases: None,
-        time: None,
-        dossier: Dossier { learned: Learned::new([]).unwrap(), known: Known::default() },
-    };
-    let mut records = Records::default();
-    let totals = run(&target, campaign, &mut records).unwrap();
+    }
+}
 
-    // Whatever the machine does: each case once, each probe either judged or counted with a reason.
-    assert_eq!(records.cases.len() as u64, CASES);
-    let not_asked: u64 = totals.not_asked.values().sum();
-    assert_eq!(totals.verdicts.total() + not_asked, CASES * PROBES, "{:?}", totals.not_asked);
-    (totals, records)
+/// A machine with these quirks.
+fn target(quirks: Quirks, window: usize) -> Scripted {
+    let script = move |sequence, case: CaseRef<'_>| answer(sequence, case, quirks);
+    Scripted::new(hello(), map(), window, script)
+}
+
+/// A campaign of random cases, so many of a thousand hostile.
+fn plan_of(hostile: u64) -> Campaign {
+    let space = Space { hostile, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
+    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let dossier = Dossier { learned: Learned::new([]).unwrap(), known: Known::default() };
+    Campaign::new(generators, 5, dossier)
 }
 
 #[test]
@@ -334,4 +357,244 @@ fn an_exception_in_the_executor_is_charged_and_the_rest_of_the_case_is_asked() {
     assert!(charged.iter().all(|probe| guilty().contains(probe)));
     assert_eq!(totals.boots, 1);
     assert_eq!(totals.verdicts.mismatch, 0);
+}
+
+/// The records of a campaign, as they come.
+#[derive(Default)]
+struct Log {
+    records: Vec<CaseRecord>,
+    /// Interrupts the campaign when so many are here.
+    interrupt: Option<(usize, Arc<AtomicBool>)>,
+}
+
+impl Recorder for Log {
+    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn case(&mut self, record: &CaseRecord, case: Option<&Case>) -> Result<(), RecordError> {
+        assert_eq!(case.is_some(), !record.findings.is_empty());
+        self.records.push(record.clone());
+        if let Some((at, interrupt)) = &self.interrupt {
+            interrupt.store(self.records.len() >= *at, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+/// Answers wrongly now and then, stumbles, and needs to be asked again.
+fn troubled() -> Quirks {
+    Quirks {
+        par: |probe, par| if probe.address >> 12 & 31 == 7 { par ^ 1 << 8 } else { par },
+        breaks: stumbles,
+        ..NONE
+    }
+}
+
+fn workers(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
+
+fn records_of(campaign: Campaign, quirks: Quirks) -> (Totals, Vec<CaseRecord>) {
+    let mut log = Log::default();
+    let totals = run(&target(quirks, 3), campaign, &mut log).unwrap();
+    (totals, log.records)
+}
+
+#[test]
+fn records_come_in_order_and_are_the_same_from_any_number_of_workers() {
+    let (one, alone) = records_of(plan_of(250), troubled());
+    assert!(one.findings > 20 && one.complete, "{one:?}");
+    let index = |(record, index): (&CaseRecord, u64)| record.index == index;
+    assert!(alone.iter().zip(0..).all(index));
+    for count in [2, 3, 64] {
+        let campaign = Campaign { workers: workers(count), ..plan_of(250) };
+        let (many, records) = records_of(campaign, troubled());
+        assert_eq!(records, alone, "{count} workers");
+        // 60 cases are four blocks: nobody is started for nothing.
+        assert_eq!((many.workers, many.boots), (count.min(4) as u64, count.min(4) as u64));
+    }
+}
+
+#[test]
+fn shards_are_the_plan_dealt_out() {
+    let (_, whole) = records_of(plan_of(250), troubled());
+    let mut joined: Vec<CaseRecord> = Vec::new();
+    for number in 1..=3 {
+        let shard = Shard::new(number, 3).unwrap();
+        let campaign = Campaign { shard, workers: workers(2), ..plan_of(250) };
+        let (totals, records) = records_of(campaign, troubled());
+        assert!(records.iter().all(|record| record.index / 16 % 3 == number - 1));
+        assert!(records.is_sorted_by_key(|record| record.index) && totals.complete);
+        joined.extend(records);
+    }
+    joined.sort_by_key(|record| record.index);
+    assert_eq!(joined, whole);
+}
+
+#[test]
+fn an_interrupted_campaign_goes_on_where_it_was() {
+    let (_, whole) = records_of(plan_of(250), troubled());
+    for (count, at) in [(1, 1), (1, 17), (3, 5), (3, 40)] {
+        let campaign = Campaign { workers: workers(count), ..plan_of(250) };
+        let interrupt = Some((at, Arc::clone(&campaign.interrupt)));
+        let mut log = Log { interrupt, ..Log::default() };
+        let totals = run(&target(troubled(), 3), campaign, &mut log).unwrap();
+        let cases = log.records.len() as u64;
+        assert!(cases >= at as u64);
+        assert_eq!(totals.complete, cases == CASES);
+        let past = Past { cases, ..Past::default() };
+        let campaign = Campaign { workers: workers(count), past, ..plan_of(250) };
+        let totals = run(&target(troubled(), 3), campaign, &mut log).unwrap();
+        assert!(totals.complete);
+        assert_eq!(log.records, whole, "{count} workers, interrupted at {at}");
+    }
+}
+
+#[test]
+fn time_that_is_up_leaves_no_case_out() {
+    // As many cases as there is time for.
+    let space = Space { probes: 4, ..Space::BENIGN };
+    let plan = || {
+        let generators = vec![Generator::Random { space, cases: None }];
+        Campaign { generators, workers: workers(3), ..plan_of(0) }
+    };
+    let campaign = Campaign { time: Some(Duration::from_millis(100)), ..plan() };
+    let (totals, records) = records_of(campaign, NONE);
+    assert!(totals.complete && !records.is_empty());
+    assert!(records.iter().zip(0..).all(|(record, index)| record.index == index));
+    // Time that was used before counts.
+    let elapsed = Duration::from_millis(100);
+    let past = Past { cases: 7, elapsed, ..Past::default() };
+    let campaign = Campaign { time: Some(elapsed), past, ..plan() };
+    let (totals, records) = records_of(campaign, NONE);
+    assert!(totals.complete && records.is_empty());
+}
+
+#[test]
+fn a_choice_that_is_made_in_two_ways_is_a_finding_whoever_asks() {
+    let legality = |count| Campaign {
+        generators: vec![Generator::Legality { space: Space { probes: 2, ..Space::BENIGN } }],
+        cases: Some(600),
+        workers: workers(count),
+        ..plan_of(0)
+    };
+    let findings = |records: &[CaseRecord]| {
+        let findings = records.iter().flat_map(|record| &record.findings);
+        findings.map(|finding| finding.signature.clone()).collect::<Vec<_>>()
+    };
+    let (totals, records) = records_of(legality(1), NONE);
+    assert_eq!(findings(&records), <[&str; 0]>::default());
+    assert_eq!(totals.profile.get("txsz_above_max").map(String::as_str), Some("fault"));
+    let quirks = Quirks { clamps: |case| case.as_ref().header.registers.vtcr_el2 & 1 != 0, ..NONE };
+    let (_, alone) = records_of(legality(1), quirks);
+    let wanted = "the target makes a choice in two ways: txsz_above_max";
+    assert_eq!(findings(&alone), [wanted]);
+    assert_eq!(records_of(legality(3), quirks).1, alone);
+}
+
+/// A recorder that fails at the tenth case, or panics.
+struct Fails {
+    cases: u32,
+    panics: bool,
+}
+
+impl Recorder for Fails {
+    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn case(&mut self, _: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
+        self.cases += 1;
+        match self.cases {
+            10 if self.panics => panic!("as a test"),
+            10 => Err("as a test".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_recorder_that_fails_ends_the_campaign() {
+    let campaign = || Campaign { workers: workers(3), ..plan_of(250) };
+    let mut recorder = Fails { cases: 0, panics: false };
+    let error = run(&target(NONE, 3), campaign(), &mut recorder).unwrap_err();
+    assert!(matches!(error, CampaignError::Record(_)), "{error}");
+    assert_eq!(recorder.cases, 10, "nothing is recorded behind a gap");
+    let panicked = std::panic::catch_unwind(|| {
+        let mut recorder = Fails { cases: 0, panics: true };
+        let _ = run(&target(NONE, 3), campaign(), &mut recorder);
+    });
+    assert!(panicked.is_err());
+}
+
+/// A target of which there is one, and which may come up as another machine.
+struct Board {
+    machines: [Scripted; 2],
+    boots: AtomicU64,
+    /// Which boot is another machine, or fails.
+    odd: Option<(u64, bool)>,
+    most: NonZeroUsize,
+}
+
+impl Board {
+    fn new(most: usize, odd: Option<(u64, bool)>, quirks: Quirks) -> Self {
+        let mut hello = hello();
+        hello.ids.midr_el1 ^= 1;
+        let other = Scripted::new(hello, map(), 3, move |at, case| answer(at, case, quirks));
+        let machines = [target(quirks, 3), other];
+        Self { machines, boots: AtomicU64::new(0), odd, most: workers(most) }
+    }
+}
+
+impl Target for Board {
+    fn boot(&self) -> Result<Box<dyn Session>, TargetError> {
+        let boot = self.boots.fetch_add(1, Ordering::Relaxed);
+        match self.odd {
+            Some((at, true)) if at == boot => self.machines[1].boot(),
+            Some((at, false)) if at == boot => Err(TargetError::Misuse("as a test")),
+            _ => self.machines[0].boot(),
+        }
+    }
+
+    fn identity(&self) -> &Identity {
+        self.machines[0].identity()
+    }
+
+    fn most_at_once(&self) -> NonZeroUsize {
+        self.most
+    }
+}
+
+#[test]
+fn of_a_board_there_is_one() {
+    let campaign = Campaign { workers: workers(3), ..plan_of(0) };
+    let totals = run(&Board::new(1, None, NONE), campaign, &mut Log::default()).unwrap();
+    assert_eq!((totals.workers, totals.boots), (1, 1));
+}
+
+#[test]
+fn a_worker_without_a_machine_ends_the_campaign_with_its_error() {
+    let failed = |odd| {
+        let campaign = Campaign { workers: workers(3), ..plan_of(0) };
+        let board = Board::new(3, Some(odd), NONE);
+        run(&board, campaign, &mut Log::default()).unwrap_err()
+    };
+    let error = failed((2, false));
+    assert!(matches!(error, CampaignError::Target(TargetError::Misuse("as a test"))), "{error}");
+    let error = failed((1, true));
+    assert!(matches!(error, CampaignError::Changed), "{error}");
+    // One that dies whatever it is asked.
+    let campaign = Campaign { workers: workers(3), ..plan_of(0) };
+    let dies = Quirks { dies: |_, _| true, cursor: false, ..NONE };
+    let error = run(&target(dies, 3), campaign, &mut Log::default()).unwrap_err();
+    assert!(matches!(error, CampaignError::KeepsDying(_)), "{error}");
 }

@@ -77,14 +77,16 @@ impl Recorder for Records {
         Ok(())
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// The records of a campaign, by case, and its sums.
 fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
     let dossier = Dossier { learned, known: Known::default() };
-    let campaign = Campaign { generators, seed: 1, cases: None, time: None, dossier };
+    let campaign = Campaign::new(generators, 1, dossier);
     let mut records = Records::default();
     let totals = run(target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
     let mut records = records.0;

@@ -66,6 +66,7 @@ fn conforming(index: u64) -> CaseRecord {
         probes: 64,
         verdicts,
         known: BTreeMap::new(),
+        settled: BTreeMap::new(),
         not_asked: NotAsked::new(),
         digest: 5,
         findings: vec![],
@@ -106,7 +107,7 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     let record = with_finding(2004, Verdict::Aborted, "at_s12e1w: the target died");
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
-    let ending = Ending { seconds: 2.5, boots: 2, ..Ending::default() };
+    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
     (folder, writer.finish(ending).unwrap())
 }
 

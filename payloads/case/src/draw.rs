@@ -26,6 +26,7 @@ mod setup;
 mod space;
 
 pub use rng::Rng;
+pub use setup::EPOCH;
 pub use space::Space;
 
 /// The version of the generators. The same inputs give the same case for one version.

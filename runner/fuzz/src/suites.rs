@@ -34,6 +34,8 @@ pub fn decode(bytes: &[u8]) -> bool {
 /// An error is about a place in the text, and what it shows of it is short and obeyed by no terminal.
 fn accepted(text: &str, read: Result<(), YamlError>) -> bool {
     let Err(error) = read else { return true };
+    // To YAML a carriage return alone ends a line, too.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines = text.split('\n').count();
     assert!((1..=lines.max(1)).contains(&error.line), "{error}: there are {lines} lines");
     let width = text.split('\n').nth(error.line - 1).map_or(0, |line| line.chars().count());

@@ -1,53 +1,65 @@
-//! A campaign: the cases of a plan, put to a target, judged, and recorded.
+//! A campaign: the cases of a plan, put to a target, judged, and recorded in the order of the plan.
 //!
 //! ```text
-//!            +------------------- again, without the probe that died ------------------+
-//!            v                                                                         |
-//!  Plan --> Part --prepare--> Prepared --send--> [in flight] --receive--> Observations | Death
-//!            |                  host's tables,      as many as the target      |
-//!            |                  expectations        has slots                  v
-//!            +--> Open case <------------------- verdicts -----------------  judge
-//!                    |
-//!                    v  (all parts done)
-//!                 Recorder
+//!               +--> worker: machine, judge --+
+//!   Plan        |                             |
+//!     |         |                             v
+//!   Dispenser --+--> worker: machine, judge --+--> Order --> Personality --> Recorder
+//!     ^  blocks |                             ^     in order    the same       |
+//!     |         +--> worker: machine, judge --+     of cases    choices?       |
+//!     |                                                                        |
+//!     +------- how far the records are: nobody runs away from the slowest -----+
 //! ```
 //!
-//! A *part* is a case with some of its probes: all of them at first. When the target dies, the probe
-//! that killed it is charged, and the others of its case are asked again as a new part.
+//! A record depends on its case and on the target, and on nothing that other cases brought: records
+//! are the same, however many workers there are, and wherever a campaign was interrupted. The one
+//! exception are probes held back after deaths that nobody expected.
 
+mod dispenser;
 mod dossier;
 mod open;
+mod order;
+mod outbox;
+mod personality;
 mod prepared;
 mod quarantine;
 mod verdicts;
+mod worker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use case::probe::Operation;
+use case::draw::NotDrawn;
 use case::{Case, Flags};
 use link::hello::Hello;
-use link::observations::Observations;
 
-use crate::judge::words;
 use crate::known::Shown;
-use crate::pe;
-use crate::plan::Plan;
-use crate::simulation::Simulation;
+use crate::plan::{BLOCK, Plan, Shard};
 use crate::suite::generator::Generator;
-use crate::target::{Death, Event, HowDied, Session, Target, TargetError};
-use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use crate::target::{Target, TargetError};
+use crate::verdict::{CaseRecord, Counts, NotAsked};
+use dispenser::Dispenser;
 pub use dossier::Dossier;
-use open::OpenCase;
+use order::Order;
+use outbox::Outbox;
+pub use personality::Personality;
 pub use prepared::{Bench, Prepared, Tables};
-use quarantine::Quarantine;
-use verdicts::{Judged, judge};
+use worker::{Shared, Worker};
 
 /// One case in so many is audited: the target lists every word of its arenas that is not zero.
 const AUDIT_EVERY: u64 = 1 << 15;
 /// So many deaths in a row without an answer between them end the campaign: more than one case can
 /// bring about, by four operations, each held back after three deaths of a kind.
 const MOST_DEATHS_IN_A_ROW: u32 = 64;
+/// So many batches of records may wait for the recorder.
+const MOST_BATCHES: usize = 64;
+/// How often progress is told where no records come.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a campaign is to do.
 #[derive(Debug)]
@@ -56,12 +68,49 @@ pub struct Campaign {
     pub generators: Vec<Generator>,
     /// The seed of all that is random.
     pub seed: u64,
-    /// The most cases, if there is a limit beside the generators' own.
+    /// What is known of the target.
+    pub dossier: Dossier,
+    /// The most cases of the plan, if there is a limit beside the generators' own.
     pub cases: Option<u64>,
     /// The longest time, if there is a limit.
     pub time: Option<Duration>,
-    /// What is known of the target.
-    pub dossier: Dossier,
+    /// Which cases of the plan.
+    pub shard: Shard,
+    /// How many machines at once. Fewer are started where there is less to do, or the target can't.
+    pub workers: NonZeroUsize,
+    /// What was done of it before.
+    pub past: Past,
+    /// Set, by a signal for one, to interrupt the campaign: what is in flight is waited for, and
+    /// nothing more is asked.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+/// What was done of a campaign before it was interrupted.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// How many of its cases, the first ones, are recorded.
+    pub cases: u64,
+    /// How long that took.
+    pub elapsed: Duration,
+    /// What they told of the target's choices.
+    pub personality: Personality,
+}
+
+impl Campaign {
+    /// A campaign of all that `generators` draw from `seed`, with one machine.
+    pub fn new(generators: Vec<Generator>, seed: u64, dossier: Dossier) -> Self {
+        Self {
+            generators,
+            seed,
+            dossier,
+            cases: None,
+            time: None,
+            shard: Shard::WHOLE,
+            workers: NonZeroUsize::MIN,
+            past: Past::default(),
+            interrupt: Arc::default(),
+        }
+    }
 }
 
 /// Takes down what a campaign finds.
@@ -69,17 +118,18 @@ pub trait Recorder {
     /// The target has booted for the first time.
     fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError>;
 
-    /// A case is done. `case` is the case as drawn, for a reproducer.
+    /// A case is done; cases come in the order of the plan. `case` is the case as drawn, for a
+    /// reproducer, where there are findings.
     fn case(&mut self, record: &CaseRecord, case: Option<&Case>) -> Result<(), RecordError>;
 
-    /// Called now and then with what was done so far.
-    fn progress(&mut self, totals: &Totals);
+    /// Called several times a second with what was done so far.
+    fn progress(&mut self, totals: &Totals) -> Result<(), RecordError>;
 }
 
 /// A record could not be written.
 pub type RecordError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The sums of a campaign.
+/// The sums of a campaign, without what was done of it before.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Cases recorded.
@@ -90,14 +140,18 @@ pub struct Totals {
     pub not_asked: NotAsked,
     /// Findings: probes and cases that somebody has to look at.
     pub findings: u64,
-    /// How often the target was started.
+    /// How many machines were at work at once.
+    pub workers: u64,
+    /// How often the target was started, in sum over all of them.
     pub boots: u64,
-    /// Time since the target was ready for the first time.
+    /// Time since the target was ready for the first time, and what was used before.
     pub elapsed: Duration,
-    /// The target's IMPLEMENTATION DEFINED choices as far as they were learned or pinned.
+    /// The target's IMPLEMENTATION DEFINED choices as far as they were learned, before too, or pinned.
     pub profile: BTreeMap<String, String>,
     /// How the target's known issues showed.
     pub known: BTreeMap<String, Shown>,
+    /// Whether it came to its end, and was not interrupted.
+    pub complete: bool,
 }
 
 /// Why a campaign could not be run to its end.
@@ -109,6 +163,9 @@ pub enum CampaignError {
     /// The target dies whatever it is asked.
     #[error("the target died {MOST_DEATHS_IN_A_ROW} times in a row without an answer, last: {0}")]
     KeepsDying(String),
+    /// The target came up as another machine.
+    #[error("the target was started again, and has other ID registers or other memory than before")]
+    Changed,
     /// A record could not be written.
     #[error("failed to record a case: {0}")]
     Record(#[source] RecordError),
@@ -124,338 +181,178 @@ pub fn run(
     campaign: Campaign,
     recorder: &mut dyn Recorder,
 ) -> Result<Totals, CampaignError> {
+    let Campaign { generators, seed, dossier, cases, time, shard, workers, past, interrupt } =
+        campaign;
     let session = target.boot()?;
     let hello = *session.hello();
     let map = session.memory_map().clone();
-    let plan = Plan::new(campaign.generators, pe::abilities(&hello.ids), map, campaign.seed);
+    let plan = Plan::new(generators, crate::pe::abilities(&hello.ids), map, seed);
     recorder.started(&hello, &plan).map_err(CampaignError::Record)?;
-    let bench = Bench::new(pe::implementation(&hello.ids), Simulation::new(plan.map()));
+
     let begun = Instant::now();
-    let mut engine = Engine {
-        target,
-        plan,
+    let end = shard.count(plan.count().min(cases.unwrap_or(u64::MAX)));
+    let deadline = time.map(|time| begun + time.saturating_sub(past.elapsed));
+    let dispenser = Dispenser::new(past.cases..end, deadline, &interrupt);
+    let boots = AtomicU64::new(1);
+    let shared =
+        Shared { ids: hello.ids, plan: &plan, shard, dispenser: &dispenser, boots: &boots };
+    let blocks = end.saturating_sub(past.cases).div_ceil(BLOCK);
+    let workers = workers.get().min(target.most_at_once().get());
+    let workers = usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, workers);
+
+    let mut clerk = Clerk {
+        order: Order::new(shard, past.cases),
+        personality: past.personality,
+        plan: &plan,
         recorder,
-        bench,
-        dossier: campaign.dossier,
-        quarantine: Quarantine::default(),
-        limit: Limit { cases: campaign.cases, end: campaign.time.map(|time| begun + time) },
-        next_case: 0,
-        next_sequence: 0,
-        again: VecDeque::new(),
-        in_flight: VecDeque::new(),
-        open: BTreeMap::new(),
-        alone: 0,
-        deaths_in_a_row: 0,
-        totals: Totals { boots: 1, ..Totals::default() },
+        totals: Totals { workers: workers as u64, ..Totals::default() },
         begun,
+        before: past.elapsed,
+        boots: &boots,
     };
-    engine.run(session)?;
-    engine.totals.profile = engine.dossier.learned.settled();
-    engine.totals.known = engine.dossier.known.shown().clone();
-    engine.totals.elapsed = begun.elapsed();
-    Ok(engine.totals)
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(MOST_BATCHES);
+        let mut session = Some(session);
+        let mut hands = Vec::new();
+        for _ in 0..workers {
+            let (session, dossier) = (session.take(), dossier.clone());
+            let (shared, outbox) = (&shared, Outbox::new(sender.clone()));
+            hands.push(scope.spawn(move || {
+                let _end = StopAtPanic(shared.dispenser);
+                let worked = work(target, shared, session, dossier, outbox);
+                if worked.is_err() {
+                    shared.dispenser.stop();
+                }
+                worked
+            }));
+        }
+        drop(sender);
+        let _end = StopAtPanic(&dispenser);
+        let recorded = clerk.take(receiver, &dispenser);
+        if recorded.is_err() {
+            dispenser.stop();
+        }
+        let mut worked = Ok(());
+        for hand in hands {
+            match hand.join() {
+                Ok(Ok(dossier)) => clerk.add(&dossier),
+                Ok(Err(error)) => worked = worked.and(Err(error)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        recorded.and(worked)
+    })?;
+    clerk.tick();
+    clerk.totals.profile = dossier.learned.settled();
+    clerk.totals.profile.extend(clerk.personality.answers());
+    clerk.totals.complete = dispenser.is_complete();
+    Ok(clerk.totals)
 }
 
-struct Limit {
-    cases: Option<u64>,
-    end: Option<Instant>,
-}
-
-/// A case with some of its probes.
-#[derive(Clone, Debug)]
-struct Part {
-    index: u64,
-    probes: Vec<u16>,
-}
-
-struct InFlight {
-    sequence: u64,
-    part: Part,
-    prepared: Prepared,
-}
-
-struct Engine<'a> {
-    target: &'a dyn Target,
-    plan: Plan,
-    recorder: &'a mut dyn Recorder,
-    bench: Bench,
+/// What one worker does; `session` is the machine that is up already, for the first.
+fn work(
+    target: &dyn Target,
+    shared: &Shared<'_>,
+    session: Option<Box<dyn crate::target::Session>>,
     dossier: Dossier,
-    quarantine: Quarantine,
-    limit: Limit,
-    next_case: u64,
-    next_sequence: u64,
-    /// Parts to be asked again, before new cases.
-    again: VecDeque<Part>,
-    in_flight: VecDeque<InFlight>,
-    /// Cases of which parts are still to come.
-    open: BTreeMap<u64, OpenCase>,
-    /// How many parts are to be sent one at a time, to see which of them kills the target.
-    alone: usize,
-    deaths_in_a_row: u32,
+    outbox: Outbox,
+) -> Result<Dossier, CampaignError> {
+    let session = match session {
+        Some(session) => session,
+        None => worker::boot(target, shared)?,
+    };
+    Worker::new(target, shared, session.as_ref(), dossier, outbox).run(session)
+}
+
+/// Case number `index` of `plan`, as a campaign asks it.
+fn draw(plan: &Plan, index: u64) -> Option<Result<Case, NotDrawn>> {
+    let audited = |mut case: Case| {
+        if index.is_multiple_of(AUDIT_EVERY) {
+            case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
+        }
+        case
+    };
+    Some(plan.case(index)?.map(audited))
+}
+
+/// Takes in what workers hand in, and has it recorded in order.
+struct Clerk<'a> {
+    order: Order,
+    personality: Personality,
+    plan: &'a Plan,
+    recorder: &'a mut dyn Recorder,
     totals: Totals,
     begun: Instant,
+    /// Time that was used before.
+    before: Duration,
+    boots: &'a AtomicU64,
 }
 
-impl Engine<'_> {
-    fn run(&mut self, mut session: Box<dyn Session>) -> Result<(), CampaignError> {
+impl Clerk<'_> {
+    /// Works until all workers have gone.
+    fn take(
+        &mut self,
+        records: Receiver<Vec<CaseRecord>>,
+        dispenser: &Dispenser<'_>,
+    ) -> Result<(), CampaignError> {
+        let mut told = Instant::now();
         loop {
-            self.fill(session.as_mut())?;
-            if self.in_flight.is_empty() {
-                return Ok(());
+            match records.recv_timeout(TICK) {
+                Ok(batch) => batch.into_iter().for_each(|record| self.order.push(record)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            match session.receive()? {
-                Event::Observations { sequence, body } => {
-                    let babble = self.answer(sequence, body)?;
-                    if let Some(what) = babble {
-                        let how = HowDied::Garbage { what };
-                        self.died(Death { how, cursor: None, answers_before: Vec::new() })?;
-                        session = self.boot(session)?;
-                    }
-                }
-                Event::Died(death) => {
-                    self.died(death)?;
-                    session = self.boot(session)?;
-                }
+            while let Some(record) = self.order.pop() {
+                self.record(record).map_err(CampaignError::Record)?;
+            }
+            dispenser.recorded(self.order.next());
+            if told.elapsed() >= TICK {
+                told = Instant::now();
+                self.tick();
+                self.recorder.progress(&self.totals).map_err(CampaignError::Record)?;
             }
         }
     }
 
-    fn boot(&mut self, dead: Box<dyn Session>) -> Result<Box<dyn Session>, CampaignError> {
-        // The old machine goes before the new one comes: there may be only one board.
-        drop(dead);
-        self.totals.boots += 1;
-        Ok(self.target.boot()?)
-    }
-
-    /// Sends parts until the target has all that it can take.
-    fn fill(&mut self, session: &mut dyn Session) -> Result<(), CampaignError> {
-        loop {
-            let window = if self.alone > 0 { 1 } else { session.window() };
-            if self.in_flight.len() >= window {
-                return Ok(());
-            }
-            let Some(part) = self.next_part()? else { return Ok(()) };
-            if let Some(prepared) = self.prepare(&part)? {
-                let sequence = self.next_sequence;
-                self.next_sequence += 1;
-                session.send_case(sequence, prepared.case.as_ref())?;
-                self.in_flight.push_back(InFlight { sequence, part, prepared });
-            }
-        }
-    }
-
-    /// The next part: one that is to be asked again, or all of the next case.
-    fn next_part(&mut self) -> Result<Option<Part>, CampaignError> {
-        if let Some(part) = self.again.pop_front() {
-            return Ok(Some(part));
-        }
-        loop {
-            let index = self.next_case;
-            let full = self.limit.cases.is_some_and(|most| index >= most);
-            let late = self.limit.end.is_some_and(|end| Instant::now() >= end);
-            if full || late {
-                return Ok(None);
-            }
-            let Some(drawn) = self.plan.case(index) else { return Ok(None) };
-            self.next_case += 1;
-            match drawn {
-                Ok(mut case) => {
-                    if index.is_multiple_of(AUDIT_EVERY) {
-                        case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
-                    }
-                    let probes = (0..case.as_ref().probes.len() as u16).collect();
-                    self.open.insert(index, OpenCase::new(index, case));
-                    return Ok(Some(Part { index, probes }));
-                }
-                Err(not_drawn) => {
-                    let not_asked = NotAsked::from([(not_drawn.reason().to_owned(), 1)]);
-                    self.record(&CaseRecord { index, not_asked, ..CaseRecord::default() }, None)?;
-                }
-            }
-        }
-    }
-
-    /// Makes a part ready; `None` when nothing of it is to be sent.
-    fn prepare(&mut self, part: &Part) -> Result<Option<Prepared>, CampaignError> {
-        let Some(open) = self.open.get_mut(&part.index) else { return Ok(None) };
-        let map = self.plan.map();
-        let (learned, quarantine) = (&self.dossier.learned, &mut self.quarantine);
-        let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
-        match prepared {
-            // What is not asked is counted when the part is answered: it may have to be asked again.
-            Ok(prepared) if !prepared.numbers.is_empty() => {
-                self.dossier.case_asked(&open.case, &prepared.registers);
-                return Ok(Some(prepared));
-            }
-            Ok(prepared) => open.skip(&prepared.not_asked),
-            Err(error) => {
-                let reason = format!("the case can't be built here: {error}");
-                open.skip(&NotAsked::from([(reason, part.probes.len() as u64)]));
-            }
-        }
-        self.part_done(part.index)?;
-        Ok(None)
-    }
-
-    /// Takes the answer to the oldest part in flight. Returns what is wrong with it when it makes no
-    /// sense.
-    fn answer(&mut self, sequence: u64, body: &[u8]) -> Result<Option<String>, CampaignError> {
-        let Some(first) = self.in_flight.front().filter(|first| first.sequence == sequence) else {
-            return Ok(Some(format!("an answer to message {sequence}, which is not the next")));
-        };
-        let Some(observations) = Observations::from_bytes(body) else {
-            return Ok(Some("an answer that is no list of observations".into()));
-        };
-        let Some(open) = self.open.get_mut(&first.part.index) else { return Ok(None) };
-        let map = self.plan.map();
-        let (bench, dossier) = (&mut self.bench, &mut self.dossier);
-        let judged = judge(bench, map, &open.case, &first.prepared, &observations, dossier);
-        let Some(flight) = self.in_flight.pop_front() else { return Ok(None) };
-        self.deaths_in_a_row = 0;
-        self.alone = self.alone.saturating_sub(1);
-        open.skip(&flight.prepared.not_asked);
-        // It was built once already, for sending it.
-        if let Ok(mut judged) = judged {
-            let index = flight.part.index;
-            let left = std::mem::take(&mut judged.left);
-            if !left.is_empty() {
-                open.parts += 1;
-                self.again.push_front(Part { index, probes: left });
-            }
-            open.add(judged);
-        }
-        self.part_done(flight.part.index)?;
-        Ok(None)
-    }
-
-    /// Charges a death, and arranges for the rest to be asked again.
-    fn died(&mut self, death: Death) -> Result<(), CampaignError> {
-        self.deaths_in_a_row += 1;
-        if self.deaths_in_a_row >= MOST_DEATHS_IN_A_ROW {
-            return Err(CampaignError::KeepsDying(death.to_string()));
-        }
-        let mut parts: VecDeque<InFlight> = std::mem::take(&mut self.in_flight);
-        let guilty = match death.cursor {
-            Some(cursor) => parts.iter().position(|flight| flight.sequence == cursor.sequence),
-            None => (parts.len() == 1).then_some(0),
-        };
-        let guilty = guilty.and_then(|at| parts.remove(at));
-        // What was not in hand is innocent, or not known to be guilty: ask it again. Where nobody
-        // can tell, ask one part at a time until it shows.
-        if guilty.is_none() {
-            self.alone = parts.len();
-        }
-        for flight in parts.into_iter().rev() {
-            self.again.push_front(flight.part);
-        }
-        let Some(flight) = guilty else { return Ok(()) };
-        let probe = death.cursor.map(|cursor| cursor.probe);
-        let index = flight.part.index;
-        if let Some(open) = self.open.get_mut(&index) {
-            open.skip(&flight.prepared.not_asked);
-        }
-        match (probe, flight.prepared.numbers.as_slice()) {
-            // The cursor names the probe, or there is but one.
-            (Some(Some(at)), numbers) if usize::from(at) < numbers.len() => {
-                let number = numbers[usize::from(at)];
-                let rest = numbers.iter().copied().filter(|other| *other != number).collect();
-                self.charge(&flight, Some((usize::from(at), number)), &death);
-                self.ask_again(index, rest);
-            }
-            (None, &[number]) => self.charge(&flight, Some((0, number)), &death),
-            // Nobody can tell which: ask each half.
-            (None, numbers) if numbers.len() > 1 => {
-                let (one, other) = numbers.split_at(numbers.len() / 2);
-                self.ask_again(index, other.to_vec());
-                self.ask_again(index, one.to_vec());
-            }
-            // It died while it built or undid the tables.
-            _ => self.charge(&flight, None, &death),
-        }
-        self.part_done(index)
-    }
-
-    fn ask_again(&mut self, index: u64, probes: Vec<u16>) {
-        if let Some(open) = self.open.get_mut(&index).filter(|_| !probes.is_empty()) {
-            open.parts += 1;
-            self.again.push_front(Part { index, probes });
-        }
-    }
-
-    /// Charges a death to a probe, given by its index in what was sent and its number in the case, or
-    /// to the case as a whole.
-    fn charge(&mut self, flight: &InFlight, probe: Option<(usize, u16)>, death: &Death) {
-        let Some(open) = self.open.get_mut(&flight.part.index) else { return };
-        let hung = matches!(death.how, HowDied::Hung { .. });
-        let verdict = if hung { Verdict::Hung } else { Verdict::Aborted };
-        let mut judged = Judged::default();
-        let asked = probe.and_then(|(index, number)| {
-            let asked = open.case.as_ref().probes.get(usize::from(number))?;
-            Some((asked, flight.prepared.expectations.get(index)?.as_ref()))
-        });
-        let what = if hung { "the target hung" } else { "the target died" };
-        let kind = match asked {
-            Some((probe, Some(expectation))) => {
-                let registers = &flight.prepared.registers;
-                let dossier = &mut self.dossier;
-                let mut name =
-                    |expected: &String| dossier.name(&open.case, registers, probe, expected, what);
-                let name = prepared::classes(expectation).iter().find_map(&mut name);
-                let kind = prepared::kind(probe, expectation);
-                self.quarantine.died(&kind, name.is_some());
-                if let Some(name) = name {
-                    judged.known(name);
-                    open.add(judged);
-                    return;
-                }
-                kind
-            }
-            Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
-            None => "building".to_owned(),
-        };
-        if asked.is_some() {
-            judged.verdicts.add(verdict);
-        } else {
-            let reason = "the target died while it built or undid the case's tables";
-            let count = flight.prepared.numbers.len() as u64;
-            judged.not_asked.insert(reason.into(), count);
-        }
-        let expected = asked.and_then(|(_, expectation)| expectation);
-        judged.findings.push(Finding {
-            probe: probe.map(|(_, number)| number.into()),
-            verdict,
-            signature: format!("{kind}: {what}"),
-            question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
-            expectation: expected.map_or_else(
-                || vec!["an answer".to_owned()],
-                |expectation| expectation.outcomes.iter().map(words::allowed).collect(),
-            ),
-            observation: death.to_string(),
-        });
-        open.add(judged);
-    }
-
-    /// A part of a case is done; when it was the last, the case is recorded.
-    fn part_done(&mut self, index: u64) -> Result<(), CampaignError> {
-        let Some(open) = self.open.get_mut(&index) else { return Ok(()) };
-        open.parts -= 1;
-        if open.parts > 0 {
-            return Ok(());
-        }
-        let Some(open) = self.open.remove(&index) else { return Ok(()) };
-        self.record(&open.record, Some(&open.case))
-    }
-
-    fn record(&mut self, record: &CaseRecord, case: Option<&Case>) -> Result<(), CampaignError> {
+    fn record(&mut self, mut record: CaseRecord) -> Result<(), RecordError> {
+        self.personality.take(&mut record);
         self.totals.cases += 1;
         self.totals.verdicts.merge(&record.verdicts);
         self.totals.findings += record.findings.len() as u64;
         for (reason, count) in &record.not_asked {
             *self.totals.not_asked.entry(reason.clone()).or_default() += count;
         }
-        self.recorder.case(record, case).map_err(CampaignError::Record)?;
-        self.totals.elapsed = self.begun.elapsed();
-        self.recorder.progress(&self.totals);
-        Ok(())
+        // Drawing it again costs less than keeping all cases until their turn.
+        let case = match record.findings.is_empty() {
+            true => None,
+            false => draw(self.plan, record.index).and_then(Result::ok),
+        };
+        self.recorder.case(&record, case.as_ref())
+    }
+
+    fn tick(&mut self) {
+        self.totals.elapsed = self.before + self.begun.elapsed();
+        self.totals.boots = self.boots.load(Ordering::Relaxed);
+    }
+
+    /// Adds how known issues showed to one worker.
+    fn add(&mut self, dossier: &Dossier) {
+        for (name, shown) in dossier.known.shown() {
+            let sum = self.totals.known.entry(name.clone()).or_default();
+            sum.reference.clone_from(&shown.reference);
+            sum.probes += shown.probes;
+            sum.cases += shown.cases;
+        }
+    }
+}
+
+/// Stops the campaign when whoever holds it panics: nobody waits for him then.
+struct StopAtPanic<'a>(&'a Dispenser<'a>);
+
+impl Drop for StopAtPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
     }
 }

@@ -3,6 +3,7 @@
 use case::Case;
 
 use super::verdicts::Judged;
+use crate::judge::learned::Learned;
 use crate::verdict::{CaseRecord, Cell, NotAsked};
 
 /// A case that is not recorded yet.
@@ -10,6 +11,8 @@ use crate::verdict::{CaseRecord, Cell, NotAsked};
 pub struct OpenCase {
     /// The case as drawn.
     pub case: Case,
+    /// What its own answers say of the target's choices, beside what is settled for all cases.
+    pub learned: Learned,
     /// What is known so far.
     pub record: CaseRecord,
     /// Parts that are still to come.
@@ -17,10 +20,17 @@ pub struct OpenCase {
 }
 
 impl OpenCase {
-    /// A case of which nothing is known, in one part.
-    pub fn new(index: u64, case: Case) -> Self {
+    /// A case of which nothing is known, in one part, on a target of which `learned` is known.
+    pub fn new(index: u64, case: Case, learned: Learned) -> Self {
         let cell = Cell::of(case.as_ref());
-        Self { case, record: CaseRecord { index, cell, ..CaseRecord::default() }, parts: 1 }
+        let record = CaseRecord { index, cell, ..CaseRecord::default() };
+        Self { case, learned, record, parts: 1 }
+    }
+
+    /// What is kept of it.
+    pub fn close(mut self) -> CaseRecord {
+        self.record.settled = self.learned.told();
+        self.record
     }
 
     /// Adds the judgement of a part.

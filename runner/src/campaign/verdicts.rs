@@ -12,7 +12,8 @@ use tables::BuildError;
 
 use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
-use crate::judge::expectation::Expectation;
+use crate::judge::expectation::{Allowed, Expectation};
+use crate::judge::learned::Learned;
 use crate::judge::{Observation, conforms, intent, words};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
@@ -80,6 +81,7 @@ pub fn judge(
     prepared: &Prepared,
     observations: &Observations<'_>,
     dossier: &mut Dossier,
+    learned: &mut Learned,
 ) -> Result<Judged, BuildError> {
     let mut judged = Judged::default();
     let report = observations.report;
@@ -127,10 +129,10 @@ pub fn judge(
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
             let number = prepared.numbers[index];
-            let question = Question { case, registers: &prepared.registers, probe, number };
+            let (registers, pa_bits) = (&prepared.registers, bench.pe.pa_bits);
+            let question = Question { case, registers, probe, number, pa_bits };
             let observation = observe(observations, index);
-            let pa_bits = bench.pe.pa_bits;
-            question.judge(&mut judged, expectation, observation, &[], dossier, pa_bits);
+            question.judge(&mut judged, expectation, observation, &[], dossier, learned);
         }
         if broken.is_none() && report.after != report.built {
             let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
@@ -141,13 +143,13 @@ pub fn judge(
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
                 let Some(expectation) = tables.expect(probe, &dossier.learned) else { continue };
                 let number = prepared.numbers[index];
-                let question = Question { case, registers: &prepared.registers, probe, number };
+                let (registers, pa_bits) = (&prepared.registers, tables.pe().pa_bits);
+                let question = Question { case, registers, probe, number, pa_bits };
                 let observation = observe(observations, index);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
-                let pa_bits = tables.pe().pa_bits;
-                question.judge(&mut judged, &expectation, observation, &updates, dossier, pa_bits);
+                question.judge(&mut judged, &expectation, observation, &updates, dossier, learned);
                 for update in &updates {
                     tables.update(update.pa, update.value);
                 }
@@ -234,6 +236,8 @@ struct Question<'a> {
     probe: &'a Probe,
     /// Its number in the whole case.
     number: u16,
+    /// The PE's physical address size.
+    pa_bits: u8,
 }
 
 impl Question<'_> {
@@ -244,9 +248,9 @@ impl Question<'_> {
         observation: Observation<'_>,
         updates: &[Update],
         dossier: &mut Dossier,
-        pa_bits: u8,
+        learned: &mut Learned,
     ) {
-        let fits = conforms(expectation, &observation, updates, &mut dossier.learned);
+        let fits = conforms(expectation, &observation, updates, learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
             let reason = "the architecture allows more outcomes than are followed";
@@ -256,12 +260,12 @@ impl Question<'_> {
         if fits {
             judged.judge(Verdict::Conforms);
         } else {
-            self.differs(judged, expectation, observation, updates, dossier);
+            self.differs(judged, expectation, observation, updates, dossier, learned);
         }
         let benign = self.case.as_ref().flags().has(Flags::INTENT);
         let first = expectation.outcomes.first().filter(|_| benign);
         let violated = first.and_then(|allowed| {
-            intent::violated(self.case.as_ref(), self.probe, &allowed.result, pa_bits)
+            intent::violated(self.case.as_ref(), self.probe, &allowed.result, self.pa_bits)
         });
         if let Some(violated) = violated {
             judged.findings.push(Finding {
@@ -283,16 +287,27 @@ impl Question<'_> {
         observation: Observation<'_>,
         updates: &[Update],
         dossier: &mut Dossier,
+        learned: &Learned,
     ) {
-        let expected = expectation.outcomes.first().map(|allowed| &allowed.result);
-        let difference = expected.map(|result| words::difference(result, &observation));
-        let difference = difference.unwrap_or_default();
-        let kind = expected.map(words::kind_of_result).unwrap_or_default();
-        let observed = difference.split(" instead of ").next().unwrap_or_default();
-        if let Some(name) = dossier.name(self.case, self.registers, self.probe, &kind, observed) {
+        // Where several outcomes are allowed, it is a known issue whichever of them it spoils: of
+        // those that agree with what the case told before, if any do.
+        let outcomes = &expectation.outcomes;
+        let agreeing = outcomes.iter().filter(|allowed| learned.agrees(allowed));
+        let mut likely: Vec<&Allowed> = agreeing.collect();
+        if likely.is_empty() {
+            likely.extend(outcomes);
+        }
+        let difference = |allowed: &&Allowed| words::difference(&allowed.result, &observation);
+        let mut name = |allowed: &&Allowed| {
+            let (kind, difference) = (words::kind_of_result(&allowed.result), difference(allowed));
+            let observed = difference.split(" instead of ").next().unwrap_or_default();
+            dossier.name(self.case, self.registers, self.probe, &kind, observed)
+        };
+        if let Some(name) = likely.iter().find_map(&mut name) {
             judged.known(name);
             return;
         }
+        let difference = likely.first().map(difference).unwrap_or_default();
         let operation = self.probe.operation().map_or("?", |operation| operation.name());
         let mut observed = words::observation(&observation);
         for Update { pa, value, .. } in updates {

@@ -1,7 +1,8 @@
 //! `hypwalk run`: suites on a target.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use case::Case;
@@ -24,7 +25,7 @@ use crate::suite::granule::GranuleName;
 use crate::suite::machine::Machine;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite};
-use crate::target::{Identity, Target as _};
+use crate::target::{Identity, Target};
 use crate::verdict::CaseRecord;
 
 /// Run suites on a target, and judge every answer.
@@ -51,6 +52,9 @@ pub struct Run {
     /// Draw this granule alone. Cases that are spelled out, and legality points, stay as they are.
     #[arg(long, value_name = "GRANULE")]
     granule: Option<GranuleName>,
+    /// Run so many machines at once. Default: one for each core, less one.
+    #[arg(short, long, value_name = "NUMBER")]
+    jobs: Option<NonZeroUsize>,
     /// End with one line of JSON for each suite.
     #[arg(long)]
     json: bool,
@@ -113,12 +117,12 @@ impl Run {
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &suite.name, &target.identity().name, salt as u16);
         let folder = RunFolder::create(&self.results, &id)?;
+        let dossier = Dossier { learned: learned.clone(), known: known.clone() };
         let campaign = Campaign {
-            generators: suite.generators.clone(),
-            seed,
             cases: suite.cases,
             time: suite.seconds.map(Duration::from_secs),
-            dossier: Dossier { learned: learned.clone(), known: known.clone() },
+            workers: self.workers(target)?,
+            ..Campaign::new(suite.generators.clone(), seed, dossier)
         };
         let identity = target.identity();
         let mut scribe =
@@ -143,6 +147,24 @@ impl Run {
         self.tell(totals)
     }
 
+    /// How many machines at once: as asked for, or one for each core but the one that the runner needs.
+    fn workers(&self, target: &dyn Target) -> Result<NonZeroUsize, Failure> {
+        let most = target.most_at_once();
+        match self.jobs {
+            Some(jobs) if jobs > most => {
+                let name = &target.identity().name;
+                let error = format!("there can't be {jobs} of {name} at once: it is {most}");
+                Err(Failure::new(Exit::Usage, error)
+                    .help(format!("leave -j out, or say -j {most}")))
+            }
+            Some(jobs) => Ok(jobs),
+            None => {
+                let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+                Ok(NonZeroUsize::new(cores - 1).map_or(NonZeroUsize::MIN, |jobs| jobs.min(most)))
+            }
+        }
+    }
+
     fn known_issues(&self, identity: &Identity) -> Result<Known, Failure> {
         if self.no_known_issues {
             return Ok(Known::default());
@@ -160,6 +182,7 @@ impl Run {
         let summary = writer.finish(Ending {
             seconds: totals.elapsed.as_secs_f64(),
             host: Some(Host::this()),
+            workers: totals.workers,
             boots: totals.boots,
             profile: totals.profile,
             known: totals.known,
@@ -214,7 +237,9 @@ impl Recorder for Scribe<'_> {
         }
     }
 
-    fn progress(&mut self, _: &Totals) {}
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 impl From<CampaignError> for Failure {
@@ -225,8 +250,10 @@ impl From<CampaignError> for Failure {
                 Ok(error) => (*error).into(),
                 Err(error) => Self::new(Exit::Results, error),
             },
-            error @ CampaignError::KeepsDying(_) => Self::new(Exit::Target, error)
-                .help("see that the target runs the smoke suite, and what its emulator says"),
+            error @ (CampaignError::KeepsDying(_) | CampaignError::Changed) => {
+                Self::new(Exit::Target, error)
+                    .help("see that the target runs the smoke suite, and what its emulator says")
+            }
         }
     }
 }

@@ -95,6 +95,20 @@ impl Learned {
         settled
     }
 
+    /// What was learned of each choice that was not settled before: the names of the answers that are
+    /// possible, with ` or ` between them.
+    pub fn told(&self) -> BTreeMap<String, String> {
+        let told = |(choice, possible): (&Choice, &u64)| {
+            let all = choice_answers(*choice);
+            let name = |answer: &Answer| choice.answer_name(*answer).to_string();
+            let left = all.iter().filter(|answer| possible & bit(**answer) != 0);
+            let mut left: Vec<String> = left.map(name).collect();
+            left.sort();
+            (left.len() < all.len()).then(|| (choice.to_string(), left.join(" or ")))
+        };
+        self.possible.iter().filter_map(told).collect()
+    }
+
     /// Name and answer of each settled choice.
     pub fn settled(&self) -> BTreeMap<String, String> {
         let named = |(choice, answer): (Choice, Answer)| {
@@ -112,9 +126,15 @@ fn names() -> String {
     Choice::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ")
 }
 
+/// The answers of an IMPLEMENTATION DEFINED choice, which has a handful.
+fn choice_answers(choice: Choice) -> Vec<Answer> {
+    let named = |answer: &Answer| choice.answer_name(*answer).to_string() != "?";
+    (0..16).map(Answer).take_while(named).collect()
+}
+
 fn answers(choice: Choice) -> String {
-    let names = (0..16).map(|answer| choice.answer_name(Answer(answer)).to_string());
-    names.take_while(|name| name != "?").collect::<Vec<_>>().join(", ")
+    let name = |answer: Answer| choice.answer_name(answer).to_string();
+    choice_answers(choice).into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -161,6 +181,19 @@ mod tests {
         let mut learned = Learned::new([]).unwrap();
         let clamp = outcome(&[(Choice::TxszAboveMax, 1)]);
         assert!(!learned.learn(&[&clamp, &outcome(&[])]));
+    }
+
+    #[test]
+    fn what_was_learned_is_told_and_what_was_settled_before_is_not() {
+        let mut learned = Learned::new([("txsz_above_max", "fault")]).unwrap();
+        let granule = |answer| outcome(&[(Choice::VtcrTg0ActsAs, answer)]);
+        learned.learn(&[&granule(0), &granule(1), &granule(2)]);
+        assert_eq!(learned.told(), BTreeMap::new(), "all three fit");
+        learned.learn(&[&granule(0), &granule(2)]);
+        let told = |text: &str| BTreeMap::from([(Choice::VtcrTg0ActsAs.to_string(), text.into())]);
+        assert_eq!(learned.told(), told("4k or 64k"));
+        learned.learn(&[&granule(2)]);
+        assert_eq!(learned.told(), told("64k"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //!  results/20261121T100647Z-smoke-qemu-max-3f2a/
 //!    header.json      what was asked of whom, and by which versions of what
-//!    records.jsonl    one case a line, written as they come
+//!    records.jsonl    one case a line, in the order of the plan
 //!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
 //!    pace.jsonl       how it went on, one line a second
 //!    summary.json     written at the end

@@ -38,12 +38,21 @@ pub struct Ending {
     /// The machine that they were measured on, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
-    /// How often the target was started.
+    /// How many machines were at work at once.
+    pub workers: u64,
+    /// How often the target was started, in sum over all of them.
     pub boots: u64,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
     pub profile: BTreeMap<String, String>,
     /// The target's known issues that could show, by name.
     pub known: BTreeMap<String, Shown>,
+}
+
+impl Ending {
+    /// How often a machine had to be started again.
+    pub const fn restarts(&self) -> u64 {
+        self.boots.saturating_sub(if self.workers == 0 { 1 } else { self.workers })
+    }
 }
 
 /// The one line that `run --json` ends with.

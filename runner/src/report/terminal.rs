@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Group, Summary};
+use super::{Ending, Group, Summary};
 use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
@@ -61,7 +61,7 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
             }
         }
-        if let Some(restarts) = ending.as_ref().map(|ending| ending.boots.saturating_sub(1))
+        if let Some(restarts) = ending.as_ref().map(Ending::restarts)
             && restarts > 0
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;

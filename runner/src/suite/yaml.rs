@@ -117,6 +117,8 @@ fn wanted(ty: &str) -> String {
 fn excerpt(text: &str, line: usize, column: usize, width: usize) -> String {
     // What is shown of a line: enough of it, and nothing that a terminal would obey.
     const SHOWN: usize = 100;
+    // To YAML a carriage return alone ends a line, too.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let whole = text.lines().nth(line - 1).unwrap_or_default();
     let skipped = if column > SHOWN { column - SHOWN / 2 } else { 0 };
     let shown: String = printable(whole).chars().skip(skipped).take(SHOWN).collect();
@@ -169,6 +171,13 @@ mod tests {
             let error = error(text);
             assert!(error.line > 0 && !error.problem.is_empty(), "{text:?}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_as_yaml_has_it() {
+        let error = error("name: x\rother: y\r\nnumber: seven\n");
+        assert_eq!((error.line, error.column), (2, 1));
+        assert_eq!(error.excerpt, "  |\n2 | other: y\n  | ^^^^^");
     }
 
     #[test]

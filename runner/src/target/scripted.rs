@@ -1,6 +1,7 @@
 //! A target that answers from a closure: for tests of whatever drives a session.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use case::memory::MemoryMap;
@@ -63,6 +64,10 @@ impl Target for Scripted {
 
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn most_at_once(&self) -> NonZeroUsize {
+        NonZeroUsize::MAX
     }
 }
 

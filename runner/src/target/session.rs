@@ -9,6 +9,7 @@
 //! ```
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use case::CaseRef;
 use case::memory::MemoryMap;
@@ -23,6 +24,9 @@ pub trait Target: Send + Sync {
 
     /// What it is.
     fn identity(&self) -> &Identity;
+
+    /// How many of it can be up at once: one where it is a board.
+    fn most_at_once(&self) -> NonZeroUsize;
 }
 
 /// What a target is, for records and for sharing boots.

@@ -10,9 +10,9 @@ use crate::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap, Place};
 use crate::registers::Registers;
 use crate::vtcr::{Vtcr, hcr, ps, ps_bits, start_level_fields, tg0};
 
-/// Cases that follow one another and share `HCR_EL2` and the VMID, which are slow to change on
-/// emulators.
-const EPOCH: u64 = 16;
+/// So many cases that follow one another, the first at a multiple of it, share `HCR_EL2` and the VMID,
+/// which are slow to change on emulators. Whoever shares cases out keeps them together.
+pub const EPOCH: u64 = 16;
 /// The stream of an epoch: far from those of the cases, which count up from 0.
 const EPOCH_STREAM: u64 = 1 << 63;
 

@@ -136,7 +136,7 @@ fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, St
             let rate = tally.probes as f64 / ending.seconds.max(0.001);
             let rate = grouped(rate as u64);
             add("Took", format!("{:.1} s, {rate} probes a second", ending.seconds));
-            add("Restarts", grouped(ending.boots.saturating_sub(1)));
+            add("Restarts", grouped(ending.restarts()));
             let exit = summary.exit();
             add("Exit code", format!("{}: {}", exit.code(), exit.meaning()));
         }

@@ -18,6 +18,7 @@ mod stub;
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -147,6 +148,10 @@ impl Target for QemuTarget {
 
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn most_at_once(&self) -> NonZeroUsize {
+        NonZeroUsize::MAX
     }
 }
 

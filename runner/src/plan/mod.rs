@@ -1,11 +1,14 @@
 //! Suite + target's abilities: an ordered stream of cases.
 
+pub mod shard;
+
 use case::Case;
 use case::abilities::Abilities;
 use case::draw::{NotDrawn, exhaustive, random};
 use case::memory::MemoryMap;
 
 use crate::suite::generator::Generator;
+pub use shard::{BLOCK, Shard};
 
 /// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
 #[derive(Clone, Debug)]

@@ -1,0 +1,390 @@
+//! One worker of a campaign: it has a machine of its own, puts cases to it, and judges the answers.
+//!
+//! ```text
+//!            +------------------- again, without the probe that died ------------------+
+//!            v                                                                         |
+//!  Block --> Part --prepare--> Prepared --send--> [in flight] --receive--> Observations | Death
+//!            |                  host's tables,      as many as the target      |
+//!            |                  expectations        has slots                  v
+//!            +--> Open case <------------------- verdicts -----------------  judge
+//!                    |
+//!                    v  (all parts done)
+//!                 Outbox
+//! ```
+//!
+//! A *part* is a case with some of its probes: all of them at first. When the target dies, the probe
+//! that killed it is charged, and the others of its case are asked again as a new part.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use case::probe::Operation;
+use link::hello::IdRegisters;
+use link::observations::Observations;
+
+use super::dispenser::{Dispenser, Given};
+use super::open::OpenCase;
+use super::outbox::Outbox;
+use super::prepared::{self, Bench, Prepared};
+use super::quarantine::Quarantine;
+use super::verdicts::{Judged, judge};
+use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW, draw};
+use crate::judge::words;
+use crate::pe;
+use crate::plan::{Plan, Shard};
+use crate::simulation::Simulation;
+use crate::target::{Death, Event, HowDied, Session, Target};
+use crate::verdict::{CaseRecord, Finding, NotAsked, Verdict};
+
+/// What all workers of a campaign share.
+#[derive(Debug)]
+pub struct Shared<'a> {
+    /// What the machine said of itself when it was started first.
+    pub ids: IdRegisters,
+    /// The cases.
+    pub plan: &'a Plan,
+    /// Which of them are this campaign's.
+    pub shard: Shard,
+    /// Deals them out.
+    pub dispenser: &'a Dispenser<'a>,
+    /// How often the target was started.
+    pub boots: &'a AtomicU64,
+}
+
+/// A case with some of its probes.
+#[derive(Clone, Debug)]
+struct Part {
+    index: u64,
+    probes: Vec<u16>,
+}
+
+struct InFlight {
+    sequence: u64,
+    part: Part,
+    prepared: Prepared,
+}
+
+/// A worker.
+pub struct Worker<'a> {
+    target: &'a dyn Target,
+    shared: &'a Shared<'a>,
+    outbox: Outbox,
+    bench: Bench,
+    dossier: Dossier,
+    quarantine: Quarantine,
+    /// Cases that were dealt out to it and not drawn yet, by ordinal.
+    block: Range<u64>,
+    next_sequence: u64,
+    /// Parts to be asked again, before new cases.
+    again: VecDeque<Part>,
+    in_flight: VecDeque<InFlight>,
+    /// Cases of which parts are still to come.
+    open: BTreeMap<u64, OpenCase>,
+    /// How many parts are to be sent one at a time, to see which of them kills the target.
+    alone: usize,
+    deaths_in_a_row: u32,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker that puts cases to the machine of `session`, and to others like it when it dies.
+    pub fn new(
+        target: &'a dyn Target,
+        shared: &'a Shared<'a>,
+        session: &dyn Session,
+        dossier: Dossier,
+        outbox: Outbox,
+    ) -> Self {
+        let pe = pe::implementation(&session.hello().ids);
+        Self {
+            target,
+            shared,
+            outbox,
+            bench: Bench::new(pe, Simulation::new(shared.plan.map())),
+            dossier,
+            quarantine: Quarantine::default(),
+            block: 0..0,
+            next_sequence: 0,
+            again: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            open: BTreeMap::new(),
+            alone: 0,
+            deaths_in_a_row: 0,
+        }
+    }
+
+    /// Asks until nothing is dealt out any more. Returns how known issues showed.
+    pub fn run(mut self, session: Box<dyn Session>) -> Result<Dossier, CampaignError> {
+        self.work(session)?;
+        self.outbox.flush();
+        Ok(self.dossier)
+    }
+
+    fn work(&mut self, mut session: Box<dyn Session>) -> Result<(), CampaignError> {
+        loop {
+            self.fill(session.as_mut())?;
+            if self.in_flight.is_empty() {
+                return Ok(());
+            }
+            match session.receive()? {
+                Event::Observations { sequence, body } => {
+                    let babble = self.answer(sequence, body);
+                    if let Some(what) = babble {
+                        let how = HowDied::Garbage { what };
+                        self.died(Death { how, cursor: None, answers_before: Vec::new() })?;
+                    } else {
+                        continue;
+                    }
+                }
+                Event::Died(death) => self.died(death)?,
+            }
+            // The old machine goes before the new one comes: there may be only one board.
+            drop(session);
+            if self.shared.dispenser.is_stopped() {
+                return Ok(());
+            }
+            session = boot(self.target, self.shared)?;
+        }
+    }
+
+    /// Sends parts until the target has all that it can take.
+    fn fill(&mut self, session: &mut dyn Session) -> Result<(), CampaignError> {
+        loop {
+            let window = if self.alone > 0 { 1 } else { session.window() };
+            if self.in_flight.len() >= window {
+                return Ok(());
+            }
+            let Some(part) = self.next_part() else { return Ok(()) };
+            if let Some(prepared) = self.prepare(&part) {
+                let sequence = self.next_sequence;
+                self.next_sequence += 1;
+                session.send_case(sequence, prepared.case.as_ref())?;
+                self.in_flight.push_back(InFlight { sequence, part, prepared });
+            }
+        }
+    }
+
+    /// The next part: one that is to be asked again, or all of the next case.
+    fn next_part(&mut self) -> Option<Part> {
+        if !self.again.is_empty() && !self.shared.dispenser.is_stopped() {
+            return self.again.pop_front();
+        }
+        loop {
+            let ordinal = self.next_ordinal()?;
+            let index = self.shared.shard.index(ordinal);
+            match draw(self.shared.plan, index)? {
+                Ok(case) => {
+                    let probes = (0..case.as_ref().probes.len() as u16).collect();
+                    let open = OpenCase::new(index, case, self.dossier.learned.clone());
+                    self.open.insert(index, open);
+                    return Some(Part { index, probes });
+                }
+                Err(not_drawn) => {
+                    let not_asked = NotAsked::from([(not_drawn.reason().to_owned(), 1)]);
+                    self.outbox.push(CaseRecord { index, not_asked, ..CaseRecord::default() });
+                }
+            }
+        }
+    }
+
+    /// The next case that it may draw, by ordinal.
+    fn next_ordinal(&mut self) -> Option<u64> {
+        let dispenser = self.shared.dispenser;
+        if self.block.is_empty() {
+            // Others wait for what is in hand here: it must be on its way before this one waits.
+            let idle = self.in_flight.is_empty();
+            if idle {
+                self.outbox.flush();
+            }
+            match dispenser.take(idle) {
+                Given::Block(block) => self.block = block,
+                Given::Later | Given::Over => return None,
+            }
+        }
+        let ordinal = self.block.start;
+        dispenser.draw(ordinal).then(|| {
+            self.block.start += 1;
+            ordinal
+        })
+    }
+
+    /// Makes a part ready; `None` when nothing of it is to be sent.
+    fn prepare(&mut self, part: &Part) -> Option<Prepared> {
+        let open = self.open.get_mut(&part.index)?;
+        let map = self.shared.plan.map();
+        let (learned, quarantine) = (&self.dossier.learned, &mut self.quarantine);
+        let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
+        match prepared {
+            // What is not asked is counted when the part is answered: it may have to be asked again.
+            Ok(prepared) if !prepared.numbers.is_empty() => {
+                self.dossier.case_asked(&open.case, &prepared.registers);
+                return Some(prepared);
+            }
+            Ok(prepared) => open.skip(&prepared.not_asked),
+            Err(error) => {
+                let reason = format!("the case can't be built here: {error}");
+                open.skip(&NotAsked::from([(reason, part.probes.len() as u64)]));
+            }
+        }
+        self.part_done(part.index);
+        None
+    }
+
+    /// Takes the answer to the oldest part in flight. Returns what is wrong with it when it makes no
+    /// sense.
+    fn answer(&mut self, sequence: u64, body: &[u8]) -> Option<String> {
+        let Some(first) = self.in_flight.front().filter(|first| first.sequence == sequence) else {
+            return Some(format!("an answer to message {sequence}, which is not the next"));
+        };
+        let Some(observations) = Observations::from_bytes(body) else {
+            return Some("an answer that is no list of observations".into());
+        };
+        let open = self.open.get_mut(&first.part.index)?;
+        let (bench, map, dossier) = (&mut self.bench, self.shared.plan.map(), &mut self.dossier);
+        let (case, learned) = (&open.case, &mut open.learned);
+        let judged = judge(bench, map, case, &first.prepared, &observations, dossier, learned);
+        let flight = self.in_flight.pop_front()?;
+        self.deaths_in_a_row = 0;
+        self.alone = self.alone.saturating_sub(1);
+        open.skip(&flight.prepared.not_asked);
+        // It was built once already, for sending it.
+        if let Ok(mut judged) = judged {
+            let index = flight.part.index;
+            let left = std::mem::take(&mut judged.left);
+            if !left.is_empty() {
+                open.parts += 1;
+                self.again.push_front(Part { index, probes: left });
+            }
+            open.add(judged);
+        }
+        self.part_done(flight.part.index);
+        None
+    }
+
+    /// Charges a death, and arranges for the rest to be asked again.
+    fn died(&mut self, death: Death) -> Result<(), CampaignError> {
+        self.deaths_in_a_row += 1;
+        if self.deaths_in_a_row >= MOST_DEATHS_IN_A_ROW {
+            return Err(CampaignError::KeepsDying(death.to_string()));
+        }
+        let mut parts: VecDeque<InFlight> = std::mem::take(&mut self.in_flight);
+        let guilty = match death.cursor {
+            Some(cursor) => parts.iter().position(|flight| flight.sequence == cursor.sequence),
+            None => (parts.len() == 1).then_some(0),
+        };
+        let guilty = guilty.and_then(|at| parts.remove(at));
+        // What was not in hand is innocent, or not known to be guilty: ask it again. Where nobody
+        // can tell, ask one part at a time until it shows.
+        if guilty.is_none() {
+            self.alone = parts.len();
+        }
+        for flight in parts.into_iter().rev() {
+            self.again.push_front(flight.part);
+        }
+        let Some(flight) = guilty else { return Ok(()) };
+        let probe = death.cursor.map(|cursor| cursor.probe);
+        let index = flight.part.index;
+        if let Some(open) = self.open.get_mut(&index) {
+            open.skip(&flight.prepared.not_asked);
+        }
+        match (probe, flight.prepared.numbers.as_slice()) {
+            // The cursor names the probe, or there is but one.
+            (Some(Some(at)), numbers) if usize::from(at) < numbers.len() => {
+                let number = numbers[usize::from(at)];
+                let rest = numbers.iter().copied().filter(|other| *other != number).collect();
+                self.charge(&flight, Some((usize::from(at), number)), &death);
+                self.ask_again(index, rest);
+            }
+            (None, &[number]) => self.charge(&flight, Some((0, number)), &death),
+            // Nobody can tell which: ask each half.
+            (None, numbers) if numbers.len() > 1 => {
+                let (one, other) = numbers.split_at(numbers.len() / 2);
+                self.ask_again(index, other.to_vec());
+                self.ask_again(index, one.to_vec());
+            }
+            // It died while it built or undid the tables.
+            _ => self.charge(&flight, None, &death),
+        }
+        self.part_done(index);
+        Ok(())
+    }
+
+    fn ask_again(&mut self, index: u64, probes: Vec<u16>) {
+        if let Some(open) = self.open.get_mut(&index).filter(|_| !probes.is_empty()) {
+            open.parts += 1;
+            self.again.push_front(Part { index, probes });
+        }
+    }
+
+    /// Charges a death to a probe, given by its index in what was sent and its number in the case, or
+    /// to the case as a whole.
+    fn charge(&mut self, flight: &InFlight, probe: Option<(usize, u16)>, death: &Death) {
+        let Some(open) = self.open.get_mut(&flight.part.index) else { return };
+        let hung = matches!(death.how, HowDied::Hung { .. });
+        let verdict = if hung { Verdict::Hung } else { Verdict::Aborted };
+        let mut judged = Judged::default();
+        let asked = probe.and_then(|(index, number)| {
+            let asked = open.case.as_ref().probes.get(usize::from(number))?;
+            Some((asked, flight.prepared.expectations.get(index)?.as_ref()))
+        });
+        let what = if hung { "the target hung" } else { "the target died" };
+        let kind = match asked {
+            Some((probe, Some(expectation))) => {
+                let registers = &flight.prepared.registers;
+                let dossier = &mut self.dossier;
+                let mut name =
+                    |expected: &String| dossier.name(&open.case, registers, probe, expected, what);
+                let name = prepared::classes(expectation).iter().find_map(&mut name);
+                let kind = prepared::kind(probe, expectation);
+                self.quarantine.died(&kind, name.is_some());
+                if let Some(name) = name {
+                    judged.known(name);
+                    open.add(judged);
+                    return;
+                }
+                kind
+            }
+            Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
+            None => "building".to_owned(),
+        };
+        if asked.is_some() {
+            judged.verdicts.add(verdict);
+        } else {
+            let reason = "the target died while it built or undid the case's tables";
+            let count = flight.prepared.numbers.len() as u64;
+            judged.not_asked.insert(reason.into(), count);
+        }
+        let expected = asked.and_then(|(_, expectation)| expectation);
+        judged.findings.push(Finding {
+            probe: probe.map(|(_, number)| number.into()),
+            verdict,
+            signature: format!("{kind}: {what}"),
+            question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
+            expectation: expected.map_or_else(
+                || vec!["an answer".to_owned()],
+                |expectation| expectation.outcomes.iter().map(words::allowed).collect(),
+            ),
+            observation: death.to_string(),
+        });
+        open.add(judged);
+    }
+
+    /// A part of a case is done; when it was the last, the case is recorded.
+    fn part_done(&mut self, index: u64) {
+        let Some(open) = self.open.get_mut(&index) else { return };
+        open.parts -= 1;
+        if open.parts == 0
+            && let Some(open) = self.open.remove(&index)
+        {
+            self.outbox.push(open.close());
+        }
+    }
+}
+
+/// Starts the target, and makes sure that it is the machine that the plan was made for.
+pub fn boot(target: &dyn Target, shared: &Shared<'_>) -> Result<Box<dyn Session>, CampaignError> {
+    shared.boots.fetch_add(1, Ordering::Relaxed);
+    let session = target.boot()?;
+    let same = session.hello().ids == shared.ids && session.memory_map() == shared.plan.map();
+    if same { Ok(session) } else { Err(CampaignError::Changed) }
+}
