@@ -4,6 +4,7 @@
 //! nothing else.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -52,57 +53,51 @@ impl Runs {
         Ok(Self { paths, folder: Folder::new()? })
     }
 
-    /// The rate of `processes` campaigns at once, each on an emulator of its own and with other cases, over
-    /// so many seconds.
+    /// The rate of a campaign on `processes` emulators over so many seconds.
     pub(super) fn rate(
         &self,
         granule: GranuleName,
         probes: u64,
-        processes: usize,
+        processes: NonZeroUsize,
         seconds: u64,
     ) -> Result<Rate, Failure> {
-        let started = (0..processes).map(|number| {
-            let mut command = self.command(&self.paths.suite);
-            command.args(["--granule", granule.name()]);
-            command.args(["--probes", &probes.to_string(), "--seconds", &seconds.to_string()]);
-            // More than there is time for.
-            command.args(["--cases", "1000000000", "--seed", &(number + 1).to_string()]);
-            self.start(command, number)
-        });
-        let started = started.collect::<Result<Vec<_>, _>>()?;
-        let mut sum = Rate::default();
-        for campaign in started {
-            let (summary, _) = campaign.end()?;
-            let ending = summary.ending.unwrap_or_default();
-            let seconds = ending.seconds.max(f64::MIN_POSITIVE);
-            sum.probes_per_second += summary.tally.probes as f64 / seconds;
-            sum.cases_per_second += summary.tally.cases as f64 / seconds;
-            sum.restarts += ending.boots.saturating_sub(1);
-        }
-        Ok(sum)
+        let mut command = self.command(&self.paths.suite, processes);
+        command.args(["--granule", granule.name()]);
+        command.args(["--probes", &probes.to_string(), "--seconds", &seconds.to_string()]);
+        // More than there is time for.
+        command.args(["--cases", "1000000000"]);
+        let (summary, _) = self.start(command)?.end()?;
+        let ending = summary.ending.unwrap_or_default();
+        let seconds = ending.seconds.max(f64::MIN_POSITIVE);
+        Ok(Rate {
+            probes_per_second: summary.tally.probes as f64 / seconds,
+            cases_per_second: summary.tally.cases as f64 / seconds,
+            restarts: ending.restarts(),
+        })
     }
 
-    /// The memory that a default campaign of so many cases takes.
-    pub(super) fn memory(&self, cases: u64) -> Result<Bill, Failure> {
-        let mut command = self.command(&self.paths.long_suite);
+    /// The memory that a default campaign of so many cases on `processes` emulators takes.
+    pub(super) fn memory(&self, cases: u64, processes: NonZeroUsize) -> Result<Bill, Failure> {
+        let mut command = self.command(&self.paths.long_suite, processes);
         command.args(["--cases", &cases.to_string()]);
-        let (_, bill) = self.start(command, 0)?.end()?;
+        let (_, bill) = self.start(command)?.end()?;
         Ok(bill)
     }
 
-    fn command(&self, suite: &Path) -> Command {
+    fn command(&self, suite: &Path, processes: NonZeroUsize) -> Command {
         let Paths { program, target, executor, emulator, .. } = &self.paths;
         let mut command = Command::new(program);
         command.arg("run").arg(suite).arg("--target").arg(target);
         command.arg("--payload").arg(executor).arg("--quiet");
+        command.args(["--jobs", &processes.to_string()]);
         if let Some(emulator) = emulator {
             command.arg("--qemu").arg(emulator);
         }
         command
     }
 
-    fn start(&self, mut command: Command, number: usize) -> Result<Campaign, Failure> {
-        let results = self.folder.0.join(number.to_string());
+    fn start(&self, mut command: Command) -> Result<Campaign, Failure> {
+        let results = self.folder.0.join("results");
         command.arg("--results").arg(&results);
         let child = Child::start(command).map_err(|error| {
             Failure::new(Exit::Bug, format!("a campaign can't be started: {error}"))

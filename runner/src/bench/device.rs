@@ -4,6 +4,7 @@
 //! that its tables are built once in thousands of probes. What remains is the loop that asks: AT, ISB, read
 //! `PAR_EL1`, store the answer.
 
+use std::num::NonZeroUsize;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,17 +42,17 @@ impl Device<'_> {
     pub fn rate(
         &self,
         granule: GranuleName,
-        processes: usize,
+        processes: NonZeroUsize,
         seconds: f64,
     ) -> Result<f64, Failure> {
         let mut suite = self.suite.clone();
         suite.apply(&Overrides { granule: Some(granule), ..Overrides::default() });
         let suite = &suite;
-        let start = &Barrier::new(processes);
+        let start = &Barrier::new(processes.get());
         let span = Duration::from_secs_f64(seconds);
         thread::scope(|scope| {
             let measure = |_| scope.spawn(move || self.rate_of_one(suite, start, span));
-            let threads: Vec<_> = (0..processes).map(measure).collect();
+            let threads: Vec<_> = (0..processes.get()).map(measure).collect();
             let rates = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });

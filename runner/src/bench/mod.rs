@@ -16,6 +16,7 @@ mod device;
 mod reference;
 mod report;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 pub use campaign::{Bill, Runs};
@@ -34,7 +35,7 @@ const MANY: u64 = 256;
 #[derive(Debug)]
 pub struct Plan {
     /// How many emulators run at a time.
-    pub processes: usize,
+    pub processes: NonZeroUsize,
     /// How often each figure is taken.
     pub rounds: usize,
     /// Seconds of a campaign.
@@ -47,13 +48,13 @@ pub struct Plan {
 
 impl Plan {
     /// A good minute.
-    pub fn full(processes: usize) -> Self {
+    pub fn full(processes: NonZeroUsize) -> Self {
         let memory_cases = vec![1_000, 10_000, 100_000];
         Self { processes, rounds: 3, campaign_seconds: 2, device_seconds: 1.5, memory_cases }
     }
 
     /// A quarter of a minute: figures to look at, not to compare.
-    pub fn quick(processes: usize) -> Self {
+    pub fn quick(processes: NonZeroUsize) -> Self {
         let memory_cases = vec![100, 1_000, 4_000];
         Self { processes, rounds: 1, campaign_seconds: 1, device_seconds: 0.4, memory_cases }
     }
@@ -98,14 +99,14 @@ pub fn measure(
         cases_per_second: median(samples.cases),
     });
     let footprint = |&cases: &u64| {
-        let Bill { runner_bytes, emulator_bytes } = runs.memory(cases)?;
+        let Bill { runner_bytes, emulator_bytes } = runs.memory(cases, plan.processes)?;
         Ok(Footprint { cases, runner_bytes, emulator_bytes })
     };
     let memory = plan.memory_cases.iter().map(footprint).collect::<Result<_, Failure>>()?;
     Ok(Report {
         host: Host::this(),
         emulated,
-        processes: plan.processes,
+        processes: plan.processes.get(),
         granules,
         walks: reference::walks_per_second(),
         memory,

@@ -51,8 +51,8 @@ impl Bench {
             executor,
             emulator: self.how.emulator(),
         })?;
-        let fitting = Host::this().processors.saturating_sub(1).max(1);
-        let processes = self.jobs.map_or(fitting, NonZeroUsize::get);
+        let fitting = NonZeroUsize::new(Host::this().processors.saturating_sub(1));
+        let processes = self.jobs.or(fitting).unwrap_or(NonZeroUsize::MIN);
         let plan = if self.quick { Plan::quick(processes) } else { Plan::full(processes) };
         let identity = target.identity();
         let emulated =
