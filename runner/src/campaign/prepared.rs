@@ -3,7 +3,7 @@
 use case::probe::Probe;
 use case::{Case, Flags};
 use golden::{Implementation, Registers, Updates};
-use tables::{BuildError, Built, TableMemory, WordLog, build};
+use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
 
 use super::quarantine::Quarantine;
 use crate::judge::expectation::{Expectation, expect};
@@ -21,7 +21,7 @@ pub const HELD_BACK: &str = "held back: probes of its kind killed the target";
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// The case with the probes that are asked, and no others.
-    pub case: Case,
+    pub case: Box<Case>,
     /// For each probe that is asked, its number in the whole case.
     pub numbers: Vec<u16>,
     /// For each probe that is asked, what is allowed; `None` where it asks the MMU nothing.
@@ -110,7 +110,7 @@ impl Bench {
                     }
                 }
             }
-            let mut asked = case.clone();
+            let mut asked = Box::new(case.clone());
             let mut left = numbers.iter().peekable();
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
@@ -173,7 +173,9 @@ impl Tables<'_> {
 
     /// The digest of the words that the builder wrote, as they are now.
     pub fn digest_now(&mut self) -> u64 {
-        self.log.refresh(self.memory, |_, _| {});
+        let now = |word: &Word| self.memory.read(word.pa);
+        let values: Vec<u64> = self.log.words().iter().map(now).collect();
+        self.log.refresh(values, |_, _| {});
         self.log.digest()
     }
 

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use case::Case;
 use case::probe::Operation;
 use link::hello::IdRegisters;
 use link::observations::Observations;
@@ -80,7 +81,7 @@ pub struct Worker<'a> {
     again: VecDeque<Part>,
     in_flight: VecDeque<InFlight>,
     /// Cases of which parts are still to come.
-    open: BTreeMap<u64, OpenCase>,
+    open: BTreeMap<u64, Box<OpenCase>>,
     /// How many parts are to be sent one at a time, to see which of them kills the target.
     alone: usize,
     deaths_in_a_row: u32,
@@ -158,7 +159,7 @@ impl<'a> Worker<'a> {
             if let Some(prepared) = self.prepare(&part) {
                 let sequence = self.next_sequence;
                 self.next_sequence += 1;
-                session.send_case(sequence, prepared.case.as_ref())?;
+                session.send_case(sequence, Case::as_ref(&prepared.case))?;
                 self.in_flight.push_back(InFlight { sequence, part, prepared });
             }
         }
@@ -176,7 +177,7 @@ impl<'a> Worker<'a> {
                 Ok(case) => {
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
                     let open = OpenCase::new(index, case, self.dossier.learned.clone());
-                    self.open.insert(index, open);
+                    self.open.insert(index, Box::new(open));
                     return Some(Part { index, probes });
                 }
                 Err(not_drawn) => {

@@ -45,7 +45,7 @@ use crate::payload::asm;
 use crate::payload::global::Global;
 use crate::payload::hand::{self, EXCEPTIONS, Phase};
 use crate::payload::last_words;
-use crate::payload::memory::{Arenas, Cleaned};
+use crate::payload::memory::{Arenas, Cleaned, Watched};
 use crate::payload::park::{HCR_EL2_ROUTING, Parked};
 
 /// The most changed words that one case reports.
@@ -55,6 +55,7 @@ const MAX_UPDATES: usize = 1024;
 const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
 static LOG: Global<WordLog> = Global::new(WordLog::new());
+static WATCHED: Global<Watched> = Global::new(Watched::none());
 static UPDATES: Global<ArrayVec<Update, MAX_UPDATES>> = Global::new(ArrayVec::new_const());
 
 /// Runs cases.
@@ -258,6 +259,11 @@ impl Attempt<'_> {
     fn ask(&mut self, log: &mut WordLog, is_coherent: bool) {
         let probes = self.case.probes;
         let may_update = self.case.flags().has(Flags::UPDATES);
+        if may_update {
+            // SAFETY: a case is in hand: nobody else uses it.
+            let watched = unsafe { &mut *WATCHED.pointer() };
+            watched.replace(&self.runner.arenas, log.words());
+        }
         let mut at = 0;
         while at < probes.len() {
             let stop = if may_update { at + 1 } else { probes.len() };
@@ -300,9 +306,9 @@ impl Attempt<'_> {
         if !is_coherent {
             self.forget(log);
         }
-        // SAFETY: a case is in hand: nobody else uses it.
-        let updates = unsafe { &mut *UPDATES.pointer() };
-        log.refresh(&self.runner.arenas, |word, value| {
+        // SAFETY: a case is in hand: nobody else uses them.
+        let (watched, updates) = unsafe { (&*WATCHED.pointer(), &mut *UPDATES.pointer()) };
+        log.refresh(watched.values(), |word, value| {
             let update = Update { probe: probe as u64, pa: word.pa, value };
             if updates.try_push(update).is_err() {
                 self.report.truncated = 1;
