@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
+use crate::known::KnownError;
 use crate::redraw::RedrawError;
 use crate::report::ReportError;
 use crate::suite::SuiteError;
@@ -105,6 +106,17 @@ impl From<ExplainFileError> for Failure {
                 Self::from(error).help("`hypwalk schema explain` tells what such a file can say")
             }
             error @ ExplainFileError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<KnownError> for Failure {
+    fn from(error: KnownError) -> Self {
+        match error {
+            KnownError::Yaml(error) => {
+                Self::from(error).help("suites/README.md tells what a known issue says")
+            }
+            error @ KnownError::Unreadable { .. } => Self::new(Exit::Usage, error),
         }
     }
 }

@@ -13,13 +13,12 @@ use crate::campaign::{
 use crate::judge::expectation::instruction;
 use crate::judge::learned::Learned;
 use crate::judge::words;
-use crate::known::Known;
 use crate::pe;
 use crate::plan::Plan;
 use crate::simulation::Simulation;
 use crate::suite::generator::{ExplicitCase, Generator};
 use crate::target::Target;
-use crate::verdict::{CaseRecord, Finding};
+use crate::verdict::{CaseRecord, Finding, Verdict};
 use crate::walk;
 
 /// Walks are shown for every probe of a case that has no more than so many, and for findings.
@@ -34,19 +33,19 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Runs `case` on `target` and tells what happened.
+/// Runs `case` on `target`, of which `dossier` tells what is known, and tells what happened.
 ///
 /// # Errors
 /// When the target can't be run.
 pub fn replay(
     target: &dyn Target,
     case: &Case,
-    learned: Learned,
+    dossier: Dossier,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
+    let learned = dossier.learned.clone();
     let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
-    // Told in full, known or not.
-    let dossier = Dossier { learned: learned.clone(), known: Known::default() };
+    let dossier = Dossier { known: dossier.known.in_full(), ..dossier };
     let campaign = Campaign::new(generators, 0, dossier);
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
@@ -112,7 +111,13 @@ fn story(
                 }
                 for finding in findings {
                     let _ = writeln!(text, "  observed: {}", finding.observation);
-                    let _ = writeln!(text, "  verdict:  {}", finding.verdict.name());
+                    let name = finding.verdict.name();
+                    let _ = match finding.verdict {
+                        Verdict::Known => {
+                            writeln!(text, "  verdict:  {name}: {}", finding.signature)
+                        }
+                        _ => writeln!(text, "  verdict:  {name}"),
+                    };
                 }
             } else {
                 quiet += 1;

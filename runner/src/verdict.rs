@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::known::Shown;
 pub use cell::{Cell, CellError};
 
 /// The judgement of one probe, from best to worst.
@@ -123,7 +124,7 @@ pub type NotAsked = BTreeMap<String, u64>;
 pub struct Finding {
     /// Number of the probe in its case; absent when the finding is about the case as a whole.
     pub probe: Option<u32>,
-    /// Mismatch, aborted or hung.
+    /// Mismatch, aborted or hung; known where a case is told in full.
     pub verdict: Verdict,
     /// What findings of the same kind have in common, for grouping: operation, expectation and
     /// observation without addresses.
@@ -152,9 +153,9 @@ pub struct CaseRecord {
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
     pub not_asked: NotAsked,
-    /// Probes whose answer is a known issue, by its name.
+    /// How the known issues of the target showed, by name: those that may show in a probe of the case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub known: BTreeMap<String, u64>,
+    pub known: BTreeMap<String, Shown>,
     /// IMPLEMENTATION DEFINED choices of which this case told more than those before it: name and
     /// answer, or the answers that are possible, with ` or ` between them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

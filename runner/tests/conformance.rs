@@ -33,14 +33,6 @@ const SHORT_BY_UART: u64 = 16;
 /// Suites whose short form is left out: what they find, they find with time, and nobody promises that
 /// a shipped target has no findings there.
 const LONG: [&str; 1] = ["stage2-hostile"];
-/// Targets of which the short form of a suite has findings, and nothing is wrong with Hypwalk: QEMU
-/// takes a `VTCR_EL2.T0SZ` that asks for more than the PE's physical address size for legal, where the
-/// architecture has it fault or be clamped (S2MinTxSZ). To be run by those who ask for it.
-const FOUND: [(&str, &str); 3] = [
-    ("qemu-cortex-a53", "stage2-legality"),
-    ("qemu-cortex-a57", "stage2-legality"),
-    ("qemu-cortex-a76", "stage2-legality"),
-];
 /// How many cases are looked at to see whether a target can be asked any.
 const LOOKED_AT: u64 = 64;
 
@@ -111,8 +103,7 @@ impl Test {
 
     /// Whether it is left to those who ask for it: `--ignored`.
     fn is_ignored(&self) -> bool {
-        let this = (self.target.name.as_str(), self.suite.name.as_str());
-        self.is_whole || self.missing.is_some() || FOUND.contains(&this)
+        self.is_whole || self.missing.is_some()
     }
 
     fn cases(&self) -> Option<u64> {

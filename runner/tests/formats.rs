@@ -13,6 +13,7 @@ use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use runner::known::{Record, Shown};
 use runner::report::html::html;
 use runner::report::junit::junit;
 use runner::report::pace::{Course, Pace};
@@ -39,7 +40,7 @@ fn header(suite: &str, said: &str) -> Header {
         ..Default::default()
     };
     let machine = Machine::new("qemu-max", Some(format!("10.0.2 {said}")), &ids, &map());
-    let header = Header::new(id, time, &suite, Overrides::default(), 7, machine);
+    let header = Header::new(id, time, &suite, Overrides::default(), 7, machine, Record::default());
     // What changes from build to build.
     Header { hypwalk: "0.1.0".into(), revision: Some("0123456789ab".into()), ..header }
 }
@@ -87,7 +88,7 @@ fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
     let mut writer = RunFolder::create(&results, &header.run).unwrap().begin(header).unwrap();
     let mut known = conforming(1, cell(Granule::K16, 36));
     known.verdicts = Counts { conforms: 60, known: 4, ..Counts::default() };
-    known.known = BTreeMap::from([(format!("an-issue {said}"), 4)]);
+    known.known = BTreeMap::from([(format!("an-issue {said}"), Shown { asked: 9, shown: 4 })]);
     let not_asked = |count| NotAsked::from([(format!("held back (at_s12e1r: {said})"), count)]);
     let nothing = CaseRecord {
         index: 2,

@@ -70,8 +70,8 @@ impl Machine {
         let (mut succeeded, mut updates) = (0, Updates::new());
         for probe in case.as_ref().probes {
             let pe = &self.pe;
-            let (memory, profile) = (&self.simulation, learned.profile());
-            let expectation = expect(pe, &registers, memory, profile, probe, &mut updates);
+            let memory = &self.simulation;
+            let expectation = expect(pe, &registers, memory, &learned, probe, &mut updates);
             let expectation = expectation.unwrap();
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");

@@ -10,6 +10,7 @@ use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
+use runner::known::{self, Issue, Shown};
 use runner::report::terminal::Table;
 use runner::report::{Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary};
 use runner::suite::case_file::CaseFile;
@@ -44,7 +45,11 @@ fn header() -> Header {
     let ids = link::hello::IdRegisters { midr_el1: 0x410f_d034, ..Default::default() };
     let emulator = Some("QEMU emulator version 10.0.2".to_owned());
     let machine = Machine::new("qemu-max", emulator, &ids, &map());
-    Header::new(id, time, &suite, Overrides::default(), 7, machine)
+    let issue = |only_samples| Issue { reference: "QEMU does so and so.".to_owned(), only_samples };
+    let issues = [("often", false), ("deadly", true), ("gone", false), ("not-deadly-now", true)];
+    let issues = issues.map(|(name, samples)| (name.to_owned(), issue(samples))).into();
+    let known = known::Record { issues, sources: Vec::new() };
+    Header::new(id, time, &suite, Overrides::default(), 7, machine, known)
 }
 
 fn map() -> MemoryMap {
@@ -65,7 +70,7 @@ fn conforming(index: u64) -> CaseRecord {
         cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),
         probes: 64,
         verdicts,
-        known: BTreeMap::new(),
+        known: BTreeMap::from([("often".to_owned(), Shown { asked: 20, shown: index % 2 })]),
         settled: BTreeMap::new(),
         not_asked: NotAsked::new(),
         digest: 5,
@@ -97,7 +102,13 @@ fn with_finding(index: u64, verdict: Verdict, signature: &str) -> CaseRecord {
 fn a_run(results: &Results) -> (PathBuf, Summary) {
     let mut writer = results.begin();
     for index in 0..2000 {
-        writer.record(&conforming(index), None).unwrap();
+        let mut record = conforming(index);
+        if index % 500 == 0 {
+            record.known.insert("deadly".to_owned(), Shown { asked: 1, shown: 1 });
+            record.known.insert("not-deadly-now".to_owned(), Shown { asked: 1, shown: 0 });
+            record.known.insert("gone".to_owned(), Shown { asked: 308, shown: 0 });
+        }
+        writer.record(&record, None).unwrap();
     }
     let case = case();
     for index in 2000..2004 {
@@ -136,7 +147,7 @@ fn a_run_is_read_back_as_it_was_written() {
     assert_eq!((read, torn), (written.clone(), None));
     let records: Vec<CaseRecord> = run.records().unwrap().map(Result::unwrap).collect();
     assert_eq!(records.len(), 2005);
-    assert_eq!(records[0], conforming(0));
+    assert_eq!(records[1], conforming(1));
 
     // Without its summary, as after a kill, the records say the same.
     fs::remove_file(folder.join("summary.json")).unwrap();
@@ -144,6 +155,8 @@ fn a_run_is_read_back_as_it_was_written() {
     assert_eq!(read.ending, None);
     assert_eq!(read.tally.verdicts, written.tally.verdicts);
     assert_eq!(read.tally.findings, 5);
+    assert_eq!(read.tally.known, written.tally.known);
+    assert_eq!(read.fixed().collect::<Vec<_>>(), written.fixed().collect::<Vec<_>>());
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn a_run_is_recorded_reported_and_replayed() {
     let wanted = [
         "cases",
         "findings",
+        "fixed",
         "known",
         "not_asked",
         "probes",

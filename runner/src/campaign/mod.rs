@@ -23,6 +23,7 @@ mod outbox;
 mod personality;
 mod prepared;
 mod quarantine;
+mod samples;
 mod verdicts;
 mod worker;
 
@@ -38,7 +39,6 @@ use case::draw::NotDrawn;
 use case::{Case, Flags};
 use link::hello::Hello;
 
-use crate::known::Shown;
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::suite::generator::Generator;
 use crate::target::{Target, TargetError};
@@ -148,8 +148,6 @@ pub struct Totals {
     pub elapsed: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned, before too, or pinned.
     pub profile: BTreeMap<String, String>,
-    /// How the target's known issues showed.
-    pub known: BTreeMap<String, Shown>,
     /// Whether it came to its end, and was not interrupted.
     pub complete: bool,
 }
@@ -235,7 +233,7 @@ pub fn run(
         let mut worked = Ok(());
         for hand in hands {
             match hand.join() {
-                Ok(Ok(dossier)) => clerk.add(&dossier),
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => worked = worked.and(Err(error)),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
@@ -256,7 +254,7 @@ fn work(
     session: Option<Box<dyn crate::target::Session>>,
     dossier: Dossier,
     outbox: Outbox,
-) -> Result<Dossier, CampaignError> {
+) -> Result<(), CampaignError> {
     let session = match session {
         Some(session) => session,
         None => worker::boot(target, shared)?,
@@ -333,16 +331,6 @@ impl Clerk<'_> {
     fn tick(&mut self) {
         self.totals.elapsed = self.before + self.begun.elapsed();
         self.totals.boots = self.boots.load(Ordering::Relaxed);
-    }
-
-    /// Adds how known issues showed to one worker.
-    fn add(&mut self, dossier: &Dossier) {
-        for (name, shown) in dossier.known.shown() {
-            let sum = self.totals.known.entry(name.clone()).or_default();
-            sum.reference.clone_from(&shown.reference);
-            sum.probes += shown.probes;
-            sum.cases += shown.cases;
-        }
     }
 }
 

@@ -40,8 +40,8 @@ impl OpenCase {
         record.verdicts.merge(&judged.verdicts);
         // Parts come in an order that deaths decide: the sum does not depend on it.
         record.digest = record.digest.wrapping_add(judged.digest);
-        for (name, count) in judged.known {
-            *record.known.entry(name).or_default() += count;
+        for (name, shown) in judged.known {
+            record.known.entry(name).or_default().merge(shown);
         }
         record.findings.extend(judged.findings);
         record.findings.sort_by_key(|finding| finding.probe);

@@ -1,21 +1,26 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
-use case::probe::Probe;
+use case::probe::{Operation, Probe};
 use case::{Case, Flags};
 use golden::{Implementation, Registers, Updates};
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
 
+use super::Dossier;
 use super::quarantine::Quarantine;
-use crate::judge::expectation::{Expectation, expect};
+use crate::judge::expectation::{Allowed, Expectation, expect};
+use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
-use crate::judge::words;
+use crate::judge::sign::Sign;
+use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
 use crate::verdict::NotAsked;
 
 /// Why a probe is not asked: its walk would read what does not belong to the case.
 pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
 /// Why a probe is not asked: probes of its kind kill the target.
-pub const HELD_BACK: &str = "held back: probes of its kind killed the target";
+pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
+/// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
+pub const HELD_BACK: &str = "held back: it would kill the target by";
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]
@@ -35,8 +40,42 @@ pub struct Prepared {
     pub registers: Registers,
     /// The digest that the target's tables must have.
     pub digest: u64,
+    /// The known issues that may show in the case.
+    pub candidates: Vec<RuleId>,
+    /// The known issues that may show in each probe that is asked: its index among them, and the issue.
+    /// Sorted.
+    pub may_show: Vec<(usize, RuleId)>,
+    /// Probes that are held back since they would show a known issue that kills the target: the number
+    /// in the whole case, and the issue.
+    pub held: Vec<(u16, RuleId)>,
     /// Why the other probes are not asked.
     pub not_asked: NotAsked,
+}
+
+impl Prepared {
+    /// Whether the known issue `rule` may show in the probe number `index` of those that are asked.
+    pub fn is_asked(&self, index: usize, rule: RuleId) -> bool {
+        self.may_show.binary_search(&(index, rule)).is_ok()
+    }
+
+    /// The known issues that explain the answer to `probe`: `signs` tells what is wrong with it, held
+    /// against one of the outcomes that are allowed and agree with what is `learned`. `None` where they do
+    /// not explain all of that, whichever outcome is meant.
+    pub fn explain<S: Iterator<Item = Sign>>(
+        &self,
+        known: &Known,
+        learned: &Learned,
+        probe: &Probe,
+        expectation: &Expectation,
+        signs: impl Fn(&Allowed) -> S,
+    ) -> Option<Vec<RuleId>> {
+        let operation = probe.operation()?;
+        let explained = |allowed: &Allowed| {
+            known.name(&self.candidates, &question(operation, allowed), signs(allowed))
+        };
+        let outcomes = expectation.outcomes.iter();
+        outcomes.filter(|allowed| learned.agrees(allowed)).find_map(explained)
+    }
 }
 
 /// A host's bench for cases: simulated memory, and the log of what is in it.
@@ -73,16 +112,21 @@ impl Bench {
         result
     }
 
-    /// Builds `case` and looks at the probes whose numbers are in `wanted`.
+    /// Builds `case` and looks at the probes whose numbers are in `wanted`. Those in `samples` are not
+    /// held back by a known issue.
     pub fn prepare(
         &mut self,
         case: &Case,
         map: &case::memory::MemoryMap,
         wanted: &[u16],
-        learned: &Learned,
+        samples: &[u16],
+        dossier: &Dossier,
         quarantine: &mut Quarantine,
     ) -> Result<Prepared, BuildError> {
+        let Dossier { learned, known } = dossier;
         self.with_tables(case, map, |tables| {
+            let candidates = known.candidates(&tables.registers, root_bytes(case));
+            let (mut may_show, mut held) = (Vec::new(), Vec::new());
             let digest = tables.log.digest();
             let updates = case.as_ref().flags().has(Flags::UPDATES);
             let mut numbers = Vec::with_capacity(wanted.len());
@@ -91,24 +135,50 @@ impl Bench {
             for &number in wanted {
                 let Some(probe) = case.as_ref().probes.get(usize::from(number)) else { continue };
                 let expectation = tables.expect(probe, learned);
-                let reason = expectation.as_ref().and_then(|expectation| {
-                    if expectation.strays_to.is_some() {
-                        return Some(STRAYS.to_owned());
-                    }
-                    let held =
-                        quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
-                    held.then(|| format!("{HELD_BACK} ({})", kind(probe, expectation)))
-                });
-                match reason {
-                    Some(reason) => *not_asked.entry(reason).or_default() += 1,
-                    None => {
-                        if let Some(expectation) = expectation.as_ref().filter(|_| updates) {
+                let index = numbers.len();
+                let seen = may_show.len();
+                let reason = match &expectation {
+                    Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
+                    Some(expectation) => {
+                        let mut deadly = None;
+                        if !candidates.is_empty() {
+                            for (rule, kills) in
+                                rules_that_may_show(probe, expectation, known, &candidates)
+                            {
+                                may_show.push((index, rule));
+                                deadly = deadly.or(kills.then_some(rule));
+                            }
+                        }
+                        // Whether it is held back or not: what comes behind it must not depend on that.
+                        if updates {
                             tables.forecast(expectation);
                         }
+                        if let Some(rule) = deadly.filter(|_| !samples.contains(&number)) {
+                            held.push((number, rule));
+                            may_show.truncate(seen);
+                            continue;
+                        }
+                        let is_quarantined =
+                            quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
+                        is_quarantined
+                            .then(|| format!("{QUARANTINED} ({})", kind(probe, expectation)))
+                    }
+                    None => None,
+                };
+                match reason {
+                    Some(reason) => {
+                        may_show.truncate(seen);
+                        *not_asked.entry(reason).or_default() += 1;
+                    }
+                    None => {
                         numbers.push(number);
                         expectations.push(expectation);
                     }
                 }
+            }
+            for (_, rule) in &held {
+                let reason = format!("{HELD_BACK} {}", known.rule(*rule).name());
+                *not_asked.entry(reason).or_default() += 1;
             }
             let mut asked = Box::new(case.clone());
             let mut left = numbers.iter().peekable();
@@ -116,7 +186,18 @@ impl Bench {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
             let (built, registers) = (tables.built, tables.registers);
-            Prepared { case: asked, numbers, expectations, built, registers, digest, not_asked }
+            Prepared {
+                case: asked,
+                numbers,
+                expectations,
+                built,
+                registers,
+                digest,
+                candidates,
+                may_show,
+                held,
+                not_asked,
+            }
         })
     }
 }
@@ -127,11 +208,17 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     format!("{operation}: {}", classes(expectation).join(" or "))
 }
 
+/// What `operation` asks where `allowed` is the answer.
+pub fn question(operation: Operation, allowed: &Allowed) -> Question {
+    let expected = Kind::of_result(&allowed.result);
+    Question { operation, expected, descriptor: allowed.descriptor }
+}
+
 /// The classes of answer that are allowed, each once, the pseudocode's own first.
 pub fn classes(expectation: &Expectation) -> Vec<String> {
     let mut classes = Vec::new();
     for allowed in &expectation.outcomes {
-        let class = words::class_of(&allowed.result);
+        let class = Kind::of_result(&allowed.result).class();
         if !classes.contains(&class) {
             classes.push(class);
         }
@@ -157,8 +244,7 @@ pub struct Tables<'a> {
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        let (profile, updates) = (learned.profile(), &mut self.updates);
-        expect(self.pe, &self.registers, self.memory, profile, probe, updates)
+        expect(self.pe, &self.registers, self.memory, learned, probe, &mut self.updates)
     }
 
     /// The PE that is judged.
@@ -186,6 +272,29 @@ impl Tables<'_> {
             self.memory.write(update.pa.0, update.new);
         }
     }
+}
+
+/// The known issues among `candidates` that may show in `probe`, of which so much is expected; for each
+/// whether it would kill the target.
+fn rules_that_may_show<'a>(
+    probe: &Probe,
+    expectation: &'a Expectation,
+    known: &'a Known,
+    candidates: &'a [RuleId],
+) -> impl Iterator<Item = (RuleId, bool)> + use<'a> {
+    let operation = probe.operation();
+    candidates.iter().filter_map(move |&rule| {
+        let question = |allowed| Some(question(operation?, allowed));
+        let questions = expectation.outcomes.iter().filter_map(question);
+        let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
+        asked.peek()?;
+        Some((rule, asked.any(|asked| known.holds_back(rule, &asked))))
+    })
+}
+
+/// The size of the root table of `case`, in bytes.
+fn root_bytes(case: &Case) -> u64 {
+    case.as_ref().header.format.decode().map_or(0, |format| format.root_bytes())
 }
 
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::{Case, Flags};
-use golden::Registers;
 use link::mailbox::Cursor;
 use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
 use tables::BuildError;
@@ -14,7 +13,9 @@ use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
 use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
-use crate::judge::{Observation, conforms, intent, words};
+use crate::judge::sign::Difference;
+use crate::judge::{Observation, conforms, intent, updated, words};
+use crate::known::{Known, RuleId, Shown};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
 /// The judgement of what was sent at once: a case, or some of its probes.
@@ -22,8 +23,8 @@ use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 pub struct Judged {
     /// Verdicts of the probes.
     pub verdicts: Counts,
-    /// Probes whose answer is a known issue, by its name.
-    pub known: BTreeMap<String, u64>,
+    /// How known issues showed, by name.
+    pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
     /// Probes that got no verdict, by reason.
@@ -40,10 +41,45 @@ impl Judged {
         self.verdicts.add(verdict);
     }
 
-    /// A probe whose answer is the known issue called `name`.
-    pub fn known(&mut self, name: String) {
+    /// Probe number `index` of what was `prepared` shows these known issues.
+    pub fn show(&mut self, known: &Known, prepared: &Prepared, index: usize, shown: &[RuleId]) {
         self.verdicts.add(Verdict::Known);
-        *self.known.entry(name).or_default() += 1;
+        for &rule in shown {
+            // Where the tables changed otherwise than forecast, one may show that was not expected to.
+            let asked = u64::from(!prepared.is_asked(index, rule));
+            self.count(known, rule, Shown { asked, shown: 1 });
+        }
+    }
+
+    /// Counts the known issues that may show in probe number `index` of what was `prepared`.
+    pub fn ask(&mut self, known: &Known, prepared: &Prepared, index: usize) {
+        for (_, rule) in prepared.may_show.iter().filter(|(probe, _)| *probe == index) {
+            self.count(known, *rule, Shown { asked: 1, shown: 0 });
+        }
+    }
+
+    /// Counts the known issues that may show in what was `prepared`, as far as probes before number `asked`
+    /// got a verdict.
+    fn ask_all(&mut self, known: &Known, prepared: &Prepared, asked: usize, without: &[usize]) {
+        for rule in &prepared.candidates {
+            let counts = |(probe, of): &&(usize, RuleId)| {
+                of == rule && *probe < asked && !without.contains(probe)
+            };
+            let asked = prepared.may_show.iter().filter(counts).count() as u64;
+            if asked > 0 {
+                self.count(known, *rule, Shown { asked, shown: 0 });
+            }
+        }
+    }
+
+    fn count(&mut self, known: &Known, rule: RuleId, shown: Shown) {
+        let name = known.rule(rule).name();
+        match self.known.get_mut(name) {
+            Some(counts) => counts.merge(shown),
+            None => {
+                self.known.insert(name.to_owned(), shown);
+            }
+        }
     }
 
     /// A finding about the case as a whole; its probes get no verdict.
@@ -80,9 +116,10 @@ pub fn judge(
     case: &Case,
     prepared: &Prepared,
     observations: &Observations<'_>,
-    dossier: &mut Dossier,
+    dossier: &Dossier,
     learned: &mut Learned,
 ) -> Result<Judged, BuildError> {
+    let known = &dossier.known;
     let mut judged = Judged::default();
     let report = observations.report;
     let status = report.status();
@@ -125,14 +162,15 @@ pub fn judge(
         judged.skip(prepared, "the target saw more than it could report");
         return Ok(judged);
     }
+    let mut without = Vec::new();
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let number = prepared.numbers[index];
-            let (registers, pa_bits) = (&prepared.registers, bench.pe.pa_bits);
-            let question = Question { case, registers, probe, number, pa_bits };
+            let asked = Asked { case, prepared, probe, index, pa_bits: bench.pe.pa_bits };
             let observation = observe(observations, index);
-            question.judge(&mut judged, expectation, observation, &[], dossier, learned);
+            if !asked.judge(&mut judged, expectation, observation, &[], known, learned) {
+                without.push(index);
+            }
         }
         if broken.is_none() && report.after != report.built {
             let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
@@ -142,14 +180,15 @@ pub fn judge(
         bench.with_tables(case, map, |tables| {
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
                 let Some(expectation) = tables.expect(probe, &dossier.learned) else { continue };
-                let number = prepared.numbers[index];
-                let (registers, pa_bits) = (&prepared.registers, tables.pe().pa_bits);
-                let question = Question { case, registers, probe, number, pa_bits };
+                let pa_bits = tables.pe().pa_bits;
+                let asked = Asked { case, prepared, probe, index, pa_bits };
                 let observation = observe(observations, index);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
-                question.judge(&mut judged, &expectation, observation, &updates, dossier, learned);
+                if !asked.judge(&mut judged, &expectation, observation, &updates, known, learned) {
+                    without.push(index);
+                }
                 for update in &updates {
                     tables.update(update.pa, update.value);
                 }
@@ -170,6 +209,7 @@ pub fn judge(
             }
         })?;
     }
+    judged.ask_all(known, prepared, asked, &without);
     if let Some(exception) = broken {
         charge(&mut judged, case, prepared, exception);
     }
@@ -230,37 +270,39 @@ fn observe<'a>(observations: &Observations<'a>, index: usize) -> Observation<'a>
     }
 }
 
-struct Question<'a> {
+/// A probe that was asked.
+struct Asked<'a> {
     case: &'a Case,
-    registers: &'a Registers,
+    prepared: &'a Prepared,
     probe: &'a Probe,
-    /// Its number in the whole case.
-    number: u16,
+    /// Its number among those that are asked.
+    index: usize,
     /// The PE's physical address size.
     pa_bits: u8,
 }
 
-impl Question<'_> {
+impl Asked<'_> {
+    /// Judges an answer. Returns whether there is a verdict.
     fn judge(
         &self,
         judged: &mut Judged,
         expectation: &Expectation,
         observation: Observation<'_>,
         updates: &[Update],
-        dossier: &mut Dossier,
+        known: &Known,
         learned: &mut Learned,
-    ) {
+    ) -> bool {
         let fits = conforms(expectation, &observation, updates, learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
             let reason = "the architecture allows more outcomes than are followed";
             *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
-            return;
+            return false;
         }
         if fits {
             judged.judge(Verdict::Conforms);
         } else {
-            self.differs(judged, expectation, observation, updates, dossier, learned);
+            self.differs(judged, expectation, observation, updates, known, learned);
         }
         let benign = self.case.as_ref().flags().has(Flags::INTENT);
         let first = expectation.outcomes.first().filter(|_| benign);
@@ -269,7 +311,7 @@ impl Question<'_> {
         });
         if let Some(violated) = violated {
             judged.findings.push(Finding {
-                probe: Some(self.number.into()),
+                probe: Some(self.number()),
                 verdict: Verdict::Mismatch,
                 signature: "the tables are not what the mappings ask for".into(),
                 question: words::question(self.probe),
@@ -277,6 +319,12 @@ impl Question<'_> {
                 observation: violated,
             });
         }
+        true
+    }
+
+    /// Its number in the whole case.
+    fn number(&self) -> u32 {
+        self.prepared.numbers[self.index].into()
     }
 
     /// An answer that is not allowed: a known issue, or a finding.
@@ -286,38 +334,42 @@ impl Question<'_> {
         expectation: &Expectation,
         observation: Observation<'_>,
         updates: &[Update],
-        dossier: &mut Dossier,
+        known: &Known,
         learned: &Learned,
     ) {
-        // Where several outcomes are allowed, it is a known issue whichever of them it spoils: of
-        // those that agree with what the case told before, if any do.
-        let outcomes = &expectation.outcomes;
-        let agreeing = outcomes.iter().filter(|allowed| learned.agrees(allowed));
-        let mut likely: Vec<&Allowed> = agreeing.collect();
-        if likely.is_empty() {
-            likely.extend(outcomes);
-        }
-        let difference = |allowed: &&Allowed| words::difference(&allowed.result, &observation);
-        let mut name = |allowed: &&Allowed| {
-            let (kind, difference) = (words::kind_of_result(&allowed.result), difference(allowed));
-            let observed = difference.split(" instead of ").next().unwrap_or_default();
-            dossier.name(self.case, self.registers, self.probe, &kind, observed)
+        let differs = |allowed: &Allowed| {
+            Difference::new(&allowed.result, &observation, updated(&allowed.updates, updates))
         };
-        if let Some(name) = likely.iter().find_map(&mut name) {
-            judged.known(name);
-            return;
-        }
-        let difference = likely.first().map(difference).unwrap_or_default();
-        let operation = self.probe.operation().map_or("?", |operation| operation.name());
+        let signs = |allowed: &Allowed| differs(allowed).signs();
+        let explained = self.prepared.explain(known, learned, self.probe, expectation, signs);
+        let (verdict, signature) = match &explained {
+            Some(rules) => {
+                judged.show(known, self.prepared, self.index, rules);
+                if !known.is_in_full() {
+                    return;
+                }
+                (Verdict::Known, known.names(rules))
+            }
+            None => {
+                judged.judge(Verdict::Mismatch);
+                let allowed = expectation.outcomes.iter();
+                // Of the outcomes that are allowed the nearest is the one that was most likely meant.
+                let agreeing = allowed.clone().filter(|allowed| learned.agrees(allowed));
+                let nearest = agreeing.map(differs).min_by_key(Difference::size);
+                let difference = nearest.or_else(|| allowed.map(differs).next());
+                let operation = self.probe.operation().map_or("?", |operation| operation.name());
+                let difference = difference.map_or_else(String::new, |differs| differs.to_string());
+                (Verdict::Mismatch, format!("{operation}: {difference}"))
+            }
+        };
         let mut observed = words::observation(&observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
         }
-        judged.judge(Verdict::Mismatch);
         judged.findings.push(Finding {
-            probe: Some(self.number.into()),
-            verdict: Verdict::Mismatch,
-            signature: format!("{operation}: {difference}"),
+            probe: Some(self.number()),
+            verdict,
+            signature,
             question: words::question(self.probe),
             expectation: expectation.outcomes.iter().map(words::allowed).collect(),
             observation: observed,

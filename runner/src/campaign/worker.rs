@@ -29,8 +29,10 @@ use super::open::OpenCase;
 use super::outbox::Outbox;
 use super::prepared::{self, Bench, Prepared};
 use super::quarantine::Quarantine;
+use super::samples::Samples;
 use super::verdicts::{Judged, judge};
 use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW, draw};
+use crate::judge::sign::Sign;
 use crate::judge::words;
 use crate::pe;
 use crate::plan::{Plan, Shard};
@@ -74,6 +76,7 @@ pub struct Worker<'a> {
     bench: Bench,
     dossier: Dossier,
     quarantine: Quarantine,
+    samples: Samples,
     /// Cases that were dealt out to it and not drawn yet, by ordinal.
     block: Range<u64>,
     next_sequence: u64,
@@ -104,6 +107,7 @@ impl<'a> Worker<'a> {
             bench: Bench::new(pe, Simulation::new(shared.plan.map())),
             dossier,
             quarantine: Quarantine::default(),
+            samples: Samples::default(),
             block: 0..0,
             next_sequence: 0,
             again: VecDeque::new(),
@@ -114,11 +118,11 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Asks until nothing is dealt out any more. Returns how known issues showed.
-    pub fn run(mut self, session: Box<dyn Session>) -> Result<Dossier, CampaignError> {
+    /// Asks until nothing is dealt out any more.
+    pub fn run(mut self, session: Box<dyn Session>) -> Result<(), CampaignError> {
         self.work(session)?;
         self.outbox.flush();
-        Ok(self.dossier)
+        Ok(())
     }
 
     fn work(&mut self, mut session: Box<dyn Session>) -> Result<(), CampaignError> {
@@ -213,14 +217,25 @@ impl<'a> Worker<'a> {
     fn prepare(&mut self, part: &Part) -> Option<Prepared> {
         let open = self.open.get_mut(&part.index)?;
         let map = self.shared.plan.map();
-        let (learned, quarantine) = (&self.dossier.learned, &mut self.quarantine);
-        let prepared = self.bench.prepare(&open.case, map, &part.probes, learned, quarantine);
+        let (bench, dossier) = (&mut self.bench, &self.dossier);
+        let mut prepare = |case: &Case, probes: &[u16], samples: &[u16], quarantine: &mut _| {
+            bench.prepare(case, map, probes, samples, dossier, quarantine)
+        };
+        let mut prepared = prepare(&open.case, &part.probes, &[], &mut self.quarantine);
+        if let Ok(first) = &prepared {
+            let samples = self.samples.of_case(part.index, &first.held, |other| {
+                let Some(Ok(case)) = draw(self.shared.plan, other) else { return Vec::new() };
+                let probes: Vec<u16> = (0..case.as_ref().probes.len() as u16).collect();
+                let looked = prepare(&case, &probes, &[], &mut Quarantine::default());
+                looked.map_or_else(|_| Vec::new(), |looked| looked.held)
+            });
+            if !samples.is_empty() {
+                prepared = prepare(&open.case, &part.probes, &samples, &mut self.quarantine);
+            }
+        }
         match prepared {
             // What is not asked is counted when the part is answered: it may have to be asked again.
-            Ok(prepared) if !prepared.numbers.is_empty() => {
-                self.dossier.case_asked(&open.case, &prepared.registers);
-                return Some(prepared);
-            }
+            Ok(prepared) if !prepared.numbers.is_empty() => return Some(prepared),
             Ok(prepared) => open.skip(&prepared.not_asked),
             Err(error) => {
                 let reason = format!("the case can't be built here: {error}");
@@ -241,7 +256,7 @@ impl<'a> Worker<'a> {
             return Some("an answer that is no list of observations".into());
         };
         let open = self.open.get_mut(&first.part.index)?;
-        let (bench, map, dossier) = (&mut self.bench, self.shared.plan.map(), &mut self.dossier);
+        let (bench, map, dossier) = (&mut self.bench, self.shared.plan.map(), &self.dossier);
         let (case, learned) = (&open.case, &mut open.learned);
         let judged = judge(bench, map, case, &first.prepared, &observations, dossier, learned);
         let flight = self.in_flight.pop_front()?;
@@ -328,21 +343,30 @@ impl<'a> Worker<'a> {
             let asked = open.case.as_ref().probes.get(usize::from(number))?;
             Some((asked, flight.prepared.expectations.get(index)?.as_ref()))
         });
-        let what = if hung { "the target hung" } else { "the target died" };
+        let sign = if hung { Sign::Hung } else { Sign::Died };
+        let number = probe.map(|(_, number)| u32::from(number));
         let kind = match asked {
-            Some((probe, Some(expectation))) => {
-                let registers = &flight.prepared.registers;
-                let dossier = &mut self.dossier;
-                let mut name =
-                    |expected: &String| dossier.name(&open.case, registers, probe, expected, what);
-                let name = prepared::classes(expectation).iter().find_map(&mut name);
-                let kind = prepared::kind(probe, expectation);
-                self.quarantine.died(&kind, name.is_some());
-                if let Some(name) = name {
-                    judged.known(name);
+            Some((asked, Some(expectation))) => {
+                let Dossier { known, .. } = &self.dossier;
+                let (prepared, index) = (&flight.prepared, probe.map_or(0, |(index, _)| index));
+                judged.ask(known, prepared, index);
+                let signs = |_: &_| [sign].into_iter();
+                let explained = prepared.explain(known, &open.learned, asked, expectation, signs);
+                if let Some(rules) = explained {
+                    judged.show(known, prepared, index, &rules);
+                    judged.findings.extend(known.is_in_full().then(|| Finding {
+                        probe: number,
+                        verdict: Verdict::Known,
+                        signature: known.names(&rules),
+                        question: words::question(asked),
+                        expectation: expectation.outcomes.iter().map(words::allowed).collect(),
+                        observation: death.to_string(),
+                    }));
                     open.add(judged);
                     return;
                 }
+                let kind = prepared::kind(asked, expectation);
+                self.quarantine.died(&kind);
                 kind
             }
             Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
@@ -357,9 +381,9 @@ impl<'a> Worker<'a> {
         }
         let expected = asked.and_then(|(_, expectation)| expectation);
         judged.findings.push(Finding {
-            probe: probe.map(|(_, number)| number.into()),
+            probe: number,
             verdict,
-            signature: format!("{kind}: {what}"),
+            signature: format!("{kind}: {sign}"),
             question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
             expectation: expected.map_or_else(
                 || vec!["an answer".to_owned()],

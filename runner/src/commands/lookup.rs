@@ -71,7 +71,7 @@ impl Shelf {
     }
 
     /// The bare names of what is on the shelf, sorted.
-    fn names(self) -> Vec<String> {
+    pub fn names(self) -> Vec<String> {
         let entries = self.folders().into_iter().filter_map(|folder| fs::read_dir(folder).ok());
         let files = entries.flatten().flatten().map(|entry| entry.path());
         let yaml = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));

@@ -11,5 +11,6 @@ pub mod schema;
 pub mod suite;
 pub mod vectors;
 
+mod known_issues;
 mod lookup;
 mod target;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use clap::Args;
 
+use super::known_issues::{self, KnownIssues};
 use super::target::HowToRun;
+use crate::campaign::Dossier;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
@@ -19,7 +21,7 @@ use crate::target::{Identity, Target};
 /// Run one case again, and tell it step by step.
 ///
 /// For each probe: the walk of the reference walker, what the architecture allows, and what was
-/// observed.
+/// observed. No probe is held back, and an answer that is a known issue is told in full too.
 #[derive(Debug, Args)]
 pub struct Replay {
     /// A case file, or RUN:INDEX for case number INDEX of a run.
@@ -32,6 +34,8 @@ pub struct Replay {
     /// The folder of all runs.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    #[command(flatten)]
+    known_issues: KnownIssues,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -57,6 +61,7 @@ impl Replay {
                 return Err(Failure::new(Exit::Usage, error).help("name one with --target"));
             }
         };
+        let rules = self.known_issues.read()?;
         let opened = self.how.open(&target)?;
         if let Some(machine) = machine {
             compare(&machine, &opened.target, &case)?;
@@ -65,9 +70,11 @@ impl Replay {
         let emulator =
             emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
         print(format_args!("{what} on {name}{emulator}\n"))?;
-        let replayed = replay(&opened.target, &case, opened.learned)?;
+        let known = known_issues::of(rules.as_ref(), opened.target.identity());
+        let replayed = replay(&opened.target, &case, Dossier { learned: opened.learned, known })?;
         print(&replayed.text)?;
-        let clean = replayed.record.findings.is_empty();
+        let mut findings = replayed.record.findings.iter();
+        let clean = !findings.any(|finding| finding.verdict.is_finding());
         Ok(if clean { Exit::Conforms } else { Exit::Findings })
     }
 

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use link::hello::Hello;
 
+use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
 use crate::campaign::{self, Campaign, CampaignError, Dossier, RecordError, Recorder, Totals};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::known::{Known, Rules};
+use crate::known::{self, Rules};
 use crate::output::{print, remark};
 use crate::plan::Plan;
 use crate::report::terminal::Table;
@@ -64,12 +65,8 @@ pub struct Run {
     /// The folder of all runs.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
-    /// What targets are known to do wrong: a file, or a folder of them. Default: those delivered.
-    #[arg(long, value_name = "PATH", conflicts_with = "no_known_issues")]
-    known_issues: Option<PathBuf>,
-    /// Report known issues like any others.
-    #[arg(long)]
-    no_known_issues: bool,
+    #[command(flatten)]
+    known_issues: KnownIssues,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -96,10 +93,11 @@ impl Run {
             suite.apply(&overrides);
             suites.push(suite);
         }
+        let rules = self.known_issues.read()?;
         let opened = self.how.open(&self.target)?;
         let mut worst = Exit::Conforms;
         for suite in &suites {
-            worst = worst.max(self.run_suite(suite, overrides, &opened)?);
+            worst = worst.max(self.run_suite(suite, overrides, rules.as_ref(), &opened)?);
         }
         Ok(worst)
     }
@@ -108,16 +106,18 @@ impl Run {
         &self,
         suite: &Suite,
         overrides: Overrides,
+        rules: Option<&Rules>,
         opened: &Opened,
     ) -> Result<Exit, Failure> {
         let Opened { target, learned, .. } = opened;
-        let known = &self.known_issues(target.identity())?;
+        let known = known_issues::of(rules, target.identity());
+        let known_issues = known.record();
         let time = Timestamp::now();
         let seed = suite.seed.number(time.to_zoned(TimeZone::UTC).date());
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &suite.name, &target.identity().name, salt as u16);
         let folder = RunFolder::create(&self.results, &id)?;
-        let dossier = Dossier { learned: learned.clone(), known: known.clone() };
+        let dossier = Dossier { learned: learned.clone(), known };
         let campaign = Campaign {
             cases: suite.cases,
             time: suite.seconds.map(Duration::from_secs),
@@ -125,8 +125,8 @@ impl Run {
             ..Campaign::new(suite.generators.clone(), seed, dossier)
         };
         let identity = target.identity();
-        let mut scribe =
-            Scribe { suite, overrides, seed, time, id, identity, at: Stage::Waiting(folder) };
+        let at = Stage::Waiting(folder);
+        let mut scribe = Scribe { suite, overrides, seed, time, id, identity, known_issues, at };
         let done = campaign::run(target, campaign, &mut scribe);
         let totals = match (done, scribe.at) {
             (Ok(totals), Stage::Writing(writer)) => (totals, writer),
@@ -165,18 +165,6 @@ impl Run {
         }
     }
 
-    fn known_issues(&self, identity: &Identity) -> Result<Known, Failure> {
-        if self.no_known_issues {
-            return Ok(Known::default());
-        }
-        let delivered = || Shelf::KnownIssues.folder();
-        let Some(path) = self.known_issues.clone().or_else(delivered) else {
-            return Ok(Known::default());
-        };
-        let rules = Rules::read(&path).map_err(|error| Failure::new(Exit::Usage, error))?;
-        Ok(rules.for_target(&identity.name, identity.emulator.as_deref()))
-    }
-
     fn tell(&self, (totals, writer): (Totals, Box<RunWriter>)) -> Result<Exit, Failure> {
         let folder = writer.folder().to_owned();
         let summary = writer.finish(Ending {
@@ -185,7 +173,6 @@ impl Run {
             workers: totals.workers,
             boots: totals.boots,
             profile: totals.profile,
-            known: totals.known,
         })?;
         if !self.quiet {
             print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
@@ -205,6 +192,7 @@ struct Scribe<'a> {
     time: Timestamp,
     id: RunId,
     identity: &'a Identity,
+    known_issues: known::Record,
     at: Stage,
 }
 
@@ -223,7 +211,8 @@ impl Recorder for Scribe<'_> {
         let Identity { name, emulator, .. } = self.identity;
         let machine = Machine::new(name, emulator.clone(), &hello.ids, plan.map());
         let (id, time) = (self.id.clone(), self.time);
-        let header = Header::new(id, time, self.suite, self.overrides, self.seed, machine);
+        let (seed, known) = (self.seed, self.known_issues.clone());
+        let header = Header::new(id, time, self.suite, self.overrides, seed, machine, known);
         if let Stage::Waiting(folder) = std::mem::replace(&mut self.at, Stage::Failed) {
             self.at = Stage::Writing(Box::new(folder.begin(header)?));
         }

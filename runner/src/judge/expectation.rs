@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtQuestion, AtResult, El, Implementation, Machine, Profile, Registers, Update,
-    Updates, Va, allowed, at_noting,
+    Asked, At, AtQuestion, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers,
+    Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
+use super::learned::Learned;
 use crate::simulation::Simulation;
 
 /// One outcome that the architecture allows, and the choices behind it.
@@ -18,6 +19,9 @@ pub struct Allowed {
     pub result: AtResult,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
+    /// The stage 2 descriptor at which the walk ends: the leaf, or the one that faults. `None` where none
+    /// was read.
+    pub descriptor: Option<u64>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
 }
@@ -36,6 +40,25 @@ pub struct Expectation {
     pub strays_to: Option<u64>,
 }
 
+/// Watches a walk for its last descriptor of stage 2.
+#[derive(Default)]
+struct Last(Option<u64>);
+
+impl Observer for Last {
+    fn read(&mut self, read: Read) {
+        if read.stage == Stage::Two {
+            self.0 = Some(read.descriptor);
+        }
+    }
+
+    /// In a contiguous group it may be another than the one that was read.
+    fn leaf(&mut self, leaf: &Leaf) {
+        if leaf.stage == Stage::Two {
+            self.0 = Some(leaf.descriptor);
+        }
+    }
+}
+
 /// The AT instruction of a probe; `None` where it asks something else.
 pub fn instruction(operation: Operation) -> Option<At> {
     Some(match operation {
@@ -49,13 +72,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
     })
 }
 
-/// What a PE may answer to `probe` under `registers` and the tables in `memory`; `None` for a probe
-/// that puts no question to the MMU. `updates` is room for a walk to work in.
+/// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
+/// `memory`; `None` for a probe that puts no question to the MMU. `updates` is room for a walk to work in.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
-    profile: &Profile,
+    learned: &Learned,
     probe: &Probe,
     updates: &mut Updates,
 ) -> Option<Expectation> {
@@ -66,18 +89,20 @@ pub fn expect(
     let question = AtQuestion { at, executed_at: El::El2, pan: false, va };
     let mut outcomes = Outcomes::new();
     let explored = allowed(
-        profile,
+        learned.profile(),
         |choices| {
-            let result = at_noting(machine, question, choices, &mut (), updates);
-            result.map(|result| (result, updates.as_slice().to_vec()))
+            let mut last = Last::default();
+            let result = at_noting(machine, question, choices, &mut last, updates);
+            result.map(|result| (result, updates.as_slice().to_vec(), last))
         },
         |outcome, asked| {
             // EL2 may execute every AT instruction of these.
-            if let Ok((result, updates)) = outcome {
-                outcomes.push(Allowed { result, updates, asked: asked.to_vec() });
+            if let Ok((result, updates, Last(descriptor))) = outcome {
+                outcomes.push(Allowed { result, updates, asked: asked.to_vec(), descriptor });
             }
             ControlFlow::Continue(())
         },
     );
-    Some(Expectation { outcomes, complete: explored.complete, strays_to: memory.take_strayed() })
+    let (complete, strays_to) = (explored.complete, memory.take_strayed());
+    Some(Expectation { outcomes, complete, strays_to })
 }

@@ -152,6 +152,7 @@ mod tests {
         Allowed {
             result: AtResult::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
+            descriptor: None,
             asked: asked.collect(),
         }
     }

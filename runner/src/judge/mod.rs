@@ -6,7 +6,9 @@
 
 pub mod expectation;
 pub mod intent;
+pub mod kind;
 pub mod learned;
+pub mod sign;
 pub mod words;
 
 use golden::{AtResult, Certainty, Update as Expected};
@@ -64,7 +66,7 @@ fn admits(result: &AtResult, observation: &Observation<'_>) -> bool {
 }
 
 /// Whether the hardware changed what it must, and nothing that it may not.
-fn updated(expected: &[Expected], observed: &[Update]) -> bool {
+pub fn updated(expected: &[Expected], observed: &[Update]) -> bool {
     let done = |wanted: &Expected| {
         let change = observed.iter().find(|update| update.pa == wanted.pa.0);
         match change {

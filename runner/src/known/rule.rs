@@ -1,15 +1,26 @@
 //! One known issue.
+//!
+//! ```text
+//!                the question                                the answer
+//!   operation, what is allowed, registers,         ->      what is wrong with it
+//!   the walk's last descriptor, the root
+//! ```
+//!
+//! A rule is as exact as it can be on both sides, so that it never excuses what it does not explain.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use case::probe::Operation;
 use golden::Registers;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::suite::hex::Hex;
+use super::bits::{Bits, BitsFields, can_meet};
+use crate::judge::kind::{Kind, Kinds};
+use crate::judge::sign::Sign;
 use crate::suite::name::Name;
-use crate::suite::yaml::Spanned;
+use crate::suite::yaml::{Spanned, YamlError, nearest};
 
 /// A file of known issues.
 #[derive(Deserialize, JsonSchema)]
@@ -37,19 +48,52 @@ pub struct RuleFields {
     targets: Vec<Name>,
     /// The operations that show it, such as `at_s12e1w`. Default: any.
     #[serde(default)]
-    operations: Vec<String>,
-    /// What the architecture asks for instead, as in a finding's signature, the level left out.
-    /// Default: anything.
-    #[serde(default)]
-    expected: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    operations: Vec<Spanned<String>>,
+    /// The kinds of answer that the architecture asks for instead, as in a finding's signature. One
+    /// without its level means all levels.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    expected: Spanned<Vec<Spanned<String>>>,
     /// What is observed, as in a finding's signature, what stands behind `instead of` left out.
-    observed: Vec<String>,
-    /// Bits of registers that it takes. Default: none.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    observed: Spanned<Vec<Spanned<String>>>,
+    /// Whether it may kill the target. Probes that would show it are held back then, but for samples.
     #[serde(default)]
-    registers: BTreeMap<Register, Bits>,
+    kills: bool,
+    /// It kills in these circumstances only: in any of them. Default: always.
+    #[serde(default)]
+    #[schemars(with = "Vec<CircumstanceFields>")]
+    kills_if: Vec<Spanned<CircumstanceFields>>,
+    /// It kills so seldom, and nobody can tell when, that probes that may show it are asked all the same.
+    #[serde(default)]
+    seldom: bool,
+    /// Bits of registers that it takes: all of these conditions. Default: none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<Register, Vec<BitsFields>>")]
+    registers: BTreeMap<Register, Vec<Spanned<BitsFields>>>,
+    /// Bits that it takes of the last stage 2 descriptor that the walk reads: the leaf, or the one that
+    /// faults. All of these conditions. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<BitsFields>")]
+    descriptor: Vec<Spanned<BitsFields>>,
     /// It takes a root table of fewer bytes than this.
     #[serde(default)]
     root_below: Option<u64>,
+}
+
+/// In which probes an issue kills, of those in which it may show.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Circumstance")]
+struct CircumstanceFields {
+    /// The operations. Default: all that show it.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    operations: Vec<Spanned<String>>,
+    /// Bits of the last descriptor, besides those that the issue takes anyway.
+    #[serde(default)]
+    #[schemars(with = "Vec<BitsFields>")]
+    descriptor: Vec<Spanned<BitsFields>>,
 }
 
 /// A register that a rule can look at.
@@ -61,15 +105,14 @@ enum Register {
     VTTBR_EL2,
 }
 
-/// Bits of a register.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Bits {
-    /// The bits that count.
-    mask: Hex,
-    /// Their value. Default: any but 0.
-    #[serde(default)]
-    value: Option<Hex>,
+impl Register {
+    const fn of(self, registers: &Registers) -> u64 {
+        match self {
+            Self::HCR_EL2 => registers.hcr_el2,
+            Self::VTCR_EL2 => registers.vtcr_el2,
+            Self::VTTBR_EL2 => registers.vttbr_el2,
+        }
+    }
 }
 
 /// A known issue.
@@ -79,63 +122,158 @@ pub struct Rule {
     reference: String,
     emulators: Vec<String>,
     targets: Vec<Name>,
+    /// Empty: any.
     operations: Vec<Operation>,
-    expected: Vec<String>,
-    observed: Vec<String>,
-    registers: BTreeMap<Register, Bits>,
+    expected: Kinds,
+    observed: Vec<Sign>,
+    kills: bool,
+    /// Empty: always.
+    kills_if: Vec<Circumstance>,
+    seldom: bool,
+    registers: BTreeMap<Register, Vec<Bits>>,
+    descriptor: Vec<Bits>,
     root_below: Option<u64>,
 }
 
-/// What a probe showed that does not conform.
-#[derive(Clone, Copy, Debug)]
-pub struct Symptom<'a> {
-    /// What was asked.
+/// In which probes an issue kills.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Circumstance {
+    /// Empty: any.
+    operations: Vec<Operation>,
+    descriptor: Vec<Bits>,
+}
+
+/// What a probe asks, as far as rules look at it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// What is asked.
     pub operation: Operation,
-    /// The kind of answer that the architecture asks for.
-    pub expected: &'a str,
-    /// What is wrong with the answer that came.
-    pub observed: &'a str,
-    /// The registers of the case.
-    pub registers: &'a Registers,
-    /// The size of the root table, in bytes.
-    pub root_bytes: u64,
+    /// The kind of answer that the architecture allows.
+    pub expected: Kind,
+    /// The last stage 2 descriptor that the walk reads.
+    pub descriptor: Option<u64>,
 }
 
 impl Rule {
-    /// Checks a rule. The error says what is wrong with it.
-    pub fn new(fields: RuleFields) -> Result<Self, String> {
-        if fields.reference.trim().is_empty() {
-            return Err("`reference` is empty: say what is wrong, and by which rule".into());
-        }
-        if fields.observed.is_empty() {
-            return Err("`observed` is empty: nothing would be known".into());
-        }
-        let narrow = !fields.expected.is_empty()
-            || !fields.registers.is_empty()
-            || fields.root_below.is_some();
-        if !narrow {
-            let problem = "it is too broad, and would swallow other issues: say what is `expected`, \
-                           or which `registers` or what root it takes";
-            return Err(problem.into());
-        }
-        let operation = |name: &String| {
-            Operation::from_name(name).ok_or_else(|| format!("`{name}` is no operation"))
+    /// Checks a rule, which stands in `text` of `file`.
+    pub fn new(fields: Spanned<RuleFields>, text: &str, file: &Path) -> Result<Self, YamlError> {
+        let refuse = |place, problem: String| YamlError::at(text, file, place, problem);
+        let (place, fields) = (fields.referenced, fields.value);
+        let bits = |list: Vec<Spanned<BitsFields>>| {
+            let checked = |bits: Spanned<BitsFields>| {
+                Bits::new(bits.value).map_err(|problem| refuse(bits.referenced, problem))
+            };
+            let list = list.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
+            let never = "these conditions rule each other out: it would never be so";
+            if can_meet(list.iter()) { Ok(list) } else { Err(refuse(place, never.into())) }
         };
-        let operations = fields.operations.iter().map(operation).collect::<Result<_, _>>()?;
-        let RuleFields { name, reference, emulators, targets, expected, observed, .. } = fields;
-        let RuleFields { registers, root_below, .. } = fields;
-        let reference = reference.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(Self {
-            name,
-            reference,
-            emulators,
-            targets,
-            operations,
+        if fields.reference.split_whitespace().next().is_none() {
+            let problem = "`reference` is empty: say what is wrong, and by which rule";
+            return Err(refuse(place, problem.into()));
+        }
+        for (name, list) in [("expected", &fields.expected), ("observed", &fields.observed)] {
+            if list.value.is_empty() {
+                let problem = format!("`{name}` is empty: nothing would be known");
+                return Err(refuse(list.referenced, problem));
+            }
+        }
+        let operations = |list: Vec<Spanned<String>>| {
+            let known = || Operation::QUESTIONS.map(Operation::name);
+            let operation = |name: Spanned<String>| {
+                Operation::from_name(&name.value).ok_or_else(|| {
+                    refuse(name.referenced, unknown("operation", &name.value, known()))
+                })
+            };
+            list.into_iter().map(operation).collect::<Result<Vec<_>, _>>()
+        };
+        let circumstance = |fields: Spanned<CircumstanceFields>| {
+            let CircumstanceFields { operations: named, descriptor } = fields.value;
+            if named.is_empty() && descriptor.is_empty() {
+                let problem = "this says nothing: name `operations`, or bits of the `descriptor`";
+                return Err(refuse(fields.referenced, problem.into()));
+            }
+            Ok(Circumstance { operations: operations(named)?, descriptor: bits(descriptor)? })
+        };
+        let mut expected = Kinds::default();
+        for name in &fields.expected.value {
+            let kinds = Kinds::named(&name.value).ok_or_else(|| {
+                let known = Kind::all().flat_map(|kind| [kind.to_string(), kind.class()]);
+                refuse(name.referenced, unknown("kind of answer", &name.value, known))
+            })?;
+            expected = expected.or(kinds);
+        }
+        let mut observed = Vec::new();
+        for name in &fields.observed.value {
+            observed.push(Sign::named(&name.value).ok_or_else(|| {
+                let problem = match Kinds::named(&name.value) {
+                    Some(_) => format!("`{}` is observed at some level: say at which", name.value),
+                    None => {
+                        let known = Sign::all().map(|sign| sign.to_string());
+                        unknown("observation", &name.value, known)
+                    }
+                };
+                refuse(name.referenced, problem)
+            })?);
+        }
+        let rule = Self {
+            name: fields.name,
+            reference: fields.reference.split_whitespace().collect::<Vec<_>>().join(" "),
+            emulators: fields.emulators,
+            targets: fields.targets,
+            operations: operations(fields.operations)?,
             expected,
             observed,
-            registers,
-            root_below,
-        })
+            kills: fields.kills,
+            kills_if: fields.kills_if.into_iter().map(circumstance).collect::<Result<_, _>>()?,
+            seldom: fields.seldom,
+            registers: fields
+                .registers
+                .into_iter()
+                .map(|(register, list)| Ok((register, bits(list)?)))
+                .collect::<Result<_, _>>()?,
+            descriptor: bits(fields.descriptor)?,
+            root_below: fields.root_below,
+        };
+        rule.checked().map_err(|problem| refuse(place, problem))
+    }
+
+    /// Checks what the parts of a rule say together.
+    fn checked(self) -> Result<Self, String> {
+        let deadly = self.observed.iter().any(|sign| sign.is_death());
+        if deadly && !self.kills {
+            return Err(
+                "it may kill the target: say so by `kills: true`, so that probes that would \
+                        show it are held back, but for samples"
+                    .into(),
+            );
+        }
+        if self.kills && !deadly {
+            return Err(
+                "it `kills` the target, and `observed` does not say so: `the target died` or \
+                        `the target hung` is missing"
+                    .into(),
+            );
+        }
+        if !self.kills && !self.kills_if.is_empty() {
+            return Err("`kills_if` says when it kills, and `kills: true` is missing".into());
+        }
+        if self.seldom && (!self.kills || !self.kills_if.is_empty()) {
+            return Err(
+                "`seldom` says how often it kills where nobody can tell when: it goes with \
+                        `kills: true` and without `kills_if`"
+                    .into(),
+            );
+        }
+        let answers = self.observed.iter().any(|sign| !sign.is_death());
+        let narrow = !self.registers.is_empty() || !self.descriptor.is_empty();
+        if answers && !narrow && self.root_below.is_none() {
+            return Err(
+                "it is too broad, and would swallow other issues: say which `registers`, what \
+                        `descriptor` or what root it takes"
+                    .into(),
+            );
+        }
+        Ok(self)
     }
 
     /// What reports call it.
@@ -148,121 +286,95 @@ impl Rule {
         &self.reference
     }
 
+    /// Whether every probe that would show it kills the target, so that samples alone are asked.
+    pub const fn always_kills(&self) -> bool {
+        self.kills && self.kills_if.is_empty() && !self.seldom
+    }
+
+    /// The targets that it is about; none: all.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(Name::as_str)
+    }
+
     /// Whether it is about the target called `name`, run by version `emulator` of its emulator.
     pub fn is_about(&self, name: &str, emulator: Option<&str>) -> bool {
         let emulator = emulator.unwrap_or_default();
-        (self.targets.is_empty() || self.targets.iter().any(|target| target.as_str() == name))
+        (self.targets.is_empty() || self.targets().any(|target| target == name))
             && (self.emulators.is_empty()
                 || self.emulators.iter().any(|version| emulator.starts_with(version)))
     }
 
     /// Whether it can show in a case with these registers and a root of so many bytes.
     pub fn may_show(&self, registers: &Registers, root_bytes: u64) -> bool {
-        let bits = |(register, bits): (&Register, &Bits)| {
-            let value = match register {
-                Register::HCR_EL2 => registers.hcr_el2,
-                Register::VTCR_EL2 => registers.vtcr_el2,
-                Register::VTTBR_EL2 => registers.vttbr_el2,
-            };
-            match bits.value {
-                Some(wanted) => value & bits.mask.0 == wanted.0,
-                None => value & bits.mask.0 != 0,
-            }
+        let fit = |(register, list): (&Register, &Vec<Bits>)| {
+            list.iter().all(|bits| bits.fit(register.of(registers)))
         };
-        self.registers.iter().all(bits) && self.root_below.is_none_or(|below| root_bytes < below)
+        self.registers.iter().all(fit) && self.root_below.is_none_or(|below| root_bytes < below)
     }
 
-    /// Whether `symptom` is one of this issue.
-    pub fn names(&self, symptom: &Symptom<'_>) -> bool {
-        let level_less = |kind: &str| {
-            kind.split(", level").next() == Some(symptom.expected)
-                || symptom.expected.split(", level").next() == Some(kind)
+    /// Whether `question` is one that it may show in; the case is one in which it can show.
+    pub fn is_asked(&self, question: &Question) -> bool {
+        let Question { operation, expected, descriptor } = question;
+        let fit = |bits: &Bits| descriptor.is_some_and(|descriptor| bits.fit(descriptor));
+        (self.operations.is_empty() || self.operations.contains(operation))
+            && self.expected.has(*expected)
+            && self.descriptor.iter().all(fit)
+    }
+
+    /// Whether it would kill the target in `question`, in which it may show.
+    pub fn would_kill(&self, question: &Question) -> bool {
+        let Question { operation, descriptor, .. } = question;
+        let fit = |bits: &Bits| descriptor.is_some_and(|descriptor| bits.fit(descriptor));
+        self.always_kills()
+            || self.kills_if.iter().any(|circumstance| {
+                let Circumstance { operations, descriptor } = circumstance;
+                (operations.is_empty() || operations.contains(operation))
+                    && descriptor.iter().all(fit)
+            })
+    }
+
+    /// Whether `sign` is one of this issue.
+    pub fn names(&self, sign: Sign) -> bool {
+        self.observed.contains(&sign)
+    }
+
+    /// A sign that this rule and `other` could both name, of one probe of one target.
+    pub fn overlap(&self, other: &Self) -> Option<Sign> {
+        fn meet<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+            one.is_empty() || other.is_empty() || one.iter().any(|item| other.contains(item))
+        }
+
+        let begin = |one: &String| {
+            other
+                .emulators
+                .iter()
+                .any(|version| version.starts_with(one) || one.starts_with(version))
         };
-        (self.operations.is_empty() || self.operations.contains(&symptom.operation))
-            && (self.expected.is_empty() || self.expected.iter().any(|kind| level_less(kind)))
-            && self.observed.iter().any(|observed| observed == symptom.observed)
-            && self.may_show(symptom.registers, symptom.root_bytes)
+        let emulators = self.emulators.is_empty()
+            || other.emulators.is_empty()
+            || self.emulators.iter().any(begin);
+        let empty = Vec::new();
+        let registers = self.registers.iter().all(|(register, list)| {
+            can_meet(list.iter().chain(other.registers.get(register).unwrap_or(&empty)))
+        });
+        let possible = emulators
+            && meet(&self.targets, &other.targets)
+            && meet(&self.operations, &other.operations)
+            && self.expected.meets(other.expected)
+            && registers
+            && can_meet(self.descriptor.iter().chain(&other.descriptor));
+        self.observed.iter().copied().find(|sign| possible && other.names(*sign))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::super::Rules;
-    use super::*;
-
-    const RULE: &str = "
-issues:
-  - name: fwb-device
-    reference: the device type of stage 1 is lost
-    emulators: ['10.0.']
-    operations: [at_s12e1r]
-    expected: [success]
-    observed: ['success, with another ATTR']
-    registers:
-      HCR_EL2: { mask: 0x4000_0000_1000, value: 0x4000_0000_0000 }
-";
-
-    fn rules(text: &str) -> Result<Rules, String> {
-        Rules::from_text(text, Path::new("k.yaml")).map_err(|error| error.to_string())
-    }
-
-    fn symptom<'a>(registers: &'a Registers, observed: &'a str) -> Symptom<'a> {
-        let operation = Operation::AtS12e1r;
-        Symptom { operation, expected: "success", observed, registers, root_bytes: 4096 }
-    }
-
-    #[test]
-    fn a_rule_names_what_it_says_and_nothing_else() {
-        let mut known = rules(RULE).unwrap().for_target("qemu-max", Some("10.0.2 (Debian)"));
-        let fwb = Registers { hcr_el2: 0x4000_8000_0001, ..Registers::default() };
-        let dc = Registers { hcr_el2: 0x4000_8000_1001, ..Registers::default() };
-        let seen = "success, with another ATTR";
-        assert!(known.names(&symptom(&fwb, seen)).is_some());
-        assert!(known.names(&symptom(&dc, seen)).is_none(), "DC = 1");
-        assert!(known.names(&symptom(&fwb, "success, with another ATTR and SH")).is_none());
-        assert!(known.names(&symptom(&fwb, "success, with another PA")).is_none());
-        let fault = Symptom { expected: "stage 2 Permission fault", ..symptom(&fwb, seen) };
-        assert!(known.names(&fault).is_none());
-        let write = Symptom { operation: Operation::AtS12e1w, ..symptom(&fwb, seen) };
-        assert!(known.names(&write).is_none());
-        assert_eq!(known.shown()["fwb-device"].probes, 1);
-    }
-
-    #[test]
-    fn a_rule_is_for_its_emulators() {
-        let rules = rules(RULE).unwrap();
-        let registers = Registers { hcr_el2: 0x4000_8000_0001, ..Registers::default() };
-        let symptom = symptom(&registers, "success, with another ATTR");
-        for (emulator, named) in [(Some("10.0.13"), true), (Some("11.1.2"), false), (None, false)] {
-            let mut known = rules.for_target("qemu-max", emulator);
-            assert_eq!(known.names(&symptom).is_some(), named, "{emulator:?}");
+/// What is wrong with a name that is not known, and the nearest one that is.
+fn unknown<S: AsRef<str>>(what: &str, name: &str, known: impl IntoIterator<Item = S>) -> String {
+    let known = nearest(name, known);
+    let name = name.escape_debug();
+    match known {
+        Some(near) => {
+            format!("unknown {what} `{name}`: did you mean `{}`?", near.as_ref())
         }
-    }
-
-    #[test]
-    fn levels_of_what_is_expected_do_not_count() {
-        let text = RULE.replace("[success]", "[stage 2 Permission fault]");
-        let mut known = rules(&text).unwrap().for_target("qemu-max", Some("10.0.2"));
-        let registers = Registers { hcr_el2: 0x4000_8000_0001, ..Registers::default() };
-        let symptom = symptom(&registers, "success, with another ATTR");
-        let fault = Symptom { expected: "stage 2 Permission fault, level 3", ..symptom };
-        assert!(known.names(&fault).is_some());
-        let other = Symptom { expected: "stage 2 Translation fault, level 3", ..symptom };
-        assert!(known.names(&other).is_none());
-    }
-
-    #[test]
-    fn a_rule_that_would_swallow_others_is_refused_where_it_stands() {
-        let text = "issues:\n  - name: a\n    reference: b\n    observed: [success]\n";
-        let error = rules(text).unwrap_err();
-        assert!(error.starts_with("k.yaml:2:5: it is too broad"), "{error}");
-        let error = rules(&text.replace("[success]", "[]")).unwrap_err();
-        assert!(error.contains("`observed` is empty"), "{error}");
-        let error = rules(&text.replace("reference: b", "reference: ''")).unwrap_err();
-        assert!(error.contains("`reference` is empty"), "{error}");
-        let error = rules(&text.replace("observed", "seen")).unwrap_err();
-        assert!(error.contains("seen"), "{error}");
+        None => format!("unknown {what} `{name}`: it is spelled as in the signature of a finding"),
     }
 }

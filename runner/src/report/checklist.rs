@@ -169,8 +169,8 @@ impl Checklist {
         let tally = &self.summary.tally;
         add("cases".to_owned(), tally.cases.to_string());
         add("probes".to_owned(), tally.probes.to_string());
-        for (name, count) in &tally.known {
-            add(format!("known issue {name}"), count.to_string());
+        for (name, shown) in &tally.known {
+            add(format!("known issue {name}"), shown.shown.to_string());
         }
         properties
     }
@@ -179,8 +179,8 @@ impl Checklist {
 impl Entry {
     fn add(&mut self, record: &CaseRecord) {
         self.square.add(record);
-        for (name, count) in &record.known {
-            *self.known.entry(name.clone()).or_default() += count;
+        for (name, shown) in record.known.iter().filter(|(_, shown)| shown.shown > 0) {
+            *self.known.entry(name.clone()).or_default() += shown.shown;
         }
         for (reason, count) in &record.not_asked {
             *self.not_asked.entry(reason.clone()).or_default() += count;

@@ -240,8 +240,8 @@ fn choices(run: &Compared, baseline: &Compared) -> Vec<Difference> {
 
 fn known(run: &Compared, baseline: &Compared) -> Vec<Difference> {
     let (is, was) = (run.known(), baseline.known());
-    let new = only(is, was).map(|(name, &count)| Difference::KnownNew { name, count });
-    let gone = only(was, is).map(|(name, &count)| Difference::KnownGone { name, count });
+    let new = only(&is, &was).map(|(name, &count)| Difference::KnownNew { name, count });
+    let gone = only(&was, &is).map(|(name, &count)| Difference::KnownGone { name, count });
     new.chain(gone).collect()
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RunId, VERSION};
+use crate::known;
 use crate::suite::machine::Machine;
 use crate::suite::{Overrides, Suite};
 
@@ -30,6 +31,9 @@ pub struct Header {
     pub link: u32,
     /// The machine.
     pub machine: Machine,
+    /// The known issues that answers are judged by.
+    #[serde(default)]
+    pub known_issues: known::Record,
 }
 
 /// A suite, whole.
@@ -53,6 +57,7 @@ impl Header {
         overrides: Overrides,
         seed: u64,
         machine: Machine,
+        known_issues: known::Record,
     ) -> Self {
         Self {
             format: VERSION,
@@ -69,6 +74,7 @@ impl Header {
             generators: case::draw::VERSION,
             link: link::VERSION,
             machine,
+            known_issues,
         }
     }
 }

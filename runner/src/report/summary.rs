@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
-use crate::known::Shown;
+use crate::known::{Issue, Shown};
 use crate::verdict::{Counts, NotAsked};
 
 /// What a run came to.
@@ -25,6 +25,8 @@ pub struct Summary {
     pub seed: u64,
     /// What the end of the run brought; absent where it was killed.
     pub ending: Option<Ending>,
+    /// The known issues of the target, by name.
+    pub issues: BTreeMap<String, Issue>,
     /// Sums over its records.
     pub tally: Tally,
 }
@@ -44,8 +46,6 @@ pub struct Ending {
     pub boots: u64,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
     pub profile: BTreeMap<String, String>,
-    /// The target's known issues that could show, by name.
-    pub known: BTreeMap<String, Shown>,
 }
 
 impl Ending {
@@ -66,7 +66,8 @@ struct Line<'a> {
     cases: u64,
     probes: u64,
     verdicts: &'a Counts,
-    known: &'a BTreeMap<String, u64>,
+    known: &'a BTreeMap<String, Shown>,
+    fixed: Vec<&'a str>,
     not_asked: &'a NotAsked,
     findings: u64,
 }
@@ -81,8 +82,18 @@ impl Summary {
             target: header.machine.target.clone(),
             seed: header.seed,
             ending,
+            issues: header.known_issues.issues.clone(),
             tally,
         }
+    }
+
+    /// Known issues that were asked often enough to show, and did not: they are fixed, or their rules do not
+    /// say where they show.
+    pub fn fixed(&self) -> impl Iterator<Item = (&str, Shown)> {
+        self.tally.known.iter().filter_map(|(name, shown)| {
+            let only_samples = self.issues.get(name).is_some_and(|issue| issue.only_samples);
+            shown.is_fixed(only_samples).then_some((name.as_str(), *shown))
+        })
     }
 
     /// How a command ends that shows it.
@@ -102,6 +113,7 @@ impl Summary {
             probes: self.tally.probes,
             verdicts: &self.tally.verdicts,
             known: &self.tally.known,
+            fixed: self.fixed().map(|(name, _)| name).collect(),
             not_asked: &self.tally.not_asked,
             findings: self.tally.findings,
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Matrix;
+use crate::known::Shown;
 use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
 
 /// Sums over the records of a run, and its findings by kind.
@@ -17,8 +18,8 @@ pub struct Tally {
     pub probes: u64,
     /// Their verdicts.
     pub verdicts: Counts,
-    /// Probes whose answer is a known issue, by its name.
-    pub known: BTreeMap<String, u64>,
+    /// How known issues showed, by name.
+    pub known: BTreeMap<String, Shown>,
     /// Probes and cases that were not asked, by reason.
     pub not_asked: NotAsked,
     /// Findings.
@@ -55,8 +56,8 @@ impl Tally {
         for (reason, count) in &record.not_asked {
             add(self.not_asked.entry(reason.clone()).or_default(), *count);
         }
-        for (name, count) in &record.known {
-            add(self.known.entry(name.clone()).or_default(), *count);
+        for (name, shown) in &record.known {
+            self.known.entry(name.clone()).or_default().merge(*shown);
         }
         add(&mut self.findings, record.findings.len() as u64);
         self.matrix.add(record);

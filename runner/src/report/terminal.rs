@@ -8,8 +8,6 @@ use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;
-/// An issue that did not show in so many cases that had what it takes may be mended.
-const ENOUGH_CASES: u64 = 200;
 /// Outcomes that are shown of those that are allowed.
 const OUTCOMES: usize = 4;
 
@@ -71,26 +69,25 @@ impl fmt::Display for Table<'_> {
 }
 
 impl Table<'_> {
-    /// Known issues, those that showed and those that did not although they could.
+    /// Known issues: those that showed, and those that are fixed.
     fn known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { tally, ending, .. } = self.summary;
-        let could_show = ending.iter().flat_map(|ending| &ending.known);
-        let gone: Vec<_> = could_show
-            .filter(|(_, shown)| shown.probes == 0 && shown.cases >= ENOUGH_CASES)
-            .collect();
-        if !tally.known.is_empty() {
+        let Summary { tally, issues, .. } = self.summary;
+        let mut showed = tally.known.iter().filter(|(_, shown)| shown.shown > 0).peekable();
+        if showed.peek().is_some() {
             writeln!(f, "\nknown issues:")?;
         }
-        for (name, count) in &tally.known {
-            let shown = ending.as_ref().and_then(|ending| ending.known.get(name));
-            let reference = shown.map_or("", |shown| &shown.reference);
-            writeln!(f, "{:>14}  {name}: {reference}", grouped(*count))?;
+        for (name, shown) in showed {
+            let reference = issues.get(name).map_or("", |issue| &issue.reference);
+            writeln!(f, "{:>14}  {name}: {reference}", grouped(shown.shown))?;
         }
-        if !gone.is_empty() {
-            writeln!(f, "\nknown issues that did not show, and may be mended:")?;
+        let mut fixed = self.summary.fixed().peekable();
+        if fixed.peek().is_some() {
+            writeln!(f, "\nfixed issues, which are known and do not show:")?;
         }
-        for (name, shown) in gone {
-            writeln!(f, "                {name}: in none of {}", plural(shown.cases, "case"))?;
+        for (name, shown) in fixed {
+            let asked = times(shown.asked);
+            let remedy = "never shown: remove the rule or narrow its `emulators`";
+            writeln!(f, "{:>14}  {name}: asked {asked}, {remedy}", grouped(0))?;
         }
         Ok(())
     }
@@ -121,6 +118,11 @@ impl Table<'_> {
 /// How many of `count` are left when `shown` are shown.
 fn more(count: usize, shown: usize) -> Option<usize> {
     count.checked_sub(shown).filter(|more| *more > 0)
+}
+
+/// `once`, `2 times`.
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { plural(count, "time") }
 }
 
 /// `1 case`, `2 cases`.

@@ -84,10 +84,22 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The name of those that are `known` that was most likely meant by `found`.
+pub fn nearest<S: AsRef<str>>(found: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
+    let length = found.chars().count();
+    let far = 1 + length / 4;
+    let distance = |name: &S| {
+        // Whatever differs in length by more is further away; to see that costs next to nothing.
+        let near = name.as_ref().chars().count().abs_diff(length) <= far;
+        near.then(|| strsim::damerau_levenshtein(found, name.as_ref()))
+    };
+    let all = known.into_iter().filter_map(|name| Some((distance(&name)?, name)));
+    let (_, name) = all.filter(|(distance, _)| *distance <= far).min_by_key(|(far, _)| *far)?;
+    Some(name)
+}
+
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> String {
-    let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
-    let nearest = known.iter().min_by_key(distance);
-    let near = nearest.filter(|name| distance(name) <= 1 + found.chars().count() / 4);
+    let near = nearest(found, known);
     let found = printable(found);
     match (near, known) {
         (Some(name), _) => format!("unknown {what} `{found}`: did you mean `{name}`?"),

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use runner::known::Record;
 use runner::report::{Ending, Header, RunId, Summary, Tally};
 use runner::suite::case_file::{CaseFile, Origin};
 use runner::suite::hex::Hex;
@@ -219,7 +220,7 @@ fn header() -> Header {
     let suite = Suite::from_text(text, Path::new("smoke.yaml")).unwrap();
     let time = Timestamp::from_second(1_795_255_607).unwrap();
     let id = RunId::new(time, &suite.name, "qemu-max", 0x3f2a);
-    Header::new(id, time, &suite, Overrides::default(), 7, machine())
+    Header::new(id, time, &suite, Overrides::default(), 7, machine(), Record::default())
 }
 
 fn finding() -> Finding {

@@ -64,9 +64,10 @@ impl Compared {
         self.summary.ending.as_ref()?.host.as_ref()
     }
 
-    /// How often each known issue showed.
-    pub(super) const fn known(&self) -> &BTreeMap<String, u64> {
-        &self.summary.tally.known
+    /// How often each known issue showed, of those that did.
+    pub(super) fn known(&self) -> BTreeMap<String, u64> {
+        let known = self.summary.tally.known.iter().filter(|(_, shown)| shown.shown > 0);
+        known.map(|(name, shown)| (name.clone(), shown.shown)).collect()
     }
 
     /// The choices that the target settled.

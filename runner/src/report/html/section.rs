@@ -8,6 +8,7 @@ use super::grid::Grid;
 use super::mark::Mark;
 use super::registers::{Register, meaning, registers};
 use crate::exit::Exit;
+use crate::known::Shown;
 use crate::report::pace::Course;
 use crate::report::terminal::{grouped, plural};
 use crate::report::{Header, ReportError, Run, Summary};
@@ -57,10 +58,10 @@ pub struct Issue {
     pub name: String,
     /// What it is.
     pub reference: String,
-    /// How many cases had what it takes; absent where the run was interrupted.
-    pub cases: Option<String>,
+    /// How many probes were asked in which it may show.
+    pub asked: String,
     /// How many probes showed it.
-    pub probes: String,
+    pub shown: String,
 }
 
 /// A reason why probes were not asked.
@@ -151,21 +152,16 @@ fn facts(header: &Header, run: &Run, summary: &Summary) -> Vec<(&'static str, St
 }
 
 fn known(summary: &Summary) -> Vec<Issue> {
-    let none = BTreeMap::new();
-    let could_show = summary.ending.as_ref().map_or(&none, |ending| &ending.known);
-    let mut names: Vec<&String> = summary.tally.known.keys().chain(could_show.keys()).collect();
-    names.sort();
-    names.dedup();
-    let issue = |name: &String| {
-        let shown = could_show.get(name);
-        Issue {
-            name: name.clone(),
-            reference: shown.map_or_else(String::new, |shown| shown.reference.clone()),
-            cases: shown.map(|shown| plural(shown.cases, "case")),
-            probes: plural(summary.tally.known.get(name).copied().unwrap_or_default(), "probe"),
-        }
+    let issue = |(name, shown): (&String, &Shown)| Issue {
+        name: name.clone(),
+        reference: summary
+            .issues
+            .get(name)
+            .map_or_else(String::new, |issue| issue.reference.clone()),
+        asked: plural(shown.asked, "probe"),
+        shown: grouped(shown.shown),
     };
-    names.into_iter().map(issue).collect()
+    summary.tally.known.iter().map(issue).collect()
 }
 
 /// Reasons, those that differ in what is in brackets at the end taken together.
