@@ -1,7 +1,6 @@
 //! The host's copy of the target's table memory.
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
 
 use case::memory::{ArenaKind, MemoryMap};
 use golden::{Pa, PhysicalMemory, Refusal};
@@ -24,50 +23,66 @@ use tables::TableMemory;
 pub struct Simulation {
     /// By base address.
     blocks: Vec<Block>,
-    /// Those beyond the ones in use are all zero.
+    /// The first is that of all pages that nobody wrote. It and those beyond the ones in use are zero.
     frames: Vec<Frame>,
-    /// The pages that have a frame, by frame: block and number in it.
+    /// The pages that have a frame of their own, by frame: block and number in it.
     used: Vec<(usize, usize)>,
-    /// The block that was used last: walks stay close to where they were.
-    recent: Cell<usize>,
+    /// Pages that were looked up, each where its number hashes to: walks go through the same few.
+    found: [Cell<Found>; FOUND],
     strayed: Cell<Option<u64>>,
 }
 
 const PAGE_BYTES: u64 = 4096;
+/// How many pages are remembered as found.
+const FOUND: usize = 64;
 
 type Frame = [u64; PAGE_BYTES as usize / 8];
+
+/// A page of memory and the number of its frame.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    page: u64,
+    frame: u32,
+}
+
+impl Found {
+    /// No page has this number.
+    const NONE: Self = Self { page: u64::MAX, frame: 0 };
+}
 
 #[derive(Debug)]
 struct Block {
     base: u64,
     size: u64,
-    /// The frame of each page, if it has one; empty where the block is void.
-    pages: Vec<Option<NonZeroU32>>,
+    /// The number of each page's frame; empty where the block is void.
+    pages: Vec<u32>,
 }
 
 impl Simulation {
-    /// The memory that `map` describes, all zero.
+    /// The memory that `map` describes, all zero. Its table arenas are made of whole pages of 4 KB.
     pub fn new(map: &MemoryMap) -> Self {
         let block = |arena: &case::memory::Arena| Block {
             base: arena.base,
             size: arena.size,
             pages: match arena.kind {
-                ArenaKind::Tables => vec![None; arena.size.div_ceil(PAGE_BYTES) as usize],
+                ArenaKind::Tables => vec![0; arena.size.div_ceil(PAGE_BYTES) as usize],
                 ArenaKind::Void => Vec::new(),
             },
         };
         let mut blocks: Vec<Block> = map.arenas().iter().map(block).collect();
         blocks.sort_by_key(|block| block.base);
-        let (frames, used) = Default::default();
-        Self { blocks, frames, used, recent: Cell::new(0), strayed: Cell::new(None) }
+        let frames = vec![[0; PAGE_BYTES as usize / 8]];
+        let found = [const { Cell::new(Found::NONE) }; FOUND];
+        Self { blocks, frames, used: Vec::new(), found, strayed: Cell::new(None) }
     }
 
     /// Zeroes all of it.
     pub fn clear(&mut self) {
-        for (frame, (block, page)) in self.frames.iter_mut().zip(self.used.drain(..)) {
+        for (frame, (block, page)) in self.frames[1..].iter_mut().zip(self.used.drain(..)) {
             frame.fill(0);
-            self.blocks[block].pages[page] = None;
+            self.blocks[block].pages[page] = 0;
         }
+        self.found.fill(Cell::new(Found::NONE));
     }
 
     /// The first address outside the arenas that was read since the last call, if there was one.
@@ -78,75 +93,98 @@ impl Simulation {
     /// Every word that is not zero, by address.
     pub fn words(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let pages = self.blocks.iter().flat_map(|block| {
-            let bases = (block.base..).step_by(PAGE_BYTES as usize);
-            bases.zip(&block.pages).filter_map(|(base, frame)| Some((base, self.frame((*frame)?))))
+            (block.base..).step_by(PAGE_BYTES as usize).zip(block.pages.iter().copied())
         });
-        pages.flat_map(|(base, frame)| {
-            let words = frame.iter().enumerate().filter(|(_, word)| **word != 0);
-            words.map(move |(index, word)| (base + 8 * index as u64, *word))
+        pages.filter(|(_, frame)| *frame != 0).flat_map(|(base, frame)| {
+            let words = self.frames[frame as usize].iter().enumerate();
+            let set = words.filter(|(_, word)| **word != 0);
+            set.map(move |(index, word)| (base + 8 * index as u64, *word))
         })
     }
 
-    fn frame(&self, number: NonZeroU32) -> &Frame {
-        &self.frames[number.get() as usize - 1]
-    }
-
-    fn find(&self, pa: u64) -> Option<usize> {
-        let holds = |block: &Block| pa.wrapping_sub(block.base) < block.size;
-        let recent = self.recent.get();
-        if self.blocks.get(recent).is_some_and(holds) {
-            return Some(recent);
-        }
+    /// The block that holds `pa`.
+    fn block(&self, pa: u64) -> Option<usize> {
         let after = self.blocks.partition_point(|block| block.base <= pa);
-        let found = after.checked_sub(1).filter(|index| holds(&self.blocks[*index]))?;
-        self.recent.set(found);
-        Some(found)
+        after.checked_sub(1).filter(|index| {
+            let block = &self.blocks[*index];
+            pa - block.base < block.size
+        })
     }
 
-    /// The word at `pa` in block number `block`; `None` where that is void.
-    fn word(&self, block: usize, pa: u64) -> Option<u64> {
-        let block = &self.blocks[block];
-        let (page, word) = place(pa - block.base);
-        let frame = *block.pages.get(page)?;
-        Some(frame.map_or(0, |frame| self.frame(frame)[word]))
+    /// The number of the frame of `pa`.
+    #[inline]
+    fn frame(&self, pa: u64) -> Result<u32, Nothing> {
+        let found = self.place(pa).get();
+        if found.page == pa / PAGE_BYTES { Ok(found.frame) } else { self.look_up(pa) }
+    }
+
+    #[cold]
+    fn look_up(&self, pa: u64) -> Result<u32, Nothing> {
+        let block = &self.blocks[self.block(pa).ok_or(Nothing::Stray)?];
+        let frame = block.pages.get(((pa - block.base) / PAGE_BYTES) as usize);
+        let frame = *frame.ok_or(Nothing::Void)?;
+        self.place(pa).set(Found { page: pa / PAGE_BYTES, frame });
+        Ok(frame)
+    }
+
+    /// Where the page of `pa` is remembered.
+    fn place(&self, pa: u64) -> &Cell<Found> {
+        // The high bits of a product with an odd number without structure.
+        let hash = (pa / PAGE_BYTES).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.found[(hash >> (u64::BITS - FOUND.ilog2())) as usize]
     }
 }
 
-/// The number of the page at `offset` in a block, and the word in it.
-const fn place(offset: u64) -> (usize, usize) {
-    ((offset / PAGE_BYTES) as usize, (offset % PAGE_BYTES / 8) as usize)
+/// Why there is no word.
+enum Nothing {
+    /// The address is in a void.
+    Void,
+    /// It is in no arena.
+    Stray,
+}
+
+/// The index of a word in its frame.
+const fn index(pa: u64) -> usize {
+    (pa % PAGE_BYTES / 8) as usize
 }
 
 impl TableMemory for Simulation {
     fn read(&self, pa: u64) -> u64 {
-        self.find(pa).and_then(|block| self.word(block, pa)).unwrap_or(0)
+        self.frame(pa).map_or(0, |frame| self.frames[frame as usize][index(pa)])
     }
 
     fn write(&mut self, pa: u64, value: u64) {
-        let Some(index) = self.find(pa) else { return };
-        let block = &mut self.blocks[index];
-        let (page, word) = place(pa - block.base);
-        let Some(frame) = block.pages.get_mut(page) else { return };
-        let number = frame.get_or_insert_with(|| {
-            self.used.push((index, page));
-            if self.frames.len() < self.used.len() {
-                self.frames.push([0; PAGE_BYTES as usize / 8]);
+        let frame = match self.frame(pa) {
+            Err(Nothing::Void | Nothing::Stray) => return,
+            Ok(0) => {
+                let Some(block) = self.block(pa) else { return };
+                let page = ((pa - self.blocks[block].base) / PAGE_BYTES) as usize;
+                self.used.push((block, page));
+                let frame = self.used.len() as u32;
+                if self.frames.len() <= self.used.len() {
+                    self.frames.push([0; PAGE_BYTES as usize / 8]);
+                }
+                self.blocks[block].pages[page] = frame;
+                self.place(pa).set(Found { page: pa / PAGE_BYTES, frame });
+                frame
             }
-            NonZeroU32::MIN.saturating_add(self.used.len() as u32 - 1)
-        });
-        self.frames[number.get() as usize - 1][word] = value;
+            Ok(frame) => frame,
+        };
+        self.frames[frame as usize][index(pa)] = value;
     }
 }
 
 impl PhysicalMemory for Simulation {
     fn read(&self, pa: Pa) -> Result<u64, Refusal> {
-        let Some(block) = self.find(pa.0) else {
-            if self.strayed.get().is_none() {
-                self.strayed.set(Some(pa.0));
+        match self.frame(pa.0) {
+            Ok(frame) => Ok(self.frames[frame as usize][index(pa.0)]),
+            Err(nothing) => {
+                if matches!(nothing, Nothing::Stray) && self.strayed.get().is_none() {
+                    self.strayed.set(Some(pa.0));
+                }
+                Err(Refusal::ExternalAbort)
             }
-            return Err(Refusal::ExternalAbort);
-        };
-        self.word(block, pa.0).ok_or(Refusal::ExternalAbort)
+        }
     }
 }
 
@@ -197,7 +235,8 @@ mod tests {
         }
         simulation.clear();
         assert_eq!(simulation.words().next(), None);
-        // It takes over a frame that was written at 8.
+        // It is read before it has a frame, and takes over one that was written at 8.
+        assert_eq!(TableMemory::read(&simulation, 0x9000), 0);
         TableMemory::write(&mut simulation, 0x9000, 7);
         assert_eq!(simulation.words().collect::<Vec<_>>(), [(0x9000, 7)]);
         assert_eq!(TableMemory::read(&simulation, 0x8008), 0);
