@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, explain, payload, replay, report, run, schema, suite, vectors,
+    bench, compare, explain, merge, payload, replay, report, run, schema, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ enum Command {
     Run(run::Run),
     Replay(replay::Replay),
     Report(report::Report),
+    Merge(merge::Merge),
     Compare(compare::Compare),
     Suite(suite::Suite),
     Bench(bench::Bench),
@@ -49,6 +50,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Merge(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Suite(command) => command.run(),
         Command::Bench(command) => command.run(),
@@ -83,7 +85,7 @@ fn say_panic(panic: &PanicHookInfo<'_>) {
 }
 
 fn exit_codes() -> String {
-    let line = |exit: &Exit| format!("\n  {:>2}  {}", exit.code(), exit.meaning());
+    let line = |exit: &Exit| format!("\n  {:>3}  {}", exit.code(), exit.meaning());
     Exit::ALL.iter().map(line).fold("Exit codes:".to_owned(), |text, line| text + &line)
 }
 
@@ -106,6 +108,6 @@ mod tests {
 
     #[test]
     fn exit_codes_are_what_scripts_rely_on() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 70]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 70, 130]);
     }
 }

@@ -18,12 +18,21 @@ pub enum Exit {
     Results = 4,
     /// A bug in Hypwalk.
     Bug = 70,
+    /// Stopped by a signal.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Conforms, Self::Findings, Self::Usage, Self::Target, Self::Results, Self::Bug];
+    pub const ALL: [Self; 7] = [
+        Self::Conforms,
+        Self::Findings,
+        Self::Usage,
+        Self::Target,
+        Self::Results,
+        Self::Bug,
+        Self::Interrupted,
+    ];
 
     /// The number.
     pub const fn code(self) -> u8 {
@@ -39,6 +48,7 @@ impl Exit {
             Self::Target => "the target could not be run",
             Self::Results => "results could not be written or read",
             Self::Bug => "a bug in Hypwalk",
+            Self::Interrupted => "stopped by a signal; the run can be resumed",
         }
     }
 }

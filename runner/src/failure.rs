@@ -7,8 +7,10 @@ use std::io::ErrorKind;
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
 use crate::known::KnownError;
+use crate::merge::MergeError;
 use crate::redraw::RedrawError;
 use crate::report::ReportError;
+use crate::resume::ResumeError;
 use crate::suite::SuiteError;
 use crate::suite::case_file::CaseFileError;
 use crate::suite::yaml::YamlError;
@@ -146,6 +148,49 @@ impl From<RedrawError> for Failure {
     }
 }
 
+impl From<ResumeError> for Failure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Report(error) => error.into(),
+            error @ ResumeError::Version { .. } => {
+                Self::new(Exit::Usage, error).help("go on with that version, or run it anew")
+            }
+            error @ ResumeError::Order { .. } => Self::new(Exit::Results, error)
+                .help("the file was changed or damaged since it was written"),
+            error @ ResumeError::Machine(_) => Self::new(Exit::Target, error)
+                .help("go on with the same emulator and the same target, or run it anew"),
+        }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        let help = match &error {
+            MergeError::Report(_) | MergeError::Redraw(_) => None,
+            MergeError::Foreign { .. } => Some("merge the shards of one campaign"),
+            MergeError::NotEnded { .. } => Some("go on with it: hypwalk run --resume RUN"),
+            MergeError::Missing { .. } => Some("run what is missing with --shard"),
+            MergeError::Twice { .. } => Some("name each shard once"),
+            MergeError::Ragged => {
+                Some("shards that end by time end anywhere: give the campaign a number of --cases")
+            }
+            MergeError::Order { .. } => {
+                Some("the file was changed or damaged since it was written")
+            }
+        };
+        let failure = match error {
+            MergeError::Report(error) => return error.into(),
+            MergeError::Redraw(error) => return error.into(),
+            error @ MergeError::Order { .. } => Self::new(Exit::Results, error),
+            error => Self::new(Exit::Usage, error),
+        };
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let help = match &error {
@@ -160,6 +205,7 @@ impl From<ReportError> for Failure {
                 "name a run by its folder, or by its id in --results FOLDER"
             }
             ReportError::Version { .. } => "read it with the version of Hypwalk that wrote it",
+            ReportError::Busy { .. } => "wait for it, or stop it",
             ReportError::Malformed { .. } => "the file was changed or damaged since it was written",
         };
         Self::new(Exit::Results, error).help(help)

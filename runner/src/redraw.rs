@@ -1,4 +1,4 @@
-//! A case of a past run, drawn again from the run's header.
+//! The cases of a past run, drawn again from the run's header.
 
 use std::path::Path;
 
@@ -52,8 +52,8 @@ pub enum RedrawError {
     },
 }
 
-/// Draws case number `index` of the run that `header` begins. `folder` is the run's, for messages.
-pub fn redraw(header: &Header, index: u64, folder: &Path) -> Result<Case, RedrawError> {
+/// The cases of the run that `header` begins. `folder` is the run's, for messages.
+pub fn plan(header: &Header, folder: &Path) -> Result<Plan, RedrawError> {
     let run = || header.run.clone();
     if header.generators != case::draw::VERSION {
         return Err(RedrawError::Generators { run: run(), was: header.generators });
@@ -62,10 +62,17 @@ pub fn redraw(header: &Header, index: u64, folder: &Path) -> Result<Case, Redraw
     let mut suite = text.map_err(SuiteError::from)?;
     suite.apply(&header.suite.overrides);
     let map = header.machine.memory_map().ok_or_else(|| RedrawError::MemoryMap { run: run() })?;
-    let plan = Plan::new(suite.generators, header.machine.abilities(), map, header.seed);
+    Ok(Plan::new(suite.generators, header.machine.abilities(), map, header.seed))
+}
+
+/// Draws case number `index` of the run that `header` begins. `folder` is the run's, for messages.
+pub fn redraw(header: &Header, index: u64, folder: &Path) -> Result<Case, RedrawError> {
+    let plan = plan(header, folder)?;
     match plan.case(index) {
         Some(Ok(case)) => Ok(case),
         Some(Err(why)) => Err(RedrawError::NotAsked { index, why }),
-        None => Err(RedrawError::NoSuchCase { run: run(), index, count: plan.count() }),
+        None => {
+            Err(RedrawError::NoSuchCase { run: header.run.clone(), index, count: plan.count() })
+        }
     }
 }

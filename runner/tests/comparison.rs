@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use link::hello::IdRegisters;
 use runner::exit::Exit;
 use runner::known::{Record, Shown};
+use runner::plan::Shard;
 use runner::report::comparison::{Compared, Comparison, Difference, Tolerance};
-use runner::report::{Ending, Header, Host, RunId, Summary, Tally};
+use runner::report::{Asked, Ending, Header, Host, RunId, Summary, Tally, TargetHeader};
 use runner::suite::machine::Machine;
 use runner::suite::space::Probes;
 use runner::suite::{Overrides, Suite};
@@ -91,8 +92,14 @@ impl Night {
         let emulator = Some(self.emulator.to_owned());
         let machine = Machine::new(self.target, emulator, &self.ids, &Default::default());
         let seed = 20_261_100 + self.day as u64;
-        let mut header =
-            Header::new(id, time, &suite, self.overrides, seed, machine, Record::default());
+        let asked = Asked {
+            suite: &suite,
+            overrides: self.overrides,
+            seed,
+            shard: Shard::WHOLE,
+            target: TargetHeader::default(),
+        };
+        let mut header = Header::new(id, time, asked, machine, Record::default());
         header.revision = Some("0123456789ab".to_owned());
         let mut tally = Tally::default();
         for case in &self.cases {

@@ -14,11 +14,14 @@ use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use runner::known::{Record, Shown};
+use runner::plan::Shard;
 use runner::report::html::html;
 use runner::report::junit::junit;
 use runner::report::pace::{Course, Pace};
 use runner::report::tap::tap;
-use runner::report::{Checklist, Ending, Header, ReportError, Run, RunFolder, RunId};
+use runner::report::{
+    Asked, Checklist, Ending, Header, ReportError, Run, RunFolder, RunId, TargetHeader,
+};
 use runner::suite::machine::Machine;
 use runner::suite::{Overrides, Suite};
 use runner::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
@@ -40,7 +43,14 @@ fn header(suite: &str, said: &str) -> Header {
         ..Default::default()
     };
     let machine = Machine::new("qemu-max", Some(format!("10.0.2 {said}")), &ids, &map());
-    let header = Header::new(id, time, &suite, Overrides::default(), 7, machine, Record::default());
+    let asked = Asked {
+        suite: &suite,
+        overrides: Overrides::default(),
+        seed: 7,
+        shard: Shard::WHOLE,
+        target: TargetHeader::default(),
+    };
+    let header = Header::new(id, time, asked, machine, Record::default());
     // What changes from build to build.
     Header { hypwalk: "0.1.0".into(), revision: Some("0123456789ab".into()), ..header }
 }

@@ -10,9 +10,14 @@ use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use runner::known::{self, Issue, Shown};
+use runner::plan::Shard;
 use runner::report::terminal::Table;
-use runner::report::{Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary};
+use runner::report::{
+    Asked, Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+};
+use runner::resume::{ResumeError, Resumed};
 use runner::suite::case_file::CaseFile;
 use runner::suite::machine::Machine;
 use runner::suite::{Overrides, Suite};
@@ -48,8 +53,15 @@ fn header() -> Header {
     let issue = |only_samples| Issue { reference: "QEMU does so and so.".to_owned(), only_samples };
     let issues = [("often", false), ("deadly", true), ("gone", false), ("not-deadly-now", true)];
     let issues = issues.map(|(name, samples)| (name.to_owned(), issue(samples))).into();
+    let asked = Asked {
+        suite: &suite,
+        overrides: Overrides::default(),
+        seed: 7,
+        shard: Shard::WHOLE,
+        target: TargetHeader::default(),
+    };
     let known = known::Record { issues, sources: Vec::new() };
-    Header::new(id, time, &suite, Overrides::default(), 7, machine, known)
+    Header::new(id, time, asked, machine, known)
 }
 
 fn map() -> MemoryMap {
@@ -252,4 +264,39 @@ fn a_full_disk_is_told() {
     assert_eq!(failure.exit, runner::exit::Exit::Results);
     let told = failure.to_string();
     assert!(told.contains("help: the disk is full: free some room"), "{told}");
+}
+
+proptest! {
+    /// No process is started in this file: one that has not come to its program yet holds the locks of
+    /// the one that starts it.
+    #[test]
+    fn a_run_that_is_torn_anywhere_goes_on_behind_its_last_whole_record(part in 0.0..=1.0) {
+        let results = Results::new("torn-anywhere");
+        let mut writer = results.begin();
+        for index in 0..40 {
+            writer.record(&conforming(index), None).unwrap();
+            writer.pace(index as f64 * 0.7).unwrap();
+        }
+        let folder = writer.folder().to_owned();
+        writer.interrupt(28.0).unwrap();
+        let tear = |name: &str| {
+            let path = folder.join(name);
+            let whole = fs::read(&path).unwrap();
+            let torn = &whole[..(whole.len() as f64 * part) as usize];
+            fs::write(&path, torn).unwrap();
+            let end = torn.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let lines = torn.iter().filter(|byte| **byte == b'\n').count() as u64;
+            (path, torn[..end].to_vec(), lines)
+        };
+        let [records, pace] = ["records.jsonl", "pace.jsonl"].map(tear);
+        let resumed = Resumed::open(&folder).unwrap();
+        prop_assert_eq!(resumed.past.cases, records.2);
+        // One line a second: 20 of the 40, and the last.
+        prop_assert_eq!(resumed.past.elapsed.is_zero(), pace.2 <= 1);
+        for (path, kept, _) in [records, pace] {
+            prop_assert!(fs::read(&path).unwrap() == kept, "{}", path.display());
+        }
+        let busy = Resumed::open(&folder).unwrap_err();
+        prop_assert!(matches!(busy, ResumeError::Report(ReportError::Busy { .. })), "one writer");
+    }
 }

@@ -35,8 +35,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use case::draw::NotDrawn;
-use case::{Case, Flags};
+use case::Case;
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
@@ -51,8 +50,6 @@ pub use personality::Personality;
 pub use prepared::{Bench, Prepared, Tables};
 use worker::{Shared, Worker};
 
-/// One case in so many is audited: the target lists every word of its arenas that is not zero.
-const AUDIT_EVERY: u64 = 1 << 15;
 /// So many deaths in a row without an answer between them end the campaign: more than one case can
 /// bring about, by four operations, each held back after three deaths of a kind.
 const MOST_DEATHS_IN_A_ROW: u32 = 64;
@@ -146,6 +143,8 @@ pub struct Totals {
     pub boots: u64,
     /// Time since the target was ready for the first time, and what was used before.
     pub elapsed: Duration,
+    /// What was used before.
+    pub before: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned, before too, or pinned.
     pub profile: BTreeMap<String, String>,
     /// Whether it came to its end, and was not interrupted.
@@ -203,9 +202,8 @@ pub fn run(
         personality: past.personality,
         plan: &plan,
         recorder,
-        totals: Totals { workers: workers as u64, ..Totals::default() },
+        totals: Totals { workers: workers as u64, before: past.elapsed, ..Totals::default() },
         begun,
-        before: past.elapsed,
         boots: &boots,
     };
     thread::scope(|scope| {
@@ -262,17 +260,6 @@ fn work(
     Worker::new(target, shared, session.as_ref(), dossier, outbox).run(session)
 }
 
-/// Case number `index` of `plan`, as a campaign asks it.
-fn draw(plan: &Plan, index: u64) -> Option<Result<Case, NotDrawn>> {
-    let audited = |mut case: Case| {
-        if index.is_multiple_of(AUDIT_EVERY) {
-            case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
-        }
-        case
-    };
-    Some(plan.case(index)?.map(audited))
-}
-
 /// Takes in what workers hand in, and has it recorded in order.
 struct Clerk<'a> {
     order: Order,
@@ -281,8 +268,6 @@ struct Clerk<'a> {
     recorder: &'a mut dyn Recorder,
     totals: Totals,
     begun: Instant,
-    /// Time that was used before.
-    before: Duration,
     boots: &'a AtomicU64,
 }
 
@@ -323,13 +308,13 @@ impl Clerk<'_> {
         // Drawing it again costs less than keeping all cases until their turn.
         let case = match record.findings.is_empty() {
             true => None,
-            false => draw(self.plan, record.index).and_then(Result::ok),
+            false => self.plan.case(record.index).and_then(Result::ok),
         };
         self.recorder.case(&record, case.as_ref())
     }
 
     fn tick(&mut self) {
-        self.totals.elapsed = self.before + self.begun.elapsed();
+        self.totals.elapsed = self.totals.before + self.begun.elapsed();
         self.totals.boots = self.boots.load(Ordering::Relaxed);
     }
 }

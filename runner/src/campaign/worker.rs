@@ -31,7 +31,7 @@ use super::prepared::{self, Bench, Prepared};
 use super::quarantine::Quarantine;
 use super::samples::Samples;
 use super::verdicts::{Judged, judge};
-use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW, draw};
+use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW};
 use crate::judge::sign::Sign;
 use crate::judge::words;
 use crate::pe;
@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
         loop {
             let ordinal = self.next_ordinal()?;
             let index = self.shared.shard.index(ordinal);
-            match draw(self.shared.plan, index)? {
+            match self.shared.plan.case(index)? {
                 Ok(case) => {
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
                     let open = OpenCase::new(index, case, self.dossier.learned.clone());
@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
         let mut prepared = prepare(&open.case, &part.probes, &[], &mut self.quarantine);
         if let Ok(first) = &prepared {
             let samples = self.samples.of_case(part.index, &first.held, |other| {
-                let Some(Ok(case)) = draw(self.shared.plan, other) else { return Vec::new() };
+                let Some(Ok(case)) = self.shared.plan.case(other) else { return Vec::new() };
                 let probes: Vec<u16> = (0..case.as_ref().probes.len() as u16).collect();
                 let looked = prepare(&case, &probes, &[], &mut Quarantine::default());
                 looked.map_or_else(|_| Vec::new(), |looked| looked.held)

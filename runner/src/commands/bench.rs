@@ -39,7 +39,7 @@ impl Bench {
     pub fn run(self) -> Result<Exit, Failure> {
         let file = Shelf::Suites.find(Path::new("bench"))?;
         let suite = Suite::read(&file)?;
-        let Opened { target, learned, executor } = self.how.open(&self.target)?;
+        let Opened { target, learned, executor, .. } = self.how.open(&self.target)?;
         let program = std::env::current_exe().map_err(|error| {
             Failure::new(Exit::Bug, format!("this program can't be found: {error}"))
         })?;

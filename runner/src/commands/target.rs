@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::judge::learned::Learned;
 use crate::payload::{self, Executor, Options, Wish};
+use crate::report::TargetHeader;
 use crate::target::qemu::QemuTarget;
 use crate::target::{Description, TargetError};
 
@@ -31,20 +32,30 @@ pub struct Opened {
     pub learned: Learned,
     /// The executor's ELF file.
     pub executor: PathBuf,
+    /// The file.
+    pub file: TargetHeader,
 }
 
 impl HowToRun {
     /// The target that `name` means: the path of a target file, or the name of one.
     pub fn open(&self, name: &Path) -> Result<Opened, Failure> {
         let file = Shelf::Targets.find(name)?;
-        let description = Description::read(&file).map_err(TargetError::from)?;
+        let text = Description::text(&file).map_err(TargetError::from)?;
+        self.open_text(TargetHeader { file, text })
+    }
+
+    /// The target that `file` describes.
+    pub fn open_text(&self, file: TargetHeader) -> Result<Opened, Failure> {
+        let description = Description::from_text(&file.text, &file.file);
+        let description = description.map_err(TargetError::from)?;
         let pins = &description.choices;
         let pins = pins.iter().map(|(choice, answer)| (choice.as_str(), answer.as_str()));
-        let learned = Learned::new(pins)
-            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))?;
+        let learned = Learned::new(pins).map_err(|error| {
+            Failure::new(Exit::Usage, format!("{}: {error}", file.file.display()))
+        })?;
         let executor = self.executor().map_err(TargetError::from)?;
         let target = QemuTarget::new(description, &executor, self.qemu.clone())?;
-        Ok(Opened { target, learned, executor: executor.file().to_owned() })
+        Ok(Opened { target, learned, file, executor: executor.file().to_owned() })
     }
 
     /// The emulator that is run in place of the default one.

@@ -2,13 +2,16 @@
 
 pub mod shard;
 
-use case::Case;
 use case::abilities::Abilities;
 use case::draw::{NotDrawn, exhaustive, random};
 use case::memory::MemoryMap;
+use case::{Case, Flags};
 
 use crate::suite::generator::Generator;
 pub use shard::{BLOCK, Shard};
+
+/// One case in so many is audited: the target lists every word of its arenas that is not zero.
+const AUDIT_EVERY: u64 = 1 << 15;
 
 /// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl Plan {
         // Each generator has a seed of its own, so that two of a kind differ.
         let seed = self.seed ^ (number as u64) << 56;
         let (abilities, map) = (&self.abilities, &self.map);
-        Some(match &self.generators[number].0 {
+        let drawn = match &self.generators[number].0 {
             Generator::Random { space, .. } => random::draw(space, abilities, map, seed, local),
             Generator::Shapes { space, .. } => {
                 exhaustive::shape(space, abilities, map, seed, local)
@@ -79,6 +82,13 @@ impl Plan {
                 exhaustive::legality(space, abilities, map, seed, local)
             }
             Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
-        })
+        };
+        let audited = |mut case: Case| {
+            if index.is_multiple_of(AUDIT_EVERY) {
+                case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
+            }
+            case
+        };
+        Some(drawn.map(audited))
     }
 }

@@ -1,9 +1,12 @@
 //! What was asked of whom, and by which versions of what.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{RunId, VERSION};
 use crate::known;
+use crate::plan::Shard;
 use crate::suite::machine::Machine;
 use crate::suite::{Overrides, Suite};
 
@@ -25,6 +28,11 @@ pub struct Header {
     pub suite: SuiteHeader,
     /// The seed.
     pub seed: u64,
+    /// Which part of the suite's cases.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
+    /// The target, as it was described.
+    pub target: TargetHeader,
     /// The version of the generators, `case::draw::VERSION`.
     pub generators: u32,
     /// The version of what host and target say to each other, `link::VERSION`.
@@ -48,17 +56,41 @@ pub struct SuiteHeader {
     pub overrides: Overrides,
 }
 
+/// A target file, whole.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetHeader {
+    /// Where it was.
+    pub file: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
+/// What somebody asked for.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The suite.
+    pub suite: &'a Suite,
+    /// What the command line changed of it.
+    pub overrides: Overrides,
+    /// The seed.
+    pub seed: u64,
+    /// Which part of its cases.
+    pub shard: Shard,
+    /// The target.
+    pub target: TargetHeader,
+}
+
 impl Header {
-    /// The header of a run that begins at `time`, by this version of everything.
+    /// The header of a run of what was `asked` that begins at `time`, by this version of everything.
     pub fn new(
         run: RunId,
         time: jiff::Timestamp,
-        suite: &Suite,
-        overrides: Overrides,
-        seed: u64,
+        asked: Asked<'_>,
         machine: Machine,
         known_issues: known::Record,
     ) -> Self {
+        let Asked { suite, overrides, seed, shard, target } = asked;
         Self {
             format: VERSION,
             run,
@@ -71,6 +103,8 @@ impl Header {
                 overrides,
             },
             seed,
+            shard,
+            target,
             generators: case::draw::VERSION,
             link: link::VERSION,
             machine,

@@ -9,7 +9,8 @@
 //!    summary.json     written at the end
 //! ```
 //!
-//! A run that was killed lacks its summary, and its last record may be torn: what came before counts.
+//! A run that was killed lacks its summary, and its last record may be torn: what came before counts, and
+//! it can go on. Whoever writes a run holds a lock on its records.
 
 pub mod checklist;
 pub mod comparison;
@@ -31,9 +32,10 @@ pub mod writer;
 use std::path::PathBuf;
 
 pub use checklist::Checklist;
-pub use header::{Header, SuiteHeader};
+pub use header::{Asked, Header, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};
+pub use pace::Pace;
 pub use reader::Run;
 pub use run_id::RunId;
 pub use summary::{Ending, Summary};
@@ -90,6 +92,12 @@ pub enum ReportError {
         what: &'static str,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// Another process is writing the run.
+    #[error("{} is being written by another process", path.display())]
+    Busy {
+        /// Its records.
+        path: PathBuf,
     },
     /// The page can't be written.
     #[error("the page can't be written")]

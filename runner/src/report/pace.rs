@@ -1,11 +1,12 @@
 //! How a run went on over time.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::writer::{cut_torn_line, not_written, to_json};
 use super::{ReportError, files};
 
 /// So many samples are kept of a run, however long it was: half of them are dropped when there are
@@ -26,6 +27,46 @@ pub struct Pace {
     pub findings: u64,
 }
 
+/// Seconds from one line to the next.
+const EVERY: f64 = 1.0;
+
+/// Writes `pace.jsonl`.
+#[derive(Debug)]
+pub struct PaceWriter {
+    path: PathBuf,
+    file: File,
+    last: Option<Pace>,
+}
+
+impl PaceWriter {
+    /// Goes on writing the pace of the run in `folder`, behind what is there; a torn line is cut off.
+    pub fn open(folder: &Path) -> Result<Self, ReportError> {
+        let last = Course::read(folder)?.and_then(|course| course.last());
+        let path = folder.join(files::PACE);
+        let file = File::options().read(true).append(true).create(true).open(&path);
+        let mut file = file.map_err(not_written(&path))?;
+        cut_torn_line(&mut file).map_err(not_written(&path))?;
+        Ok(Self { path, file, last })
+    }
+
+    /// The sums at the last line that is there.
+    pub const fn last(&self) -> Option<Pace> {
+        self.last
+    }
+
+    /// Writes `pace` when its time has come, or in any case where it is the `end`.
+    pub fn tell(&mut self, pace: Pace, end: bool) -> Result<(), ReportError> {
+        let due = self.last.is_none_or(|last| pace.seconds >= last.seconds + EVERY);
+        if (due || end) && self.last != Some(pace) {
+            let mut line = to_json(&self.path, &pace)?;
+            line.push(b'\n');
+            self.file.write_all(&line).map_err(not_written(&self.path))?;
+            self.last = Some(pace);
+        }
+        Ok(())
+    }
+}
+
 /// Some samples of a run, evenly spread, the last one among them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Course {
@@ -37,7 +78,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Reads the course of the run in `folder`; `None` where none was written. A torn line at the end
+    /// Reads the course of the run in `folder`; `None` where nothing of it was written. A torn line at the end
     /// is left out.
     pub fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
         let path = folder.join(files::PACE);
@@ -63,7 +104,7 @@ impl Course {
             })?;
             course.push(pace);
         }
-        Ok(Some(course))
+        Ok(course.last.is_some().then_some(course))
     }
 
     /// Adds a sample.

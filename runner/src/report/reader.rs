@@ -39,21 +39,34 @@ impl Run {
         &self.folder
     }
 
+    /// The file of its records.
+    pub fn records_path(&self) -> PathBuf {
+        self.folder.join(files::RECORDS)
+    }
+
     /// The records.
     pub fn records(&self) -> Result<Records, ReportError> {
-        let path = self.folder.join(files::RECORDS);
+        let path = self.records_path();
         let file = File::open(&path).map_err(not_read(&path))?;
         Ok(Records { path, reader: BufReader::new(file), line: 0, torn: None })
+    }
+
+    /// The summary, as it was written; `None` where the run has not come to its end.
+    pub fn ended(&self) -> Result<Option<Summary>, ReportError> {
+        match read_json(&self.folder.join(files::SUMMARY), "summary of a run") {
+            Ok(summary) => Ok(Some(summary)),
+            Err(ReportError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The summary: as it was written, or of the records alone where the run was killed. Also how many
     /// bytes of a torn record were left alone at the end.
     pub fn summary(&self) -> Result<(Summary, Option<usize>), ReportError> {
-        let path = self.folder.join(files::SUMMARY);
-        match read_json(&path, "summary of a run") {
-            Ok(summary) => return Ok((summary, None)),
-            Err(ReportError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(summary) = self.ended()? {
+            return Ok((summary, None));
         }
         let mut tally = Tally::default();
         let mut records = self.records()?;

@@ -64,6 +64,11 @@ impl fmt::Display for Table<'_> {
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
         }
+        let first = tally.groups.values().min_by_key(|group| group.first_case);
+        if let Some(file) = first.and_then(|group| group.reproducers.first()) {
+            let file = self.folder.join(file);
+            writeln!(f, "\nthe first finding again: hypwalk replay {}", file.display())?;
+        }
         writeln!(f, "\nrecords: {}", self.folder.display())
     }
 }
@@ -132,7 +137,7 @@ pub(super) fn plural(count: u64, noun: &str) -> String {
 }
 
 /// Digits in groups of three.
-pub(super) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,13 +1,14 @@
 //! Writes a run to disk.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use case::Case;
 use serde::Serialize;
 
-use super::{Ending, Header, ReportError, RunId, Summary, Tally, files};
+use super::pace::PaceWriter;
+use super::{Ending, Header, Pace, ReportError, RunId, Summary, Tally, files};
 use crate::suite::case_file::{CaseFile, Origin};
 use crate::suite::hex::Hex;
 use crate::verdict::CaseRecord;
@@ -29,7 +30,9 @@ pub struct RunFolder {
 pub struct RunWriter {
     folder: PathBuf,
     header: Header,
+    /// Locked: a run has one writer.
     records: File,
+    pace: PaceWriter,
     tally: Tally,
     reproducers: usize,
 }
@@ -51,11 +54,7 @@ impl RunFolder {
     /// Writes the header. The target has said who it is.
     pub fn begin(self, header: Header) -> Result<RunWriter, ReportError> {
         write_json(&self.path.join(files::HEADER), &header)?;
-        let path = self.path.join(files::RECORDS);
-        let records = File::options().append(true).create(true).open(&path);
-        let records = records.map_err(not_written(&path))?;
-        let folder = self.path;
-        Ok(RunWriter { folder, header, records, tally: Tally::default(), reproducers: 0 })
+        RunWriter::open(self.path, header)
     }
 
     /// Takes the folder away again: the target could not be started, and there is nothing to keep.
@@ -66,6 +65,34 @@ impl RunFolder {
 }
 
 impl RunWriter {
+    /// Goes on with the run in `folder`, which `header` begins: a torn record at its end is cut off.
+    /// The records that are there are still to be [told](Self::recall).
+    pub fn reopen(folder: &Path, header: Header) -> Result<Self, ReportError> {
+        let mut writer = Self::open(folder.to_owned(), header)?;
+        let path = folder.join(files::RECORDS);
+        cut_torn_line(&mut writer.records).map_err(not_written(&path))?;
+        Ok(writer)
+    }
+
+    fn open(folder: PathBuf, header: Header) -> Result<Self, ReportError> {
+        let path = folder.join(files::RECORDS);
+        // A run that was killed before its first record has no file of records yet.
+        let records = File::options().read(true).append(true).create(true).open(&path);
+        let records = records.map_err(not_written(&path))?;
+        match records.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ReportError::Busy { path }),
+            Err(TryLockError::Error(source)) => return Err(ReportError::Write { path, source }),
+        }
+        let pace = PaceWriter::open(&folder)?;
+        Ok(Self { folder, header, records, pace, tally: Tally::default(), reproducers: 0 })
+    }
+
+    /// What the run was begun with.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// Takes down a case, and writes it as a reproducer where one is wanted of what it shows.
     ///
     /// A record is handed to the operating system whole, in one write: the runner can be killed at
@@ -75,6 +102,11 @@ impl RunWriter {
         let mut line = to_json(&path, record)?;
         line.push(b'\n');
         self.records.write_all(&line).map_err(not_written(&path))?;
+        self.recall(record, case)
+    }
+
+    /// As [`Self::record`], of a case that is taken down already.
+    pub fn recall(&mut self, record: &CaseRecord, case: Option<&Case>) -> Result<(), ReportError> {
         self.tally.add(record);
         match case {
             Some(case) if !record.findings.is_empty() => self.reproduce(record, case),
@@ -120,14 +152,47 @@ impl RunWriter {
         &self.folder
     }
 
+    /// The sums of what was taken down.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Writes how far it is after so many `seconds`, once a second.
+    pub fn pace(&mut self, seconds: f64) -> Result<(), ReportError> {
+        let pace = self.pace_at(seconds);
+        self.pace.tell(pace, false)
+    }
+
+    fn pace_at(&self, seconds: f64) -> Pace {
+        let Tally { cases, probes, findings, .. } = self.tally;
+        Pace { seconds, cases, probes, findings }
+    }
+
+    /// Takes the run away again: it did not become what it should.
+    pub fn discard(self) {
+        // What is left of it lacks a summary, and nobody takes it for a run.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    /// Makes sure that what was taken down is on the disk. The run has not come to its end.
+    pub fn interrupt(mut self, seconds: f64) -> Result<(), ReportError> {
+        self.close(seconds)
+    }
+
     /// Writes the summary.
-    pub fn finish(self, ending: Ending) -> Result<Summary, ReportError> {
-        let summary = Summary::new(&self.header, self.tally, Some(ending));
-        let path = self.folder.join(files::RECORDS);
+    pub fn finish(mut self, ending: Ending) -> Result<Summary, ReportError> {
         // Until now the records were safe from our own end only.
-        self.records.sync_all().map_err(not_written(&path))?;
+        self.close(ending.seconds)?;
+        let summary = Summary::new(&self.header, self.tally, Some(ending));
         write_json(&self.folder.join(files::SUMMARY), &summary)?;
         Ok(summary)
+    }
+
+    fn close(&mut self, seconds: f64) -> Result<(), ReportError> {
+        let path = self.folder.join(files::RECORDS);
+        self.records.sync_all().map_err(not_written(&path))?;
+        let pace = self.pace_at(seconds);
+        self.pace.tell(pace, true)
     }
 }
 
@@ -138,7 +203,8 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ReportError> {
     write_whole(path, &text)
 }
 
-fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, ReportError> {
+/// `value` on one line, for the file `path`.
+pub(super) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, ReportError> {
     serde_json::to_vec(value).map_err(io::Error::from).map_err(not_written(path))
 }
 
@@ -149,6 +215,25 @@ fn write_whole(path: &Path, text: &[u8]) -> Result<(), ReportError> {
     fs::rename(&temporary, path).map_err(not_written(path))
 }
 
-fn not_written(path: &Path) -> impl FnOnce(io::Error) -> ReportError {
+/// Cuts off what stands behind the last end of a line in `file`.
+pub(super) fn cut_torn_line(file: &mut File) -> io::Result<()> {
+    const STEP: u64 = 1 << 16;
+    let mut end = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    while end > 0 {
+        let begin = end.saturating_sub(STEP);
+        bytes.resize((end - begin) as usize, 0);
+        file.seek(SeekFrom::Start(begin))?;
+        file.read_exact(&mut bytes)?;
+        if let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            end = begin + at as u64 + 1;
+            break;
+        }
+        end = begin;
+    }
+    file.set_len(end)
+}
+
+pub(super) fn not_written(path: &Path) -> impl FnOnce(io::Error) -> ReportError {
     move |source| ReportError::Write { path: path.to_owned(), source }
 }

@@ -298,9 +298,13 @@ pub enum DescriptionError {
 impl Description {
     /// Reads and checks a target file.
     pub fn read(file: &Path) -> Result<Self, DescriptionError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| DescriptionError::Unreadable { file: file.to_owned(), source })?;
-        Self::from_text(&text, file)
+        Self::from_text(&Self::text(file)?, file)
+    }
+
+    /// The text of a target file.
+    pub fn text(file: &Path) -> Result<String, DescriptionError> {
+        std::fs::read_to_string(file)
+            .map_err(|source| DescriptionError::Unreadable { file: file.to_owned(), source })
     }
 
     /// Reads and checks the text of a target file; `file` is for messages.

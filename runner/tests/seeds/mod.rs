@@ -19,7 +19,8 @@ use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use runner::known::Record;
-use runner::report::{Ending, Header, RunId, Summary, Tally};
+use runner::plan::Shard;
+use runner::report::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
 use runner::suite::case_file::{CaseFile, Origin};
 use runner::suite::hex::Hex;
 use runner::suite::machine::Machine;
@@ -219,8 +220,15 @@ fn header() -> Header {
     let text = "name: smoke\ngenerators:\n  - legality: {}\n";
     let suite = Suite::from_text(text, Path::new("smoke.yaml")).unwrap();
     let time = Timestamp::from_second(1_795_255_607).unwrap();
+    let asked = Asked {
+        suite: &suite,
+        overrides: Overrides::default(),
+        seed: 7,
+        shard: Shard::WHOLE,
+        target: TargetHeader::default(),
+    };
     let id = RunId::new(time, &suite.name, "qemu-max", 0x3f2a);
-    Header::new(id, time, &suite, Overrides::default(), 7, machine(), Record::default())
+    Header::new(id, time, asked, machine(), Record::default())
 }
 
 fn finding() -> Finding {

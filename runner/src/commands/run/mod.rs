@@ -1,0 +1,231 @@
+//! `hypwalk run`: suites on a target.
+
+mod bar;
+mod job;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::known_issues::{self, KnownIssues};
+use super::lookup::Shelf;
+use super::target::{HowToRun, Opened};
+use crate::campaign::Dossier;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::known::Rules;
+use crate::output::{print, remark};
+use crate::plan::Shard;
+use crate::report::terminal::Table;
+use crate::report::{Asked, Run as PastRun, RunFolder, RunId};
+use crate::resume::Resumed;
+use crate::suite::granule::GranuleName;
+use crate::suite::space::Probes;
+use crate::suite::{Overrides, Suite, SuiteError};
+use crate::target::Target;
+use job::{Book, Done, Job, NewRun, how_to_resume};
+
+/// What `--resume` takes from the run, and nobody else can say.
+const OF_THE_RUN: [&str; 9] =
+    ["suites", "target", "seed", "cases", "seconds", "probes", "granule", "shard", "KnownIssues"];
+
+/// Run suites on a target, and judge every answer.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Suites: paths, or names of files in suites/.
+    #[arg(required_unless_present = "resume", value_name = "SUITE")]
+    suites: Vec<PathBuf>,
+    /// The target: a path, or the name of a file in suites/targets/.
+    #[arg(long, required_unless_present = "resume", value_name = "TARGET")]
+    target: Option<PathBuf>,
+    /// Go on with a run that was interrupted or killed: its folder, or its id in the results folder.
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_THE_RUN)]
+    resume: Option<PathBuf>,
+    /// Begin the random numbers elsewhere than the suite says.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Ask so many cases in all; a suite that ends with a random generator goes on until then.
+    #[arg(long, value_name = "NUMBER")]
+    cases: Option<NonZeroU64>,
+    /// Stop each suite after so many seconds.
+    #[arg(long, value_name = "NUMBER")]
+    seconds: Option<NonZeroU64>,
+    /// Give each case that is drawn so many probes.
+    #[arg(long, value_name = "NUMBER", value_parser = probes)]
+    probes: Option<Probes>,
+    /// Draw this granule alone. Cases that are spelled out, and legality points, stay as they are.
+    #[arg(long, value_name = "GRANULE")]
+    granule: Option<GranuleName>,
+    /// Ask one part of the cases, such as 3/16: others ask the others, and `hypwalk merge` joins them.
+    #[arg(long, value_name = "NUMBER/OF")]
+    shard: Option<Shard>,
+    /// Run so many machines at once. Default: one for each core, less one.
+    #[arg(short, long, value_name = "NUMBER")]
+    jobs: Option<NonZeroUsize>,
+    /// End with one line of JSON for each suite.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress, and print no table.
+    #[arg(long)]
+    quiet: bool,
+    /// The folder of all runs.
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    results: PathBuf,
+    #[command(flatten)]
+    known_issues: KnownIssues,
+    #[command(flatten)]
+    how: HowToRun,
+}
+
+fn probes(text: &str) -> Result<Probes, String> {
+    let number = text.parse().ok().and_then(Probes::new);
+    number.ok_or_else(|| format!("a case has 1 to {} probes", case::MAX_PROBES))
+}
+
+impl Run {
+    /// Does it. The exit code is the worst of the suites'.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let interrupt = interrupt::on_signals().map_err(|error| {
+            Failure::new(Exit::Bug, format!("signals can't be waited for: {error}"))
+        })?;
+        match (&self.resume, &self.target) {
+            (Some(run), _) => self.go_on(run, interrupt),
+            (None, Some(target)) => self.begin(target, &interrupt),
+            (None, None) => Err(Failure::new(Exit::Bug, "neither a target nor a run is named")),
+        }
+    }
+
+    fn begin(&self, target: &Path, interrupt: &Arc<AtomicBool>) -> Result<Exit, Failure> {
+        let overrides = Overrides {
+            seed: self.seed,
+            cases: self.cases.map(NonZeroU64::get),
+            seconds: self.seconds.map(NonZeroU64::get),
+            probes: self.probes,
+            granule: self.granule,
+        };
+        // All suites are read before the first is run.
+        let mut suites = Vec::new();
+        for suite in &self.suites {
+            let mut suite = Suite::read(&Shelf::Suites.find(suite)?)?;
+            suite.apply(&overrides);
+            suites.push(suite);
+        }
+        let rules = self.known_issues.read()?;
+        let opened = self.how.open(target)?;
+        let mut worst = Exit::Conforms;
+        for suite in &suites {
+            let exit = self.new_run(suite, overrides, rules.as_ref(), &opened, interrupt)?;
+            worst = worst.max(exit);
+            if interrupt.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(worst)
+    }
+
+    fn new_run(
+        &self,
+        suite: &Suite,
+        overrides: Overrides,
+        rules: Option<&Rules>,
+        opened: &Opened,
+        interrupt: &Arc<AtomicBool>,
+    ) -> Result<Exit, Failure> {
+        let identity = opened.target.identity();
+        let time = Timestamp::now();
+        let seed = suite.seed.number(time.to_zoned(TimeZone::UTC).date());
+        let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
+        let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
+        let job = Job {
+            target: &opened.target,
+            dossier: Dossier {
+                learned: opened.learned.clone(),
+                known: known_issues::of(rules, identity),
+            },
+            suite,
+            seed,
+            shard: self.shard.unwrap_or_default(),
+            workers: self.workers(&opened.target)?,
+            quiet: self.quiet,
+            interrupt: Arc::clone(interrupt),
+        };
+        let folder = RunFolder::create(&self.results, &id)?;
+        let shard = job.shard;
+        let asked = Asked { suite, overrides, seed, shard, target: opened.file.clone() };
+        self.tell(job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?)
+    }
+
+    /// Goes on with `run`.
+    fn go_on(&self, run: &Path, interrupt: Arc<AtomicBool>) -> Result<Exit, Failure> {
+        let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
+        let run = PastRun::open(&folder)?;
+        if let Some(summary) = run.ended()? {
+            remark("note: the run came to its end, and nothing of it is left");
+            return self.tell(Done::Ended { summary: Box::new(summary), folder });
+        }
+        let resumed = Resumed::open(&folder)?;
+        let header = resumed.header();
+        let suite = Suite::from_text(&header.suite.text, &folder.join("header.json"));
+        let mut suite = suite.map_err(SuiteError::from)?;
+        suite.apply(&header.suite.overrides);
+        let rules = Rules::from_sources(header.known_issues.sources.clone())?;
+        let opened = self.how.open_text(header.target.clone())?;
+        let job = Job {
+            target: &opened.target,
+            dossier: Dossier {
+                known: known_issues::of(Some(&rules), opened.target.identity()),
+                learned: opened.learned,
+            },
+            suite: &suite,
+            seed: header.seed,
+            shard: header.shard,
+            workers: self.workers(&opened.target)?,
+            quiet: self.quiet,
+            interrupt,
+        };
+        self.tell(job.run(Book::Resumed(Box::new(resumed)))?)
+    }
+
+    /// How many machines at once: as asked for, or one for each core but the one that the runner needs.
+    fn workers(&self, target: &dyn Target) -> Result<NonZeroUsize, Failure> {
+        let most = target.most_at_once();
+        match self.jobs {
+            Some(jobs) if jobs > most => {
+                let name = &target.identity().name;
+                let error = format!("there can't be {jobs} of {name} at once: it is {most}");
+                Err(Failure::new(Exit::Usage, error)
+                    .help(format!("leave -j out, or say -j {most}")))
+            }
+            Some(jobs) => Ok(jobs),
+            None => {
+                let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+                Ok(NonZeroUsize::new(cores - 1).map_or(NonZeroUsize::MIN, |jobs| jobs.min(most)))
+            }
+        }
+    }
+
+    fn tell(&self, done: Done) -> Result<Exit, Failure> {
+        let (summary, folder) = match done {
+            Done::Ended { summary, folder } => (summary, folder),
+            Done::Interrupted { folder } => {
+                remark("note: interrupted; what was asked is recorded");
+                remark(format_args!("to go on: {}", how_to_resume(&folder)));
+                return Ok(Exit::Interrupted);
+            }
+        };
+        if !self.quiet {
+            print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+        }
+        if self.json {
+            print(format_args!("{}\n", summary.json_line()))?;
+        }
+        Ok(summary.exit())
+    }
+}
