@@ -29,11 +29,13 @@ pub struct Ledger {
     pub count: u64,
     /// The number in the case of the first one.
     pub first: u64,
+    /// How often they are asked, one after the other; what is answered is of the last round. At least 1.
+    pub rounds: u64,
     /// How many were asked.
     pub asked: u64,
     /// How many bytes of `exceptions` count.
     pub exception_bytes: u64,
-    padding: [u64; 484],
+    padding: [u64; 483],
     /// The probes.
     pub probes: [Probe; MAX_PROBES],
     /// The answers, one a probe that was asked.
@@ -51,11 +53,13 @@ impl Ledger {
         &self.exceptions[..count.min(MAX_EXCEPTIONS)]
     }
 
-    /// Writes up what is to be asked: `probes`, the first of which is number `first` of the case.
-    pub fn open(&mut self, first: usize, probes: &[Probe]) {
+    /// Writes up what is to be asked: `probes`, the first of which is number `first` of the case, so many
+    /// rounds.
+    pub fn open(&mut self, first: usize, probes: &[Probe], rounds: u64) {
         self.life = Life::default();
         self.count = probes.len() as u64;
         self.first = first as u64;
+        self.rounds = rounds;
         self.asked = 0;
         self.exception_bytes = 0;
         self.probes[..probes.len()].copy_from_slice(probes);
@@ -87,8 +91,8 @@ mod tests {
         assert_eq!(ledger.exceptions().len(), MAX_EXCEPTIONS, "never more than there are");
         ledger.life.runtime.pc = 1;
         ledger.asked = 7;
-        ledger.open(3, &[Probe::new(Operation::Load, 8)]);
-        assert_eq!((ledger.count, ledger.first, ledger.asked), (1, 3, 0));
+        ledger.open(3, &[Probe::new(Operation::Load, 8)], 2);
+        assert_eq!((ledger.count, ledger.first, ledger.rounds, ledger.asked), (1, 3, 2, 0));
         assert!(ledger.exceptions().is_empty());
         assert_eq!(ledger.life, Life::default());
         assert_eq!(ledger.probes[0].address, 8);

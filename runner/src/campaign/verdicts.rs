@@ -157,7 +157,7 @@ pub fn judge(
         return Ok(judged);
     }
 
-    let case_ref = prepared.case.as_ref();
+    let case_ref = Case::as_ref(&prepared.case);
     if report.truncated != 0 && !case_ref.flags().has(Flags::AUDIT) {
         judged.skip(prepared, "the target saw more than it could report");
         return Ok(judged);

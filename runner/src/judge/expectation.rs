@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers, Stage,
-    Update, Va, allowed, at,
+    Asked, At, AtQuestion, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers,
+    Stage, Update, Updates, Va, allowed, at_noting,
 };
+use smallvec::SmallVec;
 
 use super::learned::Learned;
 use crate::simulation::Simulation;
@@ -25,11 +26,14 @@ pub struct Allowed {
     pub asked: Vec<Asked>,
 }
 
+/// Outcomes: nearly always one.
+pub type Outcomes = SmallVec<[Allowed; 1]>;
+
 /// All outcomes that the architecture allows for a probe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expectation {
     /// The outcomes, the pseudocode's own first. Never empty.
-    pub outcomes: Vec<Allowed>,
+    pub outcomes: Outcomes,
     /// Whether all of them are there: a walk can consult more choices than are followed.
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
@@ -76,32 +80,32 @@ pub fn instruction(operation: Operation) -> Option<At> {
 }
 
 /// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
-/// `memory`; `None` for a probe that puts no question to the MMU.
+/// `memory`; `None` for a probe that puts no question to the MMU. `updates` is room for a walk to work in.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
     learned: &Learned,
     probe: &Probe,
+    updates: &mut Updates,
 ) -> Option<Expectation> {
-    let instruction = instruction(probe.operation()?)?;
+    let at = instruction(probe.operation()?)?;
     memory.take_strayed();
     let machine = Machine { implementation: pe, registers, memory };
     let va = Va(probe.address);
-    let mut outcomes = Vec::with_capacity(1);
+    let question = AtQuestion { at, executed_at: El::El2, pan: false, va };
+    let mut outcomes = Outcomes::new();
     let explored = allowed(
         learned.profile(),
         |choices| {
             let mut last = Last::default();
-            let outcome = at(machine, instruction, El::El2, false, va, choices, &mut last);
-            (outcome, last)
+            let result = at_noting(machine, question, choices, &mut last, updates);
+            result.map(|result| (result, updates.as_slice().to_vec(), last))
         },
-        |(outcome, Last(descriptor)), asked| {
+        |outcome, asked| {
             // EL2 may execute every AT instruction of these.
-            if let Ok(outcome) = outcome {
-                let updates = outcome.updates.as_slice().to_vec();
-                let (result, asked) = (outcome.result, asked.to_vec());
-                outcomes.push(Allowed { result, updates, asked, descriptor });
+            if let Ok((result, updates, Last(descriptor))) = outcome {
+                outcomes.push(Allowed { result, updates, asked: asked.to_vec(), descriptor });
             }
             ControlFlow::Continue(())
         },

@@ -141,12 +141,12 @@ fn stage_base(map: &MemoryMap, place: Place) -> Option<u64> {
 }
 
 impl Away {
-    /// Asks `probes`, the first of which is number `first` of the case.
-    pub fn ask(&self, first: usize, probes: &[Probe]) -> &Ledger {
+    /// Asks `probes`, the first of which is number `first` of the case, so many rounds.
+    pub fn ask(&self, first: usize, probes: &[Probe], rounds: u64) -> &Ledger {
         // SAFETY: the data of a stage arena or a static, which only code away from home uses beside
         // this, and that is not running; any bytes make a ledger.
         let ledger = unsafe { &mut *self.ledger };
-        ledger.open(first, probes);
+        ledger.open(first, probes, rounds);
         self.clean_ledger();
         if self.is_stay {
             // SAFETY: the journey says where the case's stage arenas are.
