@@ -681,6 +681,30 @@ fn what_hardware_changes_in_a_stay_is_seen_after_each_probe() {
 }
 
 #[test]
+fn a_repeated_stay_answers_as_its_last_round() {
+    let mut session = boot("qemu-max");
+    let [k4, ..] = Variant::ALL;
+    let mut here = hypervisor(&*session, k4, 39, 38);
+    here.setup.case.set_flags(Flags(Flags::STAY));
+    for address in [here.tags, here.unmapped, here.tags + 8] {
+        here.setup.probe(Operation::Load, address);
+    }
+    let mut bodies = Vec::new();
+    for (sequence, rounds) in [(0, 1), (1, 2), (2, 500), (3, 1)] {
+        session.send_repeat(sequence, rounds, here.setup.case.as_ref()).expect("it has room");
+        match session.receive().expect("the session goes on") {
+            Event::Observations { body, .. } => bodies.push(body.to_vec()),
+            Event::Died(death) => panic!("{death}"),
+        }
+    }
+    let pa = here.reached + stage::TAGS;
+    let seen = Observations::from_bytes(&bodies[2]).expect("they make sense");
+    assert_eq!(seen.answers, [pa, NO_ANSWER, pa + 8]);
+    assert_eq!(seen.exceptions.len(), 1);
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+}
+
+#[test]
 fn the_case_of_the_manual_is_answered_as_it_says() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/README.md");
     let text = std::fs::read_to_string(&manual).expect("the manual is there");

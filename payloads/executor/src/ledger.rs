@@ -10,6 +10,8 @@
 //!  +0x4000  exceptions
 //! ```
 
+use core::mem::offset_of;
+
 use case::MAX_PROBES;
 use case::probe::Probe;
 use case::stage;
@@ -53,6 +55,19 @@ impl Ledger {
         &self.exceptions[..count.min(MAX_EXCEPTIONS)]
     }
 
+    /// Offset and size in bytes of each piece that is written or read when so many probes are asked.
+    pub const fn used(probes: usize) -> [(u64, u64); 4] {
+        const fn piece(offset: usize, bytes: usize) -> (u64, u64) {
+            (offset as u64, bytes as u64)
+        }
+        [
+            piece(0, offset_of!(Self, padding)),
+            piece(offset_of!(Self, probes), probes * size_of::<Probe>()),
+            piece(offset_of!(Self, answers), probes * size_of::<u64>()),
+            piece(offset_of!(Self, exceptions), (probes + 1) * size_of::<Exception>()),
+        ]
+    }
+
     /// Writes up what is to be asked: `probes`, the first of which is number `first` of the case, so many
     /// rounds.
     pub fn open(&mut self, first: usize, probes: &[Probe], rounds: u64) {
@@ -68,8 +83,6 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use core::mem::offset_of;
-
     use case::probe::Operation;
 
     use super::*;
@@ -82,6 +95,15 @@ mod tests {
             offset_of!(Ledger, exceptions),
         ];
         assert_eq!(parts, [0x1000, 0x3000, 0x4000]);
+    }
+
+    #[test]
+    fn what_is_used_grows_with_the_probes_up_to_all() {
+        let ends = |probes| Ledger::used(probes).map(|(offset, bytes)| offset + bytes);
+        assert_eq!(ends(0), [232, 0x1000, 0x3000, 0x4030]);
+        assert_eq!(ends(2), [232, 0x1020, 0x3010, 0x4090]);
+        assert_eq!(ends(MAX_PROBES)[1..3], [0x3000, 0x4000]);
+        assert_eq!(ends(MAX_PROBES)[3], size_of::<Ledger>() as u64);
     }
 
     #[test]
