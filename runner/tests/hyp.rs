@@ -702,6 +702,21 @@ fn a_repeated_stay_answers_as_its_last_round() {
     assert_eq!(seen.answers, [pa, NO_ANSWER, pa + 8]);
     assert_eq!(seen.exceptions.len(), 1);
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+
+    // A second round loads what the first one has stored.
+    let mut here = hypervisor(&*session, k4, 39, 38);
+    here.setup.probe(Operation::Load, here.tags);
+    let store = here.setup.probe(Operation::Store, here.tags);
+    for (rounds, loaded) in [(1, pa), (2, stage::stored(store as u16))] {
+        session.send_repeat(4, rounds, here.setup.case.as_ref()).expect("it has room");
+        match session.receive().expect("the session goes on") {
+            Event::Observations { body, .. } => {
+                let seen = Observations::from_bytes(body).expect("they make sense");
+                assert_eq!(seen.answers[0], loaded, "{rounds} rounds");
+            }
+            Event::Died(death) => panic!("{death}"),
+        }
+    }
 }
 
 #[test]
