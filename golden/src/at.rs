@@ -198,6 +198,19 @@ pub struct AtOutcome {
     pub updates: Updates,
 }
 
+/// An AT instruction, and how it is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtQuestion {
+    /// The instruction.
+    pub at: At,
+    /// Where it is executed: EL1 or EL2.
+    pub executed_at: El,
+    /// PSTATE.PAN.
+    pub pan: bool,
+    /// The address that it asks about.
+    pub va: Va,
+}
+
 /// Executes an AT instruction at EL1 or EL2, with this PSTATE.PAN.
 ///
 /// Source: `AArch64.AT`, `AArch64.EncodePAR`.
@@ -218,6 +231,31 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
+    let question = AtQuestion { at, executed_at, pan, va };
+    let mut updates = Updates::new();
+    let result = at_noting(machine, question, choices, observer, &mut updates)?;
+    Ok(AtOutcome { result, updates })
+}
+
+/// As [`at()`]; the descriptors that the hardware changes replace those in `updates`. A list of them is
+/// large, and making one takes longer than a walk: whoever walks often keeps one.
+///
+/// # Errors
+/// As for [`at()`].
+pub fn at_noting<M, C, O>(
+    machine: Machine<'_, M>,
+    question: AtQuestion,
+    choices: &mut C,
+    observer: &mut O,
+    updates: &mut Updates,
+) -> Result<AtResult, NotExecuted>
+where
+    M: PhysicalMemory + ?Sized,
+    C: Choices + ?Sized,
+    O: Observer + ?Sized,
+{
+    let AtQuestion { at, executed_at, pan, va } = question;
+    updates.clear();
     let Machine { implementation, registers, .. } = machine;
     at.executable(executed_at, implementation, registers)?;
 
@@ -255,12 +293,11 @@ where
         aligned: true,
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
-    let mut updates = Updates::new();
     let machine = Machine { registers, ..machine };
-    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let mut walker = Walker::new(machine, choices, observer, updates);
     let result = walker.at_translate(at, va, regime, &access);
     updates.settle(result.as_ref().err());
-    let result = match result {
+    Ok(match result {
         Ok((address, seen)) => {
             let mut noted = Noted::new(choices, observer);
             let attributes = match ask(&mut noted, Choice::ParAttributes) {
@@ -284,8 +321,7 @@ where
                 AtResult::Par { par: par::fault(&fault), fault: Some(fault) }
             }
         }
-    };
-    Ok(AtOutcome { result, updates })
+    })
 }
 
 const HCR_VM: u64 = 1 << 0;

@@ -71,7 +71,7 @@ mod walker;
 pub use access::{Access, Operation};
 pub use address::{Ipa, Pa, Va};
 pub use allowed::{Asked, Explored, MAX_ASKED, MAX_WALKS, Script, allowed};
-pub use at::{At, AtOutcome, AtResult, NotExecuted, at};
+pub use at::{At, AtOutcome, AtQuestion, AtResult, NotExecuted, at, at_noting};
 pub use attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 pub use choices::{Answer, AnswerName, Choice, Choices, GroupInspection, Openness};
 pub use descriptor::Format;

@@ -89,6 +89,13 @@ impl Updates {
         self.iter().find(|update| update.pa == pa).map(|update| update.new)
     }
 
+    /// Forgets all.
+    #[inline]
+    pub(crate) const fn clear(&mut self) {
+        self.len = 0;
+        self.after_stage2_fault = Certainty::Certain;
+    }
+
     /// Notes an update. A second update of a word joins the first. `None` if there is no room, which no
     /// translation comes to.
     pub(crate) fn push(&mut self, stage: Stage, pa: Pa, old: u64, new: u64) -> Option<Update> {

@@ -4,9 +4,9 @@
 mod guest;
 
 use golden::{
-    Access, At, AtResult, Certainty, Choice, El, Fault, FaultKind, Features, Ipa, Level,
-    MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage, Stage2Access,
-    Stage2Operation, Va,
+    Access, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features, Ipa,
+    Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
+    Stage2Access, Stage2Operation, Updates, Va,
 };
 use guest::*;
 
@@ -156,6 +156,26 @@ fn updates_are_seen_and_merged() {
         ]
     );
     assert_eq!(outcome.updates.value(Pa(page_of_l3)), Some(S1_L3 | S2_PAGE | DBM));
+}
+
+/// A list of updates that served other walks holds those of the last one only.
+#[test]
+fn a_list_of_updates_serves_again() {
+    let mut guest = Guest::stage2();
+    guest.registers.vtcr_el2 |= VTCR_HA;
+    for page in [5, 6] {
+        guest.set(S2_L3 + 8 * page, page << 12 | S2_PAGE & !AF);
+    }
+    let updates = &mut Updates::new();
+    for va in [0x5000, 0x6000, 0x7000] {
+        let at = At::S12E1R;
+        let question = AtQuestion { at, executed_at: El::El2, pan: false, va: Va(va) };
+        let profile = &mut Profile::pseudocode();
+        let result = golden::at_noting(guest.machine(), question, profile, &mut (), updates);
+        let alone = guest.at(at, El::El2, va);
+        assert_eq!((result, &*updates), (Ok(alone.result), &alone.updates), "{va:#x}");
+        assert_eq!(updates.is_empty(), va == 0x7000);
+    }
 }
 
 /// A stage 1 leaf that is the stage 2 leaf of its own page: each stage updates it for itself, one after

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    compare, explain, merge, payload, replay, report, run, schema, suite, vectors,
+    bench, compare, explain, merge, payload, replay, report, run, schema, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,6 +29,7 @@ enum Command {
     Merge(merge::Merge),
     Compare(compare::Compare),
     Suite(suite::Suite),
+    Bench(bench::Bench),
     Vectors(vectors::Vectors),
     Explain(explain::Explain),
     Payload(payload::Payload),
@@ -52,6 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Merge(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Suite(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Vectors(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Payload(command) => command.run(),

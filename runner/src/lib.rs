@@ -6,6 +6,7 @@
 //!                      payload (the executor's image)
 //! ```
 
+pub mod bench;
 pub mod campaign;
 pub mod cli;
 pub mod commands;

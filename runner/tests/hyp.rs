@@ -681,6 +681,45 @@ fn what_hardware_changes_in_a_stay_is_seen_after_each_probe() {
 }
 
 #[test]
+fn a_repeated_stay_answers_as_its_last_round() {
+    let mut session = boot("qemu-max");
+    let [k4, ..] = Variant::ALL;
+    let mut here = hypervisor(&*session, k4, 39, 38);
+    here.setup.case.set_flags(Flags(Flags::STAY));
+    for address in [here.tags, here.unmapped, here.tags + 8] {
+        here.setup.probe(Operation::Load, address);
+    }
+    let mut bodies = Vec::new();
+    for (sequence, rounds) in [(0, 1), (1, 2), (2, 500), (3, 1)] {
+        session.send_repeat(sequence, rounds, here.setup.case.as_ref()).expect("it has room");
+        match session.receive().expect("the session goes on") {
+            Event::Observations { body, .. } => bodies.push(body.to_vec()),
+            Event::Died(death) => panic!("{death}"),
+        }
+    }
+    let pa = here.reached + stage::TAGS;
+    let seen = Observations::from_bytes(&bodies[2]).expect("they make sense");
+    assert_eq!(seen.answers, [pa, NO_ANSWER, pa + 8]);
+    assert_eq!(seen.exceptions.len(), 1);
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+
+    // A second round loads what the first one has stored.
+    let mut here = hypervisor(&*session, k4, 39, 38);
+    here.setup.probe(Operation::Load, here.tags);
+    let store = here.setup.probe(Operation::Store, here.tags);
+    for (rounds, loaded) in [(1, pa), (2, stage::stored(store as u16))] {
+        session.send_repeat(4, rounds, here.setup.case.as_ref()).expect("it has room");
+        match session.receive().expect("the session goes on") {
+            Event::Observations { body, .. } => {
+                let seen = Observations::from_bytes(body).expect("they make sense");
+                assert_eq!(seen.answers[0], loaded, "{rounds} rounds");
+            }
+            Event::Died(death) => panic!("{death}"),
+        }
+    }
+}
+
+#[test]
 fn the_case_of_the_manual_is_answered_as_it_says() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/README.md");
     let text = std::fs::read_to_string(&manual).expect("the manual is there");
@@ -839,12 +878,6 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         });
         assert_eq!(faults, [fault(0b00_0100); 2], "T0SZ {t0sz}");
     }
-    // E2H = 1 reads TCR_EL2 in the other layout: the case's RES1 bit 31 and 23 are TG1[1] and EPD1.
-    let (_, answer, pa) = asked(&|registers| {
-        registers.hcr_el2 |= E2H | TGE;
-        registers.tcr_el2 |= 5 << 32;
-    });
-    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, pa);
     // A root where nothing answers: a Data Abort, which EL3 takes.
     let (_, answer, _) = asked(&|registers| registers.ttbr0_el2 ^= 1 << 46);
     let seen: Vec<_> = answer
@@ -854,6 +887,12 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         .collect();
     assert_eq!(seen, [0, 1].map(|probe| (probe, Exception::PROBE, 0x25, 0b01_0100)));
     assert_eq!(answer.answers, [NO_ANSWER; 2]);
+    // The upper range is there with E2H alone.
+    let mut here = host(&*session, (k4, 48), (k4, 39), TGE);
+    here.setup.case.set_flags(Flags(Flags::MONITOR));
+    here.setup.probe(Operation::AtS1e2r, here.tags);
+    let answer = ask(&mut *session, &here.setup.case);
+    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, here.reached + stage::TAGS);
     // EL2 goes on as if nothing had been.
     live(&mut *session, k4, 39, 38);
 }

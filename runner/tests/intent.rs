@@ -9,7 +9,7 @@ use case::draw::{Space, exhaustive, random};
 use case::layout::Variant;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::vtcr::{Vtcr, start_level_fields, tg0};
-use golden::{Implementation, Registers, Stage2Params};
+use golden::{Implementation, Registers, Stage2Params, Updates};
 use link::hello::IdRegisters;
 use runner::judge::expectation::expect;
 use runner::judge::intent::violated;
@@ -67,10 +67,11 @@ impl Machine {
             ..Registers::default()
         };
         let learned = Learned::new([]).unwrap();
-        let mut succeeded = 0;
+        let (mut succeeded, mut updates) = (0, Updates::new());
         for probe in case.as_ref().probes {
             let pe = &self.pe;
-            let expectation = expect(pe, &registers, &self.simulation, &learned, probe);
+            let memory = &self.simulation;
+            let expectation = expect(pe, &registers, memory, &learned, probe, &mut updates);
             let expectation = expectation.unwrap();
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");
@@ -83,7 +84,8 @@ impl Machine {
                 matches!(&first.answer, runner::judge::answer::Answer::Par { par, .. } if success(par)),
             );
         }
-        self.log.undo(&mut self.simulation);
+        self.log.clear();
+        self.simulation.clear();
         succeeded
     }
 }

@@ -172,6 +172,38 @@ fn answer(session: &mut dyn Session, case: &Case) -> Result<u64, u64> {
     }
 }
 
+/// A repeated case answers as one that is asked once, exceptions included, and leaves no more behind.
+#[test]
+fn a_repeated_case_answers_as_its_last_round() {
+    let mut session = boot("qemu-max");
+    let map = session.memory_map().clone();
+    let void = map.arenas().iter().position(|arena| arena.kind == ArenaKind::Void);
+    let void = Place::new(void.expect("there is a void") as u8, 0);
+    let mut case = case_at(&*session, Place::new(0, 0));
+    let input = 1 << 29;
+    let change = Change::Table { place: void, flip: 0 };
+    case.push_edit(Edit::new(0, input, 2, change)).expect("there is room");
+    for address in [0x1234, input, 1 << 30, 0x4321, input + 8] {
+        case.push_probe(Probe::new(Operation::AtS12e1r, address)).expect("there is room");
+    }
+    let mut bodies = Vec::new();
+    for (sequence, rounds) in [(0, None), (1, Some(1)), (2, Some(700)), (3, None)] {
+        match rounds {
+            None => session.send_case(sequence, case.as_ref()),
+            Some(rounds) => session.send_repeat(sequence, rounds, case.as_ref()),
+        }
+        .expect("the window has room");
+        match session.receive().expect("the session goes on") {
+            Event::Observations { body, .. } => bodies.push(body.to_vec()),
+            Event::Died(death) => panic!("{death}"),
+        }
+    }
+    let observations = Observations::from_bytes(&bodies[0]);
+    let counts = observations.map(|seen| (seen.answers.len(), seen.exceptions.len()));
+    assert_eq!(counts, Some((5, 2)));
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+}
+
 #[test]
 fn arenas_hold_tables_and_void_ranges_hold_nothing() {
     for name in names() {

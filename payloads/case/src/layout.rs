@@ -53,13 +53,18 @@ impl Variant {
 
     /// The start levels that are legal for input addresses of `ia_bits` bits, lowest level first.
     pub fn start_levels(self, abilities: &Abilities, ia_bits: u8) -> ArrayVec<i8, 5> {
-        let range = self.least_ia_bits(abilities)..=self.address_bits(abilities);
-        let legal = |level: &i8| {
-            range.contains(&ia_bits)
-                && self.reaches(*level, ia_bits)
-                && self.allows(*level, abilities)
-        };
-        (-1..=3).filter(legal).collect()
+        (-1..=3).filter(|level| self.is_legal(*level, abilities, ia_bits)).collect()
+    }
+
+    /// Whether any start level is legal for input addresses of `ia_bits` bits.
+    pub fn has_start_level(self, abilities: &Abilities, ia_bits: u8) -> bool {
+        (-1..=3).any(|level| self.is_legal(level, abilities, ia_bits))
+    }
+
+    fn is_legal(self, level: i8, abilities: &Abilities, ia_bits: u8) -> bool {
+        (self.least_ia_bits(abilities)..=self.address_bits(abilities)).contains(&ia_bits)
+            && self.reaches(level, ia_bits)
+            && self.allows(level, abilities)
     }
 
     /// Whether a start level resolves `ia_bits` bits with 1 to 16 concatenated tables, and at least

@@ -98,8 +98,9 @@ impl Windows {
 
     /// The window that holds physical address `pa`.
     pub fn find(&self, pa: u64) -> Option<&Window> {
-        // An address below the base wraps to a large offset.
-        self.windows.iter().find(|window| pa.wrapping_sub(window.base) < window.size)
+        let after = self.windows.partition_point(|window| window.base <= pa);
+        let window = self.windows.get(after.checked_sub(1)?)?;
+        (pa - window.base < window.size).then_some(window)
     }
 }
 

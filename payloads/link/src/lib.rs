@@ -14,6 +14,8 @@
 //!    |-- Case 8 ----------------------------->|  (as many ahead as the ring is deep)
 //!    |<--------------------- Observations 7 --|
 //!    |<--------------------- Observations 8 --|
+//!    |-- Repeat 9 --------------------------->|  a case, many times over: how fast is the target?
+//!    |<------------------------- Repeated 9 --|
 //!    |<---------------------------- Epitaph --|  only before dying
 //! ```
 //!
@@ -29,7 +31,7 @@ pub mod message;
 pub mod observations;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

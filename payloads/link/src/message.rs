@@ -20,6 +20,11 @@ pub enum Kind {
     Observations = 5,
     /// Target to host: the executor can't go on, [`crate::hello::Epitaph`].
     Epitaph = 6,
+    /// Host to target: [`Rounds`] and a case, whose probes are asked that often in a row while its
+    /// tables stand. It measures the target: no campaign sends it.
+    Repeat = 7,
+    /// Target to host: as [`Kind::Observations`], with the answers of the last round.
+    Repeated = 8,
 }
 
 impl Kind {
@@ -32,8 +37,27 @@ impl Kind {
             4 => Self::Case,
             5 => Self::Observations,
             6 => Self::Epitaph,
+            7 => Self::Repeat,
+            8 => Self::Repeated,
             _ => return None,
         })
+    }
+}
+
+/// What stands in front of the case in a [`Kind::Repeat`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Rounds {
+    /// How often each probe is asked, at least 1: 0 is taken for it.
+    pub rounds: u64,
+}
+
+impl Rounds {
+    /// Splits the body of a [`Kind::Repeat`] into the number of rounds and the bytes of the case;
+    /// `None` when it is too short.
+    pub fn split(body: &[u8]) -> Option<(u64, &[u8])> {
+        let (Self { rounds }, case) = Self::ref_from_prefix(body).ok()?;
+        Some(((*rounds).max(1), case))
     }
 }
 

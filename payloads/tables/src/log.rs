@@ -80,11 +80,14 @@ impl WordLog {
         self.words.iter().fold(Digest::new(), add).value()
     }
 
-    /// Re-reads all words from memory and calls `changed` with the old form and the new value of
-    /// each that differs; the log then holds the new value.
-    pub fn refresh(&mut self, memory: &impl TableMemory, mut changed: impl FnMut(Word, u64)) {
-        for word in &mut self.words {
-            let now = memory.read(word.pa);
+    /// Takes `values`, what all words are now, in their order, and calls `changed` with the old form and
+    /// the new value of each that differs; the log then holds the new value.
+    pub fn refresh(
+        &mut self,
+        values: impl IntoIterator<Item = u64>,
+        mut changed: impl FnMut(Word, u64),
+    ) {
+        for (word, now) in self.words.iter_mut().zip(values) {
             if now != word.value {
                 changed(*word, now);
                 word.value = now;

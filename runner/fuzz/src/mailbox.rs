@@ -104,7 +104,7 @@ impl Play {
     fn answer(&mut self, script: &mut Script<'_>) {
         let [kind, sequence] = script.bytes();
         let body = script.words();
-        let kind = Kind::from_number(u32::from(kind % 6) + 1).expect("one of six");
+        let kind = Kind::from_number(u32::from(kind % 8) + 1).expect("one of eight");
         let head = Head::new(kind, 8 * body.len() as u32, sequence.into());
         let mut words = <[u64; 2]>::read_from_bytes(head.as_bytes()).expect("two words").to_vec();
         words.extend(body);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use case::memory::ArenaKind;
 use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
-use link::message::{Head, Kind};
+use link::message::{Head, Kind, Rounds};
 use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
 use runner::target::map::memory_map;
 use runner::target::{Death, Description, HowDied};
@@ -26,7 +26,11 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
         Kind::Configure => configure(body),
         Kind::Ready => true,
         Kind::Case => super::case::words(body),
-        Kind::Observations => observations(body),
+        Kind::Repeat => Rounds::split(body).is_some_and(|(rounds, case)| {
+            assert!(rounds > 0, "nothing would be asked");
+            super::case::words(case)
+        }),
+        Kind::Observations | Kind::Repeated => observations(body),
         Kind::Epitaph => epitaph(body),
     }
 }

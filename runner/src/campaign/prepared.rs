@@ -3,8 +3,8 @@
 use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, stage};
-use golden::{Implementation, Registers};
-use tables::{BuildError, Built, TableMemory, WordLog, build};
+use golden::{Implementation, Registers, Updates};
+use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
 
 use super::Dossier;
 use super::quarantine::Quarantine;
@@ -31,7 +31,7 @@ pub const HELD_BACK: &str = "held back: it would kill the target by";
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// The case with the probes that are asked, and no others.
-    pub case: Case,
+    pub case: Box<Case>,
     /// For each probe that is asked, its number in the whole case.
     pub numbers: Vec<u16>,
     /// For each probe that is asked, what is allowed; `None` where it asks the MMU nothing.
@@ -111,9 +111,11 @@ impl Bench {
         let result = built.map(|built| {
             let registers = registers(case, &built);
             let (memory, log) = (&mut self.memory, &mut self.log);
-            work(&mut Tables { pe: &self.pe, registers, built, memory, log })
+            let updates = Updates::new();
+            work(&mut Tables { pe: &self.pe, registers, built, memory, log, updates })
         });
-        self.log.undo(&mut self.memory);
+        self.log.clear();
+        self.memory.clear();
         result
     }
 
@@ -188,7 +190,7 @@ impl Bench {
                 let reason = format!("{HELD_BACK} {}", known.rule(*rule).name());
                 *not_asked.entry(reason).or_default() += 1;
             }
-            let mut asked = case.clone();
+            let mut asked = Box::new(case.clone());
             let mut left = numbers.iter().peekable();
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
@@ -248,12 +250,14 @@ pub struct Tables<'a> {
     /// The memory they stand in.
     pub memory: &'a mut Simulation,
     log: &'a mut WordLog,
+    /// Room for a walk to work in.
+    updates: Updates,
 }
 
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
-    pub fn expect(&self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        expect(self.pe, &self.registers, self.memory, learned, probe)
+    pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
+        expect(self.pe, &self.registers, self.memory, learned, probe, &mut self.updates)
     }
 
     /// The PE that is judged.
@@ -268,7 +272,9 @@ impl Tables<'_> {
 
     /// The digest of the words that the builder wrote, as they are now.
     pub fn digest_now(&mut self) -> u64 {
-        self.log.refresh(self.memory, |_, _| {});
+        let now = |word: &Word| self.memory.read(word.pa);
+        let values: Vec<u64> = self.log.words().iter().map(now).collect();
+        self.log.refresh(values, |_, _| {});
         self.log.digest()
     }
 

@@ -157,7 +157,7 @@ pub fn judge(
         return Ok(judged);
     }
 
-    let case_ref = prepared.case.as_ref();
+    let case_ref = Case::as_ref(&prepared.case);
     if case_ref.flags().has(Flags::STAY) && broken.is_none() {
         let lived = observations.life.copied().unwrap_or_default();
         let (built, arrival) = (&prepared.built, prepared.arrival.as_ref());

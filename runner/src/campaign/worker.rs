@@ -84,7 +84,7 @@ pub struct Worker<'a> {
     again: VecDeque<Part>,
     in_flight: VecDeque<InFlight>,
     /// Cases of which parts are still to come.
-    open: BTreeMap<u64, OpenCase>,
+    open: BTreeMap<u64, Box<OpenCase>>,
     /// How many parts are to be sent one at a time, to see which of them kills the target.
     alone: usize,
     deaths_in_a_row: u32,
@@ -163,7 +163,7 @@ impl<'a> Worker<'a> {
             if let Some(prepared) = self.prepare(&part) {
                 let sequence = self.next_sequence;
                 self.next_sequence += 1;
-                session.send_case(sequence, prepared.case.as_ref())?;
+                session.send_case(sequence, Case::as_ref(&prepared.case))?;
                 self.in_flight.push_back(InFlight { sequence, part, prepared });
             }
         }
@@ -182,7 +182,7 @@ impl<'a> Worker<'a> {
                     let map = self.shared.plan.map();
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
                     let open = OpenCase::new(index, case, map, self.dossier.learned.clone());
-                    self.open.insert(index, open);
+                    self.open.insert(index, Box::new(open));
                     return Some(Part { index, probes });
                 }
                 Err(not_drawn) => {

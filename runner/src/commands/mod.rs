@@ -1,5 +1,6 @@
 //! The subcommands of `hypwalk`.
 
+pub mod bench;
 pub mod compare;
 pub mod explain;
 pub mod merge;

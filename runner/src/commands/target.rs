@@ -30,6 +30,8 @@ pub struct Opened {
     pub target: QemuTarget,
     /// What its file says of its IMPLEMENTATION DEFINED choices.
     pub learned: Learned,
+    /// The executor's ELF file.
+    pub executor: PathBuf,
     /// The file.
     pub file: TargetHeader,
 }
@@ -53,7 +55,12 @@ impl HowToRun {
         })?;
         let executor = self.executor().map_err(TargetError::from)?;
         let target = QemuTarget::new(description, &executor, self.qemu.clone())?;
-        Ok(Opened { target, learned, file })
+        Ok(Opened { target, learned, file, executor: executor.file().to_owned() })
+    }
+
+    /// The emulator that is run in place of the default one.
+    pub fn emulator(&self) -> Option<PathBuf> {
+        self.qemu.clone()
     }
 
     fn executor(&self) -> Result<Executor, payload::PayloadError> {

@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Access, Asked, At, Choices, El, Implementation, Leaf, Machine, Observer, Read, Registers,
-    Stage, Update, Updates, Va, access, allowed, at,
+    Access, Asked, At, AtQuestion, Choices, El, Implementation, Leaf, Machine, Observer, Read,
+    Registers, Stage, Update, Updates, Va, access, allowed, at_noting,
 };
+use smallvec::SmallVec;
 
 use super::answer::Answer;
 use super::learned::Learned;
@@ -26,11 +27,14 @@ pub struct Allowed {
     pub asked: Vec<Asked>,
 }
 
+/// Outcomes: nearly always one.
+pub type Outcomes = SmallVec<[Allowed; 1]>;
+
 /// All outcomes that the architecture allows for a probe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expectation {
     /// The outcomes, the pseudocode's own first. Never empty.
-    pub outcomes: Vec<Allowed>,
+    pub outcomes: Outcomes,
     /// Whether all of them are there: a walk can consult more choices than are followed.
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
@@ -76,7 +80,7 @@ impl Instruction {
         }
     }
 
-    /// What becomes of it, with these choices; `None` where EL2 may not execute it, which may execute
+    /// What becomes of it, with these choices, and in `updates` what the hardware changes; `None` where EL2 may not execute it, which may execute
     /// all of these.
     fn execute(
         self,
@@ -84,16 +88,18 @@ impl Instruction {
         va: u64,
         choices: &mut impl Choices,
         last: &mut Last,
-    ) -> Option<(Answer, Updates)> {
+        updates: &mut Updates,
+    ) -> Option<Answer> {
         match self {
-            Self::At(instruction) => {
-                let outcome =
-                    at(machine, instruction, El::El2, false, Va(va), choices, last).ok()?;
-                Some((outcome.result.into(), outcome.updates))
+            Self::At(at) => {
+                let question = AtQuestion { at, executed_at: El::El2, pan: false, va: Va(va) };
+                let result = at_noting(machine, question, choices, last, updates).ok()?;
+                Some(result.into())
             }
             Self::Access(operation) => {
                 let outcome = access(machine, asks(operation, va), Va(va), choices, last).ok()?;
-                Some(((&outcome).into(), outcome.updates))
+                *updates = outcome.updates;
+                Some((&outcome).into())
             }
         }
     }
@@ -130,29 +136,30 @@ pub fn instruction(operation: Operation) -> Option<Instruction> {
 }
 
 /// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
-/// `memory`; `None` for a probe that puts no question to the MMU.
+/// `memory`; `None` for a probe that puts no question to the MMU. `updates` is room for a walk to work in.
 pub fn expect(
     pe: &Implementation,
     registers: &Registers,
     memory: &Simulation,
     learned: &Learned,
     probe: &Probe,
+    updates: &mut Updates,
 ) -> Option<Expectation> {
     let instruction = instruction(probe.operation()?)?;
     memory.take_strayed();
     let machine = Machine { implementation: pe, registers, memory };
-    let mut outcomes = Vec::with_capacity(1);
+    let mut outcomes = Outcomes::new();
     let explored = allowed(
         learned.profile(),
         |choices| {
             let mut last = Last { stage: instruction.stage(), descriptor: None };
-            let outcome = instruction.execute(machine, probe.address, choices, &mut last);
-            (outcome, last.descriptor)
+            let answer =
+                instruction.execute(machine, probe.address, choices, &mut last, updates)?;
+            Some((answer, updates.as_slice().to_vec(), last.descriptor))
         },
-        |(outcome, descriptor), asked| {
-            if let Some((answer, updates)) = outcome {
-                let (updates, asked) = (updates.as_slice().to_vec(), asked.to_vec());
-                outcomes.push(Allowed { answer, updates, asked, descriptor });
+        |outcome, asked| {
+            if let Some((answer, updates, descriptor)) = outcome {
+                outcomes.push(Allowed { answer, updates, asked: asked.to_vec(), descriptor });
             }
             ControlFlow::Continue(())
         },

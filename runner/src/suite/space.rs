@@ -31,6 +31,8 @@ pub struct SpaceFields {
     hostile: Option<Fraction>,
     /// How many mappings a case has. Default: 1..=10.
     mappings: Option<Range<0, { case::MAX_MAPPINGS as u64 }>>,
+    /// The fraction of mappings that do not permit every access. Default: 4 of 11.
+    restricted: Option<Fraction>,
     /// How many probes a case has. Default: 64.
     probes: Option<Probes>,
 }
@@ -92,6 +94,7 @@ impl From<SpaceFields> for Space {
             hardware_updates: permille(fields.hardware_updates, default.hardware_updates),
             hostile: permille(fields.hostile, default.hostile),
             mappings: fields.mappings.map_or(default.mappings, |range| [range.low, range.high]),
+            restricted: weights(fields.restricted, default.restricted),
             probes: fields.probes.map_or(default.probes, |probes| probes.get()),
         }
     }
@@ -125,6 +128,7 @@ mod tests {
             hardware_updates: 0.5
             hostile: 0.001
             mappings: 2..=3
+            restricted: 0.1
             probes: 512";
         let expected = Space {
             granules: [3, 0, 1],
@@ -135,6 +139,7 @@ mod tests {
             hardware_updates: 500,
             hostile: 1,
             mappings: [2, 3],
+            restricted: [900, 100],
             probes: 512,
         };
         assert_eq!(space(text), Ok(expected));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use case::CaseRef;
 use case::memory::MemoryMap;
 use link::hello::{Configure, Epitaph, Hello};
-use link::message::{Head, Kind};
+use link::message::{Head, Kind, Rounds};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::description::Description;
@@ -35,6 +35,8 @@ struct Asked {
     request: u64,
     sequence: u64,
     probes: usize,
+    /// What the answer must be.
+    answer: Kind,
 }
 
 impl<W: Wire> Machine<W> {
@@ -59,15 +61,41 @@ impl<W: Wire> Machine<W> {
         }
     }
 
+    /// Sends a message about `case`, which is to be answered by one of kind `answer`.
+    fn send(
+        &mut self,
+        kind: Kind,
+        answer: Kind,
+        sequence: u64,
+        case: CaseRef<'_>,
+        write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
+    ) -> Result<(), TargetError> {
+        if self.over {
+            return Err(TargetError::Over);
+        }
+        if self.asked.len() >= self.running.wire.window() {
+            return Err(TargetError::Misuse("a case was sent when the window was full"));
+        }
+        if !self.running.wire.send(kind, sequence, write) {
+            return Err(TargetError::Misuse("a case is larger than a message"));
+        }
+        let (request, probes) = (self.requests, case.probes.len());
+        self.asked.push_back(Asked { request, sequence, probes, answer });
+        self.requests += 1;
+        Ok(())
+    }
+
     /// The next observations are here, or the target is dead.
     fn next(&mut self) -> Result<u64, HowDied> {
         let head = self.running.wait()?;
         match (head.kind(), self.asked.front()) {
-            (Some(Kind::Observations), Some(asked)) if asked.sequence == head.sequence => {
+            (Some(kind), Some(asked))
+                if kind == asked.answer && asked.sequence == head.sequence =>
+            {
                 self.asked.pop_front();
                 Ok(head.sequence)
             }
-            (Some(Kind::Observations), Some(asked)) => {
+            (Some(kind), Some(asked)) if kind == asked.answer => {
                 let (got, due) = (head.sequence, asked.sequence);
                 Err(garbage(format!("it answered case {got} where case {due} was next")))
             }
@@ -105,18 +133,20 @@ impl<W: Wire> Session for Machine<W> {
     }
 
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError> {
-        if self.over {
-            return Err(TargetError::Over);
-        }
-        if self.asked.len() >= self.window() {
-            return Err(TargetError::Misuse("a case was sent when the window was full"));
-        }
-        if !self.running.wire.send(Kind::Case, sequence, &mut |body| case.write_to(body)) {
-            return Err(TargetError::Misuse("a case is larger than a message"));
-        }
-        self.asked.push_back(Asked { request: self.requests, sequence, probes: case.probes.len() });
-        self.requests += 1;
-        Ok(())
+        self.send(Kind::Case, Kind::Observations, sequence, case, &mut |body| case.write_to(body))
+    }
+
+    fn send_repeat(
+        &mut self,
+        sequence: u64,
+        rounds: u64,
+        case: CaseRef<'_>,
+    ) -> Result<(), TargetError> {
+        self.send(Kind::Repeat, Kind::Repeated, sequence, case, &mut |body| {
+            let (front, rest) = body.split_at_mut_checked(size_of::<Rounds>())?;
+            front.copy_from_slice(Rounds { rounds }.as_bytes());
+            Some(front.len() + case.write_to(rest)?)
+        })
     }
 
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {
@@ -456,6 +486,25 @@ mod tests {
             }
         }
         assert!(matches!(machine.receive(), Err(TargetError::Misuse(_))));
+    }
+
+    #[test]
+    fn a_repeated_case_is_answered_as_such_and_as_nothing_else() {
+        let (mut pretend, mut machine) = booted();
+        machine.send_repeat(70, 9, case().as_ref()).expect("there is room");
+        let mut words = [0; 3];
+        pretend.memory.read(mailbox::request_offset(1), &mut words);
+        assert_eq!((words[0] as u32, words[1], words[2]), (Kind::Repeat as u32, 70, 9));
+        pretend.put(Kind::Repeated, 70, 7u64.as_bytes());
+        let event = machine.receive();
+        assert!(matches!(event, Ok(Event::Observations { sequence: 70, .. })), "{event:?}");
+
+        machine.send_repeat(71, 9, case().as_ref()).expect("there is room");
+        pretend.put(Kind::Observations, 71, &[]);
+        assert!(matches!(death(&mut machine).how, HowDied::Garbage { .. }));
+        // No campaign can take the answer of a measurement for that of a case.
+        let what = babble(|pretend| pretend.put(Kind::Repeated, 7, &[]));
+        assert!(what.contains("Repeated"), "{what}");
     }
 
     #[test]

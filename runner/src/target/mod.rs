@@ -9,6 +9,7 @@
 //! | [`wire`]: [`mailbox`], [`frames`] | how messages travel |
 //! | [`memory`]      | memory that the target writes at any moment |
 //! | `life`: `process` | what is behind a wire, and how it is ended |
+//! | `child`         | a process of another kind that ends with the runner |
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
 //! | [`scripted`]    | a target that answers from a closure, for tests |
@@ -25,10 +26,12 @@ pub mod session;
 pub mod watchdog;
 pub mod wire;
 
+mod child;
 mod life;
 mod machine;
 mod process;
 
+pub use child::Child;
 pub use description::Description;
 pub use error::TargetError;
 pub use session::{CaseCursor, Death, Event, HowDied, HungReason, Identity, Session, Target};

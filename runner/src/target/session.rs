@@ -59,6 +59,15 @@ pub trait Session: Send {
     /// Sending to a target that died is no error: [`Session::receive`] tells of the death.
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError>;
 
+    /// Sends a case whose probes are asked `rounds` times in a row while its tables stand: it measures
+    /// the target. The answer is [`Event::Observations`] like any other, of the last round.
+    fn send_repeat(
+        &mut self,
+        sequence: u64,
+        rounds: u64,
+        case: CaseRef<'_>,
+    ) -> Result<(), TargetError>;
+
     /// Waits until the target answers, in the order in which it was asked, or is found dead.
     ///
     /// Nothing that the target does makes this fail or panic: whatever it does wrong is a

@@ -38,7 +38,9 @@ pub(super) fn mappings(
     let mut left = setup.tables;
     let mut groups = MOST_GROUPS;
     for _ in 0..count {
-        let Some(mapping) = place(rng, abilities, setup, &mappings, groups > 0) else { continue };
+        let Some(mapping) = place(rng, space, abilities, setup, &mappings, groups > 0) else {
+            continue;
+        };
         let cost = if mapping.entries > 1 { 2 * below } else { below };
         if cost > left {
             break;
@@ -54,6 +56,7 @@ pub(super) fn mappings(
 
 fn place(
     rng: &mut Rng,
+    space: &Space,
     abilities: &Abilities,
     setup: &Setup,
     others: &Mappings,
@@ -95,7 +98,7 @@ fn place(
         clear.then_some(input)
     })?;
     let output = fit(output(rng, setup), setup.oa_bits);
-    let mut attributes = attributes(rng, abilities, setup);
+    let mut attributes = attributes(rng, space, abilities, setup);
     if grouped {
         attributes.flags |= Attributes::CONTIGUOUS;
     }
@@ -138,7 +141,7 @@ fn output(rng: &mut Rng, setup: &Setup) -> u64 {
 }
 
 /// Attributes that a hypervisor might give, reserved encodings left out.
-fn attributes(rng: &mut Rng, abilities: &Abilities, setup: &Setup) -> Attributes {
+fn attributes(rng: &mut Rng, space: &Space, abilities: &Abilities, setup: &Setup) -> Attributes {
     let fwb = setup.registers.hcr_el2 & hcr::FWB != 0;
     let mem_attr = if fwb {
         // Device (four kinds), Normal NC, Normal WB, as stage 1.
@@ -157,9 +160,12 @@ fn attributes(rng: &mut Rng, abilities: &Abilities, setup: &Setup) -> Attributes
     if abilities.xs && rng.chance(300) {
         flags |= Attributes::FNXS;
     }
+    // Of those that restrict, half may be read.
+    let [full, restricted] = space.restricted;
+    let s2ap = [(4 * full, 3), (2 * restricted, 1), (restricted, 2), (restricted, 0)];
     Attributes {
         mem_attr: mem_attr.unwrap_or(0),
-        ap: rng.weighted([(7, 3), (2, 1), (1, 2), (1, 0)]),
+        ap: rng.weighted(s2ap),
         sh: rng.weighted([(5, 3), (2, 2), (2, 0)]),
         xn: rng.below(4) as u8,
         af: u8::from(rng.chance(if setup.updates { 500 } else { 850 })),

@@ -48,20 +48,18 @@ pub(super) fn shape(
     space: &Space,
     abilities: &Abilities,
 ) -> Result<Shape, NotDrawn> {
-    let sizes = |variant: Variant| -> ArrayVec<u8, 64> {
-        let wanted = |bits: &u8| {
-            abilities.has(variant.granule, variant.ds)
-                && space.wants_ipa_bits(*bits)
-                && !variant.start_levels(abilities, *bits).is_empty()
-        };
-        (0..64).filter(wanted).collect()
+    let fits = |variant: Variant, bits: u8| {
+        space.wants_ipa_bits(bits)
+            && abilities.has(variant.granule, variant.ds)
+            && variant.has_start_level(abilities, bits)
     };
     let weights = Variant::ALL.map(|variant| {
-        let weight = if sizes(variant).is_empty() { 0 } else { space.weight(variant) };
-        (weight, variant)
+        let fits_any = (0..64).any(|bits| fits(variant, bits));
+        (if fits_any { space.weight(variant) } else { 0 }, variant)
     });
     let variant = rng.weighted(weights);
-    let ia_bits = rng.pick(&sizes(variant)).filter(|_| space.weight(variant) > 0);
+    let sizes: ArrayVec<u8, 64> = (0..64).filter(|bits| fits(variant, *bits)).collect();
+    let ia_bits = rng.pick(&sizes).filter(|_| space.weight(variant) > 0);
     let ia_bits = ia_bits.ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
     Ok(Shape { variant, ia_bits, start_level: start_level.ok_or(NotDrawn::NoSuchShape)? })

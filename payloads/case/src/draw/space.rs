@@ -22,6 +22,8 @@ pub struct Space {
     pub hostile: u64,
     /// Fewest and most mappings.
     pub mappings: [u64; 2],
+    /// Weights of mappings that permit every access and of those that do not.
+    pub restricted: [u64; 2],
     /// Probes a case, 1 to 512.
     pub probes: u64,
 }
@@ -37,6 +39,7 @@ impl Space {
         hardware_updates: 100,
         hostile: 0,
         mappings: [1, 10],
+        restricted: [7, 4],
         probes: 64,
     };
 

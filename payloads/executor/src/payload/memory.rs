@@ -1,11 +1,13 @@
 //! The arenas as memory: words at physical addresses, seen through windows.
 
 use core::cell::Cell;
+use core::num::NonZeroU64;
 use core::ptr;
 
+use arrayvec::ArrayVec;
 use case::memory::ArenaKind;
 use executor::windows::{Window, Windows};
-use tables::TableMemory;
+use tables::{MAX_WORDS, TableMemory, Word};
 
 use crate::payload::asm;
 
@@ -81,7 +83,7 @@ impl Arenas {
 
     /// Calls `maintain` with an address in each line that holds one of `words`. Words that follow each
     /// other in one line count once.
-    pub fn each_line(&self, words: &[tables::Word], line: u64, maintain: impl Fn(u64)) {
+    pub fn each_line(&self, words: &[Word], line: u64, maintain: impl Fn(u64)) {
         let mut last = u64::MAX;
         for word in words {
             let number = word.pa & !(line - 1);
@@ -157,6 +159,34 @@ impl TableMemory for Arenas {
             // SAFETY: in a mapped window. Volatile: the walker reads it.
             unsafe { ptr::write_volatile(va as *mut u64, value) }
         }
+    }
+}
+
+/// Words of the arenas that are read again and again: where they are is looked up once.
+pub struct Watched {
+    /// The address of each; `None` outside the arenas.
+    places: ArrayVec<Option<NonZeroU64>, MAX_WORDS>,
+}
+
+impl Watched {
+    /// No words.
+    pub const fn none() -> Self {
+        Self { places: ArrayVec::new_const() }
+    }
+
+    /// Watches `words` of `arenas`, and no others.
+    pub fn replace(&mut self, arenas: &Arenas, words: &[Word]) {
+        self.places.clear();
+        self.places.extend(words.iter().map(|word| arenas.at(word.pa).and_then(NonZeroU64::new)));
+    }
+
+    /// What they are now, in their order.
+    pub fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        self.places.iter().map(|place| match place {
+            // SAFETY: in a mapped window, and windows stay. Volatile: the walker writes there.
+            Some(va) => unsafe { ptr::read_volatile(va.get() as *const u64) },
+            None => 0,
+        })
     }
 }
 

@@ -48,7 +48,7 @@ use crate::payload::away::{self, Away, stages};
 use crate::payload::global::Global;
 use crate::payload::hand::{self, EXCEPTIONS, Phase};
 use crate::payload::last_words;
-use crate::payload::memory::{Arenas, Cleaned};
+use crate::payload::memory::{Arenas, Cleaned, Watched};
 use crate::payload::park::{HCR_EL2_ROUTING, Parked};
 
 /// The most changed words that one case reports.
@@ -58,6 +58,7 @@ const MAX_UPDATES: usize = 1024;
 const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
 static LOG: Global<WordLog> = Global::new(WordLog::new());
+static WATCHED: Global<Watched> = Global::new(Watched::none());
 static UPDATES: Global<ArrayVec<Update, MAX_UPDATES>> = Global::new(ArrayVec::new_const());
 
 /// Runs cases.
@@ -79,6 +80,8 @@ type Dear = [u64; 4];
 struct Attempt<'a> {
     runner: &'a mut Runner,
     case: CaseRef<'a>,
+    /// How often the probes are asked, at least once.
+    rounds: u64,
     request: u64,
     cursor: &'a AtomicU64,
     body: Body<'a>,
@@ -108,10 +111,12 @@ impl Runner {
         stages::furnish(&self.arenas, self.line);
     }
 
-    /// Runs the case in `bytes`, writes the body of the response to `body`, and returns its size.
+    /// Runs the case in `bytes`, writes the body of the response to `body`, and returns its size. Its
+    /// probes are asked `rounds` times in a row; what is answered is of the last round.
     pub fn run(
         &mut self,
         bytes: &[u8],
+        rounds: u64,
         request: u64,
         cursor: &AtomicU64,
         body: &mut [u8],
@@ -135,7 +140,8 @@ impl Runner {
 
         let report = Report::new(Status::Done);
         let life = Life::default();
-        let mut attempt = Attempt { runner: self, case, request, cursor, body, report, life };
+        let mut attempt =
+            Attempt { runner: self, case, rounds, request, cursor, body, report, life };
         let pointer = (&raw mut attempt).cast();
         // SAFETY: not in a guarded call; `attempt` outlives it, and is used only after it.
         let is_broken = unsafe { asm::guarded(Attempt::guarded, pointer) } != 0;
@@ -249,6 +255,9 @@ impl Attempt<'_> {
             self.ask_away(away, log);
         } else {
             hand::enter(Phase::Asking);
+            for _ in 1..self.rounds {
+                self.ask_ahead();
+            }
             self.ask(log, is_coherent);
         }
         // What the probes did to tables is done, and what they did asynchronously is taken.
@@ -273,31 +282,34 @@ impl Attempt<'_> {
         self.report.after = self.runner.undo(log);
     }
 
+    /// Asks all probes and forgets the answers: a round before the last. What probes do to tables is
+    /// done in the first round, so the others find tables that stay as they are.
+    fn ask_ahead(&mut self) {
+        self.ask_run(0, self.case.probes.len());
+        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+        unsafe { (*EXCEPTIONS.pointer()).clear() };
+    }
+
     /// Asks all probes, as far as they can be asked.
     fn ask(&mut self, log: &mut WordLog, is_coherent: bool) {
         let probes = self.case.probes;
         let may_update = self.case.flags().has(Flags::UPDATES);
-        let answers = self.body.answers();
-        let cursor = self.cursor.as_ptr();
+        if may_update {
+            // SAFETY: a case is in hand: nobody else uses it.
+            let watched = unsafe { &mut *WATCHED.pointer() };
+            watched.replace(&self.runner.arenas, log.words());
+        }
         let mut at = 0;
         while at < probes.len() {
             let stop = if may_update { at + 1 } else { probes.len() };
-            let run = &probes[at..stop];
-            let range = run.as_ptr_range();
-            // SAFETY: the probes are a slice, the answers have room for as many as a case can have,
-            // and the cursor is a word. The case's registers are loaded.
-            let stopped = unsafe {
-                let answer = answers.add(at);
-                asm::ask(range.start, range.end, answer, cursor, self.here(at))
-            };
-            at = (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>();
+            at = self.ask_run(at, stop);
             if at < stop {
                 if !hurt(&probes[at]) {
                     self.report.set_status(Status::Unsupported);
                     return;
                 }
-                // SAFETY: as above.
-                unsafe { answers.add(at).write(NO_ANSWER) };
+                // SAFETY: the answers have room for as many as a case can have.
+                unsafe { self.body.answers().add(at).write(NO_ANSWER) };
                 at += 1;
             }
             if may_update {
@@ -307,6 +319,21 @@ impl Attempt<'_> {
         self.report.answers = at as u32;
     }
 
+    /// Asks the probes from number `first` up to `stop`. Returns the number of the first that it did not
+    /// ask: `stop`, or one that is no AT instruction.
+    fn ask_run(&mut self, first: usize, stop: usize) -> usize {
+        let probes = self.case.probes;
+        let range = probes[first..stop].as_ptr_range();
+        let here = self.here(first);
+        // SAFETY: the probes are a slice, the answers have room for as many as a case can have, and the
+        // cursor is a word. The case's registers are loaded.
+        let stopped = unsafe {
+            let answer = self.body.answers().add(first);
+            asm::ask(range.start, range.end, answer, self.cursor.as_ptr(), here)
+        };
+        (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
+    }
+
     /// Asks all probes away from home: one at a time where they may change tables, or else together.
     fn ask_away(&mut self, away: &Away, log: &mut WordLog) {
         let probes = self.case.probes;
@@ -314,6 +341,11 @@ impl Attempt<'_> {
         let answers = self.body.answers();
         // SAFETY: a case is in hand, and no exception of a probe comes to home's handler.
         let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
+        if may_update {
+            // SAFETY: a case is in hand: nobody else uses it.
+            let watched = unsafe { &mut *WATCHED.pointer() };
+            watched.replace(&self.runner.arenas, log.words());
+        }
         let mut at = 0;
         loop {
             let stop = if may_update { probes.len().min(at + 1) } else { probes.len() };
@@ -321,7 +353,7 @@ impl Attempt<'_> {
             let here = if stop - at == 1 { at } else { usize::from(Cursor::NO_PROBE) };
             self.cursor.store(self.here(here), Ordering::Relaxed);
             asm::clean_line(self.cursor.as_ptr().addr() as u64);
-            let ledger = away.ask(at, &probes[at..stop]);
+            let ledger = away.ask(at, &probes[at..stop], self.rounds);
             self.life = ledger.life;
             let asked = (ledger.asked as usize).min(stop - at);
             for (number, answer) in (at..at + asked).zip(&ledger.answers) {
@@ -375,9 +407,9 @@ impl Attempt<'_> {
         if !is_coherent {
             self.forget(log);
         }
-        // SAFETY: a case is in hand: nobody else uses it.
-        let updates = unsafe { &mut *UPDATES.pointer() };
-        log.refresh(&self.runner.arenas, |word, value| {
+        // SAFETY: a case is in hand: nobody else uses them.
+        let (watched, updates) = unsafe { (&*WATCHED.pointer(), &mut *UPDATES.pointer()) };
+        log.refresh(watched.values(), |word, value| {
             let update = Update { probe: probe as u64, pa: word.pa, value };
             if updates.try_push(update).is_err() {
                 self.report.truncated = 1;

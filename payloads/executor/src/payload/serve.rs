@@ -3,7 +3,7 @@
 use aarch64_cpu::registers::*;
 use link::hello::{Configure, Epitaph, Hello};
 use link::mailbox::{Control, REQUESTS, RESPONSES};
-use link::message::{Head, Kind};
+use link::message::{Head, Kind, Rounds};
 use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -98,8 +98,18 @@ fn answer(
     match head.kind() {
         Some(Kind::Case) => {
             let (place, out) = response.split_at_mut(Head::BYTES);
-            let bytes = runner.run(body, request.number, transport.cursor(), out);
+            let bytes = runner.run(body, 1, request.number, transport.cursor(), out);
             let head = Head::new(Kind::Observations, bytes as u32, head.sequence);
+            place.copy_from_slice(head.as_bytes());
+            Head::BYTES + bytes
+        }
+        Some(Kind::Repeat) => {
+            let Some((rounds, case)) = Rounds::split(body) else {
+                return refuse(response, head.sequence);
+            };
+            let (place, out) = response.split_at_mut(Head::BYTES);
+            let bytes = runner.run(case, rounds, request.number, transport.cursor(), out);
+            let head = Head::new(Kind::Repeated, bytes as u32, head.sequence);
             place.copy_from_slice(head.as_bytes());
             Head::BYTES + bytes
         }

@@ -54,8 +54,8 @@ impl Bar {
             return;
         }
         let done = self.limit.done(self.past + totals.cases, totals.elapsed);
-        self.bar.set_position((done * self.bar.length().unwrap_or_default() as f64) as u64);
         self.bar.set_message(message(self.past, totals, done));
+        self.bar.set_position((done * self.bar.length().unwrap_or_default() as f64) as u64);
     }
 
     /// Takes the bar away.

@@ -9,7 +9,7 @@
 //!                        +-- chart      probes a second, from pace.jsonl
 //! ```
 //!
-//! The templates escape every value; [`legal`] takes out what escaping leaves in.
+//! The templates escape every value; `report::legal` takes out what escaping leaves in.
 
 mod chart;
 mod fields;

@@ -1,7 +1,8 @@
 // Asking probes away from home: in a case's set-up of EL2, or at EL3. See ledger.rs.
 //
 // There is no stack. Throughout:
-//   x28 ledger   x1 probe   x2 end   x3 answer   x4 exception   x5 number of the probe   x27 phase
+//   x28 ledger   x1 probe   x2 end   x3 answer   x4 exception   x5 number of the probe   x6 rounds left
+//   x27 phase
 // and x0, x9 .. x12 and x30 are for anybody.
 
     // What x27 says: whose an exception is.
@@ -12,14 +13,15 @@
 
     // Asks the probes of the ledger at x28, of operations up to \most, and goes on behind it.
     .macro  ask_ledger el, most
-    ldr     x2, [x28, #{COUNT}]
+    ldr     x6, [x28, #{ROUNDS}]
+6:  ldr     x2, [x28, #{COUNT}]
     ldr     x5, [x28, #{FIRST}]
     add     x1, x28, #{PROBES}
     add     x2, x1, x2, lsl #4
     add     x3, x28, #{ANSWERS}
     add     x4, x28, #{EXCEPTIONS}
 1:  cmp     x1, x2
-    b.eq    asked_\el
+    b.eq    7f
     ldr     x9, [x1]                // address
     ldrb    w10, [x1, #8]           // operation
     cmp     w10, #\most
@@ -67,6 +69,8 @@ answered_\el:
     add     x1, x1, #16
     add     x5, x5, #1
     b       1b
+7:  subs    x6, x6, #1
+    b.hi    6b
 asked_\el:
     ldr     x0, [x28, #{FIRST}]
     sub     x0, x5, x0
@@ -89,8 +93,12 @@ asked_\el:
     str     x0, [x4, #40]
     .endm
 
-    // Goes on at \label as the interrupted code would: with its PSTATE.
+    // Goes on at \label as the interrupted code would: with its PSTATE, but for PSTATE.BTYPE, since
+    // \label is no branch target.
     .macro  resume el, label
+    mrs     x9, spsr_\el
+    bic     x9, x9, #0xc00
+    msr     spsr_\el, x9
     adr     x9, \label
     msr     elr_\el, x9
     eret

@@ -52,6 +52,7 @@ global_asm!(
     concat!(include_str!("away.S"), include_str!("stay.S"), include_str!("monitor.S")),
     COUNT = const offset_of!(Ledger, count),
     FIRST = const offset_of!(Ledger, first),
+    ROUNDS = const offset_of!(Ledger, rounds),
     ASKED = const offset_of!(Ledger, asked),
     EXCEPTION_BYTES = const offset_of!(Ledger, exception_bytes),
     PROBES = const offset_of!(Ledger, probes),

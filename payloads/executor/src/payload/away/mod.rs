@@ -141,13 +141,13 @@ fn stage_base(map: &MemoryMap, place: Place) -> Option<u64> {
 }
 
 impl Away {
-    /// Asks `probes`, the first of which is number `first` of the case.
-    pub fn ask(&self, first: usize, probes: &[Probe]) -> &Ledger {
+    /// Asks `probes`, the first of which is number `first` of the case, so many rounds.
+    pub fn ask(&self, first: usize, probes: &[Probe], rounds: u64) -> &Ledger {
         // SAFETY: the data of a stage arena or a static, which only code away from home uses beside
         // this, and that is not running; any bytes make a ledger.
         let ledger = unsafe { &mut *self.ledger };
-        ledger.open(first, probes);
-        self.clean_ledger();
+        ledger.open(first, probes, rounds);
+        self.clean_ledger(probes.len());
         if self.is_stay {
             // SAFETY: the journey says where the case's stage arenas are.
             unsafe { asm::stay(&raw const self.journey) };
@@ -159,7 +159,7 @@ impl Away {
             // SAFETY: the monitor is there; journey and ledger were cleaned.
             unsafe { asm::monitor(journey) };
         }
-        self.clean_ledger();
+        self.clean_ledger(probes.len());
         // SAFETY: as above.
         unsafe { &*self.ledger }
     }
@@ -169,8 +169,11 @@ impl Away {
         self.is_stay
     }
 
-    fn clean_ledger(&self) {
-        self.clean(self.ledger.addr() as u64, size_of::<Ledger>() as u64);
+    /// Cleans and invalidates what is used of the ledger for so many probes.
+    fn clean_ledger(&self, probes: usize) {
+        for (offset, bytes) in Ledger::used(probes) {
+            self.clean(self.ledger.addr() as u64 + offset, bytes);
+        }
     }
 
     /// Cleans and invalidates the lines of `bytes` bytes from `address`.

@@ -1,0 +1,135 @@
+//! The target's own rate: what is left when nothing is drawn, built, judged or recorded.
+//!
+//! The first cases of the campaign are prepared, and then sent again and again, each with so many rounds
+//! that its tables are built once in thousands of probes. What remains is the loop that asks: AT, ISB, read
+//! `PAR_EL1`, store the answer.
+
+use std::num::NonZeroUsize;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use case::Case;
+
+use crate::campaign::{Bench, Tables};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::judge::learned::Learned;
+use crate::pe;
+use crate::plan::Plan;
+use crate::simulation::Simulation;
+use crate::suite::granule::GranuleName;
+use crate::suite::{Overrides, Suite};
+use crate::target::{Event, Session, Target};
+
+/// How many cases are sent in turn.
+const CASES: u64 = 256;
+/// So many probes are asked by one message: a few milliseconds, against which building counts for nothing.
+const PROBES_A_MESSAGE: u64 = 16_384;
+
+/// A target whose own rate is measured.
+pub struct Device<'a> {
+    /// The target.
+    pub target: &'a dyn Target,
+    /// The suite whose cases are asked.
+    pub suite: &'a Suite,
+    /// What is known of the target's choices.
+    pub learned: &'a Learned,
+}
+
+impl Device<'_> {
+    /// Probes a second that `processes` targets answer together, each over about `seconds`.
+    pub fn rate(
+        &self,
+        granule: GranuleName,
+        processes: NonZeroUsize,
+        seconds: f64,
+    ) -> Result<f64, Failure> {
+        let mut suite = self.suite.clone();
+        suite.apply(&Overrides { granule: Some(granule), ..Overrides::default() });
+        let suite = &suite;
+        let start = &Barrier::new(processes.get());
+        let span = Duration::from_secs_f64(seconds);
+        thread::scope(|scope| {
+            let measure = |_| scope.spawn(move || self.rate_of_one(suite, start, span));
+            let threads: Vec<_> = (0..processes.get()).map(measure).collect();
+            let rates = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            rates.sum()
+        })
+    }
+
+    fn rate_of_one(&self, suite: &Suite, start: &Barrier, span: Duration) -> Result<f64, Failure> {
+        let ready = self.target.boot().map_err(Failure::from).and_then(|session| {
+            let cases = self.cases(suite, session.as_ref())?;
+            Ok((session, cases))
+        });
+        // All wait for all, also those that can't go on: nobody is left waiting.
+        start.wait();
+        let (mut session, cases) = ready?;
+        // The first messages find an emulator that has yet to translate the executor's code.
+        ask(session.as_mut(), &cases, span / 8)?;
+        ask(session.as_mut(), &cases, span)
+    }
+
+    /// The first cases of the suite with the probes that a campaign would ask.
+    fn cases(&self, suite: &Suite, session: &dyn Session) -> Result<Vec<Case>, Failure> {
+        let (ids, map) = (&session.hello().ids, session.memory_map().clone());
+        let plan = Plan::new(suite.generators.clone(), pe::abilities(ids), map, 1);
+        let mut bench = Bench::new(pe::implementation(ids), Simulation::new(plan.map()));
+        let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
+        let asked = drawn.filter_map(|mut case| {
+            let stays = |tables: &mut Tables<'_>| -> Vec<bool> {
+                let probes = case.as_ref().probes.iter();
+                let expected = probes.map(|probe| tables.expect(probe, self.learned));
+                expected.map(|expected| expected.is_some_and(|it| it.strays_to.is_none())).collect()
+            };
+            let stays = bench.with_tables(&case, plan.map(), stays).ok()?;
+            case.retain_probes(|index| stays[index]);
+            (!case.as_ref().probes.is_empty()).then_some(case)
+        });
+        let cases: Vec<Case> = asked.collect();
+        if cases.is_empty() {
+            let error = format!("the target can be asked nothing of the suite `{}`", suite.name);
+            return Err(Failure::new(Exit::Usage, error));
+        }
+        Ok(cases)
+    }
+}
+
+/// Asks `cases` in turn for about `span`, with the window kept full; probes a second.
+fn ask(session: &mut dyn Session, cases: &[Case], span: Duration) -> Result<f64, Failure> {
+    let probes = |number: u64| cases[number as usize % cases.len()].as_ref().probes.len() as u64;
+    let rounds = |number: u64| (PROBES_A_MESSAGE / probes(number)).max(1);
+    let (mut sent, mut received, mut asked) = (0, 0, 0);
+    let mut begun: Option<Instant> = None;
+    loop {
+        let over = begun.is_some_and(|begun| begun.elapsed() >= span);
+        while !over && sent - received < session.window() as u64 {
+            let case = &cases[sent as usize % cases.len()];
+            session.send_repeat(sent, rounds(sent), case.as_ref())?;
+            sent += 1;
+        }
+        if over {
+            break;
+        }
+        match session.receive()? {
+            // The clock starts with the first answer: the target is at work from then on.
+            Event::Observations { .. } if begun.is_none() => begun = Some(Instant::now()),
+            Event::Observations { .. } => asked += probes(received) * rounds(received),
+            Event::Died(death) => {
+                let error = format!("the target died while it was measured: {death}");
+                return Err(Failure::new(Exit::Target, error));
+            }
+        }
+        received += 1;
+    }
+    let took = begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+    // What is still in flight is not counted, but has to be taken.
+    while received < sent {
+        session.receive()?;
+        received += 1;
+    }
+    Ok(asked as f64 / took.max(f64::MIN_POSITIVE))
+}

@@ -1,0 +1,149 @@
+//! How fast all this is, and what the target itself would allow.
+//!
+//! ```text
+//!   device      the target's own rate: cases asked many times over on their resident tables
+//!   campaign    `hypwalk run` of the same suite, as a process of its own, with its records
+//!   reference   walks of the reference walker
+//!
+//!   for each granule, several times over:   device  ->  campaign, 64 probes  ->  campaign, 256 probes
+//! ```
+//!
+//! Device and campaigns take turns, so that what else the machine does meets both alike, and the median of
+//! each counts. As many emulators run for the one as for the other.
+
+mod campaign;
+mod device;
+mod reference;
+mod report;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+pub use campaign::{Bill, Runs};
+pub use device::Device;
+pub use report::{Emulated, Footprint, Rates, Report};
+
+use crate::failure::Failure;
+use crate::report::Host;
+use crate::suite::granule::GranuleName;
+
+/// Probes a case, few and many.
+const FEW: u64 = 64;
+const MANY: u64 = 256;
+
+/// What is to be measured, and for how long.
+#[derive(Debug)]
+pub struct Plan {
+    /// How many emulators run at a time.
+    pub processes: NonZeroUsize,
+    /// How often each figure is taken.
+    pub rounds: usize,
+    /// Seconds of a campaign.
+    pub campaign_seconds: u64,
+    /// Seconds for which the device alone is asked.
+    pub device_seconds: f64,
+    /// The lengths of campaigns whose memory is measured, in cases; the longest last.
+    pub memory_cases: Vec<u64>,
+}
+
+impl Plan {
+    /// A good minute.
+    pub fn full(processes: NonZeroUsize) -> Self {
+        let memory_cases = vec![1_000, 10_000, 100_000];
+        Self { processes, rounds: 3, campaign_seconds: 2, device_seconds: 1.5, memory_cases }
+    }
+
+    /// A quarter of a minute: figures to look at, not to compare.
+    pub fn quick(processes: NonZeroUsize) -> Self {
+        let memory_cases = vec![100, 1_000, 4_000];
+        Self { processes, rounds: 1, campaign_seconds: 1, device_seconds: 0.4, memory_cases }
+    }
+}
+
+/// What was measured of one granule, a value a round.
+#[derive(Debug, Default)]
+struct Samples {
+    device: Vec<f64>,
+    few: Vec<f64>,
+    many: Vec<f64>,
+    cases: Vec<f64>,
+}
+
+/// Measures `device` and `runs` as `plan` says.
+///
+/// # Errors
+/// Where the target can't be run, or a campaign does not come to its end.
+pub fn measure(
+    plan: &Plan,
+    device: &Device<'_>,
+    runs: &Runs,
+    emulated: Emulated,
+) -> Result<Report, Failure> {
+    let mut samples: [Samples; 3] = Default::default();
+    let mut restarts = 0;
+    for _ in 0..plan.rounds {
+        for (granule, samples) in GranuleName::ALL.into_iter().zip(&mut samples) {
+            samples.device.push(device.rate(granule, plan.processes, plan.device_seconds)?);
+            let few = runs.rate(granule, FEW, plan.processes, plan.campaign_seconds)?;
+            let many = runs.rate(granule, MANY, plan.processes, plan.campaign_seconds)?;
+            samples.few.push(few.probes_per_second);
+            samples.many.push(many.probes_per_second);
+            samples.cases.push(few.cases_per_second);
+            restarts += few.restarts + many.restarts;
+        }
+    }
+    let granules = samples.map(|samples| Rates {
+        device_at_per_second: median(samples.device),
+        probes_per_second: median(samples.many),
+        probes_per_second_64: median(samples.few),
+        cases_per_second: median(samples.cases),
+    });
+    let footprint = |&cases: &u64| {
+        let Bill { runner_bytes, emulator_bytes } = runs.memory(cases, plan.processes)?;
+        Ok(Footprint { cases, runner_bytes, emulator_bytes })
+    };
+    let memory = plan.memory_cases.iter().map(footprint).collect::<Result<_, Failure>>()?;
+    Ok(Report {
+        host: Host::this(),
+        emulated,
+        processes: plan.processes.get(),
+        granules,
+        walks: reference::walks_per_second(),
+        memory,
+        restarts,
+    })
+}
+
+/// Where a run finds what it needs.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// This program.
+    pub program: PathBuf,
+    /// The suite of the campaigns.
+    pub suite: PathBuf,
+    /// The default campaign, whose memory is measured.
+    pub long_suite: PathBuf,
+    /// The target's description.
+    pub target: PathBuf,
+    /// The executor's ELF file.
+    pub executor: PathBuf,
+    /// Another emulator than the default one.
+    pub emulator: Option<PathBuf>,
+}
+
+/// The middle value; 0 where there is none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_not_moved_by_one_value_that_is_off() {
+        assert_eq!(median(vec![900.0, 2.0, 1.0]), 2.0);
+        assert_eq!(median(vec![]), 0.0);
+    }
+}

@@ -1,0 +1,69 @@
+//! `hypwalk bench`: how fast it all is.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::lookup::Shelf;
+use super::target::{HowToRun, Opened};
+use crate::bench::{Device, Emulated, Paths, Plan, Runs, measure};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::report::Host;
+use crate::suite::Suite;
+use crate::target::Target as _;
+
+/// Measure how fast a target answers, and how much of that a campaign reaches.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The target: a path, or the name of a file in suites/targets/.
+    #[arg(long, value_name = "TARGET")]
+    target: PathBuf,
+    /// How many emulators run at a time. Default: the processors less one, at least 1.
+    #[arg(short, long, value_name = "NUMBER")]
+    jobs: Option<NonZeroUsize>,
+    /// Print one line of JSON in place of the table.
+    #[arg(long)]
+    json: bool,
+    /// Measure each figure once, and briefly.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    how: HowToRun,
+}
+
+impl Bench {
+    /// Does it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let file = Shelf::Suites.find(Path::new("bench"))?;
+        let suite = Suite::read(&file)?;
+        let Opened { target, learned, executor, .. } = self.how.open(&self.target)?;
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::new(Exit::Bug, format!("this program can't be found: {error}"))
+        })?;
+        let runs = Runs::new(Paths {
+            program,
+            suite: file,
+            long_suite: Shelf::Suites.find(Path::new("stage2-random"))?,
+            target: Shelf::Targets.find(&self.target)?,
+            executor,
+            emulator: self.how.emulator(),
+        })?;
+        let fitting = NonZeroUsize::new(Host::this().processors.saturating_sub(1));
+        let processes = self.jobs.or(fitting).unwrap_or(NonZeroUsize::MIN);
+        let plan = if self.quick { Plan::quick(processes) } else { Plan::full(processes) };
+        let identity = target.identity();
+        let emulated =
+            Emulated { target: identity.name.clone(), emulator: identity.emulator.clone() };
+        let device = Device { target: &target, suite: &suite, learned: &learned };
+        let report = measure(&plan, &device, &runs, emulated)?;
+        if self.json {
+            print(format_args!("{}\n", report.json_line()))?;
+        } else {
+            print(report)?;
+        }
+        Ok(Exit::Conforms)
+    }
+}

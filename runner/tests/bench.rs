@@ -1,0 +1,52 @@
+//! `hypwalk bench` on a real QEMU: what it says hangs together. How fast anything is, no test can ask.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn a_quick_bench_tells_rates_ratios_and_memory() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+    command.args(["bench", "--target", "qemu-max", "--quick", "--json", "--jobs", "2"]);
+    let output = command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |value: &Value, key: &str| {
+        let number = value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"));
+        assert!(number > 0.0, "{key} in {value}");
+        number
+    };
+
+    assert_eq!(number(&line, "qemu_processes"), 2.0);
+    assert_eq!(line["restarts"], 0);
+    let granules = ["4k", "16k", "64k"].map(|name| &line["granules"][name]);
+    for rates in granules.into_iter().chain([&line]) {
+        let device = number(rates, "device_at_per_second");
+        // No emulator asks and stores in 10 ns: rounds that were counted and not asked would show.
+        assert!(device < 2e8, "{rates}");
+        for (part, of_probes) in
+            [("efficiency", "probes_per_second"), ("efficiency_64", "probes_per_second_64")]
+        {
+            let ratio = number(rates, of_probes) / device;
+            assert!((number(rates, part) - ratio).abs() < 1e-9, "{part} in {rates}");
+        }
+        // All 64 probes of nearly every case are asked: few walks leave the case's memory.
+        let probes_a_case =
+            number(rates, "probes_per_second_64") / number(rates, "cases_per_second");
+        assert!((60.0..=64.1).contains(&probes_a_case), "{rates}");
+    }
+    let walks = &line["golden_walks_by_levels"];
+    assert_eq!(number(walks, "4"), number(&line, "golden_walks_per_second"));
+    assert!(number(walks, "1") > 0.0 && number(walks, "5") > 0.0);
+    let memory = line["memory"].as_array().unwrap();
+    assert_eq!(memory.len(), 3);
+    for footprint in memory {
+        // An emulator with an executor in it has more than a few MB, and so has the runner.
+        assert!(number(footprint, "runner_bytes") > 3e6, "{footprint}");
+        assert!(number(footprint, "emulator_bytes") > 2e7, "{footprint}");
+    }
+    assert_eq!(memory[2]["runner_bytes"], line["peak_memory_bytes"]);
+    let left = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.find(|name| name.starts_with("hypwalk-bench")), None);
+}
