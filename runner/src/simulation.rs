@@ -18,7 +18,8 @@ use tables::TableMemory;
 /// after case, so that they stay in the processor's caches.
 ///
 /// Reads outside the arenas are external aborts, and are remembered: a case whose walk strays there
-/// is not put to a machine, where such a read may meet a device.
+/// is not put to a machine, where such a read may meet a device. Stages count as outside: no walk
+/// has anything to look for there.
 #[derive(Debug)]
 pub struct Simulation {
     /// By base address.
@@ -61,15 +62,15 @@ struct Block {
 impl Simulation {
     /// The memory that `map` describes, all zero. Its table arenas are made of whole pages of 4 KB.
     pub fn new(map: &MemoryMap) -> Self {
-        let block = |arena: &case::memory::Arena| Block {
-            base: arena.base,
-            size: arena.size,
-            pages: match arena.kind {
+        let block = |arena: &case::memory::Arena| {
+            let pages = match arena.kind {
                 ArenaKind::Tables => vec![0; arena.size.div_ceil(PAGE_BYTES) as usize],
                 ArenaKind::Void => Vec::new(),
-            },
+                ArenaKind::Stage => return None,
+            };
+            Some(Block { base: arena.base, size: arena.size, pages })
         };
-        let mut blocks: Vec<Block> = map.arenas().iter().map(block).collect();
+        let mut blocks: Vec<Block> = map.arenas().iter().filter_map(block).collect();
         blocks.sort_by_key(|block| block.base);
         let frames = vec![[0; PAGE_BYTES as usize / 8]];
         let found = [const { Cell::new(Found::NONE) }; FOUND];
@@ -198,6 +199,7 @@ mod tests {
         let mut map = MemoryMap::new();
         map.push(Arena { base: 0x8000, size: 0x1000, kind: ArenaKind::Tables });
         map.push(Arena { base: 0x1000, size: 0x1000, kind: ArenaKind::Void });
+        map.push(Arena { base: 0x2000, size: 0x1000, kind: ArenaKind::Stage });
         Simulation::new(&map)
     }
 

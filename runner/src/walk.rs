@@ -10,13 +10,15 @@ use crate::campaign::Tables;
 pub fn setup(case: &Case, tables: &Tables<'_>) -> String {
     let case = case.as_ref();
     let registers = &tables.registers;
+    let root = |number: &u64| format!("{number:#x}");
+    let roots: Vec<_> = tables.built.roots.iter().map(root).collect();
     format!(
         "registers: HCR_EL2 {:#x}, VTCR_EL2 {:#x}, VTTBR_EL2 {:#x}\n\
-         tables:    root at {:#x}, {} mappings, {} edits\n",
+         tables:    root at {}, {} mappings, {} edits\n",
         registers.hcr_el2,
         registers.vtcr_el2,
         registers.vttbr_el2,
-        tables.built.root,
+        roots.join(" and "),
         case.mappings.len(),
         case.edits.len()
     )

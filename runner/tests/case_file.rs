@@ -4,8 +4,14 @@ use std::path::Path;
 
 use case::abilities::{Abilities, Ids};
 use case::draw::{NotDrawn, Space, exhaustive, random};
-use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::edit::{Change, Edit};
+use case::format::{AddressFormat, Format, Granule};
+use case::mapping::{Attributes, Mapping};
+use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
+use case::registers::Registers;
+use case::stay::Stay;
+use case::tree::{Role, Tree};
 use case::{Case, Flags, MAX_PROBES};
 use proptest::prelude::*;
 use runner::suite::case_file::{CaseFile, CaseText, Origin};
@@ -105,6 +111,90 @@ fn operations_of_a_self_test_build_are_read_back() {
     there_and_back(&case).unwrap();
 }
 
+/// A case of several trees, with a stay.
+fn of_several_trees() -> Case {
+    let registers = Registers {
+        sctlr_el2: 1,
+        tcr_el2: 2,
+        mair_el2: 3,
+        ttbr0_el2: 4,
+        ttbr1_el2: 5,
+        idmap_tcr_el2: 6,
+        ..Registers::default()
+    };
+    let mut case = Case::new(registers);
+    for (number, role) in (0..).zip(Role::ALL) {
+        let address = AddressFormat::Bits48;
+        let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
+        let mut tree = Tree::new(role, format, Place::new(number, 0x1000));
+        tree.push_slot(Place::new(number, 0x2000)).unwrap();
+        case.push_tree(tree).unwrap();
+        let attributes = Attributes {
+            mem_attr: 0xf,
+            ap: 2,
+            sh: 3,
+            xn: 3,
+            af: 1,
+            flags: Attributes::NG,
+            ..Attributes::default()
+        };
+        let mapping = Mapping {
+            input: 0x1000,
+            output: Place::absolute(0x2000),
+            entries: 3,
+            level: 3,
+            tree: number,
+            reserved: [0; 2],
+            attributes,
+        };
+        case.push_mapping(mapping).unwrap();
+        case.push_edit(Edit::new(number, 0x1000, 3, Change::Flip(1))).unwrap();
+    }
+    let place = |arena| Place::new(arena, 0);
+    case.set_stay(Stay {
+        trampoline: place(1),
+        exit: place(2),
+        code: place(3),
+        code_va: 0x1_0000,
+        data: place(4),
+        data_va: 0x2_0000,
+    });
+    case.set_flags(Flags(Flags::STAY | Flags::MONITOR));
+    case
+}
+
+#[test]
+fn a_case_of_several_trees_is_read_back() {
+    let case = of_several_trees();
+    there_and_back(&case).unwrap();
+    let text = CaseText(Box::new(case)).to_string();
+    let read = |text: &str| yaml::from_str::<CaseText>(text, Path::new("x"));
+    let foreign = read(&text.replacen("S2AP: 2", "AP: 2", 1)).unwrap_err();
+    assert!(foreign.problem.contains("a leaf of stage 2 has no field `AP`"), "{foreign}");
+    let nowhere = read(&text.replacen("  - role: idmap", "  - role: stage3", 1)).unwrap_err();
+    assert!(nowhere.problem.contains("stage3"), "{nowhere}");
+}
+
+#[test]
+fn a_machine_whose_stages_are_elsewhere_is_told_apart() {
+    let mut map = MemoryMap::new();
+    for number in 0..8 {
+        let kind = if number < 6 { ArenaKind::Tables } else { ArenaKind::Stage };
+        map.push(Arena { base: number << 32, size: 4 << 20, kind }).unwrap();
+    }
+    let mut case = of_several_trees();
+    let lived = Stay { trampoline: Place::new(6, 0), ..Stay::default() };
+    case.set_stay(lived);
+    let was = machine(&map);
+    assert_eq!(was.memory_map(), Some(map));
+    let mut smaller = was.clone();
+    smaller.memory[6].size = Hex(0x1000);
+    assert_eq!(was.differences(&smaller, case.as_ref()), [Difference::Smaller(6)]);
+    smaller.memory[6] = was.memory[6];
+    smaller.memory[7].size = Hex(0x1000);
+    assert_eq!(was.differences(&smaller, case.as_ref()), [], "nobody lives there");
+}
+
 fn machine(map: &MemoryMap) -> Machine {
     let ids = link::hello::IdRegisters { midr_el1: 0x410f_d034, ..Default::default() };
     let emulator = Some("QEMU \"10\": a\tb\u{85}\u{2028}#".to_owned());
@@ -181,7 +271,7 @@ probes:
 #[test]
 fn a_machine_with_other_memory_is_told_apart_where_the_case_notices() {
     let case = random::draw(&Space::BENIGN, &abilities()[1], &map(), 1, 1).unwrap();
-    let root = case.as_ref().slots()[0].arena();
+    let root = case.as_ref().slots().next().unwrap().arena();
     let was = machine(&map());
     assert_eq!(was.differences(&was, case.as_ref()), []);
 

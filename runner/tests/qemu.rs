@@ -10,10 +10,11 @@ use std::time::Duration;
 use case::Case;
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
-use case::mapping::{Mapping, Stage2Attributes};
+use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
+use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use link::observations::{Observations, Status};
 use runner::payload::{self, Executor, Options, Wish};
@@ -92,16 +93,16 @@ fn case_at(session: &dyn Session, root: Place) -> Case {
     let vtcr = Vtcr::RES1.ps(pa_range).tg0(tg0(Granule::K64)).sl0(sl0).t0sz(64 - 40);
     let registers =
         Registers { hcr_el2: hcr::RW | hcr::VM, vtcr_el2: vtcr.0, ..Registers::default() };
-    let mut case = Case::new(registers, format, root);
+    let mut case = Case::with_tree(registers, Tree::new(Role::Stage2, format, root));
     // Normal memory, readable and not writable.
-    let attributes =
-        Stage2Attributes { mem_attr: 0xf, s2ap: 1, sh: 3, af: 1, ..Default::default() };
+    let attributes = Attributes { mem_attr: 0xf, ap: 1, sh: 3, af: 1, ..Default::default() };
     let mapping = Mapping {
         input: 0,
         output: Place::absolute(0),
         entries: 1,
         level: 2,
-        reserved: [0; 3],
+        tree: 0,
+        reserved: [0; 2],
         attributes,
     };
     case.push_mapping(mapping).expect("there is room");
@@ -181,7 +182,7 @@ fn a_repeated_case_answers_as_its_last_round() {
     let mut case = case_at(&*session, Place::new(0, 0));
     let input = 1 << 29;
     let change = Change::Table { place: void, flip: 0 };
-    case.push_edit(Edit::new(input, 2, change)).expect("there is room");
+    case.push_edit(Edit::new(0, input, 2, change)).expect("there is room");
     for address in [0x1234, input, 1 << 30, 0x4321, input + 8] {
         case.push_probe(Probe::new(Operation::AtS12e1r, address)).expect("there is room");
     }
@@ -224,7 +225,7 @@ fn arenas_hold_tables_and_void_ranges_hold_nothing() {
                     Arena { kind: ArenaKind::Void, .. } => {
                         let mut case = case_at(&*session, Place::new(0, 0));
                         let change = Change::Table { place, flip: 0 };
-                        case.push_edit(Edit::new(0, 2, change)).expect("there is room");
+                        case.push_edit(Edit::new(0, 0, 2, change)).expect("there is room");
                         probe(&mut case, Operation::AtS12e1r);
                         // A Data Abort from the same EL; external, on a walk, at level 3.
                         match answer(&mut *session, &case) {
@@ -232,6 +233,7 @@ fn arenas_hold_tables_and_void_ranges_hold_nothing() {
                             got => told(got),
                         }
                     }
+                    Arena { kind: ArenaKind::Stage, .. } => {}
                 }
             }
         }

@@ -6,10 +6,11 @@
 
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
-use case::mapping::{Mapping, Stage2Attributes};
+use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
+use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags};
 use link::hello::IdRegisters;
@@ -37,7 +38,7 @@ fn bench() -> Bench {
 }
 
 /// One page with these attributes, read and written as EL1 and EL0, after `flip` of its descriptor.
-fn case(hcr_el2: u64, attributes: Stage2Attributes, flip: u64) -> Case {
+fn case(hcr_el2: u64, attributes: Attributes, flip: u64) -> Case {
     let vtcr = Vtcr::RES1.t0sz(24).sl0(1).irgn0(1).orgn0(1).sh0(3).ps(5);
     let registers = Registers {
         hcr_el2: hcr_el2 | hcr::RW | hcr::VM,
@@ -50,18 +51,19 @@ fn case(hcr_el2: u64, attributes: Stage2Attributes, flip: u64) -> Case {
         ia_bits: 40,
         address: AddressFormat::Bits48,
     };
-    let mut case = Case::new(registers, format, Place::new(0, 0));
+    let mut case = Case::with_tree(registers, Tree::new(Role::Stage2, format, Place::new(0, 0)));
     let mapping = Mapping {
         input: INPUT,
         output: Place::absolute(0x9876_5000),
         entries: 1,
         level: 3,
-        reserved: [0; 3],
+        tree: 0,
+        reserved: [0; 2],
         attributes,
     };
     case.push_mapping(mapping).unwrap();
-    case.push_edit(Edit::new(INPUT, 3, Change::Flip(flip))).unwrap();
-    for operation in Operation::QUESTIONS {
+    case.push_edit(Edit::new(0, INPUT, 3, Change::Flip(flip))).unwrap();
+    for operation in Operation::STAGE2 {
         case.push_probe(Probe::new(operation, INPUT | 0x678)).unwrap();
     }
     case.set_flags(Flags::default());
@@ -90,8 +92,7 @@ fn shows(bit: u32) -> bool {
     let settings = [0, hcr::DC, hcr::FWB, hcr::DC | hcr::FWB];
     settings.into_iter().any(|hcr_el2| {
         (0..16).any(|mem_attr| {
-            let attributes =
-                Stage2Attributes { mem_attr, s2ap: 3, sh: 3, af: 1, ..Default::default() };
+            let attributes = Attributes { mem_attr, ap: 3, sh: 3, af: 1, ..Default::default() };
             let plain = answers(&case(hcr_el2, attributes, 0));
             plain != answers(&case(hcr_el2, attributes, 1 << bit))
         })
@@ -117,8 +118,7 @@ fn what_at_instructions_can_not_see_does_not_show() {
 /// MemAttr and SH need DC = 1 to show: with DC = 0 stage 1 gives Device-nGnRnE, which hides them.
 #[test]
 fn attributes_hide_behind_device_memory() {
-    let attributes =
-        |mem_attr, sh| Stage2Attributes { mem_attr, s2ap: 3, sh, af: 1, ..Default::default() };
+    let attributes = |mem_attr, sh| Attributes { mem_attr, ap: 3, sh, af: 1, ..Default::default() };
     let answers = |hcr_el2, mem_attr, sh| answers(&case(hcr_el2, attributes(mem_attr, sh), 0));
     assert_eq!(answers(0, 0b1111, 3), answers(0, 0b0101, 0));
     assert_ne!(answers(hcr::DC, 0b1111, 3), answers(hcr::DC, 0b0101, 0));

@@ -18,7 +18,9 @@ pub struct Edit {
     kind: u8,
     /// The level of the descriptor, -1 to 3.
     pub level: i8,
-    reserved: [u8; 6],
+    /// The number of the tree.
+    pub tree: u8,
+    reserved: [u8; 5],
     /// The place that a [`Change::Table`] points at; 0 otherwise.
     place: Place,
     /// Raw bits, by `kind`.
@@ -46,14 +48,14 @@ impl Edit {
     const FLIP: u8 = 1;
     const TABLE: u8 = 2;
 
-    /// An edit of the descriptor on the path of `input` at `level`.
-    pub const fn new(input: u64, level: i8, change: Change) -> Self {
+    /// An edit of the descriptor on the path of `input` at `level` of tree number `tree`.
+    pub const fn new(tree: u8, input: u64, level: i8, change: Change) -> Self {
         let (kind, place, bits) = match change {
             Change::Replace(word) => (Self::REPLACE, Place::new(0, 0), word),
             Change::Flip(mask) => (Self::FLIP, Place::new(0, 0), mask),
             Change::Table { place, flip } => (Self::TABLE, place, flip),
         };
-        Self { input, kind, level, reserved: [0; 6], place, bits }
+        Self { input, kind, level, tree, reserved: [0; 5], place, bits }
     }
 
     /// What is done; `None` when the words came from outside and mean nothing.

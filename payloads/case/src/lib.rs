@@ -13,6 +13,9 @@
 //! | [`mapping`]   | a request to the table builder |
 //! | [`edit`]      | a hostile change to what the builder made |
 //! | [`probe`]     | one question |
+//! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
+//! | [`stage`]     | what lies where in a stage arena |
+//! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
 //! | [`registers`] | the system registers that a case sets, raw |
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
@@ -33,6 +36,9 @@ pub mod mapping;
 pub mod memory;
 pub mod probe;
 pub mod registers;
+pub mod stage;
+pub mod stay;
+pub mod tree;
 pub mod vtcr;
 
 mod owned;
@@ -47,5 +53,7 @@ pub const MAX_MAPPINGS: usize = 64;
 pub const MAX_EDITS: usize = 32;
 /// The most probes in one case.
 pub const MAX_PROBES: usize = 512;
-/// The most places from which the tables of one case are allocated.
+/// The most trees in one case.
+pub const MAX_TREES: usize = 4;
+/// The most places from which the tables of one tree are allocated.
 pub const MAX_SLOTS: usize = 8;

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The most arenas that a memory map holds.
-pub const MAX_ARENAS: usize = 40;
+pub const MAX_ARENAS: usize = 64;
 
 /// A place in target memory, kept symbolic until a case is built.
 ///
@@ -60,11 +60,25 @@ impl core::fmt::Debug for Place {
 
 /// What a piece of the physical address space is to a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum ArenaKind {
     /// Memory that belongs to the case: zero before it is built and after it is undone.
-    Tables,
+    Tables = 0,
     /// Addresses where nothing answers: a walk that reaches them takes an external abort.
-    Void,
+    Void = 1,
+    /// The executor's code and data while it lives in a set-up of EL2, and what its probes reach: see
+    /// [`crate::stage`].
+    Stage = 2,
+}
+
+impl ArenaKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Tables, Self::Void, Self::Stage];
+
+    /// The kind whose number is `number`.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u64 == number)
+    }
 }
 
 /// One contiguous piece of the physical address space that a case may point a walk at.
@@ -74,7 +88,7 @@ pub struct Arena {
     pub base: u64,
     /// Size in bytes.
     pub size: u64,
-    /// Memory or void.
+    /// What it is to a case.
     pub kind: ArenaKind,
 }
 

@@ -3,18 +3,19 @@
 use arrayvec::ArrayVec;
 
 use crate::edit::Edit;
-use crate::format::Format;
 use crate::mapping::Mapping;
-use crate::memory::Place;
 use crate::probe::Probe;
 use crate::registers::Registers;
+use crate::stay::Stay;
+use crate::tree::Tree;
 use crate::view::{CaseRef, Flags, Header};
-use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS};
+use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_TREES};
 
 /// One set-up of translation registers and tables, with its probes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Case {
     header: Header,
+    trees: ArrayVec<Tree, MAX_TREES>,
     mappings: ArrayVec<Mapping, MAX_MAPPINGS>,
     edits: ArrayVec<Edit, MAX_EDITS>,
     probes: ArrayVec<Probe, MAX_PROBES>,
@@ -25,28 +26,28 @@ pub struct Case {
 pub struct CaseFull;
 
 impl Case {
-    /// A case with one slot and nothing mapped, edited or asked.
-    pub fn new(registers: Registers, format: Format, root: Place) -> Self {
-        let mut slots = [Place::default(); MAX_SLOTS];
-        slots[0] = root;
-        let header = Header {
-            registers,
-            format: format.into(),
-            slots,
-            slot_count: 1,
-            mappings: 0,
-            edits: 0,
-            probes: 0,
-            flags: 0,
-        };
-        let (mappings, edits, probes) = Default::default();
-        Self { header, mappings, edits, probes }
+    /// A case without trees, with nothing mapped, edited or asked.
+    pub fn new(registers: Registers) -> Self {
+        let stay = Stay::default();
+        let header =
+            Header { registers, trees: 0, mappings: 0, edits: 0, probes: 0, flags: 0, stay };
+        let (trees, mappings, edits, probes) = Default::default();
+        Self { header, trees, mappings, edits, probes }
+    }
+
+    /// A case with one tree.
+    pub fn with_tree(registers: Registers, tree: Tree) -> Self {
+        let mut case = Self::new(registers);
+        case.trees.push(tree);
+        case.header.trees = 1;
+        case
     }
 
     /// A copy of a borrowed case.
     pub fn from_ref(case: CaseRef<'_>) -> Self {
         Self {
             header: *case.header,
+            trees: case.trees.iter().copied().collect(),
             mappings: case.mappings.iter().copied().collect(),
             edits: case.edits.iter().copied().collect(),
             probes: case.probes.iter().copied().collect(),
@@ -57,6 +58,7 @@ impl Case {
     pub fn as_ref(&self) -> CaseRef<'_> {
         CaseRef {
             header: &self.header,
+            trees: &self.trees,
             mappings: &self.mappings,
             edits: &self.edits,
             probes: &self.probes,
@@ -73,11 +75,15 @@ impl Case {
         self.header.flags = flags.0;
     }
 
-    /// Adds a place from which tables are allocated.
-    pub fn push_slot(&mut self, place: Place) -> Result<(), CaseFull> {
-        let count = self.header.slot_count as usize;
-        *self.header.slots.get_mut(count).ok_or(CaseFull)? = place;
-        self.header.slot_count += 1;
+    /// Says where the executor lives while it is in the set-up.
+    pub fn set_stay(&mut self, stay: Stay) {
+        self.header.stay = stay;
+    }
+
+    /// Adds a tree; the number by which mappings and edits name it is how many there were before.
+    pub fn push_tree(&mut self, tree: Tree) -> Result<(), CaseFull> {
+        self.trees.try_push(tree).map_err(|_| CaseFull)?;
+        self.header.trees += 1;
         Ok(())
     }
 

@@ -24,6 +24,26 @@ pub enum Operation {
     AtS12e0r = 2,
     /// `AT S12E0W`: stages 1 and 2, EL0, write.
     AtS12e0w = 3,
+    /// `AT S1E2R`: stage 1 of EL2, read.
+    AtS1e2r = 4,
+    /// `AT S1E2W`: stage 1 of EL2, write.
+    AtS1e2w = 5,
+    /// `AT S1E1R`: stage 1 of EL1, or of EL2 where HCR_EL2.{E2H, TGE} are 1; read.
+    AtS1e1r = 6,
+    /// `AT S1E1W`: the same, write.
+    AtS1e1w = 7,
+    /// `AT S1E0R`: stage 1 of EL0, in the regime of `AT S1E1R`; read.
+    AtS1e0r = 8,
+    /// `AT S1E0W`: the same, write.
+    AtS1e0w = 9,
+    /// A load of 8 bytes at EL2; the answer is what was loaded.
+    Load = 10,
+    /// A store of 8 bytes at EL2: [`crate::stage::stored`] of the probe's number, which is the answer
+    /// too.
+    Store = 11,
+    /// A call of the address at EL2; the answer is what the code there returns. In a stage arena that
+    /// is its own physical address, see [`crate::stage`].
+    Fetch = 12,
     /// Self-test builds only: the executor jumps to `address` at EL2.
     FaultCode = 0xf0,
     /// Self-test builds only: the executor loads from `address` at EL2.
@@ -36,8 +56,24 @@ pub enum Operation {
 
 impl Operation {
     /// All operations that put a question to the MMU under test.
-    pub const QUESTIONS: [Self; 4] =
-        [Self::AtS12e1r, Self::AtS12e1w, Self::AtS12e0r, Self::AtS12e0w];
+    pub const QUESTIONS: [Self; 13] = [
+        Self::AtS12e1r,
+        Self::AtS12e1w,
+        Self::AtS12e0r,
+        Self::AtS12e0w,
+        Self::AtS1e2r,
+        Self::AtS1e2w,
+        Self::AtS1e1r,
+        Self::AtS1e1w,
+        Self::AtS1e0r,
+        Self::AtS1e0w,
+        Self::Load,
+        Self::Store,
+        Self::Fetch,
+    ];
+
+    /// Those of them that ask stage 2, from wherever they are asked.
+    pub const STAGE2: [Self; 4] = [Self::AtS12e1r, Self::AtS12e1w, Self::AtS12e0r, Self::AtS12e0w];
 
     /// All operations of a self-test build, which hurt the executor itself.
     pub const SELF_TEST: [Self; 4] =
@@ -56,11 +92,25 @@ impl Operation {
             Self::AtS12e1w => "at_s12e1w",
             Self::AtS12e0r => "at_s12e0r",
             Self::AtS12e0w => "at_s12e0w",
+            Self::AtS1e2r => "at_s1e2r",
+            Self::AtS1e2w => "at_s1e2w",
+            Self::AtS1e1r => "at_s1e1r",
+            Self::AtS1e1w => "at_s1e1w",
+            Self::AtS1e0r => "at_s1e0r",
+            Self::AtS1e0w => "at_s1e0w",
+            Self::Load => "load",
+            Self::Store => "store",
+            Self::Fetch => "fetch",
             Self::FaultCode => "fault_code",
             Self::FaultData => "fault_data",
             Self::FaultStack => "fault_stack",
             Self::Hang => "hang",
         }
+    }
+
+    /// Whether it is an address translation instruction: it reaches no memory but tables.
+    pub const fn is_at(self) -> bool {
+        (self as u8) < Self::Load as u8
     }
 
     /// The operation with this name.

@@ -8,7 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 )]
 #[repr(C)]
 pub struct Registers {
-    /// `HCR_EL2`. The executor runs at EL2 with E2H = 0, so E2H and TGE must be 0.
+    /// `HCR_EL2`. At home the executor runs at EL2 with E2H = 0: E2H and TGE may be 1 only in a case
+    /// that has a [`crate::stay::Stay`], or that the monitor asks.
     pub hcr_el2: u64,
     /// `VTCR_EL2`.
     pub vtcr_el2: u64,
@@ -21,4 +22,16 @@ pub struct Registers {
     pub tcr_el1: u64,
     /// `MAIR_EL1`.
     pub mair_el1: u64,
+    /// `SCTLR_EL2`.
+    pub sctlr_el2: u64,
+    /// `TCR_EL2`, in the layout that `hcr_el2` chooses by E2H.
+    pub tcr_el2: u64,
+    /// `MAIR_EL2`.
+    pub mair_el2: u64,
+    /// `TTBR0_EL2` less its base address, as `vttbr_el2`.
+    pub ttbr0_el2: u64,
+    /// `TTBR1_EL2` less its base address, as `vttbr_el2`.
+    pub ttbr1_el2: u64,
+    /// `TCR_EL2` while the tree whose role is [`crate::tree::Role::Idmap`] is in use.
+    pub idmap_tcr_el2: u64,
 }

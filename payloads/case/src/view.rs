@@ -3,28 +3,26 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::edit::Edit;
-use crate::format::RawFormat;
+use crate::format::Format;
 use crate::mapping::Mapping;
 use crate::memory::Place;
 use crate::probe::Probe;
 use crate::registers::Registers;
-use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS};
+use crate::stay::Stay;
+use crate::tree::{Role, Tree};
+use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_TREES};
 
 /// The fixed part of a case.
 ///
-/// On the wire it is followed by the mappings, the edits and the probes, in that order.
+/// On the wire it is followed by the trees, the mappings, the edits and the probes, in that order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Header {
     /// Registers to set.
     pub registers: Registers,
-    /// The shape of the stage 2 tree.
-    pub format: RawFormat,
-    /// Where tables are allocated: table number n comes from `slots[n % slot_count]`.
-    pub slots: [Place; MAX_SLOTS],
-    /// How many of `slots` count, 1 to 8.
-    pub slot_count: u32,
-    /// How many mappings follow.
+    /// How many trees follow.
+    pub trees: u32,
+    /// How many mappings follow those.
     pub mappings: u32,
     /// How many edits follow those.
     pub edits: u32,
@@ -32,6 +30,8 @@ pub struct Header {
     pub probes: u32,
     /// See [`Flags`].
     pub flags: u64,
+    /// Where the executor lives while it is in the set-up, if it is.
+    pub stay: Stay,
 }
 
 /// What the executor is to do beside asking.
@@ -46,6 +46,10 @@ impl Flags {
     /// For the judge, not the executor: the registers are those that the tables were made for and
     /// nothing is edited, so a walk must find what the mappings ask for.
     pub const INTENT: u64 = 4;
+    /// The executor goes over to the case's EL2 registers, as [`Stay`] says, and asks from there.
+    pub const STAY: u64 = 8;
+    /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
+    pub const MONITOR: u64 = 16;
 
     /// Whether all of `bits` are set.
     pub const fn has(self, bits: u64) -> bool {
@@ -58,6 +62,8 @@ impl Flags {
 pub struct CaseRef<'a> {
     /// The fixed part.
     pub header: &'a Header,
+    /// The trees of tables.
+    pub trees: &'a [Tree],
     /// What is mapped.
     pub mappings: &'a [Mapping],
     /// What is changed after that.
@@ -72,24 +78,34 @@ impl<'a> CaseRef<'a> {
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = Header::ref_from_prefix(bytes).ok()?;
         let counts = [
-            (header.slot_count, MAX_SLOTS),
+            (header.trees, MAX_TREES),
             (header.mappings, MAX_MAPPINGS),
             (header.edits, MAX_EDITS),
             (header.probes, MAX_PROBES),
         ];
-        if header.slot_count == 0 || counts.iter().any(|&(count, most)| count as usize > most) {
+        if counts.iter().any(|&(count, most)| count as usize > most) {
             return None;
         }
+        let (trees, rest) = part(rest, header.trees)?;
         let (mappings, rest) = part(rest, header.mappings)?;
         let (edits, rest) = part(rest, header.edits)?;
         let (probes, _) = part(rest, header.probes)?;
-        Some(Self { header, mappings, edits, probes })
+        Some(Self { header, trees, mappings, edits, probes })
     }
 
-    /// The slots that count.
-    pub fn slots(&self) -> &'a [Place] {
-        let count = (self.header.slot_count as usize).min(MAX_SLOTS);
-        &self.header.slots[..count]
+    /// The tree with this role, if the case has one; the first, if it has several.
+    pub fn tree(&self, role: Role) -> Option<&'a Tree> {
+        self.trees.iter().find(|tree| tree.role() == Some(role))
+    }
+
+    /// The format of the tree with this role, if the case has one that means something.
+    pub fn format(&self, role: Role) -> Option<Format> {
+        self.tree(role)?.format()
+    }
+
+    /// All places from which tables are allocated.
+    pub fn slots(&self) -> impl Iterator<Item = Place> + use<'a> {
+        self.trees.iter().flat_map(|tree| tree.slots().iter().copied())
     }
 
     /// What the executor is to do beside asking.
@@ -100,6 +116,7 @@ impl<'a> CaseRef<'a> {
     /// Size of the case on the wire, in bytes.
     pub fn wire_bytes(&self) -> usize {
         size_of::<Header>()
+            + size_of_val(self.trees)
             + size_of_val(self.mappings)
             + size_of_val(self.edits)
             + size_of_val(self.probes)
@@ -111,6 +128,7 @@ impl<'a> CaseRef<'a> {
         let mut at = 0;
         let parts = [
             self.header.as_bytes(),
+            self.trees.as_bytes(),
             self.mappings.as_bytes(),
             self.edits.as_bytes(),
             self.probes.as_bytes(),

@@ -6,6 +6,7 @@
 //! | [`machine`]     | what a device tree says of memory, console and interrupts |
 //! | [`free`]        | RAM that belongs to nobody |
 //! | [`home_map`]    | the executor's own translation tables |
+//! | [`ledger`]      | what is written for code away from home, and by it |
 //! | [`windows`]     | where arenas appear in the executor's address space |
 //! | [`ring`]        | the arithmetic of the mailbox's counters |
 
@@ -15,6 +16,7 @@
 pub mod device_tree;
 pub mod free;
 pub mod home_map;
+pub mod ledger;
 pub mod machine;
 pub mod ring;
 pub mod windows;

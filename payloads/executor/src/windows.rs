@@ -14,18 +14,20 @@
 //! tables map it. The gaps are not mapped.
 
 use arrayvec::ArrayVec;
-use case::memory::{ArenaKind, MAX_ARENAS, MemoryMap};
+use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 
 use crate::home_map::{Geometry, Kind, Range};
 
 /// log2 of the part of the address space that windows share.
 const SPACE_BITS: u32 = 44;
 
-/// An arena of tables and where it is mapped.
+/// An arena of memory and where it is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The number of the arena.
     pub arena: u8,
+    /// What the arena is to a case.
+    pub kind: ArenaKind,
     /// First physical address.
     pub base: u64,
     /// Size in bytes.
@@ -53,7 +55,7 @@ impl Windows {
         Self { windows: ArrayVec::new_const() }
     }
 
-    /// Places the table arenas of `map` beside what `identity` maps. `None` when they have no place
+    /// Places the arenas of `map` that are memory beside what `identity` maps. `None` when they have no place
     /// or overlap each other.
     pub fn new(map: &MemoryMap, geometry: Geometry, identity: &[Range]) -> Option<Self> {
         let part = |address: u64| address >> SPACE_BITS;
@@ -69,7 +71,7 @@ impl Windows {
         let mut windows = ArrayVec::new();
         let mut next = space << SPACE_BITS;
         for (number, arena) in map.arenas().iter().enumerate() {
-            if arena.kind != ArenaKind::Tables {
+            if arena.kind == ArenaKind::Void {
                 continue;
             }
             let large = arena.size >= geometry.block();
@@ -81,8 +83,8 @@ impl Windows {
             if part(next) != space {
                 return None;
             }
-            let (arena, base, size) = (number as u8, arena.base, arena.size);
-            windows.push(Window { arena, base, size, va });
+            let Arena { base, size, kind } = *arena;
+            windows.push(Window { arena: number as u8, kind, base, size, va });
         }
         windows.sort_unstable_by_key(|window: &Window| window.base);
         let apart = |pair: &[Window]| pair[0].base + pair[0].size <= pair[1].base;
@@ -104,8 +106,6 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
-    use case::memory::Arena;
-
     use super::*;
 
     fn geometry() -> Geometry {

@@ -110,7 +110,7 @@ pub struct Configure {
 #[repr(C)]
 pub struct ConfiguredArena {
     region: Region,
-    void: u64,
+    kind: u64,
 }
 
 impl Configure {
@@ -119,7 +119,7 @@ impl Configure {
         let mut arenas = [ConfiguredArena::default(); MAX_ARENAS];
         for (slot, arena) in arenas.iter_mut().zip(map.arenas()) {
             slot.region = Region { base: arena.base, size: arena.size };
-            slot.void = u64::from(arena.kind == ArenaKind::Void);
+            slot.kind = arena.kind as u64;
         }
         Self { count: map.arenas().len() as u64, arenas }
     }
@@ -129,7 +129,7 @@ impl Configure {
         let count = usize::try_from(self.count).ok()?;
         let mut map = MemoryMap::new();
         for arena in self.arenas.get(..count)? {
-            let kind = if arena.void == 0 { ArenaKind::Tables } else { ArenaKind::Void };
+            let kind = ArenaKind::from_number(arena.kind)?;
             map.push(Arena { base: arena.region.base, size: arena.region.size, kind })?;
         }
         Some(map)

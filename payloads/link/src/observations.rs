@@ -1,10 +1,10 @@
 //! What the target answered to one case.
 //!
 //! ```text
-//!  body:  +--------+-----------------+--------------+-----------+-------------+
-//!         | Report | answers: u64 .. | exceptions.. | updates.. | audit: ..   |
-//!         +--------+-----------------+--------------+-----------+-------------+
-//!                   one a probe: PAR_EL1
+//!  body:  +--------+-----------------+--------------+-----------+-----------+---------+---------+
+//!         | Report | answers: u64 .. | exceptions.. | updates.. | changed.. | lives.. | audit.. |
+//!         +--------+-----------------+--------------+-----------+-----------+---------+---------+
+//!                   one a probe: PAR_EL1, or what a load, store or fetch answers
 //! ```
 //!
 //! A probe that took an exception has an answer of [`NO_ANSWER`] and a place in the exceptions.
@@ -33,12 +33,22 @@ pub struct Report {
     pub audited: u32,
     /// 1 when a list had no room for all that there was to say.
     pub truncated: u32,
+    /// How many changed tags follow.
+    pub changed: u32,
+    /// How many lives follow: 1 where the executor lived in the case's set-up, or else 0.
+    pub lives: u32,
     /// Digest of the words that the builder wrote.
     pub built: u64,
     /// Digest of the same words as read back after the last probe.
     pub after: u64,
     /// The value that `VTTBR_EL2` was given.
     pub vttbr_el2: u64,
+    /// The value that `TTBR0_EL2` was given, if the case has a stay or is the monitor's.
+    pub ttbr0_el2: u64,
+    /// The value that `TTBR1_EL2` was given, likewise.
+    pub ttbr1_el2: u64,
+    /// The value that `TTBR0_EL2` was given while the idmap tree was in use, if there is one.
+    pub idmap_ttbr0_el2: u64,
 }
 
 /// How a case went on the target.
@@ -81,7 +91,8 @@ impl Report {
     }
 }
 
-/// An exception that was taken to EL2 in a probe, or that ended a case.
+/// An exception that was taken to EL2 in a probe, or that ended a case. Those that the monitor took
+/// have EL3's registers in place of EL2's.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -97,7 +108,8 @@ pub struct Exception {
     pub far: u64,
     /// `HPFAR_EL2`.
     pub hpfar: u64,
-    /// `ELR_EL2`, relative to the start of the image where it lies in it.
+    /// `ELR_EL2`: of a case that is asked at home relative to the start of the image where it lies in
+    /// it, of any other as it is.
     pub elr: u64,
     /// `SPSR_EL2`.
     pub spsr: u64,
@@ -124,6 +136,57 @@ pub struct Update {
     pub value: u64,
 }
 
+/// A tag of a stage arena that a store changed, where the case has one.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Changed {
+    /// Physical address of the word, which was its value.
+    pub pa: u64,
+    /// Its new value.
+    pub value: u64,
+}
+
+/// What EL2 was while code ran at one point of a stay, as that code read it. All zero where the point
+/// was not reached.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Point {
+    /// The address of an instruction there, as executed with the MMU on.
+    pub pc: u64,
+    /// `SCTLR_EL2`.
+    pub sctlr_el2: u64,
+    /// `TCR_EL2`.
+    pub tcr_el2: u64,
+    /// `TTBR0_EL2`.
+    pub ttbr0_el2: u64,
+    /// `TTBR1_EL2`, or 0 on a PE that has none.
+    pub ttbr1_el2: u64,
+    /// `HCR_EL2`.
+    pub hcr_el2: u64,
+}
+
+/// What became of a stay: where the executor really was, and under which registers.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Life {
+    /// On the trampoline, when the MMU had been turned on for the first time: with the idmap tree, if
+    /// the case has one, or else with its own.
+    pub trampoline: Point,
+    /// In the runtime.
+    pub runtime: Point,
+    /// At the exit, before the MMU was turned off.
+    pub exit: Point,
+    /// The exception by which the runtime was reached, where the trampoline is out of the reach of the
+    /// case's own tree: probe and origin mean nothing. All zero where the trampoline branched to it.
+    pub arrival: Exception,
+}
+
 /// A word that an audit found not to be zero.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -147,6 +210,10 @@ pub struct Observations<'a> {
     pub exceptions: &'a [Exception],
     /// Changed words, in the order in which they were seen.
     pub updates: &'a [Update],
+    /// Tags that stores changed, by address within an arena.
+    pub changed: &'a [Changed],
+    /// What became of the case's stay, if it has one and it ended well.
+    pub life: Option<&'a Life>,
     /// Words of the arenas that are not zero, by address; only where the case asked for an audit.
     pub audited: &'a [Audited],
 }
@@ -157,15 +224,23 @@ impl<'a> Observations<'a> {
     pub fn from_bytes(body: &'a [u8]) -> Option<Self> {
         let (report, rest) = Report::ref_from_prefix(body).ok()?;
         report.status()?;
+        if report.lives > 1 {
+            return None;
+        }
         let (answers, rest) =
             <[u64]>::ref_from_prefix_with_elems(rest, report.answers as usize).ok()?;
         let (exceptions, rest) =
             <[Exception]>::ref_from_prefix_with_elems(rest, report.exceptions as usize).ok()?;
         let (updates, rest) =
             <[Update]>::ref_from_prefix_with_elems(rest, report.updates as usize).ok()?;
+        let (changed, rest) =
+            <[Changed]>::ref_from_prefix_with_elems(rest, report.changed as usize).ok()?;
+        let (lives, rest) =
+            <[Life]>::ref_from_prefix_with_elems(rest, report.lives as usize).ok()?;
+        let life = lives.first();
         let (audited, _) =
             <[Audited]>::ref_from_prefix_with_elems(rest, report.audited as usize).ok()?;
-        Some(Self { report, answers, exceptions, updates, audited })
+        Some(Self { report, answers, exceptions, updates, changed, life, audited })
     }
 
     /// The exception of probe number `probe`, if it took one.

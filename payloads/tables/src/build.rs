@@ -5,7 +5,8 @@ use case::edit::{Change, Edit};
 use case::format::Format;
 use case::mapping::Mapping;
 use case::memory::{MemoryMap, Place};
-use case::{CaseRef, MAX_EDITS};
+use case::tree::Role;
+use case::{CaseRef, MAX_EDITS, MAX_TREES};
 
 use crate::allocator::Allocator;
 use crate::base::root_bits;
@@ -16,12 +17,24 @@ use crate::memory::TableMemory;
 /// Why a case can't be built. Nothing but the log's words has been written when one is returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The words of the format mean nothing.
-    #[error("the case's table format is not one that exists")]
-    BadFormat,
+    /// The words of a tree mean nothing.
+    #[error("the format or role of tree {tree} is not one that exists")]
+    BadTree {
+        /// Number of the tree.
+        tree: usize,
+    },
+    /// A mapping or an edit names a tree that the case does not have.
+    #[error("the case has no tree {tree}")]
+    NoSuchTree {
+        /// Number of the tree.
+        tree: usize,
+    },
     /// The case names no place for its tables.
-    #[error("the case has no slot for its tables")]
-    NoSlot,
+    #[error("tree {tree} has no slot for its tables")]
+    NoSlot {
+        /// Number of the tree.
+        tree: usize,
+    },
     /// A place is not in a table arena of this target.
     #[error("place {place:?} is not in a table arena of this target")]
     NoSuchPlace {
@@ -29,8 +42,10 @@ pub enum BuildError {
         place: Place,
     },
     /// A slot is full.
-    #[error("slot {slot} has no room for another table")]
+    #[error("slot {slot} of tree {tree} has no room for another table")]
     OutOfMemory {
+        /// Number of the tree.
+        tree: usize,
         /// Number of the slot.
         slot: usize,
     },
@@ -67,13 +82,33 @@ impl From<LogFull> for BuildError {
     }
 }
 
-/// What a build made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a build made: the roots, and the registers that name them, each the case's own value with the
+/// address of the root exclusive-ored in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Built {
-    /// Physical address of the root table.
-    pub root: u64,
-    /// The value for `VTTBR_EL2`: the case's own, with the address of the root exclusive-ored in.
+    /// Physical address of the root of each tree.
+    pub roots: ArrayVec<u64, MAX_TREES>,
+    /// `VTTBR_EL2`.
     pub vttbr_el2: u64,
+    /// `TTBR0_EL2`.
+    pub ttbr0_el2: u64,
+    /// `TTBR1_EL2`.
+    pub ttbr1_el2: u64,
+    /// `TTBR0_EL2` while the idmap tree is in use.
+    pub idmap_ttbr0_el2: u64,
+}
+
+impl Built {
+    fn add(&mut self, role: Role, format: &Format, root: u64) {
+        let register = match role {
+            Role::Stage2 => &mut self.vttbr_el2,
+            Role::Ttbr0El2 => &mut self.ttbr0_el2,
+            Role::Ttbr1El2 => &mut self.ttbr1_el2,
+            Role::Idmap => &mut self.idmap_ttbr0_el2,
+        };
+        *register ^= root_bits(format, root);
+        self.roots.push(root);
+    }
 }
 
 /// Builds the tables of `case` in `memory`, whose arenas `map` describes, and logs each word.
@@ -85,23 +120,81 @@ pub fn build(
     memory: &mut impl TableMemory,
     log: &mut WordLog,
 ) -> Result<Built, BuildError> {
-    let format = case.header.format.decode().ok_or(BuildError::BadFormat)?;
-    let mut allocator = Allocator::new(case.slots(), map)?;
-    let root = allocator.allocate(format.root_bytes(), format.root_alignment())?;
-    let mut tree = Tree { format, root, allocator, memory, log };
-    for mapping in case.mappings {
-        tree.map(mapping, map)?;
+    let registers = &case.header.registers;
+    let mut allocator = Allocator::new(case.trees, map)?;
+    let mut built = Built {
+        vttbr_el2: registers.vttbr_el2,
+        ttbr0_el2: registers.ttbr0_el2,
+        ttbr1_el2: registers.ttbr1_el2,
+        ..Built::default()
+    };
+    let mut formats: ArrayVec<Format, MAX_TREES> = ArrayVec::new();
+    for (number, tree) in case.trees.iter().enumerate().take(MAX_TREES) {
+        let (Some(role), Some(format)) = (tree.role(), tree.format()) else {
+            return Err(BuildError::BadTree { tree: number });
+        };
+        let root = allocator.allocate(number, format.root_bytes(), format.root_alignment())?;
+        built.add(role, &format, root);
+        formats.push(format);
     }
-    tree.edit(case.edits, map)?;
-    Ok(Built { root, vttbr_el2: case.header.registers.vttbr_el2 ^ root_bits(&format, root) })
+    let mut forest = Forest { formats, roots: &built.roots, allocator, memory, log };
+    for mapping in case.mappings {
+        forest.tree(mapping.tree)?.map(mapping, map)?;
+    }
+    forest.edit(case.edits, map)?;
+    Ok(built)
 }
 
-struct Tree<'a, M> {
-    format: Format,
-    root: u64,
+/// All trees of a case.
+struct Forest<'a, M> {
+    formats: ArrayVec<Format, MAX_TREES>,
+    roots: &'a [u64],
     allocator: Allocator,
     memory: &'a mut M,
     log: &'a mut WordLog,
+}
+
+struct Tree<'a, M> {
+    number: usize,
+    format: Format,
+    root: u64,
+    allocator: &'a mut Allocator,
+    memory: &'a mut M,
+    log: &'a mut WordLog,
+}
+
+impl<M: TableMemory> Forest<'_, M> {
+    fn tree(&mut self, number: u8) -> Result<Tree<'_, M>, BuildError> {
+        let number = usize::from(number);
+        let (Some(&format), Some(&root)) = (self.formats.get(number), self.roots.get(number))
+        else {
+            return Err(BuildError::NoSuchTree { tree: number });
+        };
+        let Self { allocator, memory, log, .. } = self;
+        Ok(Tree { number, format, root, allocator, memory, log })
+    }
+
+    /// Finds the descriptors of all edits, then carries them out.
+    fn edit(&mut self, edits: &[Edit], map: &MemoryMap) -> Result<(), BuildError> {
+        let mut found: ArrayVec<u64, MAX_EDITS> = ArrayVec::new();
+        for edit in edits.iter().take(MAX_EDITS) {
+            found.push(self.tree(edit.tree)?.find(edit.input, edit.level));
+        }
+        for (number, (edit, &pa)) in edits.iter().zip(&found).enumerate() {
+            let change = edit.change().ok_or(BuildError::BadEdit { number })?;
+            let tree = self.tree(edit.tree)?;
+            let value = match change {
+                Change::Replace(word) => word,
+                Change::Flip(mask) => tree.memory.read(pa) ^ mask,
+                Change::Table { place, flip } => {
+                    let next = map.resolve(place).ok_or(BuildError::NoSuchPlace { place })?;
+                    descriptor::table(&tree.format, next) ^ flip
+                }
+            };
+            tree.log.rewrite(tree.memory, pa, value)?;
+        }
+        Ok(())
+    }
 }
 
 impl<M: TableMemory> Tree<'_, M> {
@@ -149,7 +242,7 @@ impl<M: TableMemory> Tree<'_, M> {
                 descriptor::table_address(&self.format, found)
             } else if found == 0 {
                 let bytes = self.format.granule.bytes();
-                let fresh = self.allocator.allocate(bytes, bytes)?;
+                let fresh = self.allocator.allocate(self.number, bytes, bytes)?;
                 self.log.write(self.memory, pa, descriptor::table(&self.format, fresh))?;
                 fresh
             } else {
@@ -173,25 +266,6 @@ impl<M: TableMemory> Tree<'_, M> {
             table = descriptor::table_address(&self.format, found);
             at += 1;
         }
-    }
-
-    /// Finds the descriptors of all edits, then carries them out.
-    fn edit(&mut self, edits: &[Edit], map: &MemoryMap) -> Result<(), BuildError> {
-        let found = edits.iter().take(MAX_EDITS).map(|edit| self.find(edit.input, edit.level));
-        let found: ArrayVec<u64, MAX_EDITS> = found.collect();
-        for (number, (edit, &pa)) in edits.iter().zip(&found).enumerate() {
-            let change = edit.change().ok_or(BuildError::BadEdit { number })?;
-            let value = match change {
-                Change::Replace(word) => word,
-                Change::Flip(mask) => self.memory.read(pa) ^ mask,
-                Change::Table { place, flip } => {
-                    let next = map.resolve(place).ok_or(BuildError::NoSuchPlace { place })?;
-                    descriptor::table(&self.format, next) ^ flip
-                }
-            };
-            self.log.rewrite(self.memory, pa, value)?;
-        }
-        Ok(())
     }
 
     fn entry(&self, table: u64, input: u64, level: i8) -> u64 {

@@ -1,6 +1,11 @@
-//! Stage 2 descriptors in the VMSAv8-64 format, encoded.
+//! Descriptors in the VMSAv8-64 format, encoded.
+//!
+//! The two stages keep fields of like purpose in the same bits, so that one encoder serves both:
 //!
 //! ```text
+//!  stage 2 | XN[1:0]  | DBM | FnXS | AF | SH | S2AP    | MemAttr
+//!  stage 1 | UXN, PXN | DBM | nG   | AF | SH | AP[2:1] | NS, AttrIndx
+//!
 //! leaf, 48-bit output address (block, or page at level 3):
 //!  63   59 58  55 54 53 52  51  50  48 47            n  16  15 12 11 10 9  8 7  6 5     2 1 0
 //! +-------+------+-----+---+---+------+---------------+----+-----+--+--+----+----+-------+---+
@@ -16,7 +21,7 @@
 //! ```
 
 use case::format::{AddressFormat, Format};
-use case::mapping::Stage2Attributes;
+use case::mapping::Attributes;
 
 const VALID: u64 = 1;
 const TABLE_OR_PAGE: u64 = 1 << 1;
@@ -52,7 +57,7 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// Leaves at `level` with these attributes.
-    pub(crate) fn new(format: &Format, level: i8, attributes: &Stage2Attributes) -> Self {
+    pub(crate) fn new(format: &Format, level: i8, attributes: &Attributes) -> Self {
         let output = !(field(format.granule.entry_bits(level) - 1, 0));
         let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
         Self { format: *format, output, fixed: fields(format, level, attributes) | kind | VALID }
@@ -64,22 +69,22 @@ impl Leaf {
     }
 }
 
-fn fields(format: &Format, level: i8, attributes: &Stage2Attributes) -> u64 {
+fn fields(format: &Format, level: i8, attributes: &Attributes) -> u64 {
     let put = |value: u8, width: u32, at: u32| (u64::from(value) & ((1 << width) - 1)) << at;
     let flag = |flag, at: u32| u64::from(attributes.has(flag)) << at;
     let sh = match format.address {
         AddressFormat::Ds => 0,
         AddressFormat::Bits48 | AddressFormat::Lpa => put(attributes.sh, 2, 8),
     };
-    let nt = if level == 3 { 0 } else { flag(Stage2Attributes::NT, 16) };
+    let nt = if level == 3 { 0 } else { flag(Attributes::NT, 16) };
     put(attributes.mem_attr, 4, 2)
-        | put(attributes.s2ap, 2, 6)
+        | put(attributes.ap, 2, 6)
         | sh
         | put(attributes.af, 1, 10)
-        | flag(Stage2Attributes::FNXS, 11)
+        | flag(Attributes::FNXS, 11)
         | nt
-        | flag(Stage2Attributes::DBM, 51)
-        | flag(Stage2Attributes::CONTIGUOUS, 52)
+        | flag(Attributes::DBM, 51)
+        | flag(Attributes::CONTIGUOUS, 52)
         | put(attributes.xn, 2, 53)
         | put(attributes.software, 4, 55)
 }
@@ -113,32 +118,32 @@ mod tests {
     fn a_page_has_each_field_in_its_place() {
         let format = format(Granule::K4, AddressFormat::Bits48);
         let leaf = |attributes| Leaf::new(&format, 3, &attributes).to(0x1234_5000);
-        let none = Stage2Attributes::default();
+        let none = Attributes::default();
         assert_eq!(leaf(none), 0x1234_5003);
-        assert_eq!(leaf(Stage2Attributes { mem_attr: 0xf, ..none }), 0x1234_503f);
-        assert_eq!(leaf(Stage2Attributes { s2ap: 3, ..none }), 0x1234_50c3);
-        assert_eq!(leaf(Stage2Attributes { sh: 3, ..none }), 0x1234_5303);
-        assert_eq!(leaf(Stage2Attributes { af: 1, ..none }), 0x1234_5403);
-        assert_eq!(leaf(Stage2Attributes { xn: 3, ..none }), 0x0060_0000_1234_5003);
-        assert_eq!(leaf(Stage2Attributes { software: 0xf, ..none }), 0x0780_0000_1234_5003);
-        let flags = |flags| leaf(Stage2Attributes { flags, ..none });
-        assert_eq!(flags(Stage2Attributes::CONTIGUOUS), 0x0010_0000_1234_5003);
-        assert_eq!(flags(Stage2Attributes::DBM), 0x0008_0000_1234_5003);
-        assert_eq!(flags(Stage2Attributes::FNXS), 0x1234_5803);
-        assert_eq!(flags(Stage2Attributes::NT), 0x1234_5003, "a page has no nT");
+        assert_eq!(leaf(Attributes { mem_attr: 0xf, ..none }), 0x1234_503f);
+        assert_eq!(leaf(Attributes { ap: 3, ..none }), 0x1234_50c3);
+        assert_eq!(leaf(Attributes { sh: 3, ..none }), 0x1234_5303);
+        assert_eq!(leaf(Attributes { af: 1, ..none }), 0x1234_5403);
+        assert_eq!(leaf(Attributes { xn: 3, ..none }), 0x0060_0000_1234_5003);
+        assert_eq!(leaf(Attributes { software: 0xf, ..none }), 0x0780_0000_1234_5003);
+        let flags = |flags| leaf(Attributes { flags, ..none });
+        assert_eq!(flags(Attributes::CONTIGUOUS), 0x0010_0000_1234_5003);
+        assert_eq!(flags(Attributes::DBM), 0x0008_0000_1234_5003);
+        assert_eq!(flags(Attributes::FNXS), 0x1234_5803);
+        assert_eq!(flags(Attributes::NT), 0x1234_5003, "a page has no nT");
     }
 
     #[test]
     fn a_block_has_nt_and_drops_low_address_bits() {
         let format = format(Granule::K4, AddressFormat::Bits48);
-        let nt = Stage2Attributes { flags: Stage2Attributes::NT, ..Default::default() };
+        let nt = Attributes { flags: Attributes::NT, ..Default::default() };
         let leaf = Leaf::new(&format, 2, &nt).to(0x123f_f000);
         assert_eq!(leaf, 0x1221_0001 & !0x1f_0000 | 0x1_0000);
     }
 
     #[test]
     fn address_bits_51_to_48_go_where_the_format_says() {
-        let none = Stage2Attributes { sh: 3, ..Default::default() };
+        let none = Attributes { sh: 3, ..Default::default() };
         let high = 0x000f_0000_0000_0000;
         let leaf = |granule, address| Leaf::new(&format(granule, address), 3, &none).to(high);
         assert_eq!(leaf(Granule::K64, AddressFormat::Lpa), 0xf303);

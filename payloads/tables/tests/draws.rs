@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use case::abilities::{Abilities, Ids};
 use case::draw::{NotDrawn, Space, exhaustive, random};
 use case::memory::{Arena, ArenaKind, MemoryMap};
-use case::{Case, MAX_PROBES};
+use case::{Case, MAX_PROBES, stage};
 use tables::{TableMemory, WordLog, build};
 
 /// A memory that minds being touched outside the arenas.
@@ -131,4 +131,21 @@ fn a_space_that_the_pe_lacks_is_refused() {
     let space = Space { granules: [0, 1, 0], ..Space::BENIGN };
     let drawn = random::draw(&space, abilities, map, 0, 0);
     assert_eq!(drawn, Err(NotDrawn::NoSuchShape));
+}
+
+#[test]
+fn stages_change_nothing_that_is_drawn_for_stage_2() {
+    for (abilities, map) in machines() {
+        let mut staged = map.clone();
+        for number in 0..22 {
+            let (base, size, kind) = (0x5000_0000 + (number << 20), stage::BYTES, ArenaKind::Stage);
+            staged.push(Arena { base, size, kind }).unwrap();
+        }
+        for space in [Space::BENIGN, Space { hostile: 1000, ..Space::BENIGN }] {
+            for index in 0..200 {
+                let draw = |map| random::draw(&space, &abilities, map, 3, index);
+                assert_eq!(draw(&staged), draw(&map), "case {index}");
+            }
+        }
+    }
 }

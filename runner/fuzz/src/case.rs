@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use case::tree::Tree;
 use case::{Case, CaseRef};
 use runner::suite::case_file::CaseText;
 use runner::suite::yaml;
@@ -24,7 +25,7 @@ pub fn words(bytes: &[u8]) -> bool {
 
     let owned = Case::from_ref(case);
     assert_eq!(owned.as_ref(), case);
-    if let Some(format) = case.header.format.decode() {
+    for format in case.trees.iter().filter_map(Tree::format) {
         assert!(format.root_bytes() >= 8 && format.root_alignment().is_power_of_two());
     }
     as_text(&owned);

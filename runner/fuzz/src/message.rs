@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use case::memory::ArenaKind;
 use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
 use link::message::{Head, Kind, Rounds};
-use link::observations::{Audited, Exception, Observations, Report, Update};
+use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
 use runner::target::map::memory_map;
 use runner::target::{Death, Description, HowDied};
 use zerocopy::{FromBytes, IntoBytes};
@@ -73,11 +73,13 @@ fn observations(body: &[u8]) -> bool {
         (report.answers, size_of::<u64>()),
         (report.exceptions, size_of::<Exception>()),
         (report.updates, size_of::<Update>()),
+        (report.changed, size_of::<Changed>()),
+        (report.lives, size_of::<Life>()),
         (report.audited, size_of::<Audited>()),
     ];
     let needed = lists.iter().map(|&(count, size)| u128::from(count) * size as u128).sum::<u128>()
         + size_of::<Report>() as u128;
-    let sound = report.status().is_some() && needed <= body.len() as u128;
+    let sound = report.status().is_some() && report.lives <= 1 && needed <= body.len() as u128;
     assert_eq!(read.is_some(), sound, "{report:?} in {} bytes", body.len());
 
     let Some(read) = read else { return false };
@@ -86,6 +88,8 @@ fn observations(body: &[u8]) -> bool {
         read.answers.as_bytes(),
         read.exceptions.as_bytes(),
         read.updates.as_bytes(),
+        read.changed.as_bytes(),
+        read.life.map_or(&[], IntoBytes::as_bytes),
         read.audited.as_bytes(),
     ]
     .concat();

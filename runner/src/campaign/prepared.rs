@@ -1,6 +1,7 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
 use case::probe::{Operation, Probe};
+use case::tree::Role;
 use case::{Case, Flags};
 use golden::{Implementation, Registers, Updates};
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
@@ -34,7 +35,7 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
-    /// The root and `VTTBR_EL2`.
+    /// The roots, and the registers that name them.
     pub built: Built,
     /// The registers, as the reference walker sees them.
     pub registers: Registers,
@@ -185,7 +186,7 @@ impl Bench {
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
-            let (built, registers) = (tables.built, tables.registers);
+            let (built, registers) = (tables.built.clone(), tables.registers);
             Prepared {
                 case: asked,
                 numbers,
@@ -232,7 +233,7 @@ pub struct Tables<'a> {
     pe: &'a Implementation,
     /// The registers of the case, those that it does not set zero.
     pub registers: Registers,
-    /// The root and `VTTBR_EL2`.
+    /// The roots, and the registers that name them.
     pub built: Built,
     /// The memory they stand in.
     pub memory: &'a mut Simulation,
@@ -294,7 +295,7 @@ fn rules_that_may_show<'a>(
 
 /// The size of the root table of `case`, in bytes.
 fn root_bytes(case: &Case) -> u64 {
-    case.as_ref().header.format.decode().map_or(0, |format| format.root_bytes())
+    case.as_ref().format(Role::Stage2).map_or(0, |format| format.root_bytes())
 }
 
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the
@@ -308,6 +309,11 @@ fn registers(case: &Case, built: &Built) -> Registers {
         sctlr_el1: case.sctlr_el1,
         tcr_el1: case.tcr_el1,
         mair_el1: case.mair_el1,
+        sctlr_el2: case.sctlr_el2,
+        tcr_el2: case.tcr_el2,
+        mair_el2: case.mair_el2,
+        ttbr0_el2: built.ttbr0_el2,
+        ttbr1_el2: built.ttbr1_el2,
         ..Registers::default()
     }
 }

@@ -66,6 +66,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
         Operation::AtS12e1w => At::S12E1W,
         Operation::AtS12e0r => At::S12E0R,
         Operation::AtS12e0w => At::S12E0W,
+        Operation::AtS1e2r => At::S1E2R,
+        Operation::AtS1e2w => At::S1E2W,
+        Operation::AtS1e1r => At::S1E1R,
+        Operation::AtS1e1w => At::S1E1W,
+        Operation::AtS1e0r => At::S1E0R,
+        Operation::AtS1e0w => At::S1E0W,
+        Operation::Load | Operation::Store | Operation::Fetch => return None,
         Operation::FaultCode | Operation::FaultData | Operation::FaultStack | Operation::Hang => {
             return None;
         }

@@ -4,8 +4,9 @@
 //! reference would agree on wrong tables; this check would not.
 
 use case::CaseRef;
-use case::mapping::{Mapping, Stage2Attributes};
+use case::mapping::{Attributes, Mapping};
 use case::probe::{Operation, Probe};
+use case::tree::Role;
 use case::vtcr::hcr;
 use golden::{AtResult, Masked};
 
@@ -92,9 +93,9 @@ impl Wanted {
         }
         // S2AP bit 0 permits reads, bit 1 writes.
         let writes = matches!(probe.operation()?, Operation::AtS12e1w | Operation::AtS12e0w);
-        if attributes.s2ap >> u8::from(writes) & 1 == 0 {
+        if attributes.ap >> u8::from(writes) & 1 == 0 {
             // A clean but dirty-managed page is the reference walker's matter.
-            let managed = vtcr_el2 & VTCR_HD != 0 && attributes.has(Stage2Attributes::DBM);
+            let managed = vtcr_el2 & VTCR_HD != 0 && attributes.has(Attributes::DBM);
             let why = "it does not permit the access";
             return (!managed).then_some(Self::Fault { status: PERMISSION, why });
         }
@@ -105,8 +106,10 @@ impl Wanted {
 }
 
 fn mapping_of<'a>(case: CaseRef<'a>, address: u64) -> Option<&'a Mapping> {
-    let granule = case.header.format.decode()?.granule;
-    case.mappings.iter().find(|mapping| {
+    let number = case.trees.iter().position(|tree| tree.role() == Some(Role::Stage2))?;
+    let granule = case.trees[number].format()?.granule;
+    let in_tree = |mapping: &&Mapping| usize::from(mapping.tree) == number;
+    case.mappings.iter().filter(in_tree).find(|mapping| {
         let bytes = u64::from(mapping.entries) << granule.entry_bits(mapping.level);
         address.checked_sub(mapping.input).is_some_and(|offset| offset < bytes)
     })
@@ -116,7 +119,7 @@ fn mapping_of<'a>(case: CaseRef<'a>, address: u64) -> Option<&'a Mapping> {
 /// show as they are.
 fn attributes_wanted(
     case: CaseRef<'_>,
-    attributes: &Stage2Attributes,
+    attributes: &Attributes,
 ) -> (Option<(u64, u64)>, Option<u64>) {
     let registers = &case.header.registers;
     if registers.hcr_el2 & hcr::DC == 0 || registers.hcr_el2 & hcr::CD != 0 {

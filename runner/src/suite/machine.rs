@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use case::CaseRef;
 use case::abilities::{Abilities, Ids};
 use case::edit::Change;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
+use case::{CaseRef, Flags};
 use golden::Implementation;
 use link::hello::IdRegisters;
 use schemars::JsonSchema;
@@ -50,6 +50,8 @@ pub enum ArenaKindName {
     Tables,
     /// Addresses where nothing answers.
     Void,
+    /// The executor's while it lives in a case's set-up, and what probes reach.
+    Stage,
 }
 
 impl ArenaKindName {
@@ -58,6 +60,7 @@ impl ArenaKindName {
         match self {
             Self::Tables => "tables",
             Self::Void => "void",
+            Self::Stage => "stage",
         }
     }
 }
@@ -78,6 +81,7 @@ impl Machine {
             let kind = match arena.kind {
                 ArenaKindName::Tables => ArenaKind::Tables,
                 ArenaKindName::Void => ArenaKind::Void,
+                ArenaKindName::Stage => ArenaKind::Stage,
             };
             map.push(Arena { base: arena.base.0, size: arena.size.0, kind })?;
         }
@@ -138,7 +142,11 @@ fn uses(case: CaseRef<'_>, arena: u8) -> bool {
         _ => None,
     });
     let mapped = case.mappings.iter().map(|mapping| mapping.output);
-    case.slots().iter().copied().chain(mapped).chain(edited).any(|place| place.arena() == arena)
+    let stay = &case.header.stay;
+    let lived = [stay.trampoline, stay.exit, stay.code, stay.data];
+    let lived = lived.into_iter().filter(|_| case.flags().has(Flags::STAY));
+    let mut all = case.slots().chain(mapped).chain(edited).chain(lived);
+    all.any(|place| place.arena() == arena)
 }
 
 impl From<&Arena> for ArenaFields {
@@ -146,6 +154,7 @@ impl From<&Arena> for ArenaFields {
         let kind = match arena.kind {
             ArenaKind::Tables => ArenaKindName::Tables,
             ArenaKind::Void => ArenaKindName::Void,
+            ArenaKind::Stage => ArenaKindName::Stage,
         };
         Self { base: Hex(arena.base), size: Hex(arena.size), kind }
     }

@@ -4,7 +4,8 @@
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
 //!   transport ── mailbox: address | uart                                  how it talks
-//!   arenas, carve, void                                                   what cases may use
+//!   arenas, carve, void, stages                                           what cases may use
+//!   monitor                                                               whether EL3 is ours
 //!   limits                                                                when it counts as hung
 //!   choices                                                               what it is pinned to
 //! ```
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use case::stage;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -44,6 +46,15 @@ pub struct Description {
     /// Addresses where nothing answers: a walk that reaches them takes an external abort.
     #[serde(default)]
     pub void: Vec<Range>,
+    /// Where the executor may live while it is in a set-up of EL2, and where such a case's loads,
+    /// stores and fetches may go: 256 KB from each of these addresses, which are multiples of 64 KB. Each
+    /// must lie in a DIMM, or in RAM that the target reports as free.
+    #[serde(default)]
+    pub stages: Vec<Address>,
+    /// Whether the executor is entered at EL3: a monitor that it leaves there asks about set-ups that
+    /// EL2 could not live in.
+    #[serde(default)]
+    pub monitor: bool,
     /// When it counts as hung.
     #[serde(default)]
     pub limits: Limits,
@@ -107,6 +118,13 @@ pub struct Dimm {
     /// How much of it, from its start, is an arena.
     #[serde(default)]
     pub arena: Size,
+}
+
+impl Dimm {
+    /// The part of it that is an arena.
+    pub const fn arena(&self) -> Range {
+        Range { address: self.address, size: self.arena }
+    }
 }
 
 /// How host and executor talk.
@@ -346,11 +364,15 @@ impl Description {
                 }
             }
         }
-        for (at, arena) in self.arenas.iter().enumerate() {
-            let name = format!("the arena at {}", arena.address);
-            arena.check(&name)?;
-            if self.arenas[..at].iter().any(|earlier| arena.overlaps(earlier)) {
-                return Err(format!("{name} overlaps another arena"));
+        let dimm_arenas = qemu.dimms.iter().map(|dimm| ("DIMM's arena", dimm.arena()));
+        let arenas = self.arenas.iter().map(|arena| ("arena", *arena));
+        let stages = self.stages().map(|stage| ("stage", stage));
+        let lent: Vec<_> = dimm_arenas.chain(arenas).chain(stages).collect();
+        for (at, (what, range)) in lent.iter().enumerate().skip(qemu.dimms.len()) {
+            let name = format!("the {what} at {}", range.address);
+            range.check(&name)?;
+            if lent[..at].iter().any(|(_, earlier)| range.overlaps(earlier)) {
+                return Err(format!("{name} overlaps another arena or stage"));
             }
         }
         if let Some(carve) = self.carve
@@ -369,11 +391,17 @@ impl Description {
                     mailbox.size.0
                 ));
             }
-            if let Some(arena) = self.arenas.iter().find(|arena| arena.overlaps(&mailbox)) {
-                return Err(format!("the mailbox overlaps the arena at {}", arena.address));
+            if let Some((what, range)) = lent.iter().find(|(_, range)| range.overlaps(&mailbox)) {
+                return Err(format!("the mailbox overlaps the {what} at {}", range.address));
             }
         }
         Ok(())
+    }
+
+    /// The stages as ranges.
+    pub fn stages(&self) -> impl Iterator<Item = Range> {
+        let range = |&address: &Address| Range { address, size: Size(stage::BYTES) };
+        self.stages.iter().map(range)
     }
 }
 
@@ -483,6 +511,9 @@ transport: uart
             (format!("{MINIMAL}arenas: [{{ address: 0x40000000, size: 0 }}]"), "a size"),
             (format!("{MINIMAL}arenas: [{{ address: 0x40001000, size: 1M }}]"), "64 KB"),
             (format!("{MINIMAL}carve: {{ count: 1, size: 3M }}"), "power of two"),
+            (format!("{MINIMAL}stages: [0x40001000]"), "64 KB"),
+            (format!("{MINIMAL}stages: [0x40000000, 0x40030000]"), "overlaps another"),
+            (format!("{}stages: [0x100300000]", with_dimm("0x1_0000_0000")), "overlaps another"),
         ];
         for (text, reason) in refused {
             let message = refusal(&text);
@@ -502,7 +533,19 @@ transport: uart
         let schema = schemars::schema_for!(Description);
         let properties = schema.get("properties").and_then(|value| value.as_object());
         let properties = properties.expect("a description has fields");
-        for name in ["name", "start", "transport", "arenas", "carve", "void", "limits", "choices"] {
+        let names = [
+            "name",
+            "start",
+            "transport",
+            "arenas",
+            "carve",
+            "void",
+            "stages",
+            "monitor",
+            "limits",
+            "choices",
+        ];
+        for name in names {
             let described = properties[name].get("description").is_some();
             assert!(described, "{name}: {:?}", properties[name]);
         }

@@ -62,6 +62,15 @@ pub enum TargetError {
         /// The executor's version.
         found: u32,
     },
+    /// The target's file says that there is a monitor, and there is none.
+    #[error(
+        "the target file says that there is a monitor, but the executor was entered at EL{entry_el}: \
+         let the target start it at EL3 (QEMU: machine option `secure: 'on'`), or say `monitor: false`"
+    )]
+    NoMonitor {
+        /// Where it was entered.
+        entry_el: u32,
+    },
     /// A session was used after its target had died.
     #[error("the session is over: its target died before")]
     Over,

@@ -193,6 +193,9 @@ impl<W: Wire> Running<W> {
             let size = self.wire.body().len();
             return Ok(Err(garbage(format!("its Hello of {size} bytes makes no sense"))));
         };
+        if description.monitor && hello.entry_el != 3 {
+            return Err(TargetError::NoMonitor { entry_el: hello.entry_el });
+        }
         let map = memory_map(description, hello.free())?;
         let configure = Configure::new(&map);
         self.wire.send(Kind::Configure, 0, &mut |body| {
@@ -315,6 +318,7 @@ mod tests {
     use case::memory::Place;
     use case::probe::{Operation, Probe};
     use case::registers::Registers;
+    use case::tree::{Role, Tree};
     use link::hello::{IdRegisters, MAX_REGIONS, Region};
     use link::mailbox::{self, Control, Cursor, response_offset};
     use link::observations::Report;
@@ -431,7 +435,10 @@ mod tests {
             ia_bits: 39,
             address: AddressFormat::Bits48,
         };
-        let mut case = Case::new(Registers::default(), format, Place::new(0, 0));
+        let mut case = Case::with_tree(
+            Registers::default(),
+            Tree::new(Role::Stage2, format, Place::new(0, 0)),
+        );
         for _ in 0..4 {
             case.push_probe(Probe::new(Operation::AtS12e1r, 0)).expect("there is room");
         }

@@ -6,6 +6,7 @@
 //!   ..       arenas carved from free RAM, top down
 //!   ..       the arenas of the DIMMs, as listed
 //!   ..       void ranges                             no table is ever placed there
+//!   ..       stages                                  no walk ever goes there
 //! ```
 //!
 //! A case is drawn from the map, so the map must not change when the executor's image does: nothing
@@ -14,18 +15,18 @@
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use link::hello::Region;
 
-use super::description::{Address, Carve, Description, Qemu, Range, Size, Start};
+use super::description::{Address, Carve, Description, Dimm, Qemu, Range, Size, Start};
 
 /// The target's memory can't be laid out as its description asks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MapError {
-    /// An arena is not in memory that is known to be free.
+    /// An arena or a stage is not in memory that is known to be free.
     #[error(
-        "the arena {arena} lies neither in a DIMM nor in RAM that the target reports free ({free}): \
+        "the arena or stage {arena} lies neither in a DIMM nor in RAM that the target reports free ({free}): \
          move it in the target file"
     )]
     NotFree {
-        /// The arena.
+        /// The arena or stage.
         arena: Range,
         /// The free regions, for reading.
         free: String,
@@ -52,7 +53,9 @@ pub enum MapError {
         free: String,
     },
     /// More arenas than a case can name.
-    #[error("{0} arenas and void ranges are more than the {MAX_ARENAS} that a case can name")]
+    #[error(
+        "{0} arenas, void ranges and stages are more than the {MAX_ARENAS} that a case can name"
+    )]
     TooMany(usize),
 }
 
@@ -62,7 +65,9 @@ pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMa
     let free = sane(free);
     let told = || list(&free);
 
-    for &arena in &description.arenas {
+    let stages: Vec<Range> = description.stages().collect();
+    let placed: Vec<Range> = description.arenas.iter().chain(&stages).copied().collect();
+    for &arena in &placed {
         let in_dimm = dimms
             .iter()
             .any(|dimm| Range { address: dimm.address, size: dimm.size }.contains(&arena));
@@ -78,18 +83,20 @@ pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMa
 
     let mut ranges = description.arenas.clone();
     if let Some(carve) = description.carve {
-        ranges.extend(carved(carve, &free, &description.arenas).ok_or_else(|| {
-            MapError::NoRoom { count: carve.count, size: carve.size, free: told() }
+        ranges.extend(carved(carve, &free, &placed).ok_or_else(|| MapError::NoRoom {
+            count: carve.count,
+            size: carve.size,
+            free: told(),
         })?);
     }
-    let parts = dimms.iter().filter(|dimm| dimm.arena.0 != 0);
-    ranges.extend(parts.map(|dimm| Range { address: dimm.address, size: dimm.arena }));
+    ranges.extend(dimms.iter().map(Dimm::arena).filter(|arena| arena.size.0 != 0));
 
-    let count = ranges.len() + description.void.len();
+    let count = ranges.len() + description.void.len() + stages.len();
     let arenas = ranges.iter().map(|range| (range, ArenaKind::Tables));
     let voids = description.void.iter().map(|range| (range, ArenaKind::Void));
+    let stages = stages.iter().map(|range| (range, ArenaKind::Stage));
     let mut map = MemoryMap::new();
-    for (range, kind) in arenas.chain(voids) {
+    for (range, kind) in arenas.chain(voids).chain(stages) {
         map.push(Arena { base: range.address.0, size: range.size.0, kind })
             .ok_or(MapError::TooMany(count))?;
     }
@@ -149,14 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn low_ram_comes_before_dimms_and_void_comes_last() {
+    fn low_ram_comes_before_dimms_and_stages_come_last() {
         let description = described(
             "arenas: [{ address: 0x5000_0000, size: 8M }]\ncarve: { count: 1, size: 8M }\n\
-             void: [{ address: 0x1000_0000_0000, size: 1M }]",
+             void: [{ address: 0x1000_0000_0000, size: 1M }]\n\
+             stages: [0x5100_0000, 0x1_5a80_0000]",
         );
         let map = memory_map(&description, &[region(0x4800_0000, 0xc000_0000)]).expect("it fits");
-        assert_eq!(bases(&map), [0x5000_0000, 0xbf80_0000, 0x1_5a00_0000, 0x1000_0000_0000]);
+        let tables_and_void = [0x5000_0000, 0xbf80_0000, 0x1_5a00_0000, 0x1000_0000_0000];
+        assert_eq!(bases(&map), [&tables_and_void[..], &[0x5100_0000, 0x1_5a80_0000]].concat());
         assert_eq!(map.arenas()[3].kind, ArenaKind::Void);
+        assert!(map.arenas()[4..].iter().all(case::stage::fits), "{map:x?}");
     }
 
     #[test]
@@ -176,6 +186,11 @@ mod tests {
         let of = |text| memory_map(&described(text), &free);
         let arena = of("arenas: [{ address: 0x4080_0000, size: 16M }]");
         assert!(matches!(arena, Err(MapError::NotFree { .. })), "{arena:?}");
+        let stage = of("stages: [0x40ff_0000]");
+        assert!(matches!(stage, Err(MapError::NotFree { .. })), "{stage:?}");
+        // Carving goes around it.
+        let carve = of("carve: { count: 2, size: 8M }\nstages: [0x4080_0000]");
+        assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");
         let carve = of("carve: { count: 3, size: 8M }");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");
         let many = of("carve: { count: 100, size: 64K }");

@@ -138,6 +138,7 @@ mod tests {
     use case::format::{AddressFormat, Format, Granule};
     use case::memory::Place;
     use case::registers::Registers;
+    use case::tree::{Role, Tree};
     use zerocopy::FromZeros;
 
     use super::*;
@@ -154,7 +155,10 @@ mod tests {
         });
         let address = AddressFormat::Bits48;
         let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
-        let case = Case::new(Registers::default(), format, Place::new(0, 0));
+        let case = Case::with_tree(
+            Registers::default(),
+            Tree::new(Role::Stage2, format, Place::new(0, 0)),
+        );
 
         for _ in 0..2 {
             let mut session = target.boot().expect("it always boots");

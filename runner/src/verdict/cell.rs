@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use case::CaseRef;
 use case::format::Granule;
+use case::tree::Role;
 use serde::{Deserialize, Serialize};
 
 /// The stage 2 granule and IPA size of a case's tables, written `4K/40`. Cells are ordered by granule,
@@ -30,9 +31,9 @@ impl Cell {
     /// The most bits that a table's input address has.
     pub const MOST_IPA_BITS: u8 = 56;
 
-    /// The cell of `case`; `None` where it has no tables that could be built.
+    /// The cell of `case`; `None` where it has no tables of stage 2 that could be built.
     pub fn of(case: CaseRef<'_>) -> Option<Self> {
-        let format = case.header.format.decode()?;
+        let format = case.format(Role::Stage2)?;
         Some(Self { granule: format.granule, ipa_bits: format.ia_bits })
     }
 

@@ -7,17 +7,23 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use case::Case;
 use case::abilities::{Abilities, Ids};
 use case::draw::{Space, exhaustive, random};
-use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::mapping::Mapping;
+use case::memory::{Arena, ArenaKind, MemoryMap, Place};
+use case::probe::{Operation, Probe};
+use case::stay::Stay;
+use case::tree::{Role, Tree};
+use case::{Case, Flags, stage};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
-use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use link::observations::{
+    Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
+};
 use runner::known::Record;
 use runner::plan::Shard;
 use runner::report::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
@@ -97,7 +103,24 @@ fn map() -> MemoryMap {
         map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
     }
     map.push(Arena { base: 1 << 50, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
+    map.push(Arena { base: 0xa600_0000, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
     map
+}
+
+/// A case of two trees, with a stay.
+fn stay() -> Case {
+    let mut case = case(0);
+    let format = case.as_ref().format(Role::Stage2).unwrap();
+    case.push_tree(Tree::new(Role::Ttbr0El2, format, Place::new(1, 0x10_0000))).unwrap();
+    let mapping = case.as_ref().mappings[0];
+    case.push_mapping(Mapping { tree: 1, ..mapping }).unwrap();
+    let place = Place::new(3, 0);
+    let (code_va, data_va) = (0x8000_0000, 0x8001_0000);
+    let stay = Stay { trampoline: place, exit: place, code: place, code_va, data: place, data_va };
+    case.set_stay(stay);
+    case.set_flags(Flags(Flags::STAY));
+    case.push_probe(Probe::new(Operation::Fetch, 0x8003_0000)).unwrap();
+    case
 }
 
 fn case(hostile: u64) -> Case {
@@ -141,12 +164,18 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
     let answers = [0xff00_0000_8000_0b80u64, 0x0a0b, NO_ANSWER];
     let exception = Exception { probe: 2, esr: 0x9600_0004, far: 0x1000, ..Exception::default() };
     let update = Update { probe: 1, pa: 0x8000_1000, value: 0x4000_07ff };
+    (report.changed, report.lives) = (1, 1);
+    let changed = Changed { pa: 0x9002_0008, value: stage::stored(2) };
+    let point = Point { pc: 0x9000_0000, sctlr_el2: 1, ..Point::default() };
+    let life = Life { trampoline: point, runtime: point, exit: point, ..Life::default() };
     let audited = Audited { pa: 0x8000_1000, value: 0x4000_07ff };
     let observations = [
         report.as_bytes(),
         answers.as_bytes(),
         exception.as_bytes(),
         update.as_bytes(),
+        changed.as_bytes(),
+        life.as_bytes(),
         audited.as_bytes(),
     ];
     let epitaph = Epitaph { reason: Epitaph::PANIC, esr: 77, elr: 0x1234, far: 0 };
@@ -207,6 +236,7 @@ fn cases() -> Vec<Seed> {
         ("benign", words_of(&case(0))),
         ("hostile", words_of(&case(1000))),
         ("shape", words_of(&shape)),
+        ("stay", words_of(&stay())),
     ])
 }
 

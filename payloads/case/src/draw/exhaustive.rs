@@ -9,7 +9,7 @@ use crate::Case;
 use crate::abilities::Abilities;
 use crate::format::Granule;
 use crate::layout::Variant;
-use crate::mapping::{Mapping, Stage2Attributes};
+use crate::mapping::{Attributes, Mapping};
 use crate::memory::{MemoryMap, Place};
 use crate::probe::{Operation, Probe};
 use crate::vtcr::{Vtcr, hcr};
@@ -118,13 +118,14 @@ pub fn legality(
     let mem_attr = if setup.registers.hcr_el2 & hcr::FWB == 0 { 0b1111 } else { 0b0110 };
     for &input in &inputs {
         let output = rng.bits() & ((1 << setup.oa_bits) - 1) & !(page - 1);
-        let attributes = Stage2Attributes { mem_attr, s2ap: 3, sh: 3, af: 1, ..Default::default() };
+        let attributes = Attributes { mem_attr, ap: 3, sh: 3, af: 1, ..Default::default() };
         let mapping = Mapping {
             input,
             output: Place::absolute(output),
             entries: 1,
             level: 3,
-            reserved: [0; 3],
+            tree: 0,
+            reserved: [0; 2],
             attributes,
         };
         // Four mappings, and a few probes for each: a case has room for them.

@@ -5,6 +5,8 @@
 //! spoiled register makes of the tables can't be foreseen here; the host asks the reference walker
 //! where such a case would lead before it sends it.
 
+use arrayvec::ArrayVec;
+
 use super::Rng;
 use super::mappings::{Mappings, range};
 use super::probes::{operation, probe};
@@ -14,7 +16,7 @@ use crate::abilities::Abilities;
 use crate::edit::{Change, Edit};
 use crate::format::AddressFormat;
 use crate::mapping::Mapping;
-use crate::memory::{MemoryMap, Place};
+use crate::memory::{ArenaKind, MAX_ARENAS, MemoryMap, Place};
 use crate::probe::Probe;
 use crate::view::Flags;
 use crate::vtcr::{Vtcr, hcr};
@@ -78,7 +80,7 @@ fn edit(
     let above = rng.below((mapping.level - start) as u64) as i8;
     let table_level = start + above;
     let has_table = mapping.level > start;
-    let leaf = |change| Edit::new(input, mapping.level, change);
+    let leaf = |change| Edit::new(0, input, mapping.level, change);
     match rng.weighted([(30, 0), (12, 1), (18, 2), (18, 3), (8, 4), (8, 5), (6, 6)]) {
         0 => leaf(Change::Flip(leaf_flip(rng, mapping.level))),
         1 => leaf(Change::Replace(leaf_word(rng, mapping.level))),
@@ -90,7 +92,7 @@ fn edit(
             }
             let place = table_place(rng, map, setup);
             let flip = if rng.chance(500) { rng.bits() & ignored_in_table(setup) } else { 0 };
-            Edit::new(input, level, Change::Table { place, flip })
+            Edit::new(0, input, level, Change::Table { place, flip })
         }
         3 if has_table => {
             let flip = match rng.below(5) {
@@ -99,7 +101,7 @@ fn edit(
                 2 => 1 << rng.between(52, 63) | rng.bits() & ignored_in_table(setup),
                 _ => rng.bits() & ignored_in_table(setup),
             };
-            Edit::new(input, table_level, Change::Flip(flip))
+            Edit::new(0, input, table_level, Change::Flip(flip))
         }
         4 => leaf(Change::Flip(CONTIGUOUS)),
         5 => leaf(Change::Flip(output_flip(rng, abilities, setup, mapping.level))),
@@ -163,9 +165,13 @@ fn table_place(rng: &mut Rng, map: &MemoryMap, setup: &Setup) -> Place {
         // The root itself, or a table near it: a walk that goes round.
         return Place::new(own.arena(), (own.offset() + page * rng.below(4)) / page * page);
     }
-    let number = rng.below(map.arenas().len() as u64) as u8;
-    match map.arenas().get(number as usize) {
-        Some(arena) => Place::new(number, rng.below((arena.size / page).max(1)) * page),
+    let arenas = map.arenas().iter().enumerate();
+    let arenas: ArrayVec<_, MAX_ARENAS> =
+        arenas.filter(|(_, arena)| arena.kind != ArenaKind::Stage).collect();
+    match rng.pick(&arenas) {
+        Some((number, arena)) => {
+            Place::new(number as u8, rng.below((arena.size / page).max(1)) * page)
+        }
         None => own,
     }
 }

@@ -6,7 +6,7 @@ use super::setup::Setup;
 use super::{Rng, Space};
 use crate::MAX_MAPPINGS;
 use crate::abilities::Abilities;
-use crate::mapping::{Mapping, Stage2Attributes};
+use crate::mapping::{Attributes, Mapping};
 use crate::memory::Place;
 use crate::vtcr::hcr;
 
@@ -46,7 +46,7 @@ pub(super) fn mappings(
             break;
         }
         left -= cost;
-        if mapping.attributes.has(Stage2Attributes::CONTIGUOUS) {
+        if mapping.attributes.has(Attributes::CONTIGUOUS) {
             groups -= 1;
         }
         mappings.push(mapping);
@@ -100,14 +100,15 @@ fn place(
     let output = fit(output(rng, setup), setup.oa_bits);
     let mut attributes = attributes(rng, space, abilities, setup);
     if grouped {
-        attributes.flags |= Stage2Attributes::CONTIGUOUS;
+        attributes.flags |= Attributes::CONTIGUOUS;
     }
     Some(Mapping {
         input,
         output: Place::absolute(output),
         entries: entries as u32,
         level,
-        reserved: [0; 3],
+        tree: 0,
+        reserved: [0; 2],
         attributes,
     })
 }
@@ -140,12 +141,7 @@ fn output(rng: &mut Rng, setup: &Setup) -> u64 {
 }
 
 /// Attributes that a hypervisor might give, reserved encodings left out.
-fn attributes(
-    rng: &mut Rng,
-    space: &Space,
-    abilities: &Abilities,
-    setup: &Setup,
-) -> Stage2Attributes {
+fn attributes(rng: &mut Rng, space: &Space, abilities: &Abilities, setup: &Setup) -> Attributes {
     let fwb = setup.registers.hcr_el2 & hcr::FWB != 0;
     let mem_attr = if fwb {
         // Device (four kinds), Normal NC, Normal WB, as stage 1.
@@ -159,17 +155,17 @@ fn attributes(
     };
     let mut flags = 0;
     if setup.updates && rng.chance(400) {
-        flags |= Stage2Attributes::DBM;
+        flags |= Attributes::DBM;
     }
     if abilities.xs && rng.chance(300) {
-        flags |= Stage2Attributes::FNXS;
+        flags |= Attributes::FNXS;
     }
     // Of those that restrict, half may be read.
     let [full, restricted] = space.restricted;
     let s2ap = [(4 * full, 3), (2 * restricted, 1), (restricted, 2), (restricted, 0)];
-    Stage2Attributes {
+    Attributes {
         mem_attr: mem_attr.unwrap_or(0),
-        s2ap: rng.weighted(s2ap),
+        ap: rng.weighted(s2ap),
         sh: rng.weighted([(5, 3), (2, 2), (2, 0)]),
         xn: rng.below(4) as u8,
         af: u8::from(rng.chance(if setup.updates { 500 } else { 850 })),

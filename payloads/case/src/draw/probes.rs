@@ -7,7 +7,7 @@ use crate::probe::{Operation, Probe};
 
 /// An operation: each question as often as the others.
 pub(super) fn operation(rng: &mut Rng) -> Operation {
-    rng.pick(&Operation::QUESTIONS).unwrap_or(Operation::AtS12e1r)
+    rng.pick(&Operation::STAGE2).unwrap_or(Operation::AtS12e1r)
 }
 
 /// A probe that has something to do with the mappings.

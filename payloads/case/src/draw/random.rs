@@ -6,6 +6,7 @@ use super::setup::{Setup, setup, shape};
 use super::{NotDrawn, Rng, Space, hostile};
 use crate::abilities::Abilities;
 use crate::memory::MemoryMap;
+use crate::tree::{Role, Tree};
 use crate::view::Flags;
 use crate::{Case, MAX_PROBES};
 
@@ -57,10 +58,12 @@ pub(super) fn draw_shape(
 /// The case of `setup` with nothing mapped and nothing asked.
 pub(super) fn bare(setup: &Setup) -> Case {
     let root = setup.slots.first().copied().unwrap_or_default();
-    let mut case = Case::new(setup.registers, setup.format, root);
+    let mut tree = Tree::new(Role::Stage2, setup.format, root);
     for &slot in setup.slots.iter().skip(1) {
-        let _ = case.push_slot(slot);
+        // A tree has room for all of them.
+        let _ = tree.push_slot(slot);
     }
+    let mut case = Case::with_tree(setup.registers, tree);
     if setup.updates {
         case.set_flags(Flags(Flags::UPDATES));
     }

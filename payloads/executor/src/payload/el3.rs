@@ -1,4 +1,4 @@
-//! Entry at EL3: gives EL2 all that it needs, and never comes back.
+//! Entry at EL3: gives EL2 all that it needs, and leaves the monitor behind.
 
 use aarch64_cpu::registers::*;
 use link::hello::Epitaph;
@@ -8,6 +8,7 @@ use crate::payload::boot;
 use crate::payload::gic;
 use crate::payload::ids::field;
 use crate::payload::last_words;
+use crate::payload::monitor;
 
 /// Sets up EL3. The start code then returns to EL2.
 #[unsafe(no_mangle)]
@@ -30,6 +31,7 @@ extern "C" fn boot_el3(tree: u64) {
     if let Some(gic) = &machine.gic {
         gic::open_to_non_secure(gic);
     }
+    monitor::install();
 }
 
 /// Non-secure, HVC on, EL2 is AArch64, interrupts and aborts stay below; and for each extension that

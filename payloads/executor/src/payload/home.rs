@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
+use case::stage;
 use executor::home_map::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
 use executor::windows::Windows;
 
@@ -55,25 +56,26 @@ impl Home {
         Ok(home)
     }
 
-    /// Maps the table arenas of `map` beside the executor itself. `None` where this PE can't, or they
+    /// Maps the arenas of `map` that are memory beside the executor itself. `None` where this PE can't, or they
     /// are not the case's own.
     pub fn configure(&mut self, map: &MemoryMap) -> Option<Windows> {
         let mmfr0 = ID_AA64MMFR0_EL1.get();
-        let tables = || map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Tables);
-        let sound = tables().all(|arena| {
-            let whole = (arena.base | arena.size).is_multiple_of(8);
-            let apart = self
-                .identity
-                .iter()
-                .all(|range| arena.last() < range.pa || range.pa + range.bytes - 1 < arena.base);
-            // The guards between the stacks are the image's too.
-            let guards = arena.last() < Image::start() || Image::end() <= arena.base;
-            whole && apart && guards && arena.last() >> pa_bits(mmfr0) == 0
-        });
+        let memory = || map.arenas().iter().filter(|arena| arena.kind != ArenaKind::Void);
+        let stages = || memory().filter(|arena| arena.kind == ArenaKind::Stage);
+        let sound = stages().all(stage::fits)
+            && memory().all(|arena| {
+                let whole = (arena.base | arena.size).is_multiple_of(8);
+                let apart = self.identity.iter().all(|range| {
+                    arena.last() < range.pa || range.pa + range.bytes - 1 < arena.base
+                });
+                // The guards between the stacks are the image's too.
+                let guards = arena.last() < Image::start() || Image::end() <= arena.base;
+                whole && apart && guards && arena.last() >> pa_bits(mmfr0) == 0
+            });
         if !sound {
             return None;
         }
-        let geometry = if tables().any(|arena| arena.last() >> 48 != 0) {
+        let geometry = if memory().any(|arena| arena.last() >> 48 != 0) {
             Geometry::reaching_52_bits(mmfr0, Image::start())?
         } else {
             Geometry::smallest(mmfr0)?

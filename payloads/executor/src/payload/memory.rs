@@ -5,6 +5,7 @@ use core::num::NonZeroU64;
 use core::ptr;
 
 use arrayvec::ArrayVec;
+use case::memory::ArenaKind;
 use executor::windows::{Window, Windows};
 use tables::{MAX_WORDS, TableMemory, Word};
 
@@ -47,9 +48,9 @@ impl Arenas {
         self.strayed.replace(false)
     }
 
-    /// The windows, by physical address.
-    pub fn windows(&self) -> &[Window] {
-        self.windows.all()
+    /// The windows of the arenas of this kind, by physical address.
+    pub fn windows(&self, kind: ArenaKind) -> impl Iterator<Item = &Window> {
+        self.windows.all().iter().filter(move |window| window.kind == kind)
     }
 
     /// Where the word at physical address `pa`, a multiple of 8, is; `None`, which is remembered,
@@ -73,6 +74,11 @@ impl Arenas {
         let delta = va.wrapping_sub(base);
         self.last.set(Last { base, size, delta });
         Some(pa.wrapping_add(delta))
+    }
+
+    /// Where physical address `pa` is; `None`, which is remembered, outside all arenas.
+    pub fn address_of(&self, pa: u64) -> Option<u64> {
+        self.at(pa)
     }
 
     /// Calls `maintain` with an address in each line that holds one of `words`. Words that follow each

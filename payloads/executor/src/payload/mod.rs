@@ -14,9 +14,12 @@
 //! | [`transport`]  | mailbox and frames |
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
+//! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
+//! | [`monitor`]    | EL3, once it has been left |
 //! | [`hand`], [`exceptions`], [`last_words`] | what happens when something goes wrong |
 
 mod asm;
+mod away;
 mod boot;
 mod console;
 mod el3;
@@ -30,6 +33,7 @@ mod ids;
 mod image;
 mod last_words;
 mod memory;
+mod monitor;
 mod park;
 mod run;
 mod serve;

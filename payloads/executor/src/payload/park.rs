@@ -85,6 +85,11 @@ pub fn set_up() {
     let mmfr1 = ID_AA64MMFR1_EL1.get();
     let mmfr3 = asm::mrs!("S3_0_C0_C7_3");
 
+    // What a case's EL0 may access, EL2 may: PSTATE.PAN counts in the EL2&0 regime, and probes are asked
+    // with home's.
+    if field(mmfr1, 20) != 0 {
+        asm::clear_pan();
+    }
     // Floating point, SVE and SME trap: the executor has none, so that using one is a fault of its.
     CPTR_EL2.set(0x37ff);
     msr!("hstr_el2", 0);

@@ -8,7 +8,7 @@
 //!     |  VTCR_EL2, VTTBR_EL2; ISB
 //!     |  the probes                 cursor, AT, ISB, PAR_EL1; each AT may take an exception
 //!     |  park; ISB
-//!     |  audit, undo, clean
+//!     |  tags mended, audit, undo, clean
 //!   parked on the empty root, all arenas zero
 //! ```
 //!
@@ -20,6 +20,8 @@
 //! zeroes that the executor leaves behind are always cleaned, since the next case may be such a one,
 //! and its walks read more words than were written for it.
 //!
+//! A case that is asked away from home (see [`away`]) is always taken for such a one.
+//!
 //! **TLB.** One TLBI ALLE1 a case, while the empty root is loaded, and after the registers that an
 //! entry may depend on: what would be made between it and the case's own root can only be the result
 //! of a walk of the empty root, and faults are not held in a TLB. None is needed between the probes of
@@ -30,18 +32,19 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
-use case::memory::MemoryMap;
-use case::probe::Probe;
+use case::memory::{ArenaKind, MemoryMap};
+use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::{CaseRef, Flags, MAX_PROBES};
 use executor::windows::Windows;
 use link::hello::Epitaph;
 use link::mailbox::Cursor;
-use link::observations::{Audited, NO_ANSWER, Report, Status, Update};
+use link::observations::{Audited, Changed, Exception, Life, NO_ANSWER, Report, Status, Update};
 use tables::WordLog;
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::payload::asm;
+use crate::payload::away::{self, Away, stages};
 use crate::payload::global::Global;
 use crate::payload::hand::{self, EXCEPTIONS, Phase};
 use crate::payload::last_words;
@@ -51,7 +54,7 @@ use crate::payload::park::{HCR_EL2_ROUTING, Parked};
 /// The most changed words that one case reports.
 const MAX_UPDATES: usize = 1024;
 
-/// Bits of `HCR_EL2` with which the executor could not go on: E2H and TGE.
+/// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
 const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
 static LOG: Global<WordLog> = Global::new(WordLog::new());
@@ -83,6 +86,8 @@ struct Attempt<'a> {
     cursor: &'a AtomicU64,
     body: Body<'a>,
     report: Report,
+    /// What became of the last stay.
+    life: Life,
 }
 
 impl Runner {
@@ -103,6 +108,7 @@ impl Runner {
         // SAFETY: the caller's promise.
         unsafe { self.arenas.replace(windows) };
         self.zero(|_| true);
+        stages::furnish(&self.arenas, self.line);
     }
 
     /// Runs the case in `bytes`, writes the body of the response to `body`, and returns its size. Its
@@ -119,7 +125,8 @@ impl Runner {
         let Some(case) = CaseRef::from_bytes(bytes) else {
             return body.finish(&Report::new(Status::BadCase));
         };
-        if case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0 {
+        let is_away = case.flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
+        if !is_away && case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0 {
             return body.finish(&Report::new(Status::Unsupported));
         }
         cursor.store(Cursor::new(request, Cursor::NO_PROBE).0, Ordering::Relaxed);
@@ -132,7 +139,9 @@ impl Runner {
         }
 
         let report = Report::new(Status::Done);
-        let mut attempt = Attempt { runner: self, case, rounds, request, cursor, body, report };
+        let life = Life::default();
+        let mut attempt =
+            Attempt { runner: self, case, rounds, request, cursor, body, report, life };
         let pointer = (&raw mut attempt).cast();
         // SAFETY: not in a guarded call; `attempt` outlives it, and is used only after it.
         let is_broken = unsafe { asm::guarded(Attempt::guarded, pointer) } != 0;
@@ -146,7 +155,9 @@ impl Runner {
     /// Loads the registers that a TLB entry may depend on, and then empties the TLB.
     fn load(&mut self, registers: &Registers) {
         let Registers { hcr_el2, sctlr_el1, tcr_el1, mair_el1, .. } = *registers;
-        let wanted: Dear = [hcr_el2 | HCR_EL2_ROUTING, sctlr_el1, tcr_el1, mair_el1];
+        // What is refused at home is set away from it.
+        let hcr_el2 = hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING;
+        let wanted: Dear = [hcr_el2, sctlr_el1, tcr_el1, mair_el1];
         let loaded = self.loaded.take();
         let differs = |number: usize| loaded.is_none_or(|loaded| loaded[number] != wanted[number]);
         if differs(0) {
@@ -182,7 +193,7 @@ impl Runner {
 
     /// Zeroes the arenas that `wanted` picks by number.
     fn zero(&self, wanted: impl Fn(u8) -> bool) {
-        let windows = self.arenas.windows().iter();
+        let windows = self.arenas.windows(ArenaKind::Tables);
         windows
             .filter(|window| wanted(window.arena))
             .for_each(|window| self.arenas.zero(window, self.line));
@@ -213,7 +224,21 @@ impl Attempt<'_> {
         };
         self.report.built = log.digest();
         self.report.vttbr_el2 = built.vttbr_el2;
-        let is_coherent = walks_are_coherent(registers);
+        let way = away::way(&self.case, &runner.map, &runner.arenas, &built, runner.line);
+        let away = match way {
+            Ok(away) => away,
+            Err(status) => {
+                runner.undo(log);
+                self.report.set_status(status);
+                return;
+            }
+        };
+        if away.is_some() {
+            self.report.ttbr0_el2 = built.ttbr0_el2;
+            self.report.ttbr1_el2 = built.ttbr1_el2;
+            self.report.idmap_ttbr0_el2 = built.idmap_ttbr0_el2;
+        }
+        let is_coherent = away.is_none() && walks_are_coherent(registers);
         if is_coherent {
             // The walker sees the stores from here on.
             asm::dsb_ish();
@@ -226,11 +251,15 @@ impl Attempt<'_> {
         VTCR_EL2.set(registers.vtcr_el2);
         VTTBR_EL2.set(built.vttbr_el2);
         asm::isb();
-        hand::enter(Phase::Asking);
-        for _ in 1..self.rounds {
-            self.ask_ahead();
+        if let Some(away) = &away {
+            self.ask_away(away, log);
+        } else {
+            hand::enter(Phase::Asking);
+            for _ in 1..self.rounds {
+                self.ask_ahead();
+            }
+            self.ask(log, is_coherent);
         }
-        self.ask(log, is_coherent);
         // What the probes did to tables is done, and what they did asynchronously is taken.
         asm::dsb_ish();
         hand::enter(Phase::Built);
@@ -239,9 +268,15 @@ impl Attempt<'_> {
         self.cursor.store(self.here(usize::from(Cursor::NO_PROBE)), Ordering::Relaxed);
         self.body.list_exceptions_and_updates(&mut self.report);
         let flags = self.case.flags();
+        if let Some(away) = &away {
+            self.mend();
+            if away.is_stay() && self.body.push(&self.life) {
+                self.report.lives = 1;
+            }
+        }
         if flags.has(Flags::AUDIT) {
             self.audit(is_coherent);
-        } else if !is_coherent && walks_may_write(registers, flags) {
+        } else if away.is_some() || !is_coherent && walks_may_write(registers, flags) {
             self.forget(log);
         }
         self.report.after = self.runner.undo(log);
@@ -299,6 +334,72 @@ impl Attempt<'_> {
         (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
     }
 
+    /// Asks all probes away from home: one at a time where they may change tables, or else together.
+    fn ask_away(&mut self, away: &Away, log: &mut WordLog) {
+        let probes = self.case.probes;
+        let may_update = self.case.flags().has(Flags::UPDATES);
+        let answers = self.body.answers();
+        // SAFETY: a case is in hand, and no exception of a probe comes to home's handler.
+        let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
+        if may_update {
+            // SAFETY: a case is in hand: nobody else uses it.
+            let watched = unsafe { &mut *WATCHED.pointer() };
+            watched.replace(&self.runner.arenas, log.words());
+        }
+        let mut at = 0;
+        loop {
+            let stop = if may_update { probes.len().min(at + 1) } else { probes.len() };
+            // Nobody moves the cursor meanwhile: it names a probe that is asked alone.
+            let here = if stop - at == 1 { at } else { usize::from(Cursor::NO_PROBE) };
+            self.cursor.store(self.here(here), Ordering::Relaxed);
+            asm::clean_line(self.cursor.as_ptr().addr() as u64);
+            let ledger = away.ask(at, &probes[at..stop], self.rounds);
+            self.life = ledger.life;
+            let asked = (ledger.asked as usize).min(stop - at);
+            for (number, answer) in (at..at + asked).zip(&ledger.answers) {
+                // SAFETY: the answers have room for as many as a case can have.
+                unsafe { answers.add(number).write(*answer) };
+            }
+            // A list that is full holds one exception a probe already.
+            let room = exceptions.remaining_capacity();
+            exceptions.extend(ledger.exceptions().iter().copied().take(room));
+            at += asked;
+            self.report.answers = at as u32;
+            if ledger.exceptions().iter().any(|taken| taken.origin == Exception::EXECUTOR) {
+                self.report.set_status(Status::Broken);
+                return;
+            }
+            if at < stop {
+                self.report.answers = 0;
+                self.report.set_status(Status::Unsupported);
+                return;
+            }
+            if may_update && at > 0 {
+                self.note_updates(log, at - 1, false);
+            }
+            if at == probes.len() {
+                return;
+            }
+        }
+    }
+
+    /// Lists the tags that stores changed, and mends them.
+    fn mend(&mut self) {
+        let is_store = |probe: &Probe| probe.operation() == Some(Operation::Store);
+        let all = self.case.flags().has(Flags::AUDIT);
+        if !all && !self.case.probes.iter().any(is_store) {
+            return;
+        }
+        let Self { runner, case, body, report, .. } = self;
+        stages::mend(&runner.arenas, runner.line, case, &runner.map, all, |pa, value| {
+            if body.push(&Changed { pa, value }) {
+                report.changed += 1;
+            } else {
+                report.truncated = 1;
+            }
+        });
+    }
+
     /// Notes which words probe number `probe` changed.
     fn note_updates(&mut self, log: &mut WordLog, probe: usize, is_coherent: bool) {
         // The walker's update is done before the word is read.
@@ -327,7 +428,7 @@ impl Attempt<'_> {
     /// Lists every word of the arenas that is not zero.
     fn audit(&mut self, is_coherent: bool) {
         let runner = &self.runner;
-        for window in runner.arenas.windows() {
+        for window in runner.arenas.windows(ArenaKind::Tables) {
             if !is_coherent {
                 // Whatever the walker wrote, it wrote behind the caches.
                 runner.arenas.clean(window, runner.line, asm::clean_and_invalidate_line);
@@ -378,8 +479,8 @@ impl Attempt<'_> {
         // SAFETY: as for `guarded`.
         let this = unsafe { &mut *this.cast::<Attempt<'_>>() };
         this.runner.parked.park();
-        let slots = this.case.slots();
-        this.runner.zero(|arena| slots.iter().any(|slot| slot.arena() == arena));
+        let case = this.case;
+        this.runner.zero(|arena| case.slots().any(|slot| slot.arena() == arena));
     }
 
     extern "C" fn zero_all(this: *mut u8) {
@@ -424,8 +525,6 @@ fn walks_may_write(registers: &Registers, flags: Flags) -> bool {
 /// Does what a self-test's probe says; whether it says anything.
 #[cfg(feature = "self-test")]
 fn hurt(probe: &Probe) -> bool {
-    use case::probe::Operation;
-
     let at = probe.address;
     match probe.operation() {
         Some(Operation::FaultCode) => {

@@ -2,15 +2,18 @@
 
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, RawFormat};
-use case::mapping::{Mapping, Stage2Attributes};
+use case::mapping::Mapping;
 use case::memory::Place;
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
+use case::stay::Stay;
+use case::tree::{Role, Tree};
 use case::{Case, CaseFull, Flags};
-use case::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS};
+use case::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS, MAX_TREES};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::leaf::LeafFields;
 use crate::suite::bounded::Bounded;
 use crate::suite::granule::GranuleName;
 use crate::suite::hex::Hex;
@@ -22,8 +25,12 @@ use crate::suite::hex::Hex;
 pub(super) struct CaseFields {
     /// The system registers that the case sets, raw.
     registers: RegisterFields,
-    /// The tree of stage 2 tables.
-    tables: TableFields,
+    /// The tree of tables, of a case that has one tree of stage 2 and no other.
+    tables: Option<TableFields>,
+    /// The trees of tables, of any other case; mappings and edits name them by number.
+    #[serde(default)]
+    #[schemars(length(max = MAX_TREES))]
+    trees: Vec<TreeFields>,
     /// What is mapped: runs of leaf descriptors.
     #[serde(default)]
     #[schemars(length(max = MAX_MAPPINGS))]
@@ -38,6 +45,8 @@ pub(super) struct CaseFields {
     /// What is done beside asking.
     #[serde(default)]
     flags: Vec<FlagName>,
+    /// Where the executor lives meanwhile, of a case with the flag `stay`.
+    stay: Option<StayFields>,
 }
 
 /// Raw values of system registers. All others have the executor's own values.
@@ -46,7 +55,7 @@ pub(super) struct CaseFields {
 #[schemars(rename = "Registers")]
 #[expect(non_snake_case, reason = "the registers' own names are the keys")]
 struct RegisterFields {
-    /// E2H and TGE must be 0.
+    /// E2H and TGE must be 0 in a case that is asked at home: without the flags `stay` and `monitor`.
     HCR_EL2: Hex,
     /// The stage 2 control register.
     VTCR_EL2: Hex,
@@ -62,6 +71,93 @@ struct RegisterFields {
     /// Default: 0.
     #[serde(default)]
     MAIR_EL1: Hex,
+    /// Default: 0.
+    #[serde(default)]
+    SCTLR_EL2: Hex,
+    /// In the layout that HCR_EL2.E2H chooses. Default: 0.
+    #[serde(default)]
+    TCR_EL2: Hex,
+    /// Default: 0.
+    #[serde(default)]
+    MAIR_EL2: Hex,
+    /// Less the base address: that of the tree is exclusive-ored in.
+    #[serde(default)]
+    TTBR0_EL2: Hex,
+    /// Less the base address: that of the tree is exclusive-ored in.
+    #[serde(default)]
+    TTBR1_EL2: Hex,
+    /// TCR_EL2 while the tree whose role is `idmap` is in use. Default: 0.
+    #[serde(default)]
+    IDMAP_TCR_EL2: Hex,
+}
+
+/// One tree of tables, of either stage.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tree")]
+struct TreeFields {
+    /// What it translates.
+    role: RoleName,
+    /// Its tables.
+    tables: TableFields,
+}
+
+/// What a tree translates, and by which register a walk finds its root.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Role")]
+enum RoleName {
+    /// Stage 2 of the EL1&0 regime: VTTBR_EL2.
+    Stage2,
+    /// Stage 1 of EL2, or the lower range of EL2&0.
+    Ttbr0El2,
+    /// The upper range of EL2&0.
+    Ttbr1El2,
+    /// Stage 1 of EL2 while the executor enters a set-up that does not reach its trampoline.
+    Idmap,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Stage2 => Self::Stage2,
+            RoleName::Ttbr0El2 => Self::Ttbr0El2,
+            RoleName::Ttbr1El2 => Self::Ttbr1El2,
+            RoleName::Idmap => Self::Idmap,
+        }
+    }
+}
+
+/// Where the executor lives while it is in a set-up of EL2. Places are the starts of stage arenas.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stay")]
+struct StayFields {
+    /// The code that turns the MMU on, mapped to itself.
+    trampoline: PlaceFields,
+    /// The code that turns it off again, mapped to itself.
+    exit: PlaceFields,
+    /// The code that asks.
+    code: PlaceFields,
+    /// Its virtual address.
+    code_va: Hex,
+    /// The memory that it works in.
+    data: PlaceFields,
+    /// Its virtual address.
+    data_va: Hex,
+}
+
+impl From<&StayFields> for Stay {
+    fn from(fields: &StayFields) -> Self {
+        Self {
+            trampoline: fields.trampoline.0,
+            exit: fields.exit.0,
+            code: fields.code.0,
+            code_va: fields.code_va.0,
+            data: fields.data.0,
+            data_va: fields.data_va.0,
+        }
+    }
 }
 
 /// The tree of tables that is built; what the registers say of it may differ, in hostile cases.
@@ -174,49 +270,18 @@ struct MappingFields {
     /// How many leaf descriptors. Default: 1.
     #[serde(default = "one")]
     entries: Bounded<1, { u32::MAX as u64 }>,
+    /// Number of the tree. Default: 0.
+    #[serde(default)]
+    tree: TreeNumber,
     /// What each leaf says.
     leaf: LeafFields,
 }
 
+/// The number of a tree.
+type TreeNumber = Bounded<0, { MAX_TREES as u64 - 1 }>;
+
 fn one() -> Bounded<1, { u32::MAX as u64 }> {
     const { Bounded::new(1).unwrap() }
-}
-
-/// The fields of a stage 2 leaf descriptor other than its address. Default: 0.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Leaf")]
-#[expect(non_snake_case, reason = "the fields' own names are the keys")]
-struct LeafFields {
-    /// Memory attributes.
-    MemAttr: Bits<15>,
-    /// Access permissions: 1 read, 2 write.
-    S2AP: Bits<3>,
-    /// Shareability; not written where DS = 1.
-    SH: Bits<3>,
-    /// Execute-never.
-    XN: Bits<3>,
-    /// Access flag.
-    AF: Bits<1>,
-    /// One of a contiguous group.
-    Contiguous: Bits<1>,
-    /// Dirty bit modifier.
-    DBM: Bits<1>,
-    /// Block translation entry.
-    nT: Bits<1>,
-    /// The XS attribute is ignored.
-    FnXS: Bits<1>,
-    /// Bits 58:55, which hardware ignores.
-    software: Bits<15>,
-}
-
-/// A field of a descriptor.
-type Bits<const HIGH: u64> = Bounded<0, HIGH>;
-
-impl<const HIGH: u64> Default for Bounded<0, HIGH> {
-    fn default() -> Self {
-        const { Self::new(0).unwrap() }
-    }
 }
 
 /// A hostile change to the descriptor on the path of `input` at `level`.
@@ -228,6 +293,9 @@ struct EditFields {
     input: Hex,
     /// The level of the descriptor.
     level: Level<-1>,
+    /// Number of the tree. Default: 0.
+    #[serde(default)]
+    tree: TreeNumber,
     /// What is done to it.
     change: ChangeFields,
 }
@@ -302,6 +370,10 @@ enum FlagName {
     Audit,
     /// Nothing is wrong with the case: a walk must find what the mappings ask for.
     Intent,
+    /// The executor goes over to the case's EL2 registers, and asks from there.
+    Stay,
+    /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
+    Monitor,
 }
 
 impl FlagName {
@@ -310,6 +382,8 @@ impl FlagName {
             Self::Updates => Flags::UPDATES,
             Self::Audit => Flags::AUDIT,
             Self::Intent => Flags::INTENT,
+            Self::Stay => Flags::STAY,
+            Self::Monitor => Flags::MONITOR,
         }
     }
 }
@@ -318,25 +392,28 @@ impl TryFrom<CaseFields> for Case {
     type Error = String;
 
     fn try_from(fields: CaseFields) -> Result<Self, Self::Error> {
-        let format = fields.tables.format();
-        if RawFormat::from(format).decode().is_none() {
-            return Err(format!(
-                "no tree of tables resolves {} bits from level {} with this granule",
-                format.ia_bits, format.start_level
-            ));
-        }
-        let (root, slots) = fields
-            .tables
-            .slots
-            .split_first()
-            .ok_or("the tables have no slot: at least one is needed")?;
         let too_many = |what, most| move |CaseFull| format!("a case has at most {most} {what}");
-        let mut case = Self::new((&fields.registers).into(), format, root.0);
-        for slot in slots {
-            case.push_slot(slot.0).map_err(too_many("slots", MAX_SLOTS))?;
+        let mut case = Self::new((&fields.registers).into());
+        let mut trees: Vec<Tree> = Vec::new();
+        match (&fields.tables, &fields.trees[..]) {
+            (Some(tables), []) => trees.push(tables.tree(Role::Stage2)?),
+            (None, [_, ..]) => {
+                for tree in &fields.trees {
+                    trees.push(tree.tables.tree(tree.role.into())?);
+                }
+            }
+            _ => return Err("a case has either `tables` or `trees`".to_owned()),
+        }
+        for &tree in &trees {
+            case.push_tree(tree).map_err(too_many("trees", MAX_TREES))?;
         }
         for mapping in &fields.mappings {
-            case.push_mapping(mapping.into()).map_err(too_many("mappings", MAX_MAPPINGS))?;
+            let number = mapping.tree.get();
+            let tree = trees.get(number as usize).and_then(Tree::role);
+            let role =
+                tree.ok_or_else(|| format!("a mapping is in tree {number}: there is none"))?;
+            let mapping = mapping.mapping(role)?;
+            case.push_mapping(mapping).map_err(too_many("mappings", MAX_MAPPINGS))?;
         }
         for edit in &fields.edits {
             case.push_edit(edit.into()).map_err(too_many("edits", MAX_EDITS))?;
@@ -345,12 +422,33 @@ impl TryFrom<CaseFields> for Case {
             let probe = Probe::new(probe.operation.0, probe.address.0);
             case.push_probe(probe).map_err(too_many("probes", MAX_PROBES))?;
         }
+        if let Some(stay) = &fields.stay {
+            case.set_stay(stay.into());
+        }
         case.set_flags(Flags(fields.flags.iter().fold(0, |bits, flag| bits | flag.bit())));
         Ok(case)
     }
 }
 
 impl TableFields {
+    fn tree(&self, role: Role) -> Result<Tree, String> {
+        let format = self.format();
+        if RawFormat::from(format).decode().is_none() {
+            return Err(format!(
+                "no tree of tables resolves {} bits from level {} with this granule",
+                format.ia_bits, format.start_level
+            ));
+        }
+        let (root, slots) =
+            self.slots.split_first().ok_or("the tables have no slot: at least one is needed")?;
+        let mut tree = Tree::new(role, format, root.0);
+        for slot in slots {
+            let too_many = |CaseFull| format!("a tree has at most {MAX_SLOTS} slots");
+            tree.push_slot(slot.0).map_err(too_many)?;
+        }
+        Ok(tree)
+    }
+
     fn format(&self) -> Format {
         Format {
             granule: self.granule.into(),
@@ -374,41 +472,27 @@ impl From<&RegisterFields> for Registers {
             sctlr_el1: fields.SCTLR_EL1.0,
             tcr_el1: fields.TCR_EL1.0,
             mair_el1: fields.MAIR_EL1.0,
+            sctlr_el2: fields.SCTLR_EL2.0,
+            tcr_el2: fields.TCR_EL2.0,
+            mair_el2: fields.MAIR_EL2.0,
+            ttbr0_el2: fields.TTBR0_EL2.0,
+            ttbr1_el2: fields.TTBR1_EL2.0,
+            idmap_tcr_el2: fields.IDMAP_TCR_EL2.0,
         }
     }
 }
 
-impl From<&MappingFields> for Mapping {
-    fn from(fields: &MappingFields) -> Self {
-        Self {
-            input: fields.input.0,
-            output: fields.output.0,
-            entries: fields.entries.get() as u32,
-            level: fields.level.0,
-            reserved: [0; 3],
-            attributes: fields.leaf.into(),
-        }
-    }
-}
-
-impl From<LeafFields> for Stage2Attributes {
-    fn from(leaf: LeafFields) -> Self {
-        let flags = [
-            (leaf.Contiguous, Self::CONTIGUOUS),
-            (leaf.DBM, Self::DBM),
-            (leaf.nT, Self::NT),
-            (leaf.FnXS, Self::FNXS),
-        ];
-        Self {
-            mem_attr: leaf.MemAttr.get() as u8,
-            s2ap: leaf.S2AP.get() as u8,
-            sh: leaf.SH.get() as u8,
-            xn: leaf.XN.get() as u8,
-            af: leaf.AF.get() as u8,
-            flags: flags.iter().fold(0, |bits, (set, bit)| bits | (set.get() as u8 * bit)),
-            software: leaf.software.get() as u8,
-            reserved: 0,
-        }
+impl MappingFields {
+    fn mapping(&self, role: Role) -> Result<Mapping, String> {
+        Ok(Mapping {
+            input: self.input.0,
+            output: self.output.0,
+            entries: self.entries.get() as u32,
+            level: self.level.0,
+            tree: self.tree.get() as u8,
+            reserved: [0; 2],
+            attributes: self.leaf.attributes(role)?,
+        })
     }
 }
 
@@ -419,6 +503,6 @@ impl From<&EditFields> for Edit {
             ChangeFields::Flip(mask) => Change::Flip(mask.0),
             ChangeFields::Table { to, flip } => Change::Table { place: to.0, flip: flip.0 },
         };
-        Self::new(fields.input.0, fields.level.0, change)
+        Self::new(fields.tree.get() as u8, fields.input.0, fields.level.0, change)
     }
 }

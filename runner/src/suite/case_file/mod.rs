@@ -15,6 +15,7 @@
 //! ```
 
 mod fields;
+mod leaf;
 mod text;
 
 use std::borrow::Cow;

@@ -4,10 +4,13 @@ use std::fmt;
 
 use case::edit::{Change, Edit};
 use case::format::AddressFormat;
-use case::mapping::{Mapping, Stage2Attributes};
+use case::mapping::Mapping;
 use case::memory::Place;
+use case::stay::Stay;
+use case::tree::{Role, Tree};
 use case::{CaseRef, Flags};
 
+use super::leaf;
 use crate::suite::granule::GranuleName;
 
 /// Writes `case` as YAML whose lines are indented by `indent` spaces.
@@ -25,31 +28,84 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
         ("SCTLR_EL1", registers.sctlr_el1),
         ("TCR_EL1", registers.tcr_el1),
         ("MAIR_EL1", registers.mair_el1),
+        ("SCTLR_EL2", registers.sctlr_el2),
+        ("TCR_EL2", registers.tcr_el2),
+        ("MAIR_EL2", registers.mair_el2),
+        ("TTBR0_EL2", registers.ttbr0_el2),
+        ("TTBR1_EL2", registers.ttbr1_el2),
+        ("IDMAP_TCR_EL2", registers.idmap_tcr_el2),
     ];
     for (name, value) in others.iter().filter(|(_, value)| *value != 0) {
         writeln!(f, "{at}  {name}: {value:#x}")?;
     }
-    writeln!(f, "{at}tables:")?;
-    match case.header.format.decode() {
-        Some(format) => {
-            writeln!(f, "{at}  granule: {}", GranuleName::from(format.granule).name())?;
-            writeln!(f, "{at}  start_level: {}", format.start_level)?;
-            writeln!(f, "{at}  ia_bits: {}", format.ia_bits)?;
-            writeln!(f, "{at}  address: {}", address(format.address))?;
-        }
-        None => writeln!(f, "{at}  granule: ?")?,
-    }
-    list(f, indent + 2, "slots", case.slots(), |f, slot| write!(f, "{}", Yaml(*slot)))?;
-    list(f, indent, "mappings", case.mappings, |f, mapping| write_mapping(f, indent, mapping))?;
+    write_trees(f, case.trees, indent)?;
+    list(f, indent, "mappings", case.mappings, |f, mapping| {
+        let role = case.trees.get(usize::from(mapping.tree)).and_then(Tree::role);
+        write_mapping(f, indent, role.unwrap_or(Role::Stage2), mapping)
+    })?;
     list(f, indent, "edits", case.edits, write_edit)?;
     list(f, indent, "probes", case.probes, |f, probe| {
         let operation = probe.operation().map_or("?", |operation| operation.name());
         write!(f, "{{ operation: {operation}, address: {:#x} }}", probe.address)
     })?;
-    let flags = [("updates", Flags::UPDATES), ("audit", Flags::AUDIT), ("intent", Flags::INTENT)];
+    if case.header.stay != Stay::default() {
+        write_stay(f, &case.header.stay, &at)?;
+    }
+    let flags = [
+        ("updates", Flags::UPDATES),
+        ("audit", Flags::AUDIT),
+        ("intent", Flags::INTENT),
+        ("stay", Flags::STAY),
+        ("monitor", Flags::MONITOR),
+    ];
     let set = flags.iter().filter(|(_, bit)| case.flags().has(*bit));
     let set: Vec<&str> = set.map(|(name, _)| *name).collect();
     writeln!(f, "{at}flags: [{}]", set.join(", "))
+}
+
+/// One tree of stage 2 as `tables`, and anything else as `trees`.
+fn write_trees(f: &mut fmt::Formatter<'_>, trees: &[Tree], indent: usize) -> fmt::Result {
+    let at = " ".repeat(indent);
+    if let [only] = trees
+        && only.role() == Some(Role::Stage2)
+    {
+        writeln!(f, "{at}tables:")?;
+        return write_tables(f, only, indent + 2);
+    }
+    if trees.is_empty() {
+        return writeln!(f, "{at}trees: []");
+    }
+    writeln!(f, "{at}trees:")?;
+    for tree in trees {
+        writeln!(f, "{at}  - role: {}", tree.role().map_or("?", Role::name))?;
+        writeln!(f, "{at}    tables:")?;
+        write_tables(f, tree, indent + 6)?;
+    }
+    Ok(())
+}
+
+fn write_tables(f: &mut fmt::Formatter<'_>, tree: &Tree, indent: usize) -> fmt::Result {
+    let at = " ".repeat(indent);
+    match tree.format() {
+        Some(format) => {
+            writeln!(f, "{at}granule: {}", GranuleName::from(format.granule).name())?;
+            writeln!(f, "{at}start_level: {}", format.start_level)?;
+            writeln!(f, "{at}ia_bits: {}", format.ia_bits)?;
+            writeln!(f, "{at}address: {}", address(format.address))?;
+        }
+        None => writeln!(f, "{at}granule: ?")?,
+    }
+    list(f, indent, "slots", tree.slots(), |f, slot| write!(f, "{}", Yaml(*slot)))
+}
+
+fn write_stay(f: &mut fmt::Formatter<'_>, stay: &Stay, at: &str) -> fmt::Result {
+    writeln!(f, "{at}stay:")?;
+    writeln!(f, "{at}  trampoline: {}", Yaml(stay.trampoline))?;
+    writeln!(f, "{at}  exit: {}", Yaml(stay.exit))?;
+    writeln!(f, "{at}  code: {}", Yaml(stay.code))?;
+    writeln!(f, "{at}  code_va: {:#x}", stay.code_va)?;
+    writeln!(f, "{at}  data: {}", Yaml(stay.data))?;
+    writeln!(f, "{at}  data_va: {:#x}", stay.data_va)
 }
 
 const fn address(format: AddressFormat) -> &'static str {
@@ -80,29 +136,30 @@ fn list<T>(
     Ok(())
 }
 
-fn write_mapping(f: &mut fmt::Formatter<'_>, indent: usize, mapping: &Mapping) -> fmt::Result {
+fn write_mapping(
+    f: &mut fmt::Formatter<'_>,
+    indent: usize,
+    role: Role,
+    mapping: &Mapping,
+) -> fmt::Result {
     let at = " ".repeat(indent + 4);
-    let leaf = &mapping.attributes;
     writeln!(f, "input: {:#x}", mapping.input)?;
     writeln!(f, "{at}output: {}", Yaml(mapping.output))?;
     writeln!(f, "{at}level: {}", mapping.level)?;
     writeln!(f, "{at}entries: {}", mapping.entries)?;
-    write!(f, "{at}leaf: {{ MemAttr: {:#x}, S2AP: {}", leaf.mem_attr, leaf.s2ap)?;
-    write!(f, ", SH: {}, XN: {}, AF: {}", leaf.sh, leaf.xn, leaf.af)?;
-    let flags = [
-        ("Contiguous", Stage2Attributes::CONTIGUOUS),
-        ("DBM", Stage2Attributes::DBM),
-        ("nT", Stage2Attributes::NT),
-        ("FnXS", Stage2Attributes::FNXS),
-    ];
-    for (name, _) in flags.iter().filter(|(_, flag)| leaf.has(*flag)) {
-        write!(f, ", {name}: 1")?;
+    if mapping.tree != 0 {
+        writeln!(f, "{at}tree: {}", mapping.tree)?;
     }
-    write!(f, ", software: {:#x} }}", leaf.software)
+    write!(f, "{at}leaf: ")?;
+    leaf::write(f, role, &mapping.attributes)
 }
 
 fn write_edit(f: &mut fmt::Formatter<'_>, edit: &Edit) -> fmt::Result {
-    write!(f, "{{ input: {:#x}, level: {}, change: ", edit.input, edit.level)?;
+    write!(f, "{{ input: {:#x}, level: {}, ", edit.input, edit.level)?;
+    if edit.tree != 0 {
+        write!(f, "tree: {}, ", edit.tree)?;
+    }
+    write!(f, "change: ")?;
     match edit.change() {
         Some(Change::Replace(word)) => write!(f, "{{ replace: {word:#x} }}")?,
         Some(Change::Flip(mask)) => write!(f, "{{ flip: {mask:#x} }}")?,

@@ -8,13 +8,20 @@
 //!                                           boot --> switch_map (home.S): the executor's own map
 //!                                           boot --> serve --> run --> ask (ask.S): the probes
 //!  exception --> vectors.S --> take_exception --> back, or ask_excepted, or recover
+//!
+//!  run --> stay (stay.S)       --> the case's set-up of EL2 --+-- ask_ledger (away.S): the probes
+//!  run --> monitor (monitor.S) --> EL3 -----------------------+
 //! ```
 
 use core::arch::{asm, global_asm};
+use core::mem::offset_of;
 
 use aarch64_cpu::asm::barrier;
 use case::probe::Probe;
+use executor::ledger::Ledger;
+use link::observations::Exception;
 
+use crate::payload::away::Journey;
 use crate::payload::exceptions::Frame;
 use crate::payload::park::HCR_EL2_HOME;
 
@@ -39,6 +46,28 @@ global_asm!(include_str!("home.S"));
 global_asm!(
     include_str!("ask.S"),
     NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+);
+// One text: the macros of the first part are for the others.
+global_asm!(
+    concat!(include_str!("away.S"), include_str!("stay.S"), include_str!("monitor.S")),
+    COUNT = const offset_of!(Ledger, count),
+    FIRST = const offset_of!(Ledger, first),
+    ROUNDS = const offset_of!(Ledger, rounds),
+    ASKED = const offset_of!(Ledger, asked),
+    EXCEPTION_BYTES = const offset_of!(Ledger, exception_bytes),
+    PROBES = const offset_of!(Ledger, probes),
+    ANSWERS = const offset_of!(Ledger, answers),
+    EXCEPTIONS = const offset_of!(Ledger, exceptions),
+    TRAMPOLINE = const offset_of!(Ledger, life.trampoline),
+    RUNTIME = const offset_of!(Ledger, life.runtime),
+    EXIT = const offset_of!(Ledger, life.exit),
+    ARRIVAL = const offset_of!(Ledger, life.arrival),
+    STORED_TOP = const case::stage::STORED >> 48,
+    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+    OF_PROBE = const Exception::PROBE,
+    OF_EXECUTOR = const Exception::EXECUTOR,
+    SCTLR_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
+    SCTLR_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
 );
 #[cfg(feature = "self-test")]
 global_asm!(include_str!("hurt.S"));
@@ -70,6 +99,16 @@ unsafe extern "C" {
         cursor: *const u64,
         here: u64,
     ) -> *const Probe;
+    /// Goes into a set-up of EL2, asks, and comes back. See stay.S.
+    ///
+    /// # Safety
+    /// The journey must be true, and its ledger be in memory and not in caches alone.
+    pub fn stay(journey: *const Journey);
+    /// Has EL3 ask about a set-up of EL2. See monitor.S.
+    ///
+    /// # Safety
+    /// EL3 must be the monitor's; journey and ledger must be in memory and not in caches alone.
+    pub fn monitor(journey: *const Journey);
     /// Pushes with the stack pointer at `sp`.
     ///
     /// # Safety
@@ -93,6 +132,12 @@ unsafe extern "C" {
     static ask_ats_end: u8;
     static ask_excepted: u8;
     static recover: u8;
+    static stay_code: u8;
+    static stay_code_end: u8;
+    static stay_runtime: u8;
+    static stay_exit: u8;
+    static stay_vectors: u8;
+    static monitor_vectors: u8;
 }
 
 /// Stops this PE.
@@ -158,6 +203,35 @@ impl Resume {
     }
 }
 
+/// The code that lies in each stage arena, and the offsets of its parts.
+pub struct StayCode;
+
+impl StayCode {
+    /// All of it, as linked.
+    pub fn bytes() -> &'static [u8] {
+        let bytes = label!(stay_code_end) - label!(stay_code);
+        // SAFETY: a part of the image's code, which is mapped and never written.
+        unsafe { core::slice::from_raw_parts(&raw const stay_code, bytes as usize) }
+    }
+    /// The runtime's first instruction.
+    pub fn runtime() -> u64 {
+        label!(stay_runtime) - label!(stay_code)
+    }
+    /// The runtime's vectors.
+    pub fn vectors() -> u64 {
+        label!(stay_vectors) - label!(stay_code)
+    }
+    /// The first instruction of the exit.
+    pub fn exit() -> u64 {
+        label!(stay_exit) - label!(stay_code)
+    }
+}
+
+/// The vectors of EL3.
+pub fn monitor_vectors_address() -> u64 {
+    label!(monitor_vectors)
+}
+
 /// Reads a system register by name or `S3_op1_Cn_Cm_op2`, where aarch64-cpu has none of that name.
 macro_rules! mrs {
     ($name:literal) => {{
@@ -217,6 +291,12 @@ pub fn unmask_serror() {
     instruction!("msr daifclr, #4");
 }
 
+/// Clears `PSTATE.PAN`, on a PE that has it.
+pub fn clear_pan() {
+    // MSR PAN, #0: the assembler knows no such field of the base architecture.
+    instruction!(".inst 0xd500409f");
+}
+
 /// Forgets all that the TLB of this PE holds of the EL1&0 regime, both stages, all VMIDs.
 pub fn tlbi_alle1() {
     instruction!("tlbi alle1");
@@ -240,6 +320,11 @@ pub fn dsb_sy() {
 /// Register writes so far count for what follows.
 pub fn isb() {
     barrier::isb(barrier::SY);
+}
+
+/// Forgets all instructions that caches of this PE hold.
+pub fn forget_instructions() {
+    instruction!("ic iallu");
 }
 
 /// Cleans the line of `va` to the point of coherency.

@@ -1,0 +1,48 @@
+//! Where the executor lives while it is in a set-up of EL2.
+//!
+//! ```text
+//!  MMU off              idmap tree, if there is one          the case's tree
+//!  at trampoline --M--> at trampoline --M off, switch-----+
+//!                |                                        v
+//!                +--M, where the tree maps it to itself--> trampoline or fetch abort
+//!                                                                 |
+//!  at home <--- MMU off <--- at trampoline or exit <--- runtime: code_va, data_va
+//! ```
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::memory::Place;
+
+/// The places and addresses of a stay. The executor keeps a copy of its stay code at the start of each
+/// stage arena (see [`crate::stage`]): a place here is the start of one, and all may be the same.
+///
+/// What a set-up must map, or it kills the executor:
+///
+/// | what | tree | to | how |
+/// |---|---|---|---|
+/// | trampoline | idmap if the case has one, or else its own | itself | executable |
+/// | exit | its own | itself | executable |
+/// | code | its own | `code_va` | executable |
+/// | data | its own | `data_va` | readable and writable |
+///
+/// [`crate::stage::CODE_BYTES`] of each code, and [`crate::stage::DATA_BYTES`] of data; of any memory type
+/// that may be executed, or accessed by aligned loads and stores. Access flags must be 1, or HA.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Stay {
+    /// The code that turns the MMU on: it is mapped to itself.
+    pub trampoline: Place,
+    /// The code that turns the MMU off again, mapped to itself by the case's own tree. The trampoline
+    /// itself, except where the case's tree does not reach it.
+    pub exit: Place,
+    /// The code that runs in the set-up.
+    pub code: Place,
+    /// Its virtual address.
+    pub code_va: u64,
+    /// The memory that it works in.
+    pub data: Place,
+    /// Its virtual address.
+    pub data_va: u64,
+}

@@ -1,0 +1,122 @@
+//! What the executor and its code away from home write for each other: the probes, and the answers.
+//!
+//! Away from home means in a case's set-up of EL2 (then the ledger is the data of a stage arena), or
+//! at EL3 (then it is a static). That code is assembly; it knows the ledger by the offsets here.
+//!
+//! ```text
+//!  +0x0000  life, counts
+//!  +0x1000  probes
+//!  +0x3000  answers
+//!  +0x4000  exceptions
+//! ```
+
+use core::mem::offset_of;
+
+use case::MAX_PROBES;
+use case::probe::Probe;
+use case::stage;
+use link::observations::{Exception, Life};
+use zerocopy::FromZeros;
+
+/// The exceptions that are recorded: one a probe, and one of the code's own that ends the asking.
+const MAX_EXCEPTIONS: usize = MAX_PROBES + 1;
+
+/// See the module's page.
+#[derive(Debug, FromZeros)]
+#[repr(C)]
+pub struct Ledger {
+    /// What became of the stay, if it is one.
+    pub life: Life,
+    /// How many probes are to be asked.
+    pub count: u64,
+    /// The number in the case of the first one.
+    pub first: u64,
+    /// How often they are asked, one after the other; what is answered is of the last round. At least 1.
+    pub rounds: u64,
+    /// How many were asked.
+    pub asked: u64,
+    /// How many bytes of `exceptions` count.
+    pub exception_bytes: u64,
+    padding: [u64; 483],
+    /// The probes.
+    pub probes: [Probe; MAX_PROBES],
+    /// The answers, one a probe that was asked.
+    pub answers: [u64; MAX_PROBES],
+    /// The exceptions, in the order in which they were taken.
+    pub exceptions: [Exception; MAX_EXCEPTIONS],
+}
+
+const _: () = assert!(size_of::<Ledger>() as u64 <= stage::DATA_BYTES);
+
+impl Ledger {
+    /// The exceptions that count.
+    pub fn exceptions(&self) -> &[Exception] {
+        let count = self.exception_bytes as usize / size_of::<Exception>();
+        &self.exceptions[..count.min(MAX_EXCEPTIONS)]
+    }
+
+    /// Offset and size in bytes of each piece that is written or read when so many probes are asked.
+    pub const fn used(probes: usize) -> [(u64, u64); 4] {
+        const fn piece(offset: usize, bytes: usize) -> (u64, u64) {
+            (offset as u64, bytes as u64)
+        }
+        [
+            piece(0, offset_of!(Self, padding)),
+            piece(offset_of!(Self, probes), probes * size_of::<Probe>()),
+            piece(offset_of!(Self, answers), probes * size_of::<u64>()),
+            piece(offset_of!(Self, exceptions), (probes + 1) * size_of::<Exception>()),
+        ]
+    }
+
+    /// Writes up what is to be asked: `probes`, the first of which is number `first` of the case, so many
+    /// rounds.
+    pub fn open(&mut self, first: usize, probes: &[Probe], rounds: u64) {
+        self.life = Life::default();
+        self.count = probes.len() as u64;
+        self.first = first as u64;
+        self.rounds = rounds;
+        self.asked = 0;
+        self.exception_bytes = 0;
+        self.probes[..probes.len()].copy_from_slice(probes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use case::probe::Operation;
+
+    use super::*;
+
+    #[test]
+    fn parts_lie_where_an_add_of_one_instruction_reaches_them() {
+        let parts = [
+            offset_of!(Ledger, probes),
+            offset_of!(Ledger, answers),
+            offset_of!(Ledger, exceptions),
+        ];
+        assert_eq!(parts, [0x1000, 0x3000, 0x4000]);
+    }
+
+    #[test]
+    fn what_is_used_grows_with_the_probes_up_to_all() {
+        let ends = |probes| Ledger::used(probes).map(|(offset, bytes)| offset + bytes);
+        assert_eq!(ends(0), [232, 0x1000, 0x3000, 0x4030]);
+        assert_eq!(ends(2), [232, 0x1020, 0x3010, 0x4090]);
+        assert_eq!(ends(MAX_PROBES)[1..3], [0x3000, 0x4000]);
+        assert_eq!(ends(MAX_PROBES)[3], size_of::<Ledger>() as u64);
+    }
+
+    #[test]
+    fn what_the_last_case_left_is_gone() {
+        let mut ledger = Ledger::new_zeroed();
+        ledger.exception_bytes = u64::MAX;
+        assert_eq!(ledger.exceptions().len(), MAX_EXCEPTIONS, "never more than there are");
+        ledger.life.runtime.pc = 1;
+        ledger.asked = 7;
+        ledger.open(3, &[Probe::new(Operation::Load, 8)], 2);
+        assert_eq!((ledger.count, ledger.first, ledger.rounds, ledger.asked), (1, 3, 2, 0));
+        assert!(ledger.exceptions().is_empty());
+        assert_eq!(ledger.life, Life::default());
+        assert_eq!(ledger.probes[0].address, 8);
+    }
+}
