@@ -108,7 +108,7 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
     let stay = case_ref.header.stay;
     let base = |place| map.resolve(place).unwrap();
     let (trampoline, exit) = (base(stay.trampoline), base(stay.exit));
-    let leads = |tables: &Tables<'_>, operation, va: u64, pa: u64, bytes: u64| {
+    let leads = |tables: &mut Tables<'_>, operation, va: u64, pa: u64, bytes: u64| {
         for offset in (0..bytes).step_by(0x1000).chain([bytes - 8]) {
             let probe = Probe::new(operation, va + offset);
             let expectation = tables.expect(&probe, learned).unwrap();
