@@ -1,5 +1,6 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
+use case::format::Granule;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, stage};
@@ -326,11 +327,22 @@ fn trampoline(case: &Case, map: &case::memory::MemoryMap) -> Option<u64> {
     Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)
 }
 
-/// The size of the root table of `case`, in bytes: of stage 2, or of a case without it of `TTBR0_EL2`.
+/// The size of the root table of `case`, in bytes: of stage 2; or of a case without it at EL2, as `TCR_EL2`
+/// has it.
 fn root_bytes(case: &Case) -> u64 {
     let case = case.as_ref();
-    let format = case.format(Role::Stage2).or_else(|| case.format(Role::Ttbr0El2));
-    format.map_or(0, |format| format.root_bytes())
+    if let Some(format) = case.format(Role::Stage2) {
+        return format.root_bytes();
+    }
+    // T0SZ and TG0 are in the same place whatever HCR_EL2.E2H is.
+    let tcr_el2 = case.header.registers.tcr_el2;
+    let granule = match tcr_el2 >> 14 & 3 {
+        1 => Granule::K64,
+        2 => Granule::K16,
+        _ => Granule::K4,
+    };
+    let resolved = (63 - (tcr_el2 as u32 & 0x3f)).saturating_sub(granule.bits());
+    8 << (resolved % granule.stride() + 1)
 }
 
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the

@@ -120,7 +120,8 @@ mod tests {
         let mut map = MemoryMap::new();
         for base in [0x5a00_0000, 0xa5_a500_0000] {
             map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables });
-            let stage = Arena { base: base + (8 << 20), size: stage::BYTES, kind: ArenaKind::Stage };
+            let stage =
+                Arena { base: base + (8 << 20), size: stage::BYTES, kind: ArenaKind::Stage };
             map.push(stage);
         }
         let space = HypSpace {
@@ -165,11 +166,8 @@ mod tests {
             life.trampoline.tcr_el2 = registers.idmap_tcr_el2;
             life.trampoline.ttbr0_el2 = built.idmap_ttbr0_el2;
             // An Instruction Abort from the same EL, Translation fault, level 0.
-            life.arrival = Exception {
-                esr: 0x8600_0004,
-                far: page(stay.trampoline),
-                ..Exception::default()
-            };
+            life.arrival =
+                Exception { esr: 0x8600_0004, far: page(stay.trampoline), ..Exception::default() };
         }
         life
     }

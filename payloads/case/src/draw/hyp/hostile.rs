@@ -134,4 +134,10 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
             _ => tcr_el2 ^ 1 << rng.below(64),
         };
     }
+    // What a reserved granule acts as is the PE's choice; what DS then means to it, nobody's.
+    let tcr_el2 = &mut case.registers_mut().tcr_el2;
+    let ds = if is_host { 59 } else { 32 };
+    if *tcr_el2 >> ds & 1 == 1 && *tcr_el2 >> 14 & 3 == 3 {
+        *tcr_el2 ^= 1 << 14;
+    }
 }
