@@ -2,7 +2,7 @@
 
 use case::abilities::{Abilities, Ids};
 use golden::Implementation;
-use link::hello::IdRegisters;
+use link::hello::{Hello, IdRegisters};
 
 /// What drawing wants to know.
 pub fn abilities(ids: &IdRegisters) -> Abilities {
@@ -12,6 +12,11 @@ pub fn abilities(ids: &IdRegisters) -> Abilities {
         id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
         id_aa64isar1_el1: ids.id_aa64isar1_el1,
     })
+}
+
+/// Whether there is a monitor at EL3: the executor leaves one where it is entered there.
+pub const fn has_monitor(hello: &Hello) -> bool {
+    hello.entry_el == 3
 }
 
 /// What the reference walker wants to know.

@@ -1,6 +1,7 @@
 //! What became of a probe, and what is said about it.
 
 mod cell;
+mod dwelling;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::known::Shown;
 pub use cell::{Cell, CellError};
+pub use dwelling::{Dwelling, DwellingError};
 
 /// The judgement of one probe, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -146,6 +148,9 @@ pub struct CaseRecord {
     /// Where it stands in the matrix of verdicts; absent for a case that was not drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Cell>,
+    /// Where the executor lived in it; absent where it did not, or in two ranges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwelling: Option<Dwelling>,
     /// Probes asked.
     pub probes: u64,
     /// Their verdicts.

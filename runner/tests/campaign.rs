@@ -11,13 +11,13 @@ use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::{Case, CaseRef, Flags};
-use golden::{At, AtResult, Choice, El, Machine, Profile, Va, at};
+use golden::{AtResult, Choice, El, Machine, Profile, Va, at};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use runner::campaign::{
     Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
 };
-use runner::judge::expectation::instruction;
+use runner::judge::expectation::{Instruction, instruction};
 use runner::judge::learned::Learned;
 use runner::known::Known;
 use runner::pe;
@@ -98,7 +98,8 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
                 registers: &tables.registers,
                 memory: &*tables.memory,
             };
-            let question: At = instruction(probe.operation().unwrap()).unwrap();
+            let question = instruction(probe.operation().unwrap()).unwrap();
+            let Instruction::At(question) = question else { panic!("{question:?}") };
             let (profile, va) = (&mut profile.clone(), Va(probe.address));
             let outcome = at(machine, question, El::El2, false, va, profile, &mut ()).unwrap();
             let mut exception = Exception { probe: number as u32, ..Exception::default() };

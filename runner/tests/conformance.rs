@@ -32,7 +32,7 @@ const SHORT: u64 = 320;
 const SHORT_BY_UART: u64 = 16;
 /// Suites whose short form is left out: what they find, they find with time, and nobody promises that
 /// a shipped target has no findings there.
-const LONG: [&str; 1] = ["stage2-hostile"];
+const LONG: [&str; 2] = ["stage2-hostile", "hyp-hostile"];
 /// How many cases are looked at to see whether a target can be asked any.
 const LOOKED_AT: u64 = 64;
 
@@ -151,7 +151,7 @@ fn candidates(target: &Description) -> Vec<Test> {
     let mut tests = Vec::new();
     for suite in suites() {
         let is_drawn = suite.generators.iter().all(|generator| {
-            matches!(generator, Generator::Random { .. } | Generator::Shapes { .. })
+            !matches!(generator, Generator::Legality { .. } | Generator::Explicit(_))
         });
         let parts = if is_drawn { GranuleName::ALL.map(Some).to_vec() } else { vec![None] };
         for granule in parts {
@@ -179,7 +179,8 @@ fn all(payload: &Path) -> Vec<Test> {
             let target = QemuTarget::new(description, &executor, emulator());
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
-            let abilities = pe::abilities(&session.hello().ids);
+            let hello = session.hello();
+            let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
             let map = session.memory_map();
             candidates.retain(|test| {
                 let overrides = Overrides { granule: test.granule, ..Overrides::default() };

@@ -76,11 +76,12 @@ impl Machine {
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");
             let first = &expectation.outcomes[0];
-            let violated = violated(case.as_ref(), probe, &first.result, self.pe.pa_bits);
+            let violated =
+                violated(case.as_ref(), &self.map, probe, &first.answer, self.pe.pa_bits);
             assert_eq!(violated, None, "{what}: {probe:x?}\n{case:#x?}");
             let success = |par: &golden::Masked| par.value & 1 == 0;
             succeeded += usize::from(
-                matches!(&first.result, golden::AtResult::Par { par, .. } if success(par)),
+                matches!(&first.answer, runner::judge::answer::Answer::Par { par, .. } if success(par)),
             );
         }
         self.log.clear();

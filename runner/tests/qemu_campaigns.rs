@@ -7,9 +7,10 @@ use case::draw::Space;
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::{Case, Flags};
-use golden::{AtResult, FaultKind};
+use golden::FaultKind;
 use link::hello::{Hello, IdRegisters};
 use runner::campaign::{Bench, Campaign, Dossier, RecordError, Recorder, Totals, run};
+use runner::judge::answer::Answer;
 use runner::judge::learned::Learned;
 use runner::known::Known;
 use runner::payload::{self, Executor, Options, Wish};
@@ -118,7 +119,7 @@ fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -
             let keeps = |probe: &Probe| {
                 let expectation = tables.expect(probe, &learned).expect("it asks the MMU");
                 let deadly = expectation.outcomes.iter().any(|allowed| {
-                    let AtResult::Par { fault: Some(fault), .. } = &allowed.result else {
+                    let Answer::Par { fault: Some(fault), .. } = &allowed.answer else {
                         return false;
                     };
                     fault.kind == FaultKind::Permission

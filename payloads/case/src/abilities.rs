@@ -29,6 +29,15 @@ pub struct Abilities {
     /// Implemented physical address size in bits, 32 to 52.
     pub pa_bits: u8,
     granules: [GranuleAbility; 3],
+    stage1_granules: [GranuleAbility; 3],
+    /// FEAT_LVA: 52-bit virtual addresses with the 64K granule.
+    pub lva: bool,
+    /// FEAT_VHE: HCR_EL2.E2H.
+    pub vhe: bool,
+    /// FEAT_HPDS: TCR_EL2.HPD.
+    pub hpds: bool,
+    /// The target has a monitor at EL3, which asks what nobody could live in. No ID register says so.
+    pub monitor: bool,
     /// FEAT_TTST: small translation tables.
     pub ttst: bool,
     /// FEAT_XNX: XN has two bits at stage 2.
@@ -82,6 +91,11 @@ impl Abilities {
         Self {
             pa_bits,
             granules,
+            stage1_granules: stage1,
+            lva: mmfr2(16) >= 1,
+            vhe: mmfr1(8) >= 1,
+            hpds: mmfr1(12) >= 1,
+            monitor: false,
             ttst: mmfr2(28) >= 1,
             xnx: mmfr1(28) >= 1,
             fwb: mmfr2(40) >= 1,
@@ -96,6 +110,19 @@ impl Abilities {
     /// What stage 2 can do with `granule`.
     pub const fn granule(&self, granule: Granule) -> GranuleAbility {
         self.granules[(granule.bits() as usize - 12) / 2]
+    }
+
+    /// The same on a target that has a monitor at EL3, or not.
+    #[must_use]
+    pub const fn with_monitor(self, monitor: bool) -> Self {
+        Self { monitor, ..self }
+    }
+
+    /// Whether stage 1 has `granule`, with DS = 1 where `ds` says so.
+    pub fn stage1_has(&self, granule: Granule, ds: bool) -> bool {
+        let least = if ds { Lpa2 } else { Present };
+        let ability = self.stage1_granules[(granule.bits() as usize - 12) / 2];
+        ability >= least && (!ds || granule != Granule::K64)
     }
 
     /// Whether stage 2 has `granule`, with DS = 1 where `ds` says so.

@@ -15,9 +15,12 @@
 //!        |
 //!   hostile   (some cases) descriptors and registers that no hypervisor would write
 //! ```
+//!
+//! [`hyp`] draws set-ups of EL2's own stage 1 likewise.
 
 pub mod exhaustive;
 mod hostile;
+pub mod hyp;
 mod mappings;
 mod probes;
 pub mod random;
@@ -37,6 +40,16 @@ pub const VERSION: u32 = 1;
 pub enum NotDrawn {
     /// The PE has none of the granules, with none of the DS values, at none of the sizes.
     NoSuchShape,
+    /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
+    NoSuchHypShape,
+    /// The target has no stage where the trampoline, or the exit, should lie.
+    NoPlacement,
+    /// The PE has no HCR_EL2.E2H.
+    NoHost,
+    /// The target has no monitor at EL3.
+    NoMonitor,
+    /// The addresses have no room for all that a life needs.
+    NoRoom,
     /// No table arena of the target has addresses that the output size can express.
     NoArena,
 }
@@ -46,6 +59,13 @@ impl NotDrawn {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NoSuchShape => "the PE has no stage 2 of this granule and size",
+            Self::NoSuchHypShape => "the PE has no stage 1 of this granule and size",
+            Self::NoPlacement => {
+                "the target has no memory where the trampoline or the exit should lie"
+            }
+            Self::NoHost => "the PE has no HCR_EL2.E2H",
+            Self::NoMonitor => "the target has no monitor at EL3",
+            Self::NoRoom => "the addresses have no room for what a life needs",
             Self::NoArena => "the target has no memory at addresses that the tables could use",
         }
     }

@@ -1,4 +1,4 @@
-//! Which stage 2 shapes the architecture allows, as drawing needs it.
+//! Which shapes of stage 2, and of stage 1, the architecture allows, as drawing needs it.
 //!
 //! The sizes are those of the Arm ARM's tables of stage 2 start levels (DDI 0487, D8.2.4). A mistake
 //! here shows as a disagreement between a benign case's intent and the reference walker.
@@ -115,6 +115,19 @@ impl Variant {
             (Granule::K64, 2 | 3) => 5,
             _ => 0,
         }
+    }
+
+    /// The largest virtual address of stage 1, in bits.
+    pub const fn most_va_bits(self, abilities: &Abilities) -> u8 {
+        let wide = self.ds || (matches!(self.granule, Granule::K64) && abilities.lva);
+        if wide { 52 } else { 48 }
+    }
+
+    /// The shape of a tree of stage 1 for virtual addresses of `va_bits` bits: their size alone decides
+    /// over the start level.
+    pub fn stage1_format(self, abilities: &Abilities, va_bits: u8) -> Format {
+        let levels = (u32::from(va_bits) - self.granule.bits()).div_ceil(self.granule.stride());
+        self.format(abilities, va_bits, 4 - levels as i8)
     }
 
     /// The shape of a tree of this variant.

@@ -17,6 +17,8 @@
 //! | [`stage`]     | what lies where in a stage arena |
 //! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
 //! | [`registers`] | the system registers that a case sets, raw |
+//! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
+//! | [`tcr`]       | `TCR_EL2` and other fields of EL2's own regime, for composing registers |
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
 //! | [`draw`]      | generators: from (space, seed, index) to a case |
@@ -34,10 +36,12 @@ pub mod format;
 pub mod layout;
 pub mod mapping;
 pub mod memory;
+pub mod placement;
 pub mod probe;
 pub mod registers;
 pub mod stage;
 pub mod stay;
+pub mod tcr;
 pub mod tree;
 pub mod vtcr;
 

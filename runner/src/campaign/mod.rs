@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use case::Case;
 use link::hello::Hello;
 
+use crate::pe;
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::suite::generator::Generator;
 use crate::target::{Target, TargetError};
@@ -183,7 +184,8 @@ pub fn run(
     let session = target.boot()?;
     let hello = *session.hello();
     let map = session.memory_map().clone();
-    let plan = Plan::new(generators, crate::pe::abilities(&hello.ids), map, seed);
+    let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(&hello));
+    let plan = Plan::new(generators, abilities, map, seed);
     recorder.started(&hello, &plan).map_err(CampaignError::Record)?;
 
     let begun = Instant::now();

@@ -1,10 +1,11 @@
 //! A case of which parts are still to come.
 
 use case::Case;
+use case::memory::MemoryMap;
 
 use super::verdicts::Judged;
 use crate::judge::learned::Learned;
-use crate::verdict::{CaseRecord, Cell, NotAsked};
+use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -20,10 +21,12 @@ pub struct OpenCase {
 }
 
 impl OpenCase {
-    /// A case of which nothing is known, in one part, on a target of which `learned` is known.
-    pub fn new(index: u64, case: Case, learned: Learned) -> Self {
+    /// A case of which nothing is known, in one part, on a target with the memory of `map` of
+    /// which `learned` is known.
+    pub fn new(index: u64, case: Case, map: &MemoryMap, learned: Learned) -> Self {
         let cell = Cell::of(case.as_ref());
-        let record = CaseRecord { index, cell, ..CaseRecord::default() };
+        let dwelling = Dwelling::of(case.as_ref(), map);
+        let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
         Self { case, learned, record, parts: 1 }
     }
 

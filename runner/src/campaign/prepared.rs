@@ -1,16 +1,19 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
+use case::format::Granule;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
-use case::{Case, Flags};
+use case::{Case, Flags, stage};
 use golden::{Implementation, Registers, Updates};
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
 
 use super::Dossier;
 use super::quarantine::Quarantine;
+use crate::judge::answer::Answer;
 use crate::judge::expectation::{Allowed, Expectation, expect};
 use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
+use crate::judge::memory;
 use crate::judge::sign::Sign;
 use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
@@ -18,6 +21,8 @@ use crate::verdict::NotAsked;
 
 /// Why a probe is not asked: its walk would read what does not belong to the case.
 pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
+/// Why a probe is not asked: it would be done where nothing tells of it, or does harm.
+pub const UNTOLD: &str = "it would reach memory that tells nothing";
 /// Why a probe is not asked: probes of its kind kill the target.
 pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
 /// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
@@ -35,6 +40,8 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
+    /// What a fetch at the trampoline may lead to in the case's own tree, where it enters by another.
+    pub arrival: Option<Expectation>,
     /// The roots, and the registers that name them.
     pub built: Built,
     /// The registers, as the reference walker sees them.
@@ -140,6 +147,9 @@ impl Bench {
                 let seen = may_show.len();
                 let reason = match &expectation {
                     Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
+                    Some(expectation) if !is_told(map, probe, expectation) => {
+                        Some(UNTOLD.to_owned())
+                    }
                     Some(expectation) => {
                         let mut deadly = None;
                         if !candidates.is_empty() {
@@ -187,10 +197,13 @@ impl Bench {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
             let (built, registers) = (tables.built.clone(), tables.registers);
+            let arrival = trampoline(case, map)
+                .and_then(|address| tables.expect(&Probe::new(Operation::Fetch, address), learned));
             Prepared {
                 case: asked,
                 numbers,
                 expectations,
+                arrival,
                 built,
                 registers,
                 digest,
@@ -211,7 +224,7 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
 
 /// What `operation` asks where `allowed` is the answer.
 pub fn question(operation: Operation, allowed: &Allowed) -> Question {
-    let expected = Kind::of_result(&allowed.result);
+    let expected = Kind::of_answer(&allowed.answer);
     Question { operation, expected, descriptor: allowed.descriptor }
 }
 
@@ -219,7 +232,7 @@ pub fn question(operation: Operation, allowed: &Allowed) -> Question {
 pub fn classes(expectation: &Expectation) -> Vec<String> {
     let mut classes = Vec::new();
     for allowed in &expectation.outcomes {
-        let class = Kind::of_result(&allowed.result).class();
+        let class = Kind::of_answer(&allowed.answer).class();
         if !classes.contains(&class) {
             classes.push(class);
         }
@@ -293,9 +306,43 @@ fn rules_that_may_show<'a>(
     })
 }
 
-/// The size of the root table of `case`, in bytes.
+/// Whether memory would tell of the load, store or fetch that `probe` asks for, wherever it may be done.
+fn is_told(map: &case::memory::MemoryMap, probe: &Probe, expectation: &Expectation) -> bool {
+    let tells = |operation| {
+        let tells = |allowed: &Allowed| match allowed.answer {
+            Answer::Reached(pa) => memory::tells(map, operation, pa),
+            Answer::Par { .. } | Answer::Exception(_) => true,
+        };
+        // What is no multiple of an instruction is no address of one, wherever it leads.
+        let is_code = operation != Operation::Fetch || probe.address.is_multiple_of(4);
+        is_code && expectation.outcomes.iter().all(tells)
+    };
+    probe.operation().is_none_or(tells)
+}
+
+/// Where the trampoline is, of a case that enters its own tree by another.
+fn trampoline(case: &Case, map: &case::memory::MemoryMap) -> Option<u64> {
+    let case = case.as_ref();
+    case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
+    Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)
+}
+
+/// The size of the root table of `case`, in bytes: of stage 2; or of a case without it at EL2, as `TCR_EL2`
+/// has it.
 fn root_bytes(case: &Case) -> u64 {
-    case.as_ref().format(Role::Stage2).map_or(0, |format| format.root_bytes())
+    let case = case.as_ref();
+    if let Some(format) = case.format(Role::Stage2) {
+        return format.root_bytes();
+    }
+    // T0SZ and TG0 are in the same place whatever HCR_EL2.E2H is.
+    let tcr_el2 = case.header.registers.tcr_el2;
+    let granule = match tcr_el2 >> 14 & 3 {
+        1 => Granule::K64,
+        2 => Granule::K16,
+        _ => Granule::K4,
+    };
+    let resolved = (63 - (tcr_el2 as u32 & 0x3f)).saturating_sub(granule.bits());
+    8 << (resolved % granule.stride() + 1)
 }
 
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the

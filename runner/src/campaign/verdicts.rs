@@ -6,15 +6,17 @@ use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::{Case, Flags};
 use link::mailbox::Cursor;
-use link::observations::{Exception, NO_ANSWER, Observations, Status, Update};
+use link::observations::{Exception, NO_ANSWER, Observations, Report, Status, Update};
 use tables::BuildError;
 
 use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
+use crate::judge::answer::Answer;
 use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
+use crate::judge::memory::Stages;
 use crate::judge::sign::Difference;
-use crate::judge::{Observation, conforms, intent, updated, words};
+use crate::judge::{Observation, conforms, intent, life, updated, words};
 use crate::known::{Known, RuleId, Shown};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
@@ -143,10 +145,8 @@ pub fn judge(
         judged.skip(prepared, "the executor took an exception while it built or undid the tables");
         return Ok(judged);
     }
-    if report.built != prepared.digest || report.vttbr_el2 != prepared.built.vttbr_el2 {
-        let built = |digest: u64, vttbr: u64| format!("digest {digest:#x}, VTTBR_EL2 {vttbr:#x}");
-        let wanted = built(prepared.digest, prepared.built.vttbr_el2);
-        let found = built(report.built, report.vttbr_el2);
+    let is_away = case.as_ref().flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
+    if let Some((wanted, found)) = built_otherwise(prepared, report, is_away) {
         judged.refuse(prepared, "the target built other tables than the host", wanted, found);
         return Ok(judged);
     }
@@ -158,16 +158,26 @@ pub fn judge(
     }
 
     let case_ref = Case::as_ref(&prepared.case);
+    if case_ref.flags().has(Flags::STAY) && broken.is_none() {
+        let lived = observations.life.copied().unwrap_or_default();
+        let (built, arrival) = (&prepared.built, prepared.arrival.as_ref());
+        let violated = life::violated(case.as_ref(), map, &bench.pe, built, arrival, &lived);
+        if let Some((wanted, found)) = violated {
+            judged.refuse(prepared, "the executor did not live where the case says", wanted, found);
+            return Ok(judged);
+        }
+    }
     if report.truncated != 0 && !case_ref.flags().has(Flags::AUDIT) {
         judged.skip(prepared, "the target saw more than it could report");
         return Ok(judged);
     }
     let mut without = Vec::new();
+    let mut stages = Stages::new(map, observations.changed);
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let asked = Asked { case, prepared, probe, index, pa_bits: bench.pe.pa_bits };
-            let observation = observe(observations, index);
+            let asked = Asked { case, map, prepared, probe, index, pa_bits: bench.pe.pa_bits };
+            let observation = observe(observations, probe, index, expectation, &mut stages);
             if !asked.judge(&mut judged, expectation, observation, &[], known, learned) {
                 without.push(index);
             }
@@ -179,14 +189,15 @@ pub fn judge(
     } else {
         bench.with_tables(case, map, |tables| {
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
-                let Some(expectation) = tables.expect(probe, &dossier.learned) else { continue };
+                let expectation = tables.expect(probe, &dossier.learned);
+                let Some(expectation) = expectation.as_ref() else { continue };
                 let pa_bits = tables.pe().pa_bits;
-                let asked = Asked { case, prepared, probe, index, pa_bits };
-                let observation = observe(observations, index);
+                let asked = Asked { case, map, prepared, probe, index, pa_bits };
+                let observation = observe(observations, probe, index, expectation, &mut stages);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
-                if !asked.judge(&mut judged, &expectation, observation, &updates, known, learned) {
+                if !asked.judge(&mut judged, expectation, observation, &updates, known, learned) {
                     without.push(index);
                 }
                 for update in &updates {
@@ -208,6 +219,10 @@ pub fn judge(
                 }
             }
         })?;
+    }
+    if let Some(changed) = stages.changed_by_nobody().filter(|_| broken.is_none()) {
+        let found = format!("[{:#x}] = {:#018x}", changed.pa, changed.value);
+        judged.refuse_after("memory changed that nobody stored to", "no such word".into(), found);
     }
     judged.ask_all(known, prepared, asked, &without);
     if let Some(exception) = broken {
@@ -260,19 +275,52 @@ fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exc
     judged.left = prepared.numbers.iter().skip(index + 1).copied().collect();
 }
 
-fn observe<'a>(observations: &Observations<'a>, index: usize) -> Observation<'a> {
-    match observations.answers[index] {
-        NO_ANSWER => match observations.exception_of(index) {
-            Some(exception) => Observation::Exception(exception),
-            None => Observation::Par(NO_ANSWER),
-        },
-        par => Observation::Par(par),
+/// What was observed of `probe`, number `index` of those that were asked.
+fn observe<'a>(
+    observations: &Observations<'a>,
+    probe: &Probe,
+    index: usize,
+    expectation: &Expectation,
+    stages: &mut Stages<'_>,
+) -> Observation<'a> {
+    let word = observations.answers[index];
+    let exception = observations.exception_of(index).filter(|_| word == NO_ANSWER);
+    match (exception, probe.operation().filter(|operation| !operation.is_at())) {
+        (Some(exception), _) => Observation::Exception(exception),
+        (None, None) => Observation::Par(word),
+        (None, Some(operation)) => {
+            let meant = expectation.outcomes.iter().find_map(|allowed| match allowed.answer {
+                Answer::Reached(pa) => Some(pa),
+                Answer::Par { .. } | Answer::Exception(_) => None,
+            });
+            Observation::Reached(stages.reached(operation, index as u16, word, meant))
+        }
     }
+}
+
+/// What the target built otherwise than the host, wanted and found.
+fn built_otherwise(
+    prepared: &Prepared,
+    report: &Report,
+    is_away: bool,
+) -> Option<(String, String)> {
+    let words = |digest: u64, vttbr: u64, [ttbr0, ttbr1, idmap]: [u64; 3]| {
+        let stage1 = format!(", TTBR0_EL2 {ttbr0:#x}, TTBR1_EL2 {ttbr1:#x}, idmap {idmap:#x}");
+        let stage1 = if is_away { stage1 } else { String::new() };
+        format!("digest {digest:#x}, VTTBR_EL2 {vttbr:#x}{stage1}")
+    };
+    let built = &prepared.built;
+    let stage1 = [built.ttbr0_el2, built.ttbr1_el2, built.idmap_ttbr0_el2];
+    let wanted = words(prepared.digest, built.vttbr_el2, stage1);
+    let stage1 = [report.ttbr0_el2, report.ttbr1_el2, report.idmap_ttbr0_el2];
+    let found = words(report.built, report.vttbr_el2, stage1);
+    (wanted != found).then_some((wanted, found))
 }
 
 /// A probe that was asked.
 struct Asked<'a> {
     case: &'a Case,
+    map: &'a MemoryMap,
     prepared: &'a Prepared,
     probe: &'a Probe,
     /// Its number among those that are asked.
@@ -307,7 +355,8 @@ impl Asked<'_> {
         let benign = self.case.as_ref().flags().has(Flags::INTENT);
         let first = expectation.outcomes.first().filter(|_| benign);
         let violated = first.and_then(|allowed| {
-            intent::violated(self.case.as_ref(), self.probe, &allowed.result, self.pa_bits)
+            let case = self.case.as_ref();
+            intent::violated(case, self.map, self.probe, &allowed.answer, self.pa_bits)
         });
         if let Some(violated) = violated {
             judged.findings.push(Finding {
@@ -338,7 +387,7 @@ impl Asked<'_> {
         learned: &Learned,
     ) {
         let differs = |allowed: &Allowed| {
-            Difference::new(&allowed.result, &observation, updated(&allowed.updates, updates))
+            Difference::new(&allowed.answer, &observation, updated(&allowed.updates, updates))
         };
         let signs = |allowed: &Allowed| differs(allowed).signs();
         let explained = self.prepared.explain(known, learned, self.probe, expectation, signs);

@@ -179,8 +179,9 @@ impl<'a> Worker<'a> {
             let index = self.shared.shard.index(ordinal);
             match self.shared.plan.case(index)? {
                 Ok(case) => {
+                    let map = self.shared.plan.map();
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
-                    let open = OpenCase::new(index, case, self.dossier.learned.clone());
+                    let open = OpenCase::new(index, case, map, self.dossier.learned.clone());
                     self.open.insert(index, Box::new(open));
                     return Some(Part { index, probes });
                 }

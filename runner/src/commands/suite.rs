@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use case::draw::Space;
 use case::draw::exhaustive::LegalityPoint;
+use case::draw::hyp::HypSpace;
 use clap::{Args, Subcommand};
 
 use super::lookup::Shelf;
@@ -63,12 +64,14 @@ fn check(suite: &Path) -> Result<(), Failure> {
 /// What a generator draws, in words.
 fn draws(generator: &Generator) -> String {
     match generator {
-        Generator::Random { space, cases: Some(cases) } => format!("{cases} of {}", probes(space)),
-        Generator::Random { space, cases: None } => {
-            format!("as many as there is time for, of {}", probes(space))
-        }
-        Generator::Shapes { space, rounds } => {
-            format!("{rounds} times every shape that the target has, of {}", probes(space))
+        Generator::Random { space: Space { probes, .. }, cases }
+        | Generator::Hyp { space: HypSpace { probes, .. }, cases } => match cases {
+            Some(cases) => format!("{cases} of {probes} probes each"),
+            None => format!("as many as there is time for, of {probes} probes each"),
+        },
+        Generator::Shapes { space: Space { probes, .. }, rounds }
+        | Generator::Placements { space: HypSpace { probes, .. }, rounds } => {
+            format!("{rounds} times every shape that the target has, of {probes} probes each")
         }
         Generator::Legality { .. } => format!("{} points", LegalityPoint::COUNT),
         Generator::Explicit(cases) => {
@@ -82,8 +85,4 @@ fn draws(generator: &Generator) -> String {
             format!("{}{}", cases.len(), names.concat())
         }
     }
-}
-
-fn probes(space: &Space) -> String {
-    format!("{} probes each", space.probes)
 }

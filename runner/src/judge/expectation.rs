@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Asked, At, AtQuestion, AtResult, El, Implementation, Leaf, Machine, Observer, Read, Registers,
-    Stage, Update, Updates, Va, allowed, at_noting,
+    Access, Asked, At, AtQuestion, Choices, El, Implementation, Leaf, Machine, Observer, Read,
+    Registers, Stage, Update, Updates, Va, access, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
+use super::answer::Answer;
 use super::learned::Learned;
 use crate::simulation::Simulation;
 
@@ -16,11 +17,11 @@ use crate::simulation::Simulation;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Allowed {
     /// What is observed.
-    pub result: AtResult,
+    pub answer: Answer,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
-    /// The stage 2 descriptor at which the walk ends: the leaf, or the one that faults. `None` where none
-    /// was read.
+    /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
+    /// faults. `None` where none was read.
     pub descriptor: Option<u64>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
@@ -40,28 +41,81 @@ pub struct Expectation {
     pub strays_to: Option<u64>,
 }
 
-/// Watches a walk for its last descriptor of stage 2.
-#[derive(Default)]
-struct Last(Option<u64>);
+/// Watches a walk for its last descriptor of one stage.
+struct Last {
+    stage: Stage,
+    descriptor: Option<u64>,
+}
 
 impl Observer for Last {
     fn read(&mut self, read: Read) {
-        if read.stage == Stage::Two {
-            self.0 = Some(read.descriptor);
+        if read.stage == self.stage {
+            self.descriptor = Some(read.descriptor);
         }
     }
 
     /// In a contiguous group it may be another than the one that was read.
     fn leaf(&mut self, leaf: &Leaf) {
-        if leaf.stage == Stage::Two {
-            self.0 = Some(leaf.descriptor);
+        if leaf.stage == self.stage {
+            self.descriptor = Some(leaf.descriptor);
         }
     }
 }
 
-/// The AT instruction of a probe; `None` where it asks something else.
-pub fn instruction(operation: Operation) -> Option<At> {
-    Some(match operation {
+/// What a probe has the PE do at EL2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instruction {
+    /// An address translation instruction.
+    At(At),
+    /// A load, store or fetch.
+    Access(golden::Operation),
+}
+
+impl Instruction {
+    /// The stage that it asks about in the end.
+    const fn stage(self) -> Stage {
+        match self {
+            Self::At(at) if at.is_both_stages() => Stage::Two,
+            Self::At(_) | Self::Access(_) => Stage::One,
+        }
+    }
+
+    /// What becomes of it, with these choices, and in `updates` what the hardware changes; `None` where EL2 may not execute it, which may execute
+    /// all of these.
+    fn execute(
+        self,
+        machine: Machine<'_, Simulation>,
+        va: u64,
+        choices: &mut impl Choices,
+        last: &mut Last,
+        updates: &mut Updates,
+    ) -> Option<Answer> {
+        match self {
+            Self::At(at) => {
+                let question = AtQuestion { at, executed_at: El::El2, pan: false, va: Va(va) };
+                let result = at_noting(machine, question, choices, last, updates).ok()?;
+                Some(result.into())
+            }
+            Self::Access(operation) => {
+                let outcome = access(machine, asks(operation, va), Va(va), choices, last).ok()?;
+                *updates = outcome.updates;
+                Some((&outcome).into())
+            }
+        }
+    }
+}
+
+/// Size of what a probe loads or stores.
+const ACCESS_BYTES: u64 = 8;
+
+/// The access that `operation` at `va` makes.
+pub const fn asks(operation: golden::Operation, va: u64) -> Access {
+    Access::new(operation, El::El2).with_aligned(va.is_multiple_of(ACCESS_BYTES))
+}
+
+/// What a probe has the PE do; `None` where it puts no question to the MMU.
+pub fn instruction(operation: Operation) -> Option<Instruction> {
+    Some(Instruction::At(match operation {
         Operation::AtS12e1r => At::S12E1R,
         Operation::AtS12e1w => At::S12E1W,
         Operation::AtS12e0r => At::S12E0R,
@@ -72,11 +126,13 @@ pub fn instruction(operation: Operation) -> Option<At> {
         Operation::AtS1e1w => At::S1E1W,
         Operation::AtS1e0r => At::S1E0R,
         Operation::AtS1e0w => At::S1E0W,
-        Operation::Load | Operation::Store | Operation::Fetch => return None,
+        Operation::Load => return Some(Instruction::Access(golden::Operation::Load)),
+        Operation::Store => return Some(Instruction::Access(golden::Operation::Store)),
+        Operation::Fetch => return Some(Instruction::Access(golden::Operation::Fetch)),
         Operation::FaultCode | Operation::FaultData | Operation::FaultStack | Operation::Hang => {
             return None;
         }
-    })
+    }))
 }
 
 /// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
@@ -89,23 +145,21 @@ pub fn expect(
     probe: &Probe,
     updates: &mut Updates,
 ) -> Option<Expectation> {
-    let at = instruction(probe.operation()?)?;
+    let instruction = instruction(probe.operation()?)?;
     memory.take_strayed();
     let machine = Machine { implementation: pe, registers, memory };
-    let va = Va(probe.address);
-    let question = AtQuestion { at, executed_at: El::El2, pan: false, va };
     let mut outcomes = Outcomes::new();
     let explored = allowed(
         learned.profile(),
         |choices| {
-            let mut last = Last::default();
-            let result = at_noting(machine, question, choices, &mut last, updates);
-            result.map(|result| (result, updates.as_slice().to_vec(), last))
+            let mut last = Last { stage: instruction.stage(), descriptor: None };
+            let answer =
+                instruction.execute(machine, probe.address, choices, &mut last, updates)?;
+            Some((answer, updates.as_slice().to_vec(), last.descriptor))
         },
         |outcome, asked| {
-            // EL2 may execute every AT instruction of these.
-            if let Ok((result, updates, Last(descriptor))) = outcome {
-                outcomes.push(Allowed { result, updates, asked: asked.to_vec(), descriptor });
+            if let Some((answer, updates, descriptor)) = outcome {
+                outcomes.push(Allowed { answer, updates, asked: asked.to_vec(), descriptor });
             }
             ControlFlow::Continue(())
         },

@@ -3,12 +3,16 @@
 //! The builder runs on host and target alike. Were it wrong in the same way on both, device and
 //! reference would agree on wrong tables; this check would not.
 
+mod stage1;
+
 use case::CaseRef;
 use case::mapping::{Attributes, Mapping};
+use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::vtcr::hcr;
-use golden::{AtResult, Masked};
+
+use super::answer::Answer;
 
 /// `VTCR_EL2.HA`.
 const VTCR_HA: u64 = 1 << 21;
@@ -22,47 +26,62 @@ const TRANSLATION: u64 = 0b00_01;
 const ACCESS_FLAG: u64 = 0b00_10;
 const PERMISSION: u64 = 0b00_11;
 
-/// What is wrong with `result`, the reference walker's answer to `probe`; `None` where it is what the
-/// mappings of `case` ask for, or where they do not determine it.
+/// What is wrong with `answer`, the reference walker's, to `probe`; `None` where it is what the mappings of
+/// `case` ask for, or where they do not determine it. `map` says where the arenas are.
 ///
 /// `pa_bits` is the PE's physical address size: with stage 1 off, larger addresses never reach
 /// stage 2.
 pub fn violated(
     case: CaseRef<'_>,
+    map: &MemoryMap,
     probe: &Probe,
-    result: &AtResult,
+    answer: &Answer,
     pa_bits: u8,
 ) -> Option<String> {
-    let AtResult::Par { par, .. } = result else {
-        return Some("a walk in the case's own tables took an exception".into());
-    };
-    if probe.address >> pa_bits != 0 {
-        return None;
-    }
-    match (Wanted::new(case, probe)?, fault(par)) {
-        (Wanted::Fault { status, .. }, Some(found)) if found == status => None,
-        (Wanted::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {par}")),
-        (Wanted::Output { pa, attr, sh }, None) => {
-            let found = par.value & 0x000f_ffff_ffff_f000;
-            if found != pa & !0xfff {
-                return Some(format!("it is mapped to {pa:#x}, but the walk gave {found:#x}"));
-            }
-            let wrong_attr =
-                attr.is_some_and(|(value, mask)| (without_xs(par.value >> 56) ^ value) & mask != 0);
-            let wrong_sh = sh.is_some_and(|sh| par.value >> 7 & 3 != sh);
-            (wrong_attr || wrong_sh).then(|| format!("its memory attributes are not in {par}"))
+    let operation = probe.operation()?;
+    let wanted = if Operation::STAGE2.contains(&operation) {
+        if matches!(answer, Answer::Exception(_)) {
+            return Some("a walk in the case's own tables took an exception".into());
         }
+        let reaches_stage2 = probe.address >> pa_bits == 0;
+        reaches_stage2.then(|| Wanted::of_stage2(case, probe)).flatten()?
+    } else {
+        stage1::wanted(case, map, operation, probe.address)?
+    };
+    let ended = || super::words::answer(answer);
+    match (wanted, fault(answer)) {
+        (Wanted::Fault { status, .. }, Some(found)) if found == status => None,
+        (Wanted::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {}", ended())),
+        (Wanted::Output { pa, attr, sh }, None) => match *answer {
+            Answer::Par { par, .. } => {
+                let found = par.value & 0x000f_ffff_ffff_f000;
+                if found != pa & !0xfff {
+                    return Some(format!("it is mapped to {pa:#x}, but the walk gave {found:#x}"));
+                }
+                let wrong_attr = attr
+                    .is_some_and(|(value, mask)| (without_xs(par.value >> 56) ^ value) & mask != 0);
+                let wrong_sh = sh.is_some_and(|sh| par.value >> 7 & 3 != sh);
+                (wrong_attr || wrong_sh).then(|| format!("its memory attributes are not in {par}"))
+            }
+            Answer::Reached(found) if found == pa => None,
+            Answer::Reached(_) | Answer::Exception(_) => {
+                Some(format!("it is mapped to {pa:#x}, but {}", ended()))
+            }
+        },
         (Wanted::Output { pa, .. }, Some(_)) => {
-            Some(format!("it is mapped to {pa:#x}, but the walk ended in {par}"))
+            Some(format!("it is mapped to {pa:#x}, but the walk ended in {}", ended()))
         }
     }
 }
 
-/// Bits 5:2 of the fault status of a failing PAR_EL1: its kind. Level -1 has codes of its own.
-fn fault(par: &Masked) -> Option<u64> {
-    let failed = par.value & 1 == 1;
-    let status = par.value >> 1 & 0x3f;
-    failed.then_some(if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
+/// Bits 5:2 of the fault status that `answer` tells of: its kind. Level -1 has codes of its own.
+fn fault(answer: &Answer) -> Option<u64> {
+    let status = match answer {
+        Answer::Par { par, .. } => (par.value & 1 == 1).then_some(par.value >> 1 & 0x3f)?,
+        Answer::Exception(abort) => abort.exception.esr.value & 0x3f,
+        Answer::Reached(_) => return None,
+    };
+    Some(if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
 }
 
 /// What the mappings ask for.
@@ -81,10 +100,10 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// `None` where the mapping does not determine the answer.
-    fn new(case: CaseRef<'_>, probe: &Probe) -> Option<Self> {
+    /// Of stage 2, with stage 1 off. `None` where the mapping does not determine the answer.
+    fn of_stage2(case: CaseRef<'_>, probe: &Probe) -> Option<Self> {
         let vtcr_el2 = case.header.registers.vtcr_el2;
-        let Some(mapping) = mapping_of(case, probe.address) else {
+        let Some(mapping) = mapping_of(case, Role::Stage2, probe.address) else {
             return Some(Self::Fault { status: TRANSLATION, why: "nothing is mapped there" });
         };
         let attributes = &mapping.attributes;
@@ -105,8 +124,8 @@ impl Wanted {
     }
 }
 
-fn mapping_of<'a>(case: CaseRef<'a>, address: u64) -> Option<&'a Mapping> {
-    let number = case.trees.iter().position(|tree| tree.role() == Some(Role::Stage2))?;
+fn mapping_of<'a>(case: CaseRef<'a>, role: Role, address: u64) -> Option<&'a Mapping> {
+    let number = case.trees.iter().position(|tree| tree.role() == Some(role))?;
     let granule = case.trees[number].format()?.granule;
     let in_tree = |mapping: &&Mapping| usize::from(mapping.tree) == number;
     case.mappings.iter().filter(in_tree).find(|mapping| {

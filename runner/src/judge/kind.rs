@@ -4,14 +4,15 @@
 
 use std::fmt;
 
-use golden::{AtResult, FaultKind};
+use golden::FaultKind;
 
 use super::Observation;
+use super::answer::Answer;
 
 /// The kind of an answer: success, or a fault with its status code, told in `PAR_EL1` or by an exception.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
-    /// The translation succeeded.
+    /// The translation succeeded, or the access was done.
     Success,
     /// `PAR_EL1` tells of a fault.
     Fault {
@@ -32,10 +33,11 @@ const CODES: usize = 64;
 
 impl Kind {
     /// The kind of an outcome that the architecture allows.
-    pub fn of_result(result: &AtResult) -> Self {
-        match result {
-            AtResult::Par { par, .. } => Self::of_par(par.value),
-            AtResult::Exception(abort) => Self::of_syndrome(abort.exception.esr.value),
+    pub fn of_answer(answer: &Answer) -> Self {
+        match answer {
+            Answer::Par { par, .. } => Self::of_par(par.value),
+            Answer::Reached(_) => Self::Success,
+            Answer::Exception(abort) => Self::of_syndrome(abort.exception.esr.value),
         }
     }
 
@@ -43,6 +45,7 @@ impl Kind {
     pub fn of_observation(observation: &Observation<'_>) -> Self {
         match observation {
             Observation::Par(value) => Self::of_par(*value),
+            Observation::Reached(_) => Self::Success,
             Observation::Exception(exception) => Self::of_syndrome(exception.esr),
         }
     }

@@ -139,9 +139,10 @@ fn answers(choice: Choice) -> String {
 
 #[cfg(test)]
 mod tests {
-    use golden::{Asked, AtResult, Masked};
+    use golden::{Asked, Masked};
 
     use super::*;
+    use crate::judge::answer::Answer;
 
     fn outcome(asked: &[(Choice, u16)]) -> Allowed {
         let asked = asked.iter().map(|&(choice, answer)| Asked {
@@ -150,7 +151,7 @@ mod tests {
             count: 2,
         });
         Allowed {
-            result: AtResult::Par { par: Masked::exact(0), fault: None },
+            answer: Answer::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
             descriptor: None,
             asked: asked.collect(),

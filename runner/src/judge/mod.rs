@@ -4,24 +4,31 @@
 //! ([`conforms`])? And does the reference walker say what the case's own mappings asked for
 //! ([`intent`])? The first finds faults in the device, the second in the table builder.
 
+pub mod answer;
 pub mod expectation;
 pub mod intent;
 pub mod kind;
 pub mod learned;
+pub mod life;
+pub mod memory;
 pub mod sign;
 pub mod words;
 
-use golden::{AtResult, Certainty, Update as Expected};
+use golden::{Certainty, Update as Expected};
 use link::observations::{Exception, Update};
 
+use answer::Answer;
 use expectation::{Allowed, Expectation};
 use learned::Learned;
 
 /// What a target answered to a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Observation<'a> {
-    /// The instruction completed: `PAR_EL1`.
+    /// An AT instruction completed: `PAR_EL1`.
     Par(u64),
+    /// A load, store or fetch was done at this physical address; `None` where no memory that is known
+    /// tells of it.
+    Reached(Option<u64>),
     /// It took an exception.
     Exception(&'a Exception),
 }
@@ -35,7 +42,7 @@ pub fn conforms(
     learned: &mut Learned,
 ) -> bool {
     let fits = |allowed: &&Allowed| {
-        admits(&allowed.result, observation) && updated(&allowed.updates, updates)
+        admits(&allowed.answer, observation) && updated(&allowed.updates, updates)
     };
     // Nearly always one outcome, by no choice: nothing to learn.
     if let [only] = &expectation.outcomes[..]
@@ -52,10 +59,11 @@ pub fn conforms(
 /// The field of `HPFAR_EL2` that holds the faulting IPA.
 const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
 
-fn admits(result: &AtResult, observation: &Observation<'_>) -> bool {
-    match (result, observation) {
-        (AtResult::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
-        (AtResult::Exception(abort), Observation::Exception(found)) => {
+fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
+    match (answer, observation) {
+        (Answer::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
+        (Answer::Reached(pa), Observation::Reached(found)) => Some(*pa) == *found,
+        (Answer::Exception(abort), Observation::Exception(found)) => {
             let wanted = &abort.exception;
             wanted.esr.admits(found.esr)
                 && wanted.far.0 == found.far

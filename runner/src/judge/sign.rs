@@ -12,9 +12,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
-use golden::AtResult;
-
 use super::Observation;
+use super::answer::Answer;
 use super::kind::Kind;
 
 /// One thing that is wrong with an answer.
@@ -160,14 +159,15 @@ pub struct Difference {
 impl Difference {
     /// How `observation` differs from `expected`; `updated` tells whether descriptors were changed as it
     /// wants.
-    pub fn new(expected: &AtResult, observation: &Observation<'_>, updated: bool) -> Self {
-        let (wanted, found) = (Kind::of_result(expected), Kind::of_observation(observation));
+    pub fn new(expected: &Answer, observation: &Observation<'_>, updated: bool) -> Self {
+        let (wanted, found) = (Kind::of_answer(expected), Kind::of_observation(observation));
         let fields = match (expected, observation) {
             _ if wanted != found => Fields::default(),
-            (AtResult::Par { par, .. }, Observation::Par(value)) => {
+            (Answer::Par { par, .. }, Observation::Par(value)) => {
                 Fields::of_par(*value, (par.value ^ value) & par.mask)
             }
             _ if super::admits(expected, observation) => Fields::default(),
+            (Answer::Reached(_), _) => Fields::ADDRESS,
             _ => Fields::SYNDROME,
         };
         Self { wanted, found, fields, updated }
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn difference(wanted: u64, found: u64, updated: bool) -> Difference {
-        let expected = AtResult::Par { par: Masked::exact(wanted), fault: None };
+        let expected = Answer::Par { par: Masked::exact(wanted), fault: None };
         Difference::new(&expected, &Observation::Par(found), updated)
     }
 

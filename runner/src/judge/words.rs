@@ -1,10 +1,10 @@
 //! Observations and expectations in words.
 
 use case::probe::Probe;
-use golden::AtResult;
 use link::observations::Exception;
 
 use super::Observation;
+use super::answer::Answer;
 use super::expectation::Allowed;
 use super::kind::{Kind, fault_name};
 
@@ -18,7 +18,7 @@ pub fn question(probe: &Probe) -> String {
 
 /// An outcome that is allowed, with the choices behind it.
 pub fn allowed(allowed: &Allowed) -> String {
-    let mut words = result(&allowed.result);
+    let mut words = answer(&allowed.answer);
     for update in &allowed.updates {
         words += &format!("; descriptor {update}");
     }
@@ -29,10 +29,12 @@ pub fn allowed(allowed: &Allowed) -> String {
     words
 }
 
-fn result(result: &AtResult) -> String {
-    match result {
-        AtResult::Par { par: masked, .. } => format!("PAR_EL1 {masked}: {}", par(masked.value)),
-        AtResult::Exception(abort) => format!("an exception: {abort}"),
+/// An answer that is allowed.
+pub fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Par { par: masked, .. } => format!("PAR_EL1 {masked}: {}", par(masked.value)),
+        Answer::Reached(pa) => format!("PA {pa:#x} is reached"),
+        Answer::Exception(abort) => format!("an exception: {abort}"),
     }
 }
 
@@ -40,6 +42,8 @@ fn result(result: &AtResult) -> String {
 pub fn observation(observation: &Observation<'_>) -> String {
     match observation {
         Observation::Par(value) => format!("PAR_EL1 {value:#x}: {}", par(*value)),
+        Observation::Reached(Some(pa)) => format!("PA {pa:#x} was reached"),
+        Observation::Reached(None) => "no known memory was reached".into(),
         Observation::Exception(exception) => exception_words(exception),
     }
 }

@@ -71,8 +71,8 @@ pub struct RuleFields {
     #[serde(default)]
     #[schemars(with = "BTreeMap<Register, Vec<BitsFields>>")]
     registers: BTreeMap<Register, Vec<Spanned<BitsFields>>>,
-    /// Bits that it takes of the last stage 2 descriptor that the walk reads: the leaf, or the one that
-    /// faults. All of these conditions. Default: none.
+    /// Bits that it takes of the last descriptor that the walk reads, of stage 2 where that is asked: the leaf,
+    /// or the one that faults. All of these conditions. Default: none.
     #[serde(default)]
     #[schemars(with = "Vec<BitsFields>")]
     descriptor: Vec<Spanned<BitsFields>>,
@@ -103,6 +103,9 @@ enum Register {
     HCR_EL2,
     VTCR_EL2,
     VTTBR_EL2,
+    SCTLR_EL2,
+    TCR_EL2,
+    TTBR0_EL2,
 }
 
 impl Register {
@@ -111,6 +114,9 @@ impl Register {
             Self::HCR_EL2 => registers.hcr_el2,
             Self::VTCR_EL2 => registers.vtcr_el2,
             Self::VTTBR_EL2 => registers.vttbr_el2,
+            Self::SCTLR_EL2 => registers.sctlr_el2,
+            Self::TCR_EL2 => registers.tcr_el2,
+            Self::TTBR0_EL2 => registers.ttbr0_el2,
         }
     }
 }

@@ -3,7 +3,7 @@
 pub mod shard;
 
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, exhaustive, random};
+use case::draw::{NotDrawn, exhaustive, hyp, random};
 use case::memory::MemoryMap;
 use case::{Case, Flags};
 
@@ -32,7 +32,12 @@ impl Plan {
     ) -> Self {
         let counted = |generator: Generator| {
             let count = match &generator {
-                Generator::Random { cases, .. } => cases.unwrap_or(u64::MAX),
+                Generator::Random { cases, .. } | Generator::Hyp { cases, .. } => {
+                    cases.unwrap_or(u64::MAX)
+                }
+                Generator::Placements { space, rounds } => {
+                    hyp::placement_count(space, &abilities).saturating_mul(*rounds)
+                }
                 Generator::Shapes { space, rounds } => {
                     exhaustive::shape_count(space, &abilities).saturating_mul(*rounds)
                 }
@@ -80,6 +85,10 @@ impl Plan {
             }
             Generator::Legality { space } => {
                 exhaustive::legality(space, abilities, map, seed, local)
+            }
+            Generator::Hyp { space, .. } => hyp::draw(space, abilities, map, seed, local),
+            Generator::Placements { space, .. } => {
+                hyp::placement(space, abilities, map, seed, local)
             }
             Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
         };

@@ -14,6 +14,7 @@
 
 pub mod checklist;
 pub mod comparison;
+pub mod dwellings;
 pub mod header;
 pub mod host;
 pub mod html;
@@ -32,6 +33,7 @@ pub mod writer;
 use std::path::PathBuf;
 
 pub use checklist::Checklist;
+pub use dwellings::{Dwellings, Lives};
 pub use header::{Asked, Header, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Matrix;
+use super::{Dwellings, Matrix};
 use crate::known::Shown;
 use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
 
@@ -26,6 +26,9 @@ pub struct Tally {
     pub findings: u64,
     /// The same by granule and IPA size.
     pub matrix: Matrix,
+    /// Where the executor lived in set-ups of EL2.
+    #[serde(default, skip_serializing_if = "Dwellings::is_empty")]
+    pub dwellings: Dwellings,
     /// Findings by signature.
     pub groups: BTreeMap<String, Group>,
 }
@@ -61,6 +64,7 @@ impl Tally {
         }
         add(&mut self.findings, record.findings.len() as u64);
         self.matrix.add(record);
+        self.dwellings.add(record);
         for finding in &record.findings {
             let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
                 count: 0,

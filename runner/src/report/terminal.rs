@@ -47,6 +47,9 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "{:>14}  {reason}", grouped(*count))?;
             }
         }
+        if !tally.dwellings.is_empty() {
+            writeln!(f, "\nlives that passed, by where the trampoline lies:\n{}", tally.dwellings)?;
+        }
         if tally.findings > 0 {
             let kinds = plural(tally.groups.len() as u64, "kind");
             writeln!(f, "\n{} of {kinds}:", plural(tally.findings, "finding"))?;

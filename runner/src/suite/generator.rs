@@ -2,11 +2,13 @@
 
 use case::Case;
 use case::draw::Space;
+use case::draw::hyp::HypSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounded::Bounded;
 use super::case_file::CaseText;
+use super::hyp_space::HypSpaceFields;
 use super::space::SpaceFields;
 
 /// Where cases come from.
@@ -30,6 +32,20 @@ pub enum Generator {
     Legality {
         /// What else is drawn.
         space: Space,
+    },
+    /// Random set-ups of EL2's own stage 1.
+    Hyp {
+        /// What they are drawn from.
+        space: HypSpace,
+        /// How many; `None`: as many as there is time for.
+        cases: Option<u64>,
+    },
+    /// Every shape of EL2's stage 1 with one range: granule, DS, address size, placement of the trampoline.
+    Placements {
+        /// Which granules, sizes and placements, and what else is drawn.
+        space: HypSpace,
+        /// How often all of them.
+        rounds: u64,
     },
     /// Cases that the suite spells out.
     Explicit(Vec<ExplicitCase>),
@@ -58,16 +74,42 @@ impl Generator {
             Self::Random { .. } => "random",
             Self::Shapes { .. } => "shapes",
             Self::Legality { .. } => "legality",
+            Self::Hyp { .. } => "hyp",
+            Self::Placements { .. } => "placements",
             Self::Explicit(_) => "cases",
         }
     }
 
-    /// What it draws from; `None` where it draws nothing.
-    pub const fn space_mut(&mut self) -> Option<&mut Space> {
+    /// Whether it has no end but that of time.
+    pub const fn is_endless(&self) -> bool {
+        matches!(self, Self::Random { cases: None, .. } | Self::Hyp { cases: None, .. })
+    }
+
+    /// Lets it go on for as long as there is time, where it draws at random.
+    pub const fn go_on(&mut self) {
+        if let Self::Random { cases, .. } | Self::Hyp { cases, .. } = self {
+            *cases = None;
+        }
+    }
+
+    /// How many probes each case has, as far as that is drawn.
+    pub const fn probes_mut(&mut self) -> Option<&mut u64> {
         match self {
             Self::Random { space, .. } | Self::Shapes { space, .. } | Self::Legality { space } => {
-                Some(space)
+                Some(&mut space.probes)
             }
+            Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.probes),
+            Self::Explicit(_) => None,
+        }
+    }
+
+    /// Weights of the granules; `None` where nothing is drawn.
+    pub const fn granules_mut(&mut self) -> Option<&mut [u64; 3]> {
+        match self {
+            Self::Random { space, .. } | Self::Shapes { space, .. } | Self::Legality { space } => {
+                Some(&mut space.granules)
+            }
+            Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.granules),
             Self::Explicit(_) => None,
         }
     }
@@ -84,6 +126,11 @@ pub(super) enum GeneratorFields {
     Shapes(ShapesFields),
     /// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not.
     Legality(LegalityFields),
+    /// Random set-ups of EL2's own stage 1, in which the executor lives while it asks.
+    Hyp(HypFields),
+    /// Every shape of EL2's stage 1 with one range, with the trampoline in the lower half of the addresses, in
+    /// the upper half, and outside.
+    Placements(PlacementsFields),
     /// Cases that are spelled out.
     Cases(Vec<ExplicitFields>),
 }
@@ -124,6 +171,32 @@ pub(super) struct LegalityFields {
     space: SpaceFields,
 }
 
+/// Random set-ups of EL2's own stage 1.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Hyp")]
+pub(super) struct HypFields {
+    /// How many. It may be left out in the last generator of a suite with `seconds`: as many as
+    /// there is time for.
+    cases: Option<Bounded<1, MANY>>,
+    /// What they are drawn from.
+    #[serde(default)]
+    space: HypSpaceFields,
+}
+
+/// Every shape of EL2's stage 1 with one range.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Placements")]
+pub(super) struct PlacementsFields {
+    /// How often all of them, each time with other mappings and probes. Default: 1.
+    #[serde(default = "one")]
+    rounds: Bounded<1, MANY>,
+    /// Which granules, sizes and placements, and what else is drawn.
+    #[serde(default)]
+    space: HypSpaceFields,
+}
+
 /// A case that is spelled out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +226,12 @@ impl From<GeneratorFields> for Generator {
             }
             GeneratorFields::Legality(LegalityFields { space }) => {
                 Self::Legality { space: space.into() }
+            }
+            GeneratorFields::Hyp(HypFields { cases, space }) => {
+                Self::Hyp { space: space.into(), cases: cases.map(|cases| cases.get()) }
+            }
+            GeneratorFields::Placements(PlacementsFields { rounds, space }) => {
+                Self::Placements { space: space.into(), rounds: rounds.get() }
             }
             GeneratorFields::Cases(cases) => {
                 let explicit = |fields: ExplicitFields| ExplicitCase {

@@ -1,6 +1,5 @@
 //! A granule's name in suites, in case files and on the command line.
 
-use case::draw::Space;
 use case::format::Granule;
 use clap::ValueEnum;
 use schemars::JsonSchema;
@@ -37,9 +36,10 @@ impl GranuleName {
         }
     }
 
-    /// Leaves this granule alone in `space`: nothing is drawn where the space does not want it.
-    pub fn restrict(self, space: &mut Space) {
-        for (granule, weight) in Self::ALL.into_iter().zip(&mut space.granules) {
+    /// Leaves this granule alone among the `weights` of all, smallest first: nothing is drawn where it has
+    /// none.
+    pub fn restrict(self, weights: &mut [u64; 3]) {
+        for (granule, weight) in Self::ALL.into_iter().zip(weights) {
             if granule != self {
                 *weight = 0;
             }

@@ -22,6 +22,9 @@ pub struct Machine {
     /// The emulator and its version, in its own words; absent for hardware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emulator: Option<String>,
+    /// Whether it has a monitor at EL3. Default: no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub monitor: bool,
     /// ID registers by name.
     pub ids: BTreeMap<String, Hex>,
     /// The arenas, in the order of their numbers.
@@ -71,7 +74,13 @@ impl Machine {
         let id = |(name, value): (&str, u64)| (name.to_owned(), Hex(value));
         let ids = ids.named().into_iter().map(id).collect();
         let memory = map.arenas().iter().map(ArenaFields::from).collect();
-        Self { target: target.to_owned(), emulator, ids, memory }
+        Self { target: target.to_owned(), emulator, monitor: false, ids, memory }
+    }
+
+    /// The same machine with a monitor at EL3, or without.
+    #[must_use]
+    pub fn with_monitor(self, monitor: bool) -> Self {
+        Self { monitor, ..self }
     }
 
     /// The memory map; `None` where it makes no sense.
@@ -90,12 +99,13 @@ impl Machine {
 
     /// What drawing wants to know of the PE. A register that is not known counts as 0.
     pub fn abilities(&self) -> Abilities {
-        Abilities::new(&Ids {
+        let abilities = Abilities::new(&Ids {
             id_aa64mmfr0_el1: self.id("ID_AA64MMFR0_EL1"),
             id_aa64mmfr1_el1: self.id("ID_AA64MMFR1_EL1"),
             id_aa64mmfr2_el1: self.id("ID_AA64MMFR2_EL1"),
             id_aa64isar1_el1: self.id("ID_AA64ISAR1_EL1"),
-        })
+        });
+        abilities.with_monitor(self.monitor)
     }
 
     /// What the reference walker wants to know of the PE. A register that is not known counts as 0.

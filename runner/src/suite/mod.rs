@@ -11,6 +11,7 @@ pub mod fraction;
 pub mod generator;
 pub mod granule;
 pub mod hex;
+pub mod hyp_space;
 pub mod machine;
 pub mod name;
 pub mod seed;
@@ -123,7 +124,7 @@ impl Suite {
         for (number, generator) in list.value.into_iter().enumerate() {
             let place = generator.referenced;
             let generator = Generator::from(generator.value);
-            let endless = matches!(generator, Generator::Random { cases: None, .. });
+            let endless = generator.is_endless();
             if endless && number < last {
                 let problem = "`cases` is missing: what follows would never have its turn";
                 return Err(YamlError::at(text, file, place, problem));
@@ -155,19 +156,18 @@ impl Suite {
         }
         if let Some(limit) = overrides.cases {
             self.cases = Some(limit);
-            if let Some(Generator::Random { cases, .. }) = self.generators.last_mut() {
-                *cases = None;
+            if let Some(last) = self.generators.last_mut() {
+                last.go_on();
             }
         }
         if let Some(probes) = overrides.probes {
-            for space in self.generators.iter_mut().filter_map(Generator::space_mut) {
-                space.probes = probes.get();
+            for drawn in self.generators.iter_mut().filter_map(Generator::probes_mut) {
+                *drawn = probes.get();
             }
         }
         if let Some(granule) = overrides.granule {
-            self.generators.iter_mut().filter_map(Generator::space_mut).for_each(|space| {
-                granule.restrict(space);
-            });
+            let weights = self.generators.iter_mut().filter_map(Generator::granules_mut);
+            weights.for_each(|weights| granule.restrict(weights));
         }
     }
 }

@@ -44,7 +44,14 @@ pub type Probes = Bounded<1, { case::MAX_PROBES as u64 }>;
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Weights")]
 #[schemars(with = "Weights")]
-struct Granules([u64; 3]);
+pub(super) struct Granules([u64; 3]);
+
+impl Granules {
+    /// The weights, smallest granule first.
+    pub(super) const fn weights(self) -> [u64; 3] {
+        self.0
+    }
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +86,7 @@ impl From<SpaceFields> for Space {
         let permille =
             |fraction: Option<Fraction>, default| fraction.map_or(default, |f| f.permille());
         Self {
-            granules: fields.granules.map_or(default.granules, |granules| granules.0),
+            granules: fields.granules.map_or(default.granules, Granules::weights),
             ds: weights(fields.ds, default.ds),
             ipa_bits: fields.ipa_bits.map_or(default.ipa_bits, |sizes| sizes.bits()),
             dc: weights(fields.dc, default.dc),

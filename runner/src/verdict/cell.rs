@@ -8,7 +8,8 @@ use case::format::Granule;
 use case::tree::Role;
 use serde::{Deserialize, Serialize};
 
-/// The stage 2 granule and IPA size of a case's tables, written `4K/40`. Cells are ordered by granule,
+/// The granule and input address size of a case's tables, written `4K/40`: of stage 2, or of a case without
+/// it of the lower range of EL2's stage 1. Cells are ordered by granule,
 /// then by size.
 ///
 /// Where a case sets VTCR_EL2 to what the architecture forbids, its tables still have a shape: that
@@ -31,9 +32,9 @@ impl Cell {
     /// The most bits that a table's input address has.
     pub const MOST_IPA_BITS: u8 = 56;
 
-    /// The cell of `case`; `None` where it has no tables of stage 2 that could be built.
+    /// The cell of `case`; `None` where it has no tables that could be built.
     pub fn of(case: CaseRef<'_>) -> Option<Self> {
-        let format = case.format(Role::Stage2)?;
+        let format = case.format(Role::Stage2).or_else(|| case.format(Role::Ttbr0El2))?;
         Some(Self { granule: format.granule, ipa_bits: format.ia_bits })
     }
 

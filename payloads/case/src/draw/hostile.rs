@@ -67,7 +67,7 @@ fn near(rng: &mut Rng, setup: &Setup, input: u64) -> u64 {
     input ^ rng.bits() & ((1 << below) - 1)
 }
 
-fn edit(
+pub(super) fn edit(
     rng: &mut Rng,
     abilities: &Abilities,
     map: &MemoryMap,

@@ -3,11 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use golden::AtResult;
-
 use super::fields::{Field, compare};
 use super::mark::Mark;
 use super::scene::{Scene, Told};
+use crate::judge::answer::Answer;
 use crate::judge::words::observed_par;
 use crate::report::terminal::grouped;
 use crate::report::{Group, Run, Summary};
@@ -93,7 +92,7 @@ fn example(group: &Group, told: Result<Told, String>) -> Example {
     let first = &group.first;
     let result = told.as_ref().ok().and_then(|told| told.first.as_ref());
     let fields = match (result, observed_par(&first.observation)) {
-        (Some(AtResult::Par { par, .. }), Some(observed)) => compare(*par, observed),
+        (Some(Answer::Par { par, .. }), Some(observed)) => compare(*par, observed),
         _ => Vec::new(),
     };
     Example {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use case::Case;
 use case::memory::MemoryMap;
-use golden::AtResult;
 use tables::BuildError;
 
 use crate::campaign::Bench;
+use crate::judge::answer::Answer;
 use crate::judge::expectation::instruction;
 use crate::judge::learned::{Learned, PinError};
 use crate::redraw::{RedrawError, redraw};
@@ -31,7 +31,7 @@ pub struct Told {
     /// Registers, tables, and each step.
     pub walk: String,
     /// The first of the results that are allowed: the pseudocode's own.
-    pub first: Option<AtResult>,
+    pub first: Option<Answer>,
 }
 
 /// Why a walk can't be told.
@@ -88,7 +88,7 @@ impl<'a> Scene<'a> {
             let first = expectation.and_then(|all| all.outcomes.into_iter().next());
             Told {
                 walk: walk::setup(&case, tables) + "\n" + &steps,
-                first: first.map(|allowed| allowed.result),
+                first: first.map(|allowed| allowed.answer),
             }
         })?;
         Ok(told)

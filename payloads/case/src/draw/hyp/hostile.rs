@@ -1,0 +1,143 @@
+//! Hostile set-ups of EL2's stage 1, for the monitor: nobody lives in them.
+//!
+//! A walk may go astray only to arenas and to void addresses; see [`super::super::hostile`].
+
+use arrayvec::ArrayVec;
+
+use super::super::Rng;
+use super::super::hostile as stage2;
+use super::super::setup::{self as stage2_setup, Shape};
+use super::setup::{Plot, Setup};
+use crate::abilities::Abilities;
+use crate::mapping::Mapping;
+use crate::memory::MemoryMap;
+use crate::probe::{Operation, Probe};
+use crate::tcr::sctlr;
+use crate::view::Flags;
+use crate::{Case, MAX_MAPPINGS};
+
+/// Spoils registers and descriptors of `case`, and fills it with `count` probes for the monitor.
+pub(super) fn spoil(
+    rng: &mut Rng,
+    abilities: &Abilities,
+    map: &MemoryMap,
+    setup: &Setup,
+    case: &mut Case,
+    count: u64,
+) {
+    let mappings: ArrayVec<Mapping, MAX_MAPPINGS> =
+        case.as_ref().mappings.iter().copied().collect();
+    let spoils_registers = rng.chance(500);
+    if spoils_registers {
+        registers(rng, setup, case);
+    }
+    let ha = if setup.shape.upper.is_some() { 39 } else { 21 };
+    let updates = abilities.access_flag && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
+    case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
+    for _ in 0..rng.between(u64::from(!spoils_registers), 4) {
+        let Some(mapping) = rng.pick(&mappings) else { break };
+        let Some(plot) = setup.plots.get(usize::from(mapping.tree)) else { break };
+        let mut edit = stage2::edit(rng, abilities, map, &one_tree(setup, plot), &mapping);
+        edit.tree = mapping.tree;
+        // A case has room for all of them.
+        let _ = case.push_edit(edit);
+    }
+    for _ in 0..count {
+        let _ = case.push_probe(probe(rng, setup, case, &mappings));
+    }
+}
+
+/// The set-up of one tree, as stage 2 has it.
+fn one_tree(setup: &Setup, plot: &Plot) -> stage2_setup::Setup {
+    let Plot { variant, format, slots, tables, .. } = plot;
+    let shape =
+        Shape { variant: *variant, ia_bits: format.ia_bits, start_level: format.start_level };
+    stage2_setup::Setup {
+        shape,
+        format: *format,
+        registers: setup.registers,
+        oa_bits: setup.oa_bits,
+        slots: slots.clone(),
+        tables: *tables,
+        updates: setup.updates,
+    }
+}
+
+fn probe(rng: &mut Rng, setup: &Setup, case: &Case, mappings: &[Mapping]) -> Probe {
+    let operation = rng.pick(&[Operation::AtS1e2r, Operation::AtS1e2w]);
+    let operation = operation.unwrap_or(Operation::AtS1e2r);
+    let aimed = rng.pick(case.as_ref().edits).filter(|_| rng.chance(500));
+    let (tree, first, bytes) = match (aimed, rng.pick(mappings)) {
+        (Some(edit), _) => (edit.tree, edit.input, 1),
+        (None, Some(mapping)) => {
+            let plot = setup.plots.get(usize::from(mapping.tree));
+            let bits = plot.map_or(0, |plot| plot.format.granule.entry_bits(mapping.level));
+            (mapping.tree, mapping.input, u64::from(mapping.entries) << bits)
+        }
+        (None, None) => (0, rng.bits(), 1),
+    };
+    let Some(plot) = setup.plots.get(usize::from(tree)) else {
+        return Probe::new(operation, rng.bits());
+    };
+    let bits = u32::from(plot.format.ia_bits);
+    let input = match rng.below(10) {
+        0..=5 => first + rng.below(bytes),
+        6 => first ^ 1 << rng.below(bits.into()),
+        7 => first ^ 1 << rng.between(bits.into(), 63),
+        8 => rng.bits() & ((1 << bits) - 1),
+        _ => rng.bits(),
+    };
+    Probe::new(operation, plot.role.address(plot.format.ia_bits, input))
+}
+
+/// Makes one to three fields of the registers what they should not be.
+fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
+    let is_host = setup.shape.upper.is_some();
+    for _ in 0..rng.between(1, 3) {
+        let any = rng.bits();
+        let registers = case.registers_mut();
+        let tcr_el2 = registers.tcr_el2;
+        let with = |at: u32, width: u32, value: u64| {
+            let mask = ((1 << width) - 1) << at;
+            tcr_el2 & !mask | value << at & mask
+        };
+        registers.tcr_el2 = match rng.weighted([
+            (25, 0),
+            (10, 1),
+            (10, 2),
+            (10, 3),
+            (10, 4),
+            (15, 5),
+            (10, 6),
+            (10, 7),
+        ]) {
+            // T0SZ and T1SZ: any, or near what the tables are for.
+            0 if rng.chance(500) => with(0, 6, any),
+            0 => with(0, 6, (tcr_el2 + rng.below(9)).wrapping_sub(4)),
+            1 if is_host => with(16, 6, any),
+            1 => with(0, 6, any),
+            2 => with(14, 2, any),
+            // Not the reserved 7: nobody says whether it makes base registers those of 52 bits.
+            3 => with(if is_host { 32 } else { 16 }, 3, any % 7),
+            4 => tcr_el2 ^ 1 << if is_host { 59 } else { 32 },
+            // A root that is not aligned, or is said to be above the output size.
+            5 => {
+                let high = 1 << rng.between(u64::from(setup.oa_bits).min(47), 47);
+                registers.ttbr0_el2 ^= if rng.chance(500) { any & 0xfff } else { high };
+                tcr_el2
+            }
+            6 => {
+                registers.sctlr_el2 ^= sctlr::WXN;
+                tcr_el2
+            }
+            // Any one bit: reserved ones, EPD, TBI, HPD, HA, HD, and all of the above.
+            _ => tcr_el2 ^ 1 << rng.below(64),
+        };
+    }
+    // What a reserved granule acts as is the PE's choice; what DS then means to it, nobody's.
+    let tcr_el2 = &mut case.registers_mut().tcr_el2;
+    let ds = if is_host { 59 } else { 32 };
+    if *tcr_el2 >> ds & 1 == 1 && *tcr_el2 >> 14 & 3 == 3 {
+        *tcr_el2 ^= 1 << 14;
+    }
+}
