@@ -3,11 +3,12 @@
 use std::env;
 
 fn main() {
-    println!("cargo:rerun-if-changed=image.ld");
+    let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    // By its whole path: where the repository has been moved it is missing, and the path below is old.
+    println!("cargo:rerun-if-changed={here}/image.ld");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
         return;
     }
-    let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let arguments = [
         format!("-T{here}/image.ld"),
         // Every absolute address becomes an R_AARCH64_RELATIVE that the start code applies.
