@@ -35,6 +35,13 @@ fn a_quick_bench_tells_rates_ratios_and_memory() {
             number(rates, "probes_per_second_64") / number(rates, "cases_per_second");
         assert!((60.0..=64.1).contains(&probes_a_case), "{rates}");
     }
+    let hyp = &line["hyp"];
+    for (part, of_probes) in
+        [("efficiency", "probes_per_second"), ("efficiency_64", "probes_per_second_64")]
+    {
+        let ratio = number(hyp, of_probes) / number(hyp, "device_at_per_second");
+        assert!((number(hyp, part) - ratio).abs() < 1e-9, "{part} in {hyp}");
+    }
     let walks = &line["golden_walks_by_levels"];
     assert_eq!(number(walks, "4"), number(&line, "golden_walks_per_second"));
     assert!(number(walks, "1") > 0.0 && number(walks, "5") > 0.0);

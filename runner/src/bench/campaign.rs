@@ -10,11 +10,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::Paths;
+use super::{Paths, Subject};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::{Run, Summary};
-use crate::suite::granule::GranuleName;
 use crate::target::Child;
 
 /// How often a campaign is looked at while it runs.
@@ -56,13 +55,19 @@ impl Runs {
     /// The rate of a campaign on `processes` emulators over so many seconds.
     pub(super) fn rate(
         &self,
-        granule: GranuleName,
+        subject: Subject,
         probes: u64,
         processes: NonZeroUsize,
         seconds: u64,
     ) -> Result<Rate, Failure> {
-        let mut command = self.command(&self.paths.suite, processes);
-        command.args(["--granule", granule.name()]);
+        let mut command = match subject.granule() {
+            Some(granule) => {
+                let mut command = self.command(&self.paths.suite, processes);
+                command.args(["--granule", granule.name()]);
+                command
+            }
+            None => self.command(&self.paths.hyp_suite, processes),
+        };
         command.args(["--probes", &probes.to_string(), "--seconds", &seconds.to_string()]);
         // More than there is time for.
         command.args(["--cases", "1000000000"]);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use case::Case;
 
+use super::Subject;
 use crate::campaign::{Bench, Tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,7 +19,6 @@ use crate::judge::learned::Learned;
 use crate::pe;
 use crate::plan::Plan;
 use crate::simulation::Simulation;
-use crate::suite::granule::GranuleName;
 use crate::suite::{Overrides, Suite};
 use crate::target::{Event, Session, Target};
 
@@ -31,22 +31,28 @@ const PROBES_A_MESSAGE: u64 = 16_384;
 pub struct Device<'a> {
     /// The target.
     pub target: &'a dyn Target,
-    /// The suite whose cases are asked.
+    /// The suite whose cases of stage 2 are asked.
     pub suite: &'a Suite,
+    /// The suite whose cases of EL2's stage 1 are asked.
+    pub hyp_suite: &'a Suite,
     /// What is known of the target's choices.
     pub learned: &'a Learned,
 }
 
 impl Device<'_> {
-    /// Probes a second that `processes` targets answer together, each over about `seconds`.
+    /// Probes a second that `processes` targets answer together, each over about `seconds`; `None` where
+    /// they can be asked nothing of the `subject`.
     pub fn rate(
         &self,
-        granule: GranuleName,
+        subject: Subject,
         processes: NonZeroUsize,
         seconds: f64,
-    ) -> Result<f64, Failure> {
-        let mut suite = self.suite.clone();
-        suite.apply(&Overrides { granule: Some(granule), ..Overrides::default() });
+    ) -> Result<Option<f64>, Failure> {
+        let mut suite = match subject {
+            Subject::Stage2(_) => self.suite.clone(),
+            Subject::Hyp => self.hyp_suite.clone(),
+        };
+        suite.apply(&Overrides { granule: subject.granule(), ..Overrides::default() });
         let suite = &suite;
         let start = &Barrier::new(processes.get());
         let span = Duration::from_secs_f64(seconds);
@@ -60,21 +66,29 @@ impl Device<'_> {
         })
     }
 
-    fn rate_of_one(&self, suite: &Suite, start: &Barrier, span: Duration) -> Result<f64, Failure> {
+    fn rate_of_one(
+        &self,
+        suite: &Suite,
+        start: &Barrier,
+        span: Duration,
+    ) -> Result<Option<f64>, Failure> {
         let ready = self.target.boot().map_err(Failure::from).and_then(|session| {
-            let cases = self.cases(suite, session.as_ref())?;
+            let cases = self.cases(suite, session.as_ref());
             Ok((session, cases))
         });
         // All wait for all, also those that can't go on: nobody is left waiting.
         start.wait();
         let (mut session, cases) = ready?;
+        if cases.is_empty() {
+            return Ok(None);
+        }
         // The first messages find an emulator that has yet to translate the executor's code.
         ask(session.as_mut(), &cases, span / 8)?;
-        ask(session.as_mut(), &cases, span)
+        ask(session.as_mut(), &cases, span).map(Some)
     }
 
     /// The first cases of the suite with the probes that a campaign would ask.
-    fn cases(&self, suite: &Suite, session: &dyn Session) -> Result<Vec<Case>, Failure> {
+    fn cases(&self, suite: &Suite, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
         let plan = Plan::new(suite.generators.clone(), pe::abilities(ids), map, 1);
         let mut bench = Bench::new(pe::implementation(ids), Simulation::new(plan.map()));
@@ -89,12 +103,7 @@ impl Device<'_> {
             case.retain_probes(|index| stays[index]);
             (!case.as_ref().probes.is_empty()).then_some(case)
         });
-        let cases: Vec<Case> = asked.collect();
-        if cases.is_empty() {
-            let error = format!("the target can be asked nothing of the suite `{}`", suite.name);
-            return Err(Failure::new(Exit::Usage, error));
-        }
-        Ok(cases)
+        asked.collect()
     }
 }
 

@@ -5,8 +5,10 @@
 //!   campaign    `hypwalk run` of the same suite, as a process of its own, with its records
 //!   reference   walks of the reference walker
 //!
-//!   for each granule, several times over:   device  ->  campaign, 64 probes  ->  campaign, 256 probes
+//!   for each subject, several times over:   device  ->  campaign, 64 probes  ->  campaign, 256 probes
 //! ```
+//!
+//! A subject is stage 2 in one granule, or EL2's own stage 1, in whose set-ups the executor lives.
 //!
 //! Device and campaigns take turns, so that what else the machine does meets both alike, and the median of
 //! each counts. As many emulators run for the one as for the other.
@@ -60,13 +62,50 @@ impl Plan {
     }
 }
 
-/// What was measured of one granule, a value a round.
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// Stage 2 in one granule.
+    Stage2(GranuleName),
+    /// EL2's own stage 1.
+    Hyp,
+}
+
+impl Subject {
+    /// All of stage 2, smallest granule first.
+    pub const STAGE2: [Self; 3] = [
+        Self::Stage2(GranuleName::ALL[0]),
+        Self::Stage2(GranuleName::ALL[1]),
+        Self::Stage2(GranuleName::ALL[2]),
+    ];
+
+    /// The only granule that is drawn.
+    pub const fn granule(self) -> Option<GranuleName> {
+        match self {
+            Self::Stage2(granule) => Some(granule),
+            Self::Hyp => None,
+        }
+    }
+}
+
+/// What was measured of one subject, a value a round.
 #[derive(Debug, Default)]
 struct Samples {
     device: Vec<f64>,
     few: Vec<f64>,
     many: Vec<f64>,
     cases: Vec<f64>,
+}
+
+impl Samples {
+    fn rates(self) -> Rates {
+        Rates {
+            device_at_per_second: median(self.device),
+            probes_per_second: median(self.many),
+            probes_per_second_64: median(self.few),
+            cases_per_second: median(self.cases),
+        }
+    }
 }
 
 /// Measures `device` and `runs` as `plan` says.
@@ -80,24 +119,25 @@ pub fn measure(
     emulated: Emulated,
 ) -> Result<Report, Failure> {
     let mut samples: [Samples; 3] = Default::default();
+    let mut hyp = Samples::default();
     let mut restarts = 0;
     for _ in 0..plan.rounds {
-        for (granule, samples) in GranuleName::ALL.into_iter().zip(&mut samples) {
-            samples.device.push(device.rate(granule, plan.processes, plan.device_seconds)?);
-            let few = runs.rate(granule, FEW, plan.processes, plan.campaign_seconds)?;
-            let many = runs.rate(granule, MANY, plan.processes, plan.campaign_seconds)?;
+        let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
+        for (subject, samples) in stage2.chain([(Subject::Hyp, &mut hyp)]) {
+            let Some(rate) = device.rate(subject, plan.processes, plan.device_seconds)? else {
+                continue;
+            };
+            samples.device.push(rate);
+            let few = runs.rate(subject, FEW, plan.processes, plan.campaign_seconds)?;
+            let many = runs.rate(subject, MANY, plan.processes, plan.campaign_seconds)?;
             samples.few.push(few.probes_per_second);
             samples.many.push(many.probes_per_second);
             samples.cases.push(few.cases_per_second);
             restarts += few.restarts + many.restarts;
         }
     }
-    let granules = samples.map(|samples| Rates {
-        device_at_per_second: median(samples.device),
-        probes_per_second: median(samples.many),
-        probes_per_second_64: median(samples.few),
-        cases_per_second: median(samples.cases),
-    });
+    let hyp = (!hyp.device.is_empty()).then(|| hyp.rates());
+    let granules = samples.map(Samples::rates);
     let footprint = |&cases: &u64| {
         let Bill { runner_bytes, emulator_bytes } = runs.memory(cases, plan.processes)?;
         Ok(Footprint { cases, runner_bytes, emulator_bytes })
@@ -108,6 +148,7 @@ pub fn measure(
         emulated,
         processes: plan.processes.get(),
         granules,
+        hyp,
         walks: reference::walks_per_second(),
         memory,
         restarts,
@@ -119,8 +160,10 @@ pub fn measure(
 pub struct Paths {
     /// This program.
     pub program: PathBuf,
-    /// The suite of the campaigns.
+    /// The suite of the campaigns of stage 2.
     pub suite: PathBuf,
+    /// The suite of the campaigns of EL2's stage 1.
+    pub hyp_suite: PathBuf,
     /// The default campaign, whose memory is measured.
     pub long_suite: PathBuf,
     /// The target's description.

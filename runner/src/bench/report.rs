@@ -28,6 +28,8 @@ pub struct Report {
     pub processes: usize,
     /// By granule, smallest first.
     pub granules: [Rates; 3],
+    /// In set-ups of EL2's stage 1; `None` where the target has no place to live in them.
+    pub hyp: Option<Rates>,
     /// Walks a second of the reference walker, by levels.
     pub walks: [(u64, f64); 3],
     /// Memory of campaigns, by their length.
@@ -78,6 +80,7 @@ struct Line<'a> {
     #[serde(flatten)]
     overall: Ratios,
     granules: BTreeMap<&'static str, Ratios>,
+    hyp: Option<Ratios>,
     golden_walks_per_second: f64,
     golden_walks_by_levels: BTreeMap<u64, f64>,
     peak_memory_bytes: u64,
@@ -130,6 +133,7 @@ impl Report {
             qemu_processes: self.processes,
             overall: self.overall().into(),
             granules: granules.map(|(granule, rates)| (granule.name(), rates.into())).collect(),
+            hyp: self.hyp.map(Ratios::from),
             golden_walks_per_second: self.walks[1].1,
             golden_walks_by_levels: self.walks.into_iter().collect(),
             peak_memory_bytes: self.memory.last().map_or(0, |footprint| footprint.runner_bytes),
@@ -150,8 +154,9 @@ impl fmt::Display for Report {
             f,
             "a second        device      256 a case           64 a case        cases of 64"
         )?;
-        let names = GranuleName::ALL.into_iter().map(GranuleName::name).chain(["all"]);
-        for (name, rates) in names.zip(self.granules.into_iter().chain([self.overall()])) {
+        let names = GranuleName::ALL.into_iter().map(GranuleName::name).chain(["all", "EL2"]);
+        let rates = self.granules.into_iter().chain([self.overall()]).chain(self.hyp);
+        for (name, rates) in names.zip(rates) {
             let device = rates.device_at_per_second;
             let (many, few) = (rates.probes_per_second, rates.probes_per_second_64);
             let (part, part_64) = (rates.efficiency(), rates.efficiency_64());
@@ -201,6 +206,7 @@ mod tests {
             emulated: Emulated { target: "t".into(), emulator: Some("1.2".into()) },
             processes: 1,
             granules: [rates(1e6), rates(2e6), rates(4e6)],
+            hyp: Some(rates(8e6)),
             walks: [(1, 2e7), (4, 1e7), (5, 8e6)],
             memory: vec![Footprint { cases: 10, runner_bytes: 3 << 20, emulator_bytes: 9 << 20 }],
             restarts: 0,
@@ -225,5 +231,9 @@ mod tests {
         assert_eq!(number("qemu_processes"), 1.0);
         assert_eq!(line["granules"]["16k"]["cases_per_second"], 2e6 / 256.0);
         assert_eq!(line["golden_walks_by_levels"]["5"], 8e6);
+        assert_eq!(
+            (&line["hyp"]["probes_per_second"], &line["hyp"]["efficiency"]),
+            (&4e6.into(), &0.5.into())
+        );
     }
 }

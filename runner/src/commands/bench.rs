@@ -39,6 +39,8 @@ impl Bench {
     pub fn run(self) -> Result<Exit, Failure> {
         let file = Shelf::Suites.find(Path::new("bench"))?;
         let suite = Suite::read(&file)?;
+        let hyp_file = Shelf::Suites.find(Path::new("bench-hyp"))?;
+        let hyp_suite = Suite::read(&hyp_file)?;
         let Opened { target, learned, executor, .. } = self.how.open(&self.target)?;
         let program = std::env::current_exe().map_err(|error| {
             Failure::new(Exit::Bug, format!("this program can't be found: {error}"))
@@ -46,6 +48,7 @@ impl Bench {
         let runs = Runs::new(Paths {
             program,
             suite: file,
+            hyp_suite: hyp_file,
             long_suite: Shelf::Suites.find(Path::new("stage2-random"))?,
             target: Shelf::Targets.find(&self.target)?,
             executor,
@@ -57,7 +60,8 @@ impl Bench {
         let identity = target.identity();
         let emulated =
             Emulated { target: identity.name.clone(), emulator: identity.emulator.clone() };
-        let device = Device { target: &target, suite: &suite, learned: &learned };
+        let device =
+            Device { target: &target, suite: &suite, hyp_suite: &hyp_suite, learned: &learned };
         let report = measure(&plan, &device, &runs, emulated)?;
         if self.json {
             print(format_args!("{}\n", report.json_line()))?;
