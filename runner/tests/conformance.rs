@@ -32,7 +32,7 @@ const SHORT: u64 = 320;
 const SHORT_BY_UART: u64 = 16;
 /// Suites whose short form is left out: what they find, they find with time, and nobody promises that
 /// a shipped target has no findings there.
-const LONG: [&str; 2] = ["stage2-hostile", "hyp-hostile"];
+const LONG: [&str; 1] = ["stage2-hostile"];
 /// How many cases are looked at to see whether a target can be asked any.
 const LOOKED_AT: u64 = 64;
 

@@ -119,7 +119,7 @@ fn every_legality_point_builds() {
             match exhaustive::legality(&Space::BENIGN, abilities, map, 3, index) {
                 Ok(case) => check(&case, map, &format!("machine {number}, point {index}")),
                 Err(NotDrawn::NoSuchShape) => {}
-                Err(NotDrawn::NoArena) => panic!("machine {number}, point {index}: no arena"),
+                Err(why) => panic!("machine {number}, point {index}: {}", why.reason()),
             }
         }
     }

@@ -93,6 +93,7 @@ fn probe(rng: &mut Rng, setup: &Setup, case: &Case, mappings: &[Mapping]) -> Pro
 /// Makes one to three fields of the registers what they should not be.
 fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
     let is_host = setup.shape.upper.is_some();
+    let ps = if is_host { 32 } else { 16 };
     for _ in 0..rng.between(1, 3) {
         let any = rng.bits();
         let registers = case.registers_mut();
@@ -117,8 +118,7 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
             1 if is_host => with(16, 6, any),
             1 => with(0, 6, any),
             2 => with(14, 2, any),
-            // Not the reserved 7: nobody says whether it makes base registers those of 52 bits.
-            3 => with(if is_host { 32 } else { 16 }, 3, any % 7),
+            3 => with(ps, 3, any),
             4 => tcr_el2 ^ 1 << if is_host { 59 } else { 32 },
             // A root that is not aligned, or is said to be above the output size.
             5 => {
@@ -133,6 +133,10 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
             // Any one bit: reserved ones, EPD, TBI, HPD, HA, HD, and all of the above.
             _ => tcr_el2 ^ 1 << rng.below(64),
         };
+    }
+    // Nobody says whether the reserved PS = 7 makes base registers those of 52 bits.
+    if case.as_ref().header.registers.tcr_el2 >> ps & 7 == 7 {
+        case.registers_mut().tcr_el2 ^= 1 << ps;
     }
     // What a reserved granule acts as is the PE's choice; what DS then means to it, nobody's.
     let tcr_el2 = &mut case.registers_mut().tcr_el2;

@@ -27,7 +27,7 @@ pub struct Shape {
 }
 
 /// Address sizes of `variant` on the PE, smallest first.
-fn sizes(variant: Variant, abilities: &Abilities) -> impl Iterator<Item = u8> {
+fn sizes(variant: Variant, abilities: &Abilities) -> impl DoubleEndedIterator<Item = u8> + use<> {
     variant.least_ia_bits(abilities)..=variant.most_va_bits(abilities)
 }
 
@@ -41,13 +41,15 @@ fn variants<'a>(
     Variant::ALL.into_iter().filter(has)
 }
 
-/// All shapes with one range that the PE has within `space`.
+/// All shapes with one range that the PE has within `space`, those of each granule from the largest size on.
 pub(super) fn all<'a>(
     space: &'a HypSpace,
     abilities: &'a Abilities,
 ) -> impl Iterator<Item = Shape> + 'a {
     variants(space, abilities).flat_map(move |variant| {
-        let wanted = sizes(variant, abilities).filter(move |bits| space.wants_va_bits(*bits));
+        // The largest first: in the smallest nobody could live.
+        let wanted = sizes(variant, abilities).rev();
+        let wanted = wanted.filter(move |bits| space.wants_va_bits(*bits));
         wanted.flat_map(move |va_bits| {
             let placements = Placement::ALL.into_iter();
             let wanted = placements.filter(move |at| space.placement_weight(*at) > 0);
