@@ -290,3 +290,23 @@ proptest! {
         prop_assert_eq!(expected, Ok(case.as_ref().probes.len()));
     }
 }
+
+#[test]
+fn what_is_spoiled_is_not_what_a_life_needs() {
+    for (number, machine) in machines().iter().enumerate() {
+        let mut machine = Machine::new(machine);
+        let space = HypSpace { spoiled: 1000, vhe: 300, mappings: [4, 10], ..HypSpace::BENIGN };
+        let mut edits = 0;
+        for index in 0..400 {
+            let Machine { abilities, map, bench, learned, .. } = &mut machine;
+            let Ok(case) = draw(&space, abilities, map, 5, index) else { continue };
+            let what = format!("machine {number}, case {index}");
+            let flags = case.as_ref().flags();
+            assert!(flags.has(Flags::STAY) && !flags.has(Flags::INTENT), "{what}");
+            edits += case.as_ref().edits.len();
+            let lives = |tables: &mut Tables<'_>| can_live(&case, map, tables, learned, &what);
+            bench.with_tables(&case, map, lives).unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        assert!(edits > 200, "machine {number}: {edits} edits");
+    }
+}

@@ -30,6 +30,9 @@ pub struct HypSpaceFields {
     hardware_updates: Option<Fraction>,
     /// The fraction of cases that no hypervisor would write. A monitor at EL3 asks them. Default: 0.
     hostile: Option<Fraction>,
+    /// The fraction of the other cases that have hostile descriptors beside those that a life needs: made
+    /// invalid, of other permissions, limited from above, or with tables where nothing answers. Default: 0.
+    spoiled: Option<Fraction>,
     /// How many mappings a case has beside those that a life needs. Default: 2..=8.
     mappings: Option<Range<0, 48>>,
     /// How many probes a case has. Default: 32.
@@ -80,6 +83,7 @@ impl From<HypSpaceFields> for HypSpace {
             placements: fields.placements.map_or(default.placements, |placements| placements.0),
             hardware_updates: permille(fields.hardware_updates, default.hardware_updates),
             hostile: permille(fields.hostile, default.hostile),
+            spoiled: permille(fields.spoiled, default.spoiled),
             mappings: fields.mappings.map_or(default.mappings, |range| [range.low, range.high]),
             probes: fields.probes.map_or(default.probes, |probes| probes.get()),
         }
@@ -113,6 +117,7 @@ mod tests {
             placements: {outside: 3}
             hardware_updates: 1
             hostile: 0.25
+            spoiled: 0.75
             mappings: 4
             probes: 7";
         let expected = HypSpace {
@@ -123,6 +128,7 @@ mod tests {
             placements: [0, 0, 3],
             hardware_updates: 1000,
             hostile: 250,
+            spoiled: 750,
             mappings: [4, 4],
             probes: 7,
         };

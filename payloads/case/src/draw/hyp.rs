@@ -11,6 +11,7 @@
 //!        |
 //!   probes    AT, loads, stores, fetches: inside, beside, beyond, forbidden
 //!        |
+//!   beside    (some cases) hostile descriptors beside what a life needs
 //!   hostile   (some cases) as no hypervisor would write it, for the monitor
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 mod area;
 mod attributes;
+mod beside;
 mod forest;
 mod hostile;
 mod probes;
@@ -84,6 +86,7 @@ fn draw_shape(
     let setup = setup::setup(rng, space, abilities, map, shape)?;
     let mut forest = forest::Forest::new(&setup, map);
     forest.settle(rng)?;
+    let spine = forest.mapped();
     let mappings = rng.between(space.mappings[0], space.mappings[1]);
     for _ in 0..mappings {
         forest.map_something(rng, abilities);
@@ -95,7 +98,13 @@ fn draw_shape(
         return Ok(case);
     }
     let updates = if setup.updates { Flags::UPDATES } else { 0 };
-    case.set_flags(Flags(Flags::STAY | Flags::INTENT | updates));
+    // Nothing is drawn where nothing is wanted: suites without it keep their cases.
+    let is_spoiled = space.spoiled > 0 && rng.chance(space.spoiled);
+    if is_spoiled {
+        beside::spoil(rng, map, &setup, &mut case, spine);
+    }
+    let intent = if is_spoiled { 0 } else { Flags::INTENT };
+    case.set_flags(Flags(Flags::STAY | intent | updates));
     let areas = forest.areas();
     for _ in 0..count {
         // A case has room for all of them.

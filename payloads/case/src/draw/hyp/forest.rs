@@ -99,6 +99,11 @@ impl<'a> Forest<'a> {
         Ok(())
     }
 
+    /// How many mappings there are.
+    pub fn mapped(&self) -> usize {
+        self.mappings.len()
+    }
+
     /// The tree in which the runtime lives.
     fn runtime(&self) -> usize {
         usize::from(self.setup.shape.upper.is_some())

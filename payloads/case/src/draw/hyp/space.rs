@@ -20,6 +20,8 @@ pub struct HypSpace {
     pub hardware_updates: u64,
     /// How many cases out of a thousand are hostile: a monitor asks them.
     pub hostile: u64,
+    /// How many of the other cases out of a thousand have hostile descriptors beside those that a life needs.
+    pub spoiled: u64,
     /// Fewest and most mappings beside those that a stay needs.
     pub mappings: [u64; 2],
     /// Probes a case, 1 to 512.
@@ -36,6 +38,7 @@ impl HypSpace {
         placements: [1, 1, 1],
         hardware_updates: 100,
         hostile: 0,
+        spoiled: 0,
         mappings: [2, 8],
         probes: 32,
     };
