@@ -1,5 +1,7 @@
 //! Runs that are killed, interrupted, or out of room, and go on: on real QEMUs, as a user does it.
 
+mod findings;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -10,16 +12,6 @@ use serde_json::Value;
 
 /// Kills that a run is put through, spread over as many runs as it takes.
 const KILLS: usize = 25;
-
-/// The one issue of neoverse-n1 that kills it. The other one makes findings, and findings reproducers.
-const DEADLY: &str = "
-issues:
-  - name: aborts
-    reference: QEMU issue 3328.
-    expected: [stage 2 Permission fault]
-    observed: [the target died]
-    kills: true
-";
 
 /// Cases that ask much of the disk and never kill: no emulator is started while the disk is full.
 const TAME: &str = "
@@ -35,13 +27,7 @@ impl Place {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resume-{test}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("deadly.yaml"), DEADLY).unwrap();
-        // What the target chooses is not said beforehand: it is learned, and records tell of it.
-        let target =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets/qemu-neoverse-n1.yaml");
-        let target = fs::read_to_string(target).unwrap();
-        let (target, _) = target.split_once("\nchoices:").unwrap();
-        fs::write(folder.join("target.yaml"), format!("{target}\n")).unwrap();
+        findings::write(&folder);
         fs::write(folder.join("tame.yaml"), TAME).unwrap();
         Self(folder)
     }

@@ -1,5 +1,7 @@
 //! Shards of a campaign on real QEMUs, and the run that they are merged into.
 
+mod findings;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,16 +11,6 @@ use serde_json::Value;
 /// More than two rounds of blocks for each shard, and a last block that is not full.
 const CASES: &str = "300";
 
-/// Findings that kill nobody: what is left out of the delivered rules is reported.
-const DEADLY: &str = "
-issues:
-  - name: aborts
-    reference: QEMU issue 3328.
-    expected: [stage 2 Permission fault]
-    observed: [the target died]
-    kills: true
-";
-
 struct Place(PathBuf);
 
 impl Place {
@@ -26,13 +18,7 @@ impl Place {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shards-{test}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("deadly.yaml"), DEADLY).unwrap();
-        // What the target chooses is not said beforehand: it is learned, and records tell of it.
-        let target =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets/qemu-neoverse-n1.yaml");
-        let target = fs::read_to_string(target).unwrap();
-        let (target, _) = target.split_once("\nchoices:").unwrap();
-        fs::write(folder.join("target.yaml"), format!("{target}\n")).unwrap();
+        findings::write(&folder);
         Self(folder)
     }
 
