@@ -6,9 +6,10 @@ use case::abilities::{Abilities, Ids};
 use case::draw::{NotDrawn, Space, exhaustive, random};
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
+use case::guest::Guest;
 use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
-use case::probe::{Operation, Probe};
+use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
@@ -105,7 +106,7 @@ fn the_largest_case_is_read_back() {
 fn operations_of_a_self_test_build_are_read_back() {
     let mut case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 1).unwrap();
     case.retain_probes(|_| false);
-    for operation in Operation::QUESTIONS.into_iter().chain(Operation::SELF_TEST) {
+    for &operation in Operation::ALL {
         case.push_probe(Probe::new(operation, u64::MAX)).unwrap();
     }
     there_and_back(&case).unwrap();
@@ -120,14 +121,24 @@ fn of_several_trees() -> Case {
         ttbr0_el2: 4,
         ttbr1_el2: 5,
         idmap_tcr_el2: 6,
+        ttbr0_el1: 7,
+        ttbr1_el1: 8,
         ..Registers::default()
     };
     let mut case = Case::new(registers);
     for (number, role) in (0..).zip(Role::ALL) {
         let address = AddressFormat::Bits48;
         let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
-        let mut tree = Tree::new(role, format, Place::new(number, 0x1000));
-        tree.push_slot(Place::new(number, 0x2000)).unwrap();
+        let slots = [0x1000, 0x2000].map(|offset| Place::new(number, offset));
+        let mut tree = match role.is_in_ipa_space() {
+            true => Tree::in_ipa_space(role, format),
+            false => Tree::new(role, format, slots[0]),
+        };
+        let first = tree.slots().len();
+        for (slot, ipa) in slots.into_iter().zip([0x8000, 0x4000]).skip(first) {
+            let ipa = if role.is_in_ipa_space() { ipa } else { 0 };
+            tree.push_slot_at(slot, ipa).unwrap();
+        }
         case.push_tree(tree).unwrap();
         let attributes = Attributes {
             mem_attr: 0xf,
@@ -148,7 +159,15 @@ fn of_several_trees() -> Case {
             attributes,
         };
         case.push_mapping(mapping).unwrap();
-        case.push_edit(Edit::new(number, 0x1000, 3, Change::Flip(1))).unwrap();
+        let edit = Edit::new(number, 0x1000, 3, Change::Flip(1));
+        case.push_edit(if number % 2 == 0 { edit } else { edit.late() }).unwrap();
+        let every = Probe::PAN | Probe::INNER_SHAREABLE | Probe::OUTER_SHAREABLE;
+        let mut probe = Probe::new(Operation::Load, 8).by(El::El1).of_bytes(1).with(every);
+        (probe.number, probe.pe) = (3, 7);
+        case.push_probe(probe).unwrap();
+        case.push_probe(Probe::new(Operation::TlbiVae1, 1).with(Probe::NXS | Probe::TOGETHER))
+            .unwrap();
+        case.push_probe(Probe::new(Operation::Store, 8).by(El::El0).of_bytes(4)).unwrap();
     }
     let place = |arena| Place::new(arena, 0);
     case.set_stay(Stay {
@@ -159,7 +178,8 @@ fn of_several_trees() -> Case {
         data: place(4),
         data_va: 0x2_0000,
     });
-    case.set_flags(Flags(Flags::STAY | Flags::MONITOR));
+    case.set_guest(Guest { code: place(5), code_va: 0x3_0000 });
+    case.set_flags(Flags(Flags::STAY | Flags::MONITOR | Flags::GUEST));
     case
 }
 
@@ -173,6 +193,10 @@ fn a_case_of_several_trees_is_read_back() {
     assert!(foreign.problem.contains("a leaf of stage 2 has no field `AP`"), "{foreign}");
     let nowhere = read(&text.replacen("  - role: idmap", "  - role: stage3", 1)).unwrap_err();
     assert!(nowhere.problem.contains("stage3"), "{nowhere}");
+    let bare = read(&text.replacen("\n        - 0x4000", "", 1)).unwrap_err();
+    assert!(bare.problem.contains("2 slots has 2 `ipas`, not 1"), "{bare}");
+    let odd = read(&text.replacen("bytes: 4", "bytes: 3", 1)).unwrap_err();
+    assert!(odd.problem.contains("1, 2, 4 or 8 bytes, not 3"), "{odd}");
 }
 
 #[test]

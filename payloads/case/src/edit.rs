@@ -20,7 +20,8 @@ pub struct Edit {
     pub level: i8,
     /// The number of the tree.
     pub tree: u8,
-    reserved: [u8; 5],
+    late: u8,
+    reserved: [u8; 4],
     /// The place that a [`Change::Table`] points at; 0 otherwise.
     place: Place,
     /// Raw bits, by `kind`.
@@ -55,7 +56,18 @@ impl Edit {
             Change::Flip(mask) => (Self::FLIP, Place::new(0, 0), mask),
             Change::Table { place, flip } => (Self::TABLE, place, flip),
         };
-        Self { input, kind, level, tree, reserved: [0; 5], place, bits }
+        Self { input, kind, level, tree, late: 0, reserved: [0; 4], place, bits }
+    }
+
+    /// The same edit, carried out only by a [`crate::probe::Operation::Change`] that names it. Its descriptor
+    /// is found with those of the others.
+    pub const fn late(self) -> Self {
+        Self { late: 1, ..self }
+    }
+
+    /// Whether it waits for a step that names it.
+    pub const fn is_late(&self) -> bool {
+        self.late != 0
     }
 
     /// What is done; `None` when the words came from outside and mean nothing.

@@ -12,10 +12,12 @@
 //! | [`format`]    | granule, level, and the shape of one tree of tables |
 //! | [`mapping`]   | a request to the table builder |
 //! | [`edit`]      | a hostile change to what the builder made |
-//! | [`probe`]     | one question |
+//! | [`operation`] | what can be asked, and the steps between questions |
+//! | [`probe`]     | one question, or one step |
 //! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
 //! | [`stage`]     | what lies where in a stage arena |
 //! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
+//! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
 //! | [`registers`] | the system registers that a case sets, raw |
 //! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
 //! | [`tcr`]       | `TCR_EL2` and other fields of EL2's own regime, for composing registers |
@@ -33,9 +35,11 @@ pub mod abilities;
 pub mod draw;
 pub mod edit;
 pub mod format;
+pub mod guest;
 pub mod layout;
 pub mod mapping;
 pub mod memory;
+pub mod operation;
 pub mod placement;
 pub mod probe;
 pub mod registers;
@@ -58,6 +62,6 @@ pub const MAX_EDITS: usize = 32;
 /// The most probes in one case.
 pub const MAX_PROBES: usize = 512;
 /// The most trees in one case.
-pub const MAX_TREES: usize = 4;
+pub const MAX_TREES: usize = 6;
 /// The most places from which the tables of one tree are allocated.
-pub const MAX_SLOTS: usize = 8;
+pub const MAX_SLOTS: usize = 16;

@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 
 use crate::edit::Edit;
+use crate::guest::Guest;
 use crate::mapping::Mapping;
 use crate::probe::Probe;
 use crate::registers::Registers;
@@ -28,9 +29,16 @@ pub struct CaseFull;
 impl Case {
     /// A case without trees, with nothing mapped, edited or asked.
     pub fn new(registers: Registers) -> Self {
-        let stay = Stay::default();
-        let header =
-            Header { registers, trees: 0, mappings: 0, edits: 0, probes: 0, flags: 0, stay };
+        let header = Header {
+            registers,
+            trees: 0,
+            mappings: 0,
+            edits: 0,
+            probes: 0,
+            flags: 0,
+            stay: Stay::default(),
+            guest: Guest::default(),
+        };
         let (trees, mappings, edits, probes) = Default::default();
         Self { header, trees, mappings, edits, probes }
     }
@@ -78,6 +86,11 @@ impl Case {
     /// Says where the executor lives while it is in the set-up.
     pub fn set_stay(&mut self, stay: Stay) {
         self.header.stay = stay;
+    }
+
+    /// Says where the guest's code is.
+    pub fn set_guest(&mut self, guest: Guest) {
+        self.header.guest = guest;
     }
 
     /// Adds a tree; the number by which mappings and edits name it is how many there were before.

@@ -1,134 +1,112 @@
-//! One question to the MMU.
+//! One question to the MMU, or one step between questions.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+pub use crate::operation::{Operation, pair};
 
 /// An input address and what is done with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Probe {
-    /// The input address, a VA of the regime that the operation names.
+    /// The input address, a VA of the regime that the operation names; or the operand of a step.
     pub address: u64,
     operation: u8,
-    reserved: [u8; 7],
+    el: u8,
+    bytes: u8,
+    /// The number of the edit, or the tree, that a step is about.
+    pub number: u8,
+    /// The number of the PE that does it, 0 for the one that has the case in hand.
+    pub pe: u8,
+    /// See the constants.
+    pub flags: u8,
+    reserved: [u8; 2],
 }
 
-/// What a probe does with its address.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+/// Who executes a probe.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
-pub enum Operation {
-    /// `AT S12E1R`: stages 1 and 2, EL1, read.
-    AtS12e1r = 0,
-    /// `AT S12E1W`: stages 1 and 2, EL1, write.
-    AtS12e1w = 1,
-    /// `AT S12E0R`: stages 1 and 2, EL0, read.
-    AtS12e0r = 2,
-    /// `AT S12E0W`: stages 1 and 2, EL0, write.
-    AtS12e0w = 3,
-    /// `AT S1E2R`: stage 1 of EL2, read.
-    AtS1e2r = 4,
-    /// `AT S1E2W`: stage 1 of EL2, write.
-    AtS1e2w = 5,
-    /// `AT S1E1R`: stage 1 of EL1, or of EL2 where HCR_EL2.{E2H, TGE} are 1; read.
-    AtS1e1r = 6,
-    /// `AT S1E1W`: the same, write.
-    AtS1e1w = 7,
-    /// `AT S1E0R`: stage 1 of EL0, in the regime of `AT S1E1R`; read.
-    AtS1e0r = 8,
-    /// `AT S1E0W`: the same, write.
-    AtS1e0w = 9,
-    /// A load of 8 bytes at EL2; the answer is what was loaded.
-    Load = 10,
-    /// A store of 8 bytes at EL2: [`crate::stage::stored`] of the probe's number, which is the answer
-    /// too.
-    Store = 11,
-    /// A call of the address at EL2; the answer is what the code there returns. In a stage arena that
-    /// is its own physical address, see [`crate::stage`].
-    Fetch = 12,
-    /// Self-test builds only: the executor jumps to `address` at EL2.
-    FaultCode = 0xf0,
-    /// Self-test builds only: the executor loads from `address` at EL2.
-    FaultData = 0xf1,
-    /// Self-test builds only: the executor pushes with its stack pointer at `address`.
-    FaultStack = 0xf2,
-    /// Self-test builds only: the executor spins for ever.
-    Hang = 0xf3,
+pub enum El {
+    /// The executor itself, at home or wherever the case's flags say.
+    El2 = 0,
+    /// A guest at EL1.
+    El1 = 1,
+    /// A guest at EL0.
+    El0 = 2,
 }
 
-impl Operation {
-    /// All operations that put a question to the MMU under test.
-    pub const QUESTIONS: [Self; 13] = [
-        Self::AtS12e1r,
-        Self::AtS12e1w,
-        Self::AtS12e0r,
-        Self::AtS12e0w,
-        Self::AtS1e2r,
-        Self::AtS1e2w,
-        Self::AtS1e1r,
-        Self::AtS1e1w,
-        Self::AtS1e0r,
-        Self::AtS1e0w,
-        Self::Load,
-        Self::Store,
-        Self::Fetch,
-    ];
+impl El {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::El2, Self::El1, Self::El0];
 
-    /// Those of them that ask stage 2, from wherever they are asked.
-    pub const STAGE2: [Self; 4] = [Self::AtS12e1r, Self::AtS12e1w, Self::AtS12e0r, Self::AtS12e0w];
-
-    /// All operations of a self-test build, which hurt the executor itself.
-    pub const SELF_TEST: [Self; 4] =
-        [Self::FaultCode, Self::FaultData, Self::FaultStack, Self::Hang];
-
-    /// The operation whose number is `number`.
-    pub fn from_number(number: u8) -> Option<Self> {
-        let all = Self::QUESTIONS.iter().chain(&Self::SELF_TEST);
-        all.copied().find(|operation| *operation as u8 == number)
-    }
-
-    /// The name in suites, reports and reproducers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AtS12e1r => "at_s12e1r",
-            Self::AtS12e1w => "at_s12e1w",
-            Self::AtS12e0r => "at_s12e0r",
-            Self::AtS12e0w => "at_s12e0w",
-            Self::AtS1e2r => "at_s1e2r",
-            Self::AtS1e2w => "at_s1e2w",
-            Self::AtS1e1r => "at_s1e1r",
-            Self::AtS1e1w => "at_s1e1w",
-            Self::AtS1e0r => "at_s1e0r",
-            Self::AtS1e0w => "at_s1e0w",
-            Self::Load => "load",
-            Self::Store => "store",
-            Self::Fetch => "fetch",
-            Self::FaultCode => "fault_code",
-            Self::FaultData => "fault_data",
-            Self::FaultStack => "fault_stack",
-            Self::Hang => "hang",
-        }
-    }
-
-    /// Whether it is an address translation instruction: it reaches no memory but tables.
-    pub const fn is_at(self) -> bool {
-        (self as u8) < Self::Load as u8
-    }
-
-    /// The operation with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = Self::QUESTIONS.iter().chain(&Self::SELF_TEST);
-        all.copied().find(|operation| operation.name() == name)
+    /// The number of the exception level, 0 to 2.
+    pub const fn level(self) -> u8 {
+        2 - self as u8
     }
 }
 
 impl Probe {
-    /// The question `operation` at `address`.
+    /// Flag of a guest's access: PSTATE.PAN is 1.
+    pub const PAN: u8 = 1;
+    /// Flag of a TLBI: for all PEs of the Inner Shareable domain, `..IS`.
+    pub const INNER_SHAREABLE: u8 = 1 << 1;
+    /// Flag of a TLBI: for all PEs of the Outer Shareable domain, `..OS`. FEAT_TLBIOS.
+    pub const OUTER_SHAREABLE: u8 = 1 << 2;
+    /// Flag of a TLBI: it does not wait for accesses with the XS attribute, `..nXS`. FEAT_XS.
+    pub const NXS: u8 = 1 << 3;
+    /// Flag: it is done at the same time as the next probe, on another PE.
+    pub const TOGETHER: u8 = 1 << 4;
+
+    /// The question `operation` at `address`, by the executor itself, of 8 bytes where that matters.
     pub const fn new(operation: Operation, address: u64) -> Self {
-        Self { address, operation: operation as u8, reserved: [0; 7] }
+        Self {
+            address,
+            operation: operation as u8,
+            el: El::El2 as u8,
+            bytes: 0,
+            number: 0,
+            pe: 0,
+            flags: 0,
+            reserved: [0; 2],
+        }
+    }
+
+    /// The same probe, by a guest.
+    pub const fn by(self, el: El) -> Self {
+        Self { el: el as u8, ..self }
+    }
+
+    /// The same probe, of an access of `bytes` bytes: 1, 2, 4 or 8.
+    pub const fn of_bytes(self, bytes: u8) -> Self {
+        Self { bytes: if bytes == 8 { 0 } else { bytes }, ..self }
+    }
+
+    /// The same probe with these flags too.
+    pub const fn with(self, flags: u8) -> Self {
+        Self { flags: self.flags | flags, ..self }
     }
 
     /// What is asked; `None` when the words came from outside and mean nothing.
     pub fn operation(&self) -> Option<Operation> {
         Operation::from_number(self.operation)
+    }
+
+    /// Who asks; `None` when the words came from outside and mean nothing.
+    pub fn el(&self) -> Option<El> {
+        El::ALL.into_iter().find(|el| *el as u8 == self.el)
+    }
+
+    /// Size in bytes of the access to one register's worth: 1, 2, 4 or 8. 8 where the words came from
+    /// outside and mean nothing.
+    pub const fn bytes(&self) -> u8 {
+        match self.bytes {
+            bytes @ (1 | 2 | 4) => bytes,
+            _ => 8,
+        }
+    }
+
+    /// Whether all of `flags` are set.
+    pub const fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
     }
 
     /// The number of the operation, whatever it is: for a dispatch table.

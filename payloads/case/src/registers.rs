@@ -32,6 +32,10 @@ pub struct Registers {
     pub ttbr0_el2: u64,
     /// `TTBR1_EL2` less its base address, as `vttbr_el2`.
     pub ttbr1_el2: u64,
+    /// `TTBR0_EL1` less its base address, as `vttbr_el2`.
+    pub ttbr0_el1: u64,
+    /// `TTBR1_EL1` less its base address, as `vttbr_el2`.
+    pub ttbr1_el1: u64,
     /// `TCR_EL2` while the tree whose role is [`crate::tree::Role::Idmap`] is in use.
     pub idmap_tcr_el2: u64,
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  +0x0_0000  code     the executor's stay code, the same in every arena: trampoline, runtime, vectors
+//!  +0x0_4000  guest    the guest's code, likewise: a piece for each kind of probe, vectors
 //!  +0x1_0000  data     what the runtime works in
 //!  +0x2_0000  tags     each 8-byte word holds its own physical address: for loads and stores
 //!  +0x3_0000  slots    32-byte pieces of code that return their own physical address: for fetches
@@ -17,6 +18,11 @@ use crate::memory::{Arena, ArenaKind};
 pub const CODE: u64 = 0;
 /// Size of the code, in bytes: what a case has to map of it.
 pub const CODE_BYTES: u64 = 0x1000;
+/// Offset of the guest's code, in bytes: the start of a page of 4 KB or 16 KB, and in the page of the code
+/// where pages are larger.
+pub const GUEST: u64 = 0x4000;
+/// Size of the guest's code, in bytes.
+pub const GUEST_BYTES: u64 = 0x2000;
 /// Offset of the data, in bytes.
 pub const DATA: u64 = 0x1_0000;
 /// Size of the data, in bytes: what a case has to map of it.

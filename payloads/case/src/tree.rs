@@ -20,11 +20,16 @@ pub enum Role {
     /// Stage 1 of EL2 while the executor enters a set-up whose own tree can't map the trampoline to
     /// itself: `TTBR0_EL2`, and `TCR_EL2` as [`crate::registers::Registers::idmap_tcr_el2`] says.
     Idmap = 3,
+    /// Stage 1 of EL1&0, the lower range: `TTBR0_EL1`. Its tables are found by their IPAs.
+    Ttbr0El1 = 4,
+    /// The upper range of EL1&0: `TTBR1_EL1`, likewise.
+    Ttbr1El1 = 5,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 4] = [Self::Stage2, Self::Ttbr0El2, Self::Ttbr1El2, Self::Idmap];
+    pub const ALL: [Self; 6] =
+        [Self::Stage2, Self::Ttbr0El2, Self::Ttbr1El2, Self::Idmap, Self::Ttbr0El1, Self::Ttbr1El1];
 
     /// The role whose number is `number`.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -38,6 +43,8 @@ impl Role {
             Self::Ttbr0El2 => "ttbr0_el2",
             Self::Ttbr1El2 => "ttbr1_el2",
             Self::Idmap => "idmap",
+            Self::Ttbr0El1 => "ttbr0_el1",
+            Self::Ttbr1El1 => "ttbr1_el1",
         }
     }
 
@@ -46,12 +53,17 @@ impl Role {
         !matches!(self, Self::Stage2)
     }
 
+    /// Whether the walker finds its tables by their IPAs: stage 1 of a regime that has a stage 2.
+    pub const fn is_in_ipa_space(self) -> bool {
+        matches!(self, Self::Ttbr0El1 | Self::Ttbr1El1)
+    }
+
     /// The virtual or intermediate address for `input`, which has `ia_bits` bits: mappings and edits
     /// name an address of an upper range without the ones in front of it.
     pub const fn address(self, ia_bits: u8, input: u64) -> u64 {
         match self {
-            Self::Ttbr1El2 => input | u64::MAX << ia_bits,
-            Self::Stage2 | Self::Ttbr0El2 | Self::Idmap => input,
+            Self::Ttbr1El2 | Self::Ttbr1El1 => input | u64::MAX << ia_bits,
+            Self::Stage2 | Self::Ttbr0El2 | Self::Idmap | Self::Ttbr0El1 => input,
         }
     }
 }
@@ -65,19 +77,39 @@ pub struct Tree {
     slot_count: u8,
     reserved: [u8; 6],
     slots: [Place; MAX_SLOTS],
+    ipas: [u64; MAX_SLOTS],
 }
 
 impl Tree {
-    /// A tree with one slot.
+    /// A tree with one slot, whose tables the walker finds by their physical addresses.
     pub fn new(role: Role, format: Format, root: Place) -> Self {
         let mut slots = [Place::default(); MAX_SLOTS];
         slots[0] = root;
-        Self { format: format.into(), role: role as u8, slot_count: 1, reserved: [0; 6], slots }
+        Self {
+            format: format.into(),
+            role: role as u8,
+            slot_count: 1,
+            reserved: [0; 6],
+            slots,
+            ipas: [0; MAX_SLOTS],
+        }
+    }
+
+    /// A tree without slots. Its role is one whose tables are found by IPA.
+    pub fn in_ipa_space(role: Role, format: Format) -> Self {
+        Self { slot_count: 0, ..Self::new(role, format, Place::default()) }
     }
 
     /// Adds a place from which tables are allocated.
     pub fn push_slot(&mut self, place: Place) -> Result<(), CaseFull> {
-        *self.slots.get_mut(usize::from(self.slot_count)).ok_or(CaseFull)? = place;
+        self.push_slot_at(place, 0)
+    }
+
+    /// Adds a place from which tables are allocated, whose first byte has this IPA.
+    pub fn push_slot_at(&mut self, place: Place, ipa: u64) -> Result<(), CaseFull> {
+        let number = usize::from(self.slot_count);
+        *self.slots.get_mut(number).ok_or(CaseFull)? = place;
+        self.ipas[number] = ipa;
         self.slot_count += 1;
         Ok(())
     }
@@ -92,8 +124,14 @@ impl Tree {
         self.format.decode()
     }
 
-    /// Where its tables are allocated: table number n comes from slot n modulo their number, 1 to 8.
+    /// Where its tables are allocated: table number n comes from slot n modulo their number, 1 to 16.
     pub fn slots(&self) -> &[Place] {
         &self.slots[..usize::from(self.slot_count).min(MAX_SLOTS)]
+    }
+
+    /// The IPA of the first byte of each slot, of a tree whose tables are found by IPA; 0 in any other.
+    /// What is in a slot follows on: byte n of it has the n-th IPA behind.
+    pub fn ipas(&self) -> &[u64] {
+        &self.ipas[..self.slots().len()]
     }
 }

@@ -4,6 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::edit::Edit;
 use crate::format::Format;
+use crate::guest::Guest;
 use crate::mapping::Mapping;
 use crate::memory::Place;
 use crate::probe::Probe;
@@ -32,6 +33,8 @@ pub struct Header {
     pub flags: u64,
     /// Where the executor lives while it is in the set-up, if it is.
     pub stay: Stay,
+    /// Where its guest's code is, if it has one.
+    pub guest: Guest,
 }
 
 /// What the executor is to do beside asking.
@@ -50,6 +53,9 @@ impl Flags {
     pub const STAY: u64 = 8;
     /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
     pub const MONITOR: u64 = 16;
+    /// Guests ask, as [`Guest`] says: those probes whose EL is not 2. Steps and the others are the
+    /// executor's own, at home.
+    pub const GUEST: u64 = 32;
 
     /// Whether all of `bits` are set.
     pub const fn has(self, bits: u64) -> bool {

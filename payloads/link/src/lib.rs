@@ -31,7 +31,7 @@ pub mod message;
 pub mod observations;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

@@ -41,7 +41,7 @@ pub struct Report {
     pub built: u64,
     /// Digest of the same words as read back after the last probe.
     pub after: u64,
-    /// The value that `VTTBR_EL2` was given.
+    /// The value that `VTTBR_EL2` was given at first.
     pub vttbr_el2: u64,
     /// The value that `TTBR0_EL2` was given, if the case has a stay or is the monitor's.
     pub ttbr0_el2: u64,
@@ -49,6 +49,10 @@ pub struct Report {
     pub ttbr1_el2: u64,
     /// The value that `TTBR0_EL2` was given while the idmap tree was in use, if there is one.
     pub idmap_ttbr0_el2: u64,
+    /// The value that `TTBR0_EL1` was given at first.
+    pub ttbr0_el1: u64,
+    /// The value that `TTBR1_EL1` was given at first.
+    pub ttbr1_el1: u64,
 }
 
 /// How a case went on the target.
@@ -91,8 +95,7 @@ impl Report {
     }
 }
 
-/// An exception that was taken to EL2 in a probe, or that ended a case. Those that the monitor took
-/// have EL3's registers in place of EL2's.
+/// An exception that was taken in a probe, or that ended a case.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -101,25 +104,29 @@ pub struct Exception {
     /// Number of the probe.
     pub probe: u32,
     /// Whose it is, see the constants.
-    pub origin: u32,
-    /// `ESR_EL2`.
+    pub origin: u16,
+    /// The EL that took it, 1 to 3.
+    pub target: u16,
+    /// `ESR_ELx` of that EL.
     pub esr: u64,
-    /// `FAR_EL2`.
+    /// `FAR_ELx`.
     pub far: u64,
     /// `HPFAR_EL2`.
     pub hpfar: u64,
-    /// `ELR_EL2`: of a case that is asked at home relative to the start of the image where it lies in
+    /// `ELR_ELx`: of a case that is asked at home relative to the start of the image where it lies in
     /// it, of any other as it is.
     pub elr: u64,
-    /// `SPSR_EL2`.
+    /// `SPSR_ELx`.
     pub spsr: u64,
 }
 
 impl Exception {
     /// The instruction of the probe took it: it is the probe's observation.
-    pub const PROBE: u32 = 0;
+    pub const PROBE: u16 = 0;
     /// The executor's own code, data or stack took it while the probe was asked.
-    pub const EXECUTOR: u32 = 1;
+    pub const EXECUTOR: u16 = 1;
+    /// The guest of the probe did not come back, and was stopped: the registers say where.
+    pub const RUNAWAY: u16 = 2;
 }
 
 /// A word of a table that a probe changed.

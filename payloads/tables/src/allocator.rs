@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap, Place};
-use case::tree::Tree;
+use case::tree::{Role, Tree};
 use case::{MAX_SLOTS, MAX_TREES};
 
 use crate::build::BuildError;
@@ -16,8 +16,11 @@ pub(crate) struct Allocator {
 }
 
 struct Slot {
+    start: u64,
     at: u64,
     end: u64,
+    /// What added to a physical address gives the one by which the walker finds it.
+    seen: u64,
 }
 
 /// The slots of one tree.
@@ -33,8 +36,13 @@ impl Allocator {
         let mut this = Self { slots: ArrayVec::new(), trees: ArrayVec::new() };
         for tree in trees.iter().take(MAX_TREES) {
             let (first, count) = (this.slots.len(), tree.slots().len());
-            for &place in tree.slots() {
-                this.slots.push(slot(place, map)?);
+            let in_ipa_space = tree.role().is_some_and(Role::is_in_ipa_space);
+            for (&place, &ipa) in tree.slots().iter().zip(tree.ipas()) {
+                let mut slot = slot(place, map)?;
+                if in_ipa_space {
+                    slot.seen = ipa.wrapping_sub(slot.at);
+                }
+                this.slots.push(slot);
             }
             this.trees.push(Share { first, count, tables: 0 });
         }
@@ -50,14 +58,13 @@ impl Allocator {
         Ok(this)
     }
 
-    /// The physical address of `bytes` fresh bytes for tree number `tree`; `bytes` and `alignment` are
-    /// powers of two.
+    /// `bytes` fresh bytes for tree number `tree`; `bytes` and `alignment` are powers of two.
     pub(crate) fn allocate(
         &mut self,
         tree: usize,
         bytes: u64,
         alignment: u64,
-    ) -> Result<u64, BuildError> {
+    ) -> Result<Table, BuildError> {
         let share = self.trees.get_mut(tree).filter(|share| share.count > 0);
         let share = share.ok_or(BuildError::NoSlot { tree })?;
         let number = share.tables % share.count;
@@ -68,11 +75,44 @@ impl Allocator {
             (Some(start), Some(end)) if end <= slot.end => {
                 slot.at = end;
                 share.tables += 1;
-                Ok(start)
+                Ok(Table { pa: start, seen: start.wrapping_add(slot.seen) })
             }
             _ => Err(BuildError::OutOfMemory { tree, slot: number }),
         }
     }
+
+    /// The physical address of what the walker finds at `seen`, which is in a table of tree number `tree`.
+    /// What is in no slot of it is left as it is.
+    pub(crate) fn physical(&self, tree: usize, seen: u64) -> u64 {
+        let Some(share) = self.trees.get(tree) else { return seen };
+        let slots = &self.slots[share.first..share.first + share.count];
+        let holds = |slot: &&Slot| (slot.start..slot.end).contains(&seen.wrapping_sub(slot.seen));
+        slots.iter().find(holds).map_or(seen, |slot| seen.wrapping_sub(slot.seen))
+    }
+}
+
+/// A table: where it is, and by which address the walker finds it.
+#[derive(Clone, Copy)]
+pub(crate) struct Table {
+    /// Its physical address.
+    pub pa: u64,
+    /// The same, or its IPA.
+    pub seen: u64,
+}
+
+/// The address by which the walker of `tree` finds what is at `place`: of a tree in IPA space by the slot of
+/// the same arena that begins at or below it. An absolute place is that address itself.
+pub(crate) fn seen(tree: &Tree, place: Place, map: &MemoryMap) -> Option<u64> {
+    let in_ipa_space = tree.role().is_some_and(Role::is_in_ipa_space);
+    if !in_ipa_space || place.arena() == Place::ABSOLUTE {
+        return map.resolve(place);
+    }
+    let slots = tree.slots().iter().zip(tree.ipas());
+    let below = slots.filter_map(|(slot, ipa)| {
+        let offset = place.offset().checked_sub(slot.offset())?;
+        (slot.arena() == place.arena()).then_some((offset, ipa))
+    });
+    below.min_by_key(|(offset, _)| *offset).map(|(offset, ipa)| ipa.wrapping_add(offset))
 }
 
 fn slot(place: Place, map: &MemoryMap) -> Result<Slot, BuildError> {
@@ -81,5 +121,5 @@ fn slot(place: Place, map: &MemoryMap) -> Result<Slot, BuildError> {
     let (Some(arena), Some(at)) = (arena, map.resolve(place)) else {
         return Err(BuildError::NoSuchPlace { place });
     };
-    Ok(Slot { at, end: arena.base + arena.size })
+    Ok(Slot { start: at, at, end: arena.base + arena.size, seen: 0 })
 }

@@ -5,10 +5,10 @@ use case::edit::{Change, Edit};
 use case::format::Format;
 use case::mapping::Mapping;
 use case::memory::{MemoryMap, Place};
-use case::tree::Role;
+use case::tree::{self, Role};
 use case::{CaseRef, MAX_EDITS, MAX_TREES};
 
-use crate::allocator::Allocator;
+use crate::allocator::{Allocator, Table, seen};
 use crate::base::root_bits;
 use crate::descriptor::{self, Leaf};
 use crate::log::{LogFull, WordLog};
@@ -96,18 +96,35 @@ pub struct Built {
     pub ttbr1_el2: u64,
     /// `TTBR0_EL2` while the idmap tree is in use.
     pub idmap_ttbr0_el2: u64,
+    /// `TTBR0_EL1`.
+    pub ttbr0_el1: u64,
+    /// `TTBR1_EL1`.
+    pub ttbr1_el1: u64,
+    /// What exclusive-ored into a register makes it name the root of each tree: [`root_bits`].
+    pub bases: ArrayVec<u64, MAX_TREES>,
+    /// The late edits that found their descriptors: the number of the edit, and the physical address.
+    pub late: ArrayVec<(usize, u64), MAX_EDITS>,
 }
 
 impl Built {
-    fn add(&mut self, role: Role, format: &Format, root: u64) {
+    /// Notes the root of the next tree. Of trees with one role, the first is the one that is loaded.
+    fn add(&mut self, trees: &[tree::Tree], role: Role, format: &Format, root: Table) {
+        let base = root_bits(format, root.seen);
+        let before = &trees[..self.roots.len()];
+        self.roots.push(root.pa);
+        self.bases.push(base);
+        if before.iter().any(|tree| tree.role() == Some(role)) {
+            return;
+        }
         let register = match role {
             Role::Stage2 => &mut self.vttbr_el2,
             Role::Ttbr0El2 => &mut self.ttbr0_el2,
             Role::Ttbr1El2 => &mut self.ttbr1_el2,
             Role::Idmap => &mut self.idmap_ttbr0_el2,
+            Role::Ttbr0El1 => &mut self.ttbr0_el1,
+            Role::Ttbr1El1 => &mut self.ttbr1_el1,
         };
-        *register ^= root_bits(format, root);
-        self.roots.push(root);
+        *register ^= base;
     }
 }
 
@@ -126,6 +143,8 @@ pub fn build(
         vttbr_el2: registers.vttbr_el2,
         ttbr0_el2: registers.ttbr0_el2,
         ttbr1_el2: registers.ttbr1_el2,
+        ttbr0_el1: registers.ttbr0_el1,
+        ttbr1_el1: registers.ttbr1_el1,
         ..Built::default()
     };
     let mut formats: ArrayVec<Format, MAX_TREES> = ArrayVec::new();
@@ -134,15 +153,56 @@ pub fn build(
             return Err(BuildError::BadTree { tree: number });
         };
         let root = allocator.allocate(number, format.root_bytes(), format.root_alignment())?;
-        built.add(role, &format, root);
+        built.add(case.trees, role, &format, root);
         formats.push(format);
     }
     let mut forest = Forest { formats, roots: &built.roots, allocator, memory, log };
     for mapping in case.mappings {
         forest.tree(mapping.tree)?.map(mapping, map)?;
     }
-    forest.edit(case.edits, map)?;
+    let late = forest.edit(case.trees, case.edits, map)?;
+    built.late = late;
     Ok(built)
+}
+
+/// Carries out late edit number `number` of `case`, whose tables are `built`; returns the physical address
+/// of the descriptor.
+pub fn change(
+    case: CaseRef<'_>,
+    map: &MemoryMap,
+    built: &Built,
+    number: usize,
+    memory: &mut impl TableMemory,
+    log: &mut WordLog,
+) -> Result<u64, BuildError> {
+    let bad = BuildError::BadEdit { number };
+    let edit = case.edits.get(number).ok_or(bad)?;
+    let found = built.late.iter().find(|(late, _)| *late == number);
+    let &(_, pa) = found.ok_or(bad)?;
+    let value = edited(case.trees, edit, number, memory.read(pa), map)?;
+    log.rewrite(memory, pa, value)?;
+    Ok(pa)
+}
+
+/// What edit number `number` makes of `descriptor`.
+fn edited(
+    trees: &[tree::Tree],
+    edit: &Edit,
+    number: usize,
+    descriptor: u64,
+    map: &MemoryMap,
+) -> Result<u64, BuildError> {
+    Ok(match edit.change().ok_or(BuildError::BadEdit { number })? {
+        Change::Replace(word) => word,
+        Change::Flip(mask) => descriptor ^ mask,
+        Change::Table { place, flip } => {
+            let none = BuildError::NoSuchTree { tree: edit.tree.into() };
+            let tree = trees.get(usize::from(edit.tree)).ok_or(none)?;
+            let format = tree.format().ok_or(none)?;
+            let next = seen(tree, place, map).ok_or(BuildError::NoSuchPlace { place })?;
+            descriptor::table(&format, next) ^ flip
+        }
+    })
 }
 
 /// All trees of a case.
@@ -174,26 +234,28 @@ impl<M: TableMemory> Forest<'_, M> {
         Ok(Tree { number, format, root, allocator, memory, log })
     }
 
-    /// Finds the descriptors of all edits, then carries them out.
-    fn edit(&mut self, edits: &[Edit], map: &MemoryMap) -> Result<(), BuildError> {
+    /// Finds the descriptors of all edits, then carries out those that are not late; returns number and
+    /// physical address of those that are.
+    fn edit(
+        &mut self,
+        trees: &[tree::Tree],
+        edits: &[Edit],
+        map: &MemoryMap,
+    ) -> Result<ArrayVec<(usize, u64), MAX_EDITS>, BuildError> {
         let mut found: ArrayVec<u64, MAX_EDITS> = ArrayVec::new();
         for edit in edits.iter().take(MAX_EDITS) {
             found.push(self.tree(edit.tree)?.find(edit.input, edit.level));
         }
+        let mut late = ArrayVec::new();
         for (number, (edit, &pa)) in edits.iter().zip(&found).enumerate() {
-            let change = edit.change().ok_or(BuildError::BadEdit { number })?;
-            let tree = self.tree(edit.tree)?;
-            let value = match change {
-                Change::Replace(word) => word,
-                Change::Flip(mask) => tree.memory.read(pa) ^ mask,
-                Change::Table { place, flip } => {
-                    let next = map.resolve(place).ok_or(BuildError::NoSuchPlace { place })?;
-                    descriptor::table(&tree.format, next) ^ flip
-                }
-            };
-            tree.log.rewrite(tree.memory, pa, value)?;
+            if edit.is_late() {
+                late.push((number, pa));
+                continue;
+            }
+            let value = edited(trees, edit, number, self.memory.read(pa), map)?;
+            self.log.rewrite(self.memory, pa, value)?;
         }
-        Ok(())
+        Ok(late)
     }
 }
 
@@ -239,12 +301,12 @@ impl<M: TableMemory> Tree<'_, M> {
             let pa = self.entry(table, input, above);
             let found = self.memory.read(pa);
             table = if descriptor::is_table(found, above) {
-                descriptor::table_address(&self.format, found)
+                self.next(found)
             } else if found == 0 {
                 let bytes = self.format.granule.bytes();
                 let fresh = self.allocator.allocate(self.number, bytes, bytes)?;
-                self.log.write(self.memory, pa, descriptor::table(&self.format, fresh))?;
-                fresh
+                self.log.write(self.memory, pa, descriptor::table(&self.format, fresh.seen))?;
+                fresh.pa
             } else {
                 return Err(BuildError::Overlap { input, level: above });
             };
@@ -263,9 +325,14 @@ impl<M: TableMemory> Tree<'_, M> {
             if at >= level || !descriptor::is_table(found, at) {
                 return pa;
             }
-            table = descriptor::table_address(&self.format, found);
+            table = self.next(found);
             at += 1;
         }
+    }
+
+    /// The physical address of the table that `descriptor` points at.
+    fn next(&self, descriptor: u64) -> u64 {
+        self.allocator.physical(self.number, descriptor::table_address(&self.format, descriptor))
     }
 
     fn entry(&self, table: u64, input: u64, level: i8) -> u64 {

@@ -361,6 +361,8 @@ fn registers(case: &Case, built: &Built) -> Registers {
         mair_el2: case.mair_el2,
         ttbr0_el2: built.ttbr0_el2,
         ttbr1_el2: built.ttbr1_el2,
+        ttbr0_el1: built.ttbr0_el1,
+        ttbr1_el1: built.ttbr1_el1,
         ..Registers::default()
     }
 }

@@ -129,9 +129,7 @@ pub fn instruction(operation: Operation) -> Option<Instruction> {
         Operation::Load => return Some(Instruction::Access(golden::Operation::Load)),
         Operation::Store => return Some(Instruction::Access(golden::Operation::Store)),
         Operation::Fetch => return Some(Instruction::Access(golden::Operation::Fetch)),
-        Operation::FaultCode | Operation::FaultData | Operation::FaultStack | Operation::Hang => {
-            return None;
-        }
+        _ => return None,
     }))
 }
 

@@ -184,7 +184,7 @@ impl Rule {
             }
         }
         let operations = |list: Vec<Spanned<String>>| {
-            let known = || Operation::QUESTIONS.map(Operation::name);
+            let known = || Operation::of_real_builds().map(Operation::name);
             let operation = |name: Spanned<String>| {
                 Operation::from_name(&name.value).ok_or_else(|| {
                     refuse(name.referenced, unknown("operation", &name.value, known()))

@@ -55,6 +55,7 @@ extern "C" fn take_exception(frame: &mut Frame, vector: u64) {
     let record = Exception {
         probe: hand::probe().into(),
         origin: if own { Exception::PROBE } else { Exception::EXECUTOR },
+        target: 2,
         esr: ESR_EL2.get(),
         far: FAR_EL2.get(),
         hpfar: HPFAR_EL2.get(),

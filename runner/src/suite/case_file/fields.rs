@@ -2,9 +2,10 @@
 
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, RawFormat};
+use case::guest::Guest;
 use case::mapping::Mapping;
 use case::memory::Place;
-use case::probe::{Operation, Probe};
+use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
@@ -47,6 +48,8 @@ pub(super) struct CaseFields {
     flags: Vec<FlagName>,
     /// Where the executor lives meanwhile, of a case with the flag `stay`.
     stay: Option<StayFields>,
+    /// Where the guest's code is, of a case with the flag `guest`.
+    guest: Option<GuestFields>,
 }
 
 /// Raw values of system registers. All others have the executor's own values.
@@ -86,6 +89,12 @@ struct RegisterFields {
     /// Less the base address: that of the tree is exclusive-ored in.
     #[serde(default)]
     TTBR1_EL2: Hex,
+    /// Less the base address: that of the tree is exclusive-ored in.
+    #[serde(default)]
+    TTBR0_EL1: Hex,
+    /// Less the base address: that of the tree is exclusive-ored in.
+    #[serde(default)]
+    TTBR1_EL1: Hex,
     /// TCR_EL2 while the tree whose role is `idmap` is in use. Default: 0.
     #[serde(default)]
     IDMAP_TCR_EL2: Hex,
@@ -115,6 +124,10 @@ enum RoleName {
     Ttbr1El2,
     /// Stage 1 of EL2 while the executor enters a set-up that does not reach its trampoline.
     Idmap,
+    /// Stage 1 of EL1&0, the lower range. Its slots have IPAs.
+    Ttbr0El1,
+    /// The upper range of EL1&0, likewise.
+    Ttbr1El1,
 }
 
 impl From<RoleName> for Role {
@@ -124,6 +137,8 @@ impl From<RoleName> for Role {
             RoleName::Ttbr0El2 => Self::Ttbr0El2,
             RoleName::Ttbr1El2 => Self::Ttbr1El2,
             RoleName::Idmap => Self::Idmap,
+            RoleName::Ttbr0El1 => Self::Ttbr0El1,
+            RoleName::Ttbr1El1 => Self::Ttbr1El1,
         }
     }
 }
@@ -160,6 +175,23 @@ impl From<&StayFields> for Stay {
     }
 }
 
+/// Where a guest's code is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Guest")]
+struct GuestFields {
+    /// The start of a stage arena.
+    code: PlaceFields,
+    /// The virtual address of its guest code.
+    code_va: Hex,
+}
+
+impl From<&GuestFields> for Guest {
+    fn from(fields: &GuestFields) -> Self {
+        Self { code: fields.code.0, code_va: fields.code_va.0 }
+    }
+}
+
 /// The tree of tables that is built; what the registers say of it may differ, in hostile cases.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +209,11 @@ struct TableFields {
     /// Where tables lie: the root at the first place, table number n in slot n modulo their number.
     #[schemars(length(min = 1, max = MAX_SLOTS))]
     slots: Vec<PlaceFields>,
+    /// The IPA of the first byte of each slot, of a tree whose tables are found by IPA: those of stage 1 of
+    /// EL1&0. Of no other.
+    #[serde(default)]
+    #[schemars(length(max = MAX_SLOTS))]
+    ipas: Vec<Hex>,
 }
 
 /// Where descriptors keep output address bits 51:48.
@@ -298,6 +335,9 @@ struct EditFields {
     tree: TreeNumber,
     /// What is done to it.
     change: ChangeFields,
+    /// It waits for a probe `change` that names it. Default: false.
+    #[serde(default)]
+    late: bool,
 }
 
 /// What an edit does to its descriptor.
@@ -326,8 +366,101 @@ enum ChangeFields {
 struct ProbeFields {
     /// What is done with the address, such as `at_s12e1r`.
     operation: OperationName,
-    /// The input address.
+    /// The input address, or the operand of a step.
     address: Hex,
+    /// The EL that does it: 2 is the executor, 1 and 0 a guest. Default: 2.
+    #[serde(default = "two")]
+    el: Bounded<0, 2>,
+    /// Size of an access in bytes: 1, 2, 4 or 8. Default: 8.
+    bytes: Option<Bytes>,
+    /// Number of the edit or the tree that a step names. Default: 0.
+    #[serde(default)]
+    number: Bounded<0, 255>,
+    /// Number of the PE that does it. Default: 0.
+    #[serde(default)]
+    pe: Bounded<0, 255>,
+    /// In what form it is done.
+    #[serde(default)]
+    flags: Vec<ProbeFlag>,
+}
+
+const fn two() -> Bounded<0, 2> {
+    const { Bounded::new(2).unwrap() }
+}
+
+/// The size of an access to one register's worth.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+struct Bytes(u8);
+
+impl TryFrom<u64> for Bytes {
+    type Error = String;
+
+    fn try_from(bytes: u64) -> Result<Self, Self::Error> {
+        match bytes {
+            1 | 2 | 4 | 8 => Ok(Self(bytes as u8)),
+            other => Err(format!("an access has 1, 2, 4 or 8 bytes, not {other}")),
+        }
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [1, 2, 4, 8] })
+    }
+}
+
+/// In what form a probe is done.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ProbeFlag")]
+enum ProbeFlag {
+    /// A guest's access with PSTATE.PAN = 1.
+    Pan,
+    /// TLB maintenance of all PEs of the Inner Shareable domain.
+    Is,
+    /// TLB maintenance of all PEs of the Outer Shareable domain.
+    Os,
+    /// TLB maintenance that does not wait for accesses with the XS attribute.
+    Nxs,
+    /// Done at the same time as the next probe, on another PE.
+    Together,
+}
+
+impl ProbeFlag {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Pan => Probe::PAN,
+            Self::Is => Probe::INNER_SHAREABLE,
+            Self::Os => Probe::OUTER_SHAREABLE,
+            Self::Nxs => Probe::NXS,
+            Self::Together => Probe::TOGETHER,
+        }
+    }
+}
+
+impl From<&ProbeFields> for Probe {
+    fn from(fields: &ProbeFields) -> Self {
+        let el = match fields.el.get() {
+            0 => El::El0,
+            1 => El::El1,
+            _ => El::El2,
+        };
+        let flags = fields.flags.iter().fold(0, |bits, flag| bits | flag.bit());
+        let probe = Self::new(fields.operation.0, fields.address.0).by(el).with(flags);
+        let mut probe = probe.of_bytes(fields.bytes.map_or(8, |bytes| bytes.0));
+        probe.number = fields.number.get() as u8;
+        probe.pe = fields.pe.get() as u8;
+        probe
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -339,7 +472,8 @@ impl TryFrom<String> for OperationName {
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
         Operation::from_name(&name).map(Self).ok_or_else(|| {
-            let known = Operation::QUESTIONS.map(Operation::name).join(", ");
+            let known: Vec<_> = Operation::of_real_builds().map(Operation::name).collect();
+            let known = known.join(", ");
             format!("unknown operation `{}`: there are {known}", name.escape_debug())
         })
     }
@@ -355,7 +489,8 @@ impl JsonSchema for OperationName {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "enum": Operation::QUESTIONS.map(Operation::name) })
+        let names: Vec<_> = Operation::of_real_builds().map(Operation::name).collect();
+        schemars::json_schema!({ "enum": names })
     }
 }
 
@@ -374,6 +509,8 @@ enum FlagName {
     Stay,
     /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
     Monitor,
+    /// Guests ask, by probes whose `el` is 1 or 0.
+    Guest,
 }
 
 impl FlagName {
@@ -384,6 +521,7 @@ impl FlagName {
             Self::Intent => Flags::INTENT,
             Self::Stay => Flags::STAY,
             Self::Monitor => Flags::MONITOR,
+            Self::Guest => Flags::GUEST,
         }
     }
 }
@@ -419,11 +557,13 @@ impl TryFrom<CaseFields> for Case {
             case.push_edit(edit.into()).map_err(too_many("edits", MAX_EDITS))?;
         }
         for probe in &fields.probes {
-            let probe = Probe::new(probe.operation.0, probe.address.0);
-            case.push_probe(probe).map_err(too_many("probes", MAX_PROBES))?;
+            case.push_probe(probe.into()).map_err(too_many("probes", MAX_PROBES))?;
         }
         if let Some(stay) = &fields.stay {
             case.set_stay(stay.into());
+        }
+        if let Some(guest) = &fields.guest {
+            case.set_guest(guest.into());
         }
         case.set_flags(Flags(fields.flags.iter().fold(0, |bits, flag| bits | flag.bit())));
         Ok(case)
@@ -439,11 +579,27 @@ impl TableFields {
                 format.ia_bits, format.start_level
             ));
         }
+        let too_many = |CaseFull| format!("a tree has at most {MAX_SLOTS} slots");
+        let ipas = if role.is_in_ipa_space() { self.slots.len() } else { 0 };
+        if self.ipas.len() != ipas {
+            return Err(format!(
+                "a tree with the role {} and {} slots has {ipas} `ipas`, not {}",
+                role.name(),
+                self.slots.len(),
+                self.ipas.len()
+            ));
+        }
         let (root, slots) =
             self.slots.split_first().ok_or("the tables have no slot: at least one is needed")?;
+        if role.is_in_ipa_space() {
+            let mut tree = Tree::in_ipa_space(role, format);
+            for (slot, ipa) in self.slots.iter().zip(&self.ipas) {
+                tree.push_slot_at(slot.0, ipa.0).map_err(too_many)?;
+            }
+            return Ok(tree);
+        }
         let mut tree = Tree::new(role, format, root.0);
         for slot in slots {
-            let too_many = |CaseFull| format!("a tree has at most {MAX_SLOTS} slots");
             tree.push_slot(slot.0).map_err(too_many)?;
         }
         Ok(tree)
@@ -477,6 +633,8 @@ impl From<&RegisterFields> for Registers {
             mair_el2: fields.MAIR_EL2.0,
             ttbr0_el2: fields.TTBR0_EL2.0,
             ttbr1_el2: fields.TTBR1_EL2.0,
+            ttbr0_el1: fields.TTBR0_EL1.0,
+            ttbr1_el1: fields.TTBR1_EL1.0,
             idmap_tcr_el2: fields.IDMAP_TCR_EL2.0,
         }
     }
@@ -503,6 +661,7 @@ impl From<&EditFields> for Edit {
             ChangeFields::Flip(mask) => Change::Flip(mask.0),
             ChangeFields::Table { to, flip } => Change::Table { place: to.0, flip: flip.0 },
         };
-        Self::new(fields.tree.get() as u8, fields.input.0, fields.level.0, change)
+        let edit = Self::new(fields.tree.get() as u8, fields.input.0, fields.level.0, change);
+        if fields.late { edit.late() } else { edit }
     }
 }

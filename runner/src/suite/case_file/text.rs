@@ -4,8 +4,10 @@ use std::fmt;
 
 use case::edit::{Change, Edit};
 use case::format::AddressFormat;
+use case::guest::Guest;
 use case::mapping::Mapping;
 use case::memory::Place;
+use case::probe::{El, Probe};
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{CaseRef, Flags};
@@ -33,6 +35,8 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
         ("MAIR_EL2", registers.mair_el2),
         ("TTBR0_EL2", registers.ttbr0_el2),
         ("TTBR1_EL2", registers.ttbr1_el2),
+        ("TTBR0_EL1", registers.ttbr0_el1),
+        ("TTBR1_EL1", registers.ttbr1_el1),
         ("IDMAP_TCR_EL2", registers.idmap_tcr_el2),
     ];
     for (name, value) in others.iter().filter(|(_, value)| *value != 0) {
@@ -44,12 +48,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
         write_mapping(f, indent, role.unwrap_or(Role::Stage2), mapping)
     })?;
     list(f, indent, "edits", case.edits, write_edit)?;
-    list(f, indent, "probes", case.probes, |f, probe| {
-        let operation = probe.operation().map_or("?", |operation| operation.name());
-        write!(f, "{{ operation: {operation}, address: {:#x} }}", probe.address)
-    })?;
+    list(f, indent, "probes", case.probes, write_probe)?;
     if case.header.stay != Stay::default() {
         write_stay(f, &case.header.stay, &at)?;
+    }
+    let Guest { code, code_va } = case.header.guest;
+    if case.header.guest != Guest::default() {
+        writeln!(f, "{at}guest: {{ code: {}, code_va: {code_va:#x} }}", Yaml(code))?;
     }
     let flags = [
         ("updates", Flags::UPDATES),
@@ -57,6 +62,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
         ("intent", Flags::INTENT),
         ("stay", Flags::STAY),
         ("monitor", Flags::MONITOR),
+        ("guest", Flags::GUEST),
     ];
     let set = flags.iter().filter(|(_, bit)| case.flags().has(*bit));
     let set: Vec<&str> = set.map(|(name, _)| *name).collect();
@@ -95,7 +101,13 @@ fn write_tables(f: &mut fmt::Formatter<'_>, tree: &Tree, indent: usize) -> fmt::
         }
         None => writeln!(f, "{at}granule: ?")?,
     }
-    list(f, indent, "slots", tree.slots(), |f, slot| write!(f, "{}", Yaml(*slot)))
+    list(f, indent, "slots", tree.slots(), |f, slot| write!(f, "{}", Yaml(*slot)))?;
+    match tree.role() {
+        Some(role) if role.is_in_ipa_space() => {
+            list(f, indent, "ipas", tree.ipas(), |f, ipa| write!(f, "{ipa:#x}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_stay(f: &mut fmt::Formatter<'_>, stay: &Stay, at: &str) -> fmt::Result {
@@ -167,6 +179,37 @@ fn write_edit(f: &mut fmt::Formatter<'_>, edit: &Edit) -> fmt::Result {
             write!(f, "{{ table: {{ to: {}, flip: {flip:#x} }} }}", Yaml(place))?;
         }
         None => f.write_str("?")?,
+    }
+    if edit.is_late() {
+        f.write_str(", late: true")?;
+    }
+    f.write_str(" }")
+}
+
+/// What is as by default is left out.
+fn write_probe(f: &mut fmt::Formatter<'_>, probe: &Probe) -> fmt::Result {
+    let operation = probe.operation().map_or("?", |operation| operation.name());
+    write!(f, "{{ operation: {operation}, address: {:#x}", probe.address)?;
+    match probe.el() {
+        Some(El::El2) => {}
+        Some(el) => write!(f, ", el: {}", el.level())?,
+        None => f.write_str(", el: ?")?,
+    }
+    let numbers = [("bytes", probe.bytes(), 8), ("number", probe.number, 0), ("pe", probe.pe, 0)];
+    for (name, number, _) in numbers.iter().filter(|(_, number, usual)| number != usual) {
+        write!(f, ", {name}: {number}")?;
+    }
+    let flags = [
+        ("pan", Probe::PAN),
+        ("is", Probe::INNER_SHAREABLE),
+        ("os", Probe::OUTER_SHAREABLE),
+        ("nxs", Probe::NXS),
+        ("together", Probe::TOGETHER),
+    ];
+    let set: Vec<&str> =
+        flags.iter().filter(|(_, bit)| probe.has(*bit)).map(|(name, _)| *name).collect();
+    if !set.is_empty() {
+        write!(f, ", flags: [{}]", set.join(", "))?;
     }
     f.write_str(" }")
 }

@@ -6,7 +6,6 @@ use super::super::{NotDrawn, Rng};
 use super::attributes::Mair;
 use super::shape::Shape;
 use super::space::HypSpace;
-use crate::MAX_TREES;
 use crate::abilities::Abilities;
 use crate::format::{AddressFormat, Format};
 use crate::layout::Variant;
@@ -226,6 +225,9 @@ fn within(arena: &Arena, oa_bits: u8) -> bool {
     arena.kind == ArenaKind::Tables && arena.last() >> oa_bits == 0
 }
 
+/// Into how many parts each arena is divided: more than a set-up of EL2 has trees.
+const PARTS: u64 = 4;
+
 /// Tree number `number`: one slot an arena, in 1 to 4 arenas that the output size reaches. Each tree has a
 /// part of each arena of its own.
 fn plot(
@@ -241,7 +243,7 @@ fn plot(
     const MOST_TABLES: u64 = 40;
     let page = format.granule.bytes();
     let root = 2 * format.root_bytes().max(format.root_alignment()) + page;
-    let part = |arena: &Arena| arena.size / MAX_TREES as u64;
+    let part = |arena: &Arena| arena.size / PARTS;
     let mut usable: ArrayVec<u8, MAX_ARENAS> = ArrayVec::new();
     for (arena_number, arena) in map.arenas().iter().enumerate() {
         if within(arena, oa_bits) && part(arena) >= root + LEAST_TABLES * page {

@@ -5,6 +5,12 @@
 //   x27 phase
 // and x0, x9 .. x12 and x30 are for anybody.
 
+    // Whose an exception is, and the EL that took it.
+    .equ    OF_PROBE_el2, {OF_PROBE} | 2 << 16
+    .equ    OF_PROBE_el3, {OF_PROBE} | 3 << 16
+    .equ    OF_EXECUTOR_el2, {OF_EXECUTOR} | 2 << 16
+    .equ    OF_EXECUTOR_el3, {OF_EXECUTOR} | 3 << 16
+
     // What x27 says: whose an exception is.
     .equ    ARRIVING, 0             // the MMU is being turned on: the runtime is reached by it
     .equ    ASKING, 1               // the probe's
@@ -80,7 +86,7 @@ asked_\el:
     str     x0, [x28, #{EXCEPTION_BYTES}]
     .endm
 
-    // Writes an exception to where x4 points; x0 says whose it is.
+    // Writes an exception to where x4 points; w0 says whose it is, and who took it.
     .macro  write_exception el
     stp     w5, w0, [x4]
     mrs     x0, esr_\el
@@ -110,7 +116,7 @@ asked_\el:
     .macro  take_away el
     cmp     x27, #ASKING
     b.ne    1f
-    mov     x0, #{OF_PROBE}
+    mov     x0, #OF_PROBE_\el
     write_exception \el
     add     x4, x4, #48
     movz    x0, #{NO_ANSWER_TOP}, lsl #48
@@ -119,7 +125,8 @@ asked_\el:
 1:  cmp     x27, #LEAVING
     b.eq    2f
     mov     x27, #LEAVING           // the next one is the last
-    mov     x0, #{OF_EXECUTOR}
+    movz    x0, #{OF_EXECUTOR}
+    movk    x0, #OF_EXECUTOR_\el >> 16, lsl #16
     write_exception \el
     add     x4, x4, #48
     resume  \el, asked_\el

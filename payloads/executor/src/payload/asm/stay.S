@@ -114,7 +114,7 @@ taken:
     cbnz    x27, 1f
     // The runtime is reached by the abort of the trampoline's next fetch.
     add     x4, x28, #{ARRIVAL}
-    mov     x0, #{OF_PROBE}
+    mov     x0, #OF_PROBE_el2
     write_exception el2
     resume  el2, stay_runtime
 1:  take_away el2
