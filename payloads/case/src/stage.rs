@@ -22,7 +22,7 @@ pub const CODE_BYTES: u64 = 0x1000;
 /// where pages are larger.
 pub const GUEST: u64 = 0x4000;
 /// Size of the guest's code, in bytes.
-pub const GUEST_BYTES: u64 = 0x2000;
+pub const GUEST_BYTES: u64 = 0x1000;
 /// Offset of the data, in bytes.
 pub const DATA: u64 = 0x1_0000;
 /// Size of the data, in bytes: what a case has to map of it.
