@@ -12,7 +12,7 @@ use super::kind::{Kind, fault_name};
 pub fn question(probe: &Probe) -> String {
     match probe.operation() {
         Some(operation) => format!("{} of {:#x}", operation.name(), probe.address),
-        None => format!("operation {:#x} of {:#x}", probe.number(), probe.address),
+        None => format!("operation {:#x} of {:#x}", probe.operation_number(), probe.address),
     }
 }
 
