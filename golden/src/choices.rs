@@ -105,6 +105,13 @@ pub(crate) enum ReservedFwb {
     Device(Device),
 }
 
+/// Does memory support an access that is to be atomic?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Atomics {
+    Performed,
+    Fault,
+}
+
 /// What a table base with non-zero bits below its alignment does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MisalignedBase {
@@ -147,6 +154,7 @@ answers! {
     OutOfRange: OutOfRange { Self::Fault => "fault", Self::Clamp => "clamp", }
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
+    Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
     YesNo: bool { false => "false", true => "true", }
     Shareability: Shareability {
         Self::Outer => "osh", Self::Inner => "ish", Self::Non => "nsh",
@@ -303,6 +311,19 @@ choices! {
     ///
     /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
     FetchFromDevice: ConstrainedUnpredictable, "fetch_from_device", Names::Listed(listed::<DeviceFetch>);
+    /// An exclusive, atomic, acquiring or releasing access that is not aligned, and that FEAT_LSE2 would
+    /// allow, meets memory that is not Normal Write-Back, inner and outer: performed, or an Alignment fault.
+    ///
+    /// Source: `AArch64.MemSingle`; DDI 0487, "Alignment of data accesses".
+    UnalignedNotWriteBack: ConstrainedUnpredictable, "unaligned_not_write_back", Names::Listed(listed::<Atomics>);
+    /// An exclusive or atomic access to memory for which the architecture does not promise it: any that is
+    /// not Shareable Normal Write-Back, inner and outer, with read and write allocation hints that are not
+    /// transient. It is performed, atomic or not, or faults with FSC 110101. What a location supports is
+    /// IMPLEMENTATION DEFINED, but may differ from one to the next.
+    ///
+    /// Source: DDI 0487, "Atomic instructions", "Load-Exclusive and Store-Exclusive instruction usage
+    /// restrictions".
+    UnsupportedAtomic: ConstrainedUnpredictable, "unsupported_atomic", Names::Listed(listed::<Atomics>);
     /// What the reserved SH = 0b01 means.
     ///
     /// Source: `DecodeShareability`.

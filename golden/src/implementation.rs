@@ -83,6 +83,8 @@ features! {
     FEAT_RME = 29,
     /// 64-byte loads and stores: ESR's LST field.
     FEAT_LS64 = 30,
+    /// Unaligned accesses within 16 aligned bytes are single-copy atomic: `SCTLR_ELx.nAA`.
+    FEAT_LSE2 = 31,
 }
 
 impl Features {
@@ -307,6 +309,7 @@ impl Implementation {
             .when(field(mmfr2, 28) >= 1, Features::FEAT_TTST)
             .when(field(mmfr2, 40) >= 1, Features::FEAT_S2FWB)
             .when(bbm >= 1, Features::FEAT_BBM)
+            .when(field(mmfr2, 32) >= 1, Features::FEAT_LSE2)
             .when(field(mmfr2, 60) >= 1, Features::FEAT_E0PD)
             .when(field(mmfr3, 0) >= 1, Features::FEAT_TCR2)
             .when(field(mmfr3, 8) >= 1, Features::FEAT_S1PIE)

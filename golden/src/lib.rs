@@ -64,11 +64,12 @@ pub mod registers;
 mod rule;
 mod stage1;
 mod stage2;
+mod syndrome;
 mod translate;
 mod updates;
 mod walker;
 
-pub use access::{Access, Operation};
+pub use access::{Access, Alignment, Operation, Semantics};
 pub use address::{Ipa, Pa, Va};
 pub use allowed::{Asked, Explored, MAX_ASKED, MAX_WALKS, Script, allowed};
 pub use at::{At, AtOutcome, AtQuestion, AtResult, NotExecuted, at, at_noting};
@@ -89,6 +90,7 @@ pub use permissions::Permissions;
 pub use profile::Profile;
 pub use registers::Registers;
 pub use rule::Rule;
+pub use syndrome::{InstructionSyndrome, Transfer};
 pub use translate::{
     Abort, AccessOutcome, Machine, OutOfScope, Stage2Access, Stage2Operation, Stage2Outcome,
     Translation, access, stage2_translate,

@@ -215,6 +215,7 @@ view! {
         M m 0;
         A a 1;
         C c 2;
+        nAA naa 6;
         I i 12;
         WXN wxn 19;
         EE ee 25;

@@ -58,8 +58,7 @@ where
         regime: Regime,
         access: &StageAccess,
     ) -> Result<Stage1Output, Fault> {
-        let write = access.reported_as_write();
-        let blame = Blame { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false };
+        let blame = Blame::of_stage1(access.reported_as_write());
         self.observer.translating(Input::Virtual(va));
         if !self.stage1_enabled(regime) {
             return self.stage1_disabled(va, regime, access, blame);

@@ -43,6 +43,16 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
+    /// A stage 1 that translates an access, a write or not.
+    pub const fn of_stage1(write: bool) -> Self {
+        Self { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false }
+    }
+
+    /// A stage 2 that translates what stage 1 let through.
+    pub const fn of_stage2(write: bool) -> Self {
+        Self { stage: Stage::Two, ..Self::of_stage1(write) }
+    }
+
     pub const fn fault(self, kind: FaultKind, level: Level) -> Fault {
         let Self { stage, s1_walk, ipa, write, dirty_bit } = self;
         Fault { kind, level, stage, s1_walk, ipa, write, dirty_bit }

@@ -4,8 +4,8 @@
 mod guest;
 
 use golden::{
-    Access, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features, Ipa,
-    Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
+    Access, Alignment, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features,
+    Ipa, Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
     Stage2Access, Stage2Operation, Updates, Va,
 };
 use guest::*;
@@ -273,12 +273,13 @@ fn protected_table_walks() {
 fn sctlr_a_comes_first() {
     let mut guest = Guest::both_stages();
     guest.set(S1_L1, 0);
-    let unaligned = Access::new(Operation::Store, El::El1).with_aligned(false);
+    let unaligned =
+        Access::new(Operation::Store, El::El1).with_alignment(Alignment::of(Va(0x5001), 8));
     assert_eq!(fault_of(&guest.access(unaligned, 0x5001)).kind, FaultKind::Translation);
     guest.registers.sctlr_el1 |= SCTLR_A;
     let fault = fault_of(&guest.access(unaligned, 0x5001));
     assert_eq!((fault.kind, fault.stage, fault.write), (FaultKind::Alignment, Stage::One, true));
-    let aligned = unaligned.with_aligned(true);
+    let aligned = unaligned.with_alignment(Alignment::of(Va(0x5000), 8));
     assert_eq!(fault_of(&guest.access(aligned, 0x5000)).kind, FaultKind::Translation);
 }
 

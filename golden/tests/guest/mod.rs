@@ -71,6 +71,7 @@ pub const TCR_HD: u64 = 1 << 40;
 pub const SCTLR_M: u64 = 1 << 0;
 pub const SCTLR_A: u64 = 1 << 1;
 pub const SCTLR_C: u64 = 1 << 2;
+pub const SCTLR_NAA: u64 = 1 << 6;
 
 /// Where stage 2's tables of levels 1, 2 and 3 are.
 pub const S2_L1: u64 = 0x1000;
@@ -166,7 +167,11 @@ impl Guest {
 
     /// All outcomes that open choices allow, with the choices behind them.
     pub fn allowed_loads(&self, va: u64) -> Vec<(AccessOutcome, Vec<Asked>)> {
-        let access = Access::new(Operation::Load, El::El1);
+        self.allowed_accesses(Access::new(Operation::Load, El::El1), va)
+    }
+
+    /// The same of any access.
+    pub fn allowed_accesses(&self, access: Access, va: u64) -> Vec<(AccessOutcome, Vec<Asked>)> {
         let mut outcomes = Vec::new();
         golden::allowed(
             &Profile::open(),
