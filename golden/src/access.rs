@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::address::Va;
 use crate::el::El;
+use crate::maintenance::Maintenance;
 use crate::syndrome::InstructionSyndrome;
 
 /// What an instruction does to memory.
@@ -17,6 +18,8 @@ pub enum Operation {
     Atomic,
     /// An instruction fetch.
     Fetch,
+    /// DC ZVA: the write of an aligned block, which lies within a page.
+    Zero,
 }
 
 impl Operation {
@@ -26,10 +29,19 @@ impl Operation {
         matches!(self, Self::Load | Self::Atomic)
     }
 
+    /// What kind of access its stages see.
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Self::Load | Self::Store | Self::Atomic => Kind::Data,
+            Self::Fetch => Kind::Fetch,
+            Self::Zero => Kind::Zero,
+        }
+    }
+
     /// Does it write data?
     #[must_use]
     pub const fn writes(self) -> bool {
-        matches!(self, Self::Store | Self::Atomic)
+        matches!(self, Self::Store | Self::Atomic | Self::Zero)
     }
 }
 
@@ -40,6 +52,7 @@ impl fmt::Display for Operation {
             Self::Store => "store",
             Self::Atomic => "atomic",
             Self::Fetch => "fetch",
+            Self::Zero => "DC ZVA",
         })
     }
 }
@@ -118,17 +131,18 @@ pub struct Access {
     pub el: El,
     /// An unprivileged load or store (LDTR, STTR and the like).
     pub unprivileged: bool,
-    /// What it promises. An [atomic](Operation::Atomic) is one whatever stands here, and a fetch promises
-    /// nothing.
+    /// What it promises. An [atomic](Operation::Atomic) is one whatever stands here, and a fetch and DC ZVA
+    /// promise nothing.
     pub semantics: Semantics,
-    /// How it lies.
+    /// How it lies. A fetch and DC ZVA are always aligned.
     pub alignment: Alignment,
     /// PSTATE.PAN.
     pub pan: bool,
     /// PSTATE.UAO.
     pub uao: bool,
     /// What a stage 2 fault's syndrome says of the instruction, if it is a plain or an
-    /// [ordered](Semantics::Ordered) load or store. All others have no valid one.
+    /// [ordered](Semantics::Ordered) load or store. All others are [invalid](InstructionSyndrome::Invalid)
+    /// whatever stands here.
     pub instruction: InstructionSyndrome,
 }
 
@@ -181,7 +195,7 @@ impl Access {
         match self.operation {
             Operation::Atomic => true,
             Operation::Load | Operation::Store => matches!(self.semantics, Semantics::Exclusive),
-            Operation::Fetch => false,
+            Operation::Fetch | Operation::Zero => false,
         }
     }
 
@@ -199,6 +213,10 @@ pub(crate) enum Kind {
     Data,
     /// An instruction fetch.
     Fetch,
+    /// DC ZVA.
+    Zero,
+    /// A cache maintenance instruction.
+    Maintenance(Maintenance),
     /// The read or update of a translation table descriptor.
     Walk,
     /// An address translation instruction.

@@ -105,6 +105,20 @@ pub(crate) enum ReservedFwb {
     Device(Device),
 }
 
+/// Does cache maintenance fault where it may?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheFaults {
+    Fault,
+    NoFault,
+}
+
+/// Does cache maintenance translate its address?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NeedsTranslation {
+    Yes,
+    No,
+}
+
 /// Does memory support an access that is to be atomic?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Atomics {
@@ -155,6 +169,8 @@ answers! {
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
     Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
+    CacheFaults: CacheFaults { Self::Fault => "fault", Self::NoFault => "no_fault", }
+    NeedsTranslation: NeedsTranslation { Self::Yes => "translated", Self::No => "not_translated", }
     YesNo: bool { false => "false", true => "true", }
     Shareability: Shareability {
         Self::Outer => "osh", Self::Inner => "ish", Self::Non => "nsh",
@@ -293,6 +309,23 @@ choices! {
     ///
     /// Source: DDI 0487, `HCR_EL2.VM`, `HCR_EL2.DC`; `AArch64.GetS2TTWParams`.
     HostStage2: ImplementationDefined, "host_stage2", Names::Listed(listed::<HostStage2>);
+    /// Cache maintenance meets a leaf whose access flag is clear, and HA is 0: an Access flag fault, or none.
+    ///
+    /// Source: `AArch64.S1Walk`, `AArch64.S2Walk`.
+    MaintenanceAccessFlag: ImplementationDefined, "maintenance_access_flag", Names::Listed(listed::<CacheFaults>);
+    /// IC IVAU at EL0 without read permission: a Permission fault, or none.
+    ///
+    /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
+    IcReadPermission: ImplementationDefined, "ic_read_permission", Names::Listed(listed::<CacheFaults>);
+    /// IC IVAU translates its address, and may fault, or does not need to.
+    ///
+    /// Source: `ICInstNeedsTranslation`.
+    IcTranslation: ImplementationDefined, "ic_translation", Names::Listed(listed::<NeedsTranslation>);
+    /// DC by virtual address to a point before which there is no data cache translates the address, and may
+    /// fault, or does not need to.
+    ///
+    /// Source: `DCInstNeedsTranslation`.
+    DcTranslation: ImplementationDefined, "dc_translation", Names::Listed(listed::<NeedsTranslation>);
     /// With HA = 1, is the access flag set although the access has a Permission or Alignment fault?
     ///
     /// Source: `AArch64.SettingAccessFlagPermitted`.

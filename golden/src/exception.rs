@@ -21,6 +21,8 @@ pub enum Cause {
     Fetch,
     /// An address translation instruction.
     At,
+    /// A cache maintenance instruction.
+    Maintenance,
 }
 
 /// An exception taken.
@@ -108,7 +110,7 @@ fn esr(fault: &Fault, cause: Cause, same_el: bool, pe: &Implementation) -> Maske
                 None => mask &= !INSTRUCTION_SYNDROME,
             }
         }
-        if cause == Cause::At {
+        if matches!(cause, Cause::At | Cause::Maintenance) {
             value |= 1 << CM | 1 << WNR;
         } else if matches!(fault.kind, FaultKind::UnsupportedUpdate | FaultKind::UnsupportedAtomic)
             || cause == Cause::Atomic && fault.kind.is_external_abort()
@@ -137,7 +139,7 @@ fn instruction_syndrome(fault: &Fault, cause: Cause, pe: &Implementation) -> Opt
     }
     match cause {
         Cause::Data(instruction) => instruction.bits(),
-        Cause::Atomic | Cause::At | Cause::Fetch => Some(0),
+        Cause::Atomic | Cause::At | Cause::Maintenance | Cause::Fetch => Some(0),
     }
 }
 

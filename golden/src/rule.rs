@@ -76,6 +76,8 @@ rules! {
     AccessFlag = "AArch64.S1Walk, AArch64.S2Walk";
     /// an unaligned access to Device memory
     DeviceAlignment = "AArch64.S1HasAlignmentFault, AArch64.S2HasAlignmentFault";
+    /// DC ZVA of Device memory
+    ZeroDevice = "AArch64.S1HasAlignmentFault, AArch64.S2HasAlignmentFault";
     /// an instruction fetch from Device memory
     DeviceFetch = "AArch64.S1CheckPermissions, AArch64.S2CheckPermissions";
     /// HCR_EL2.PTW is 1, and the stage 1 walk lands in Device memory

@@ -86,7 +86,7 @@ where
         let mut retries = 0;
         loop {
             let (entry, ipa, limits) = self.stage1_walk(&params, va, access, blame)?;
-            let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha)?;
+            let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha, access)?;
             let described = self.stage1_attributes(&params, entry.descriptor);
             let permissions = permissions::stage1(entry.descriptor, limits, &params, access);
             self.observer.leaf(&Leaf {
@@ -102,14 +102,24 @@ where
             let device = described.memory.is_device();
             let result =
                 self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
-                    self.check_permissions(
-                        blame,
-                        access,
-                        permissions,
-                        device,
-                        dirty_managed,
-                        entry.level,
-                    )
+                    match access.kind {
+                        Kind::Maintenance(maintenance) => self.check_maintenance(
+                            blame,
+                            maintenance,
+                            access.el,
+                            permissions,
+                            params.cmow,
+                            entry.level,
+                        ),
+                        _ => self.check_permissions(
+                            blame,
+                            access,
+                            permissions,
+                            device,
+                            dirty_managed,
+                            entry.level,
+                        ),
+                    }
                 });
 
             let old = entry.descriptor;

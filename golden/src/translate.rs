@@ -108,11 +108,11 @@ where
     let el = permissions_el(&access, implementation, registers);
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
     let stage_access = StageAccess {
-        kind: if access.operation == Operation::Fetch { Kind::Fetch } else { Kind::Data },
+        kind: access.operation.kind(),
         el,
         reads: access.operation.reads(),
         writes: access.operation.writes(),
-        aligned: access.alignment.is_aligned(),
+        aligned: access.alignment.is_aligned() || access.operation == Operation::Zero,
         // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
         pan: access.pan
             && access.operation != Operation::Fetch
@@ -122,9 +122,12 @@ where
     let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let result = walker
         .check_alignment_alone(regime, &access, &stage_access)
-        .and_then(|()| walker.full_translate(va, regime, &access, &stage_access));
+        .and_then(|()| walker.full_translate(va, regime, &stage_access))
+        .and_then(|stages| {
+            walker.check_atomicity(&access, &stages, &stage_access).map(|()| stages)
+        });
     updates.settle(result.as_ref().err());
-    let result = result.map_err(|fault| {
+    let result = result.map(|stages| stages.translation()).map_err(|fault| {
         observer.fault(&fault);
         let cause = match access.operation {
             Operation::Fetch => Cause::Fetch,
@@ -133,6 +136,7 @@ where
                 Cause::Data(InstructionSyndrome::Invalid)
             }
             Operation::Load | Operation::Store => Cause::Data(access.instruction),
+            Operation::Zero => Cause::Data(InstructionSyndrome::Invalid),
         };
         let exception = Exception::new(&fault, cause, access.el, va, implementation, registers);
         Abort { fault, exception }
@@ -145,7 +149,7 @@ where
 ///
 /// Source: `AArch64.IsUnprivAccessPriv`.
 fn permissions_el(access: &Access, pe: &Implementation, registers: &Registers) -> El {
-    if !access.unprivileged || access.operation == Operation::Fetch {
+    if !access.unprivileged || matches!(access.operation, Operation::Fetch | Operation::Zero) {
         return access.el;
     }
     let hcr = registers.hcr_el2();
@@ -221,12 +225,13 @@ where
     O: Observer + ?Sized,
 {
     let (kind, reads, writes) = match access.operation {
-        Stage2Operation::Access(Operation::Fetch) => (Kind::Fetch, false, false),
-        Stage2Operation::Access(operation) => (Kind::Data, operation.reads(), operation.writes()),
+        Stage2Operation::Access(operation) => {
+            (operation.kind(), operation.reads(), operation.writes())
+        }
         Stage2Operation::Stage1WalkRead => (Kind::Walk, true, false),
         Stage2Operation::Stage1WalkUpdate => (Kind::Walk, true, true),
     };
-    let aligned = access.aligned || kind == Kind::Walk;
+    let aligned = access.aligned || matches!(kind, Kind::Walk | Kind::Zero);
     let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
     let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
@@ -244,6 +249,34 @@ where
     Stage2Outcome { result, updates }
 }
 
+/// The outputs of both stages, or of the one that the regime has.
+pub(crate) struct Stages {
+    stage1: Stage1Output,
+    stage2: Option<Stage2Output>,
+}
+
+impl Stages {
+    /// The memory attributes, those of all stages together.
+    fn attributes(&self) -> MemoryAttributes {
+        let seen = match self.stage2 {
+            Some(stage2) => stage2.attributes,
+            None => self.stage1.attributes,
+        };
+        seen.translated
+    }
+
+    pub fn translation(&self) -> Translation {
+        let Self { stage1, stage2 } = *self;
+        Translation {
+            pa: stage2.map_or(Pa(stage1.ipa.0), |stage2| stage2.pa),
+            ipa: stage2.map(|_| stage1.ipa),
+            attributes: self.attributes(),
+            stage1_level: stage1.level,
+            stage2_level: stage2.and_then(|stage2| stage2.level),
+        }
+    }
+}
+
 impl<M, C, O> Walker<'_, M, C, O>
 where
     M: PhysicalMemory + ?Sized,
@@ -253,33 +286,18 @@ where
     /// Both stages, or the one that the regime has.
     ///
     /// Source: `AArch64.FullTranslate`.
-    fn full_translate(
+    pub fn full_translate(
         &mut self,
         va: Va,
         regime: Regime,
-        access: &Access,
-        stage_access: &StageAccess,
-    ) -> Result<Translation, Fault> {
-        let stage1 = self.stage1(va, regime, stage_access)?;
-        if regime != Regime::El10 {
-            self.check_atomicity(access, &stage1, None, stage_access)?;
-            return Ok(Translation {
-                pa: Pa(stage1.ipa.0),
-                ipa: None,
-                attributes: stage1.attributes.translated,
-                stage1_level: stage1.level,
-                stage2_level: None,
-            });
-        }
-        let stage2 = self.stage2_of(&stage1, stage_access)?;
-        self.check_atomicity(access, &stage1, Some(&stage2), stage_access)?;
-        Ok(Translation {
-            pa: stage2.pa,
-            ipa: Some(stage1.ipa),
-            attributes: stage2.attributes.translated,
-            stage1_level: stage1.level,
-            stage2_level: stage2.level,
-        })
+        access: &StageAccess,
+    ) -> Result<Stages, Fault> {
+        let stage1 = self.stage1(va, regime, access)?;
+        let stage2 = match regime {
+            Regime::El10 => Some(self.stage2_of(&stage1, access)?),
+            Regime::El2 | Regime::El20 => None,
+        };
+        Ok(Stages { stage1, stage2 })
     }
 
     /// Stage 2 of an access that stage 1 let through.
@@ -327,15 +345,15 @@ where
     fn check_atomicity(
         &mut self,
         access: &Access,
-        stage1: &Stage1Output,
-        stage2: Option<&Stage2Output>,
+        stages: &Stages,
         stage_access: &StageAccess,
     ) -> Result<(), Fault> {
         if !access.is_atomic() && !access.is_ordered() {
             return Ok(());
         }
+        let Stages { stage1, stage2 } = stages;
         let of_stage1 = stage1.attributes.translated;
-        let attributes = stage2.map_or(of_stage1, |stage2| stage2.attributes.translated);
+        let attributes = stages.attributes();
         let blame = Blame::of_stage1(stage_access.reported_as_write());
         if !stage_access.aligned
             && !attributes.memory.is_write_back()

@@ -1,6 +1,7 @@
 //! What an instruction is besides a load or a store: how it is aligned, what it promises, and what a
 //! syndrome says of it.
 #![expect(dead_code, reason = "the guest is shared, and no test needs all of it")]
+#![expect(clippy::unusual_byte_groupings, reason = "grouped by field")]
 
 mod guest;
 

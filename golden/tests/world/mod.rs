@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use golden::{
     Access, Alignment, At, AtResult, Choice, El, Features, Granule, GroupInspection,
-    Implementation, InstructionSyndrome, Ipa, Machine, MemoryAttributes, Observer, Operation, Pa,
-    PhysicalMemory, Profile, Read, Refusal, Registers, Semantics, Shareability, Stage2Access,
-    Stage2Operation, Support, Transfer, Va,
+    Implementation, InstructionSyndrome, Ipa, Machine, Maintenance, MemoryAttributes, Observer,
+    Operation, Pa, PhysicalMemory, Profile, Read, Refusal, Registers, Semantics, Shareability,
+    Stage2Access, Stage2Operation, Support, Transfer, Va,
 };
 
 /// The most descriptors that one translation reads, told to an observer: 5 stage 1 lookups, each behind 5
@@ -189,6 +189,7 @@ impl World {
             0 => Operation::Load,
             1 => Operation::Store,
             2 => Operation::Atomic,
+            _ if asked >> 47 & 1 == 1 => Operation::Zero,
             _ => Operation::Fetch,
         };
         let access = Access {
@@ -285,6 +286,17 @@ impl World {
                     assert_eq!(par.value & 1 == 1, fault.is_some());
                     assert_eq!(par.value & !par.mask, 0);
                 }
+            }
+        }
+
+        for maintenance in Maintenance::ALL {
+            let el = self.access.el;
+            let outcome = self.watched(|profile, observer| {
+                golden::maintain(self.machine(), maintenance, el, self.va, profile, observer)
+                    .expect("EL0 to EL2")
+            });
+            if let Err(abort) = outcome.result {
+                assert_eq!(abort.exception.esr.value >> 6 & 0b101, 0b101, "CM and WnR");
             }
         }
 
