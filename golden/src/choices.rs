@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::attributes::{Cacheability, Device, Hints, Shareability};
 use crate::granule::Granule;
+use crate::memory::Stale;
 
 /// Who settles a choice, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,12 +150,18 @@ pub(crate) enum ParXs {
     NotReported,
 }
 
-/// Which value of a word changed without break-before-make a walk sees.
+/// Does the TLB hold old and new at once, and say so?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stale {
-    New,
-    Old,
+pub(crate) enum Conflict {
+    None,
     TlbConflict,
+}
+
+/// The stage that reports a TLB conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConflictStage {
+    AsFound,
+    Other,
 }
 
 /// What `HCR_EL2.{VM, DC}` do while {E2H, TGE} is {1, 1}.
@@ -197,7 +204,8 @@ answers! {
         Self::Translated => "translated", Self::Descriptors => "descriptors", Self::Implemented => "implemented",
     }
     ParXs: ParXs { Self::Reported => "reported", Self::NotReported => "not_reported", }
-    Stale: Stale { Self::New => "new", Self::Old => "old", Self::TlbConflict => "tlb_conflict", }
+    Conflict: Conflict { Self::None => "none", Self::TlbConflict => "tlb_conflict", }
+    ConflictStage: ConflictStage { Self::AsFound => "as_found", Self::Other => "other", }
     HostStage2: HostStage2 { Self::AsWritten => "as_written", Self::Off => "off", }
 }
 
@@ -255,6 +263,12 @@ macro_rules! choices {
 
 fn listed<A: Answers>(n: usize) -> Option<&'static str> {
     A::ALL.get(n).map(|&(_, name)| name)
+}
+
+/// A word's value in memory, and those before it.
+fn versions(n: usize) -> Option<&'static str> {
+    const NAMES: [&str; 1 + Stale::MAX] = ["new", "old", "old_2", "old_3", "old_4"];
+    NAMES.get(n).copied()
 }
 
 choices! {
@@ -390,11 +404,23 @@ choices! {
     ///
     /// Source: DDI 0487, "Misprogramming the Contiguous bit".
     ContiguousGroup: ConstrainedUnpredictable, "contiguous_group", Names::Group;
-    /// A descriptor was changed without break-before-make: the new value, the old one, or a TLB conflict
+    /// A TLB may hold older values of a descriptor ([`Stale`](crate::Stale)): the new value, or an older one.
+    /// Where break-before-make was left out, this is asked for each part in which they differ: for the address,
+    /// for the memory attributes of a leaf and for its permissions, or for what a table takes away.
+    ///
+    /// Source: DDI 0487, "Using break-before-make when updating translation table entries".
+    StaleDescriptor: ConstrainedUnpredictable, "stale_descriptor", Names::Listed(versions);
+    /// A descriptor was changed without the break-before-make that it needs: a translation, or a TLB conflict
     /// abort.
     ///
     /// Source: DDI 0487, "Using break-before-make when updating translation table entries".
-    StaleDescriptor: ConstrainedUnpredictable, "stale_descriptor", Names::Listed(listed::<Stale>);
+    StaleConflict: ConstrainedUnpredictable, "stale_conflict", Names::Listed(listed::<Conflict>);
+    /// A TLB conflict abort while both stages are on: reported by the stage whose descriptor brings it about, or
+    /// by the other one, since a TLB may hold both stages as one. It is IMPLEMENTATION DEFINED, but may depend on
+    /// the TLB.
+    ///
+    /// Source: DDI 0487, "TLB conflict aborts".
+    TlbConflictStage: ConstrainedUnpredictable, "tlb_conflict_stage", Names::Listed(listed::<ConflictStage>);
 }
 
 impl Choice {

@@ -69,6 +69,7 @@ pub mod registers;
 mod rule;
 mod stage1;
 mod stage2;
+mod stale;
 mod syndrome;
 mod translate;
 mod updates;
@@ -89,7 +90,7 @@ pub use implementation::{Features, Granules, IdRegisters, Implementation, Suppor
 pub use level::Level;
 pub use maintenance::{Maintenance, MaintenanceOutcome, maintain};
 pub use masked::Masked;
-pub use memory::{PhysicalMemory, Refusal};
+pub use memory::{PhysicalMemory, Refusal, Stale};
 pub use observer::{Input, Leaf, Observer, Output, Read};
 pub use params::{Stage1Params, Stage2Params};
 pub use permissions::Permissions;

@@ -43,7 +43,7 @@ where
     /// Is stage 1 on?
     ///
     /// Source: `AArch64.S1Enabled`.
-    fn stage1_enabled(&self, regime: Regime) -> bool {
+    pub fn stage1_enabled(&self, regime: Regime) -> bool {
         let hcr = self.registers.hcr_el2();
         let overridden = regime == Regime::El10 && (hcr.dc() || hcr.tge());
         self.sctlr(regime).m() && !overridden
@@ -213,7 +213,7 @@ where
         let mut retries = 0;
         loop {
             let pa = self.stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)?;
-            let descriptor = self.fetch(blame, level, pa, params.ee)?;
+            let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
                 .select(format, found, params.ee, params.ha)

@@ -162,7 +162,7 @@ where
         }
         let mut retries = 0;
         loop {
-            let descriptor = self.fetch(blame, level, pa, params.ee)?;
+            let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
                 .select(format, found, params.ee, params.ha)

@@ -292,12 +292,15 @@ where
         regime: Regime,
         access: &StageAccess,
     ) -> Result<Stages, Fault> {
-        let stage1 = self.stage1(va, regime, access)?;
-        let stage2 = match regime {
-            Regime::El10 => Some(self.stage2_of(&stage1, access)?),
-            Regime::El2 | Regime::El20 => None,
-        };
-        Ok(Stages { stage1, stage2 })
+        self.stage1(va, regime, access)
+            .and_then(|stage1| {
+                let stage2 = match regime {
+                    Regime::El10 => Some(self.stage2_of(&stage1, access)?),
+                    Regime::El2 | Regime::El20 => None,
+                };
+                Ok(Stages { stage1, stage2 })
+            })
+            .map_err(|fault| self.reported(regime, fault))
     }
 
     /// Stage 2 of an access that stage 1 let through.

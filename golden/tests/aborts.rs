@@ -6,7 +6,7 @@ mod guest;
 use golden::{
     Access, Alignment, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features,
     Ipa, Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
-    Stage2Access, Stage2Operation, Updates, Va,
+    Stage2Access, Stage2Operation, Stale, Updates, Va,
 };
 use guest::*;
 
@@ -206,7 +206,7 @@ fn a_stale_descriptor_is_not_updated() {
     let leaf = S2_L3 + 8 * 5;
     let mut guest = Guest::stage2();
     guest.registers.vtcr_el2 |= VTCR_HA;
-    guest.memory.stale.insert(leaf, 0x9000 | S2_PAGE & !AF);
+    guest.memory.stale.insert(leaf, Stale::new(0x9000 | S2_PAGE & !AF));
     let mut profile = Profile::pseudocode();
     let old = Choice::StaleDescriptor.answer_named("old").expect("an answer");
     profile.settle(Choice::StaleDescriptor, old);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use golden::{
     Access, AccessOutcome, Asked, At, AtOutcome, AtResult, Choices, El, Features, Implementation,
-    Machine, Masked, Operation, Pa, PhysicalMemory, Profile, Refusal, Registers, Va,
+    Machine, Masked, Operation, Pa, PhysicalMemory, Profile, Refusal, Registers, Stale, Va,
 };
 
 /// Memory that is zero where nothing is said, and may fail.
@@ -14,7 +14,7 @@ pub struct Memory {
     pub words: BTreeMap<u64, u64>,
     pub void: BTreeSet<u64>,
     pub no_update: BTreeSet<u64>,
-    pub stale: BTreeMap<u64, u64>,
+    pub stale: BTreeMap<u64, Stale>,
 }
 
 impl PhysicalMemory for Memory {
@@ -29,7 +29,7 @@ impl PhysicalMemory for Memory {
         if self.no_update.contains(&pa.0) { Err(Refusal::UnsupportedUpdate) } else { Ok(()) }
     }
 
-    fn stale(&self, pa: Pa) -> Option<u64> {
+    fn stale(&self, pa: Pa) -> Option<Stale> {
         self.stale.get(&pa.0).copied()
     }
 }

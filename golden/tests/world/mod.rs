@@ -7,7 +7,7 @@ use golden::{
     Access, Alignment, At, AtResult, Choice, El, Features, Granule, GroupInspection,
     Implementation, InstructionSyndrome, Ipa, Machine, Maintenance, MemoryAttributes, Observer,
     Operation, Pa, PhysicalMemory, Profile, Read, Refusal, Registers, Semantics, Shareability,
-    Stage2Access, Stage2Operation, Support, Transfer, Va,
+    Stage2Access, Stage2Operation, Stale, Support, Transfer, Va,
 };
 
 /// The most descriptors that one translation reads, told to an observer: 5 stage 1 lookups, each behind 5
@@ -67,9 +67,14 @@ impl PhysicalMemory for Dream {
         }
     }
 
-    fn stale(&self, pa: Pa) -> Option<u64> {
+    fn stale(&self, pa: Pa) -> Option<Stale> {
         let mixed = self.mixed(pa);
-        (self.faults && mixed.is_multiple_of(53)).then_some(mixed.rotate_left(17) | 1)
+        let mut stale = (self.faults && mixed.is_multiple_of(53))
+            .then(|| Stale::new(mixed.rotate_left(17) | 1))?;
+        for n in 0..mixed >> 32 & 3 {
+            stale = stale.with(mixed.rotate_left(20 + n as u32) | 1)?;
+        }
+        Some(if mixed >> 34 & 1 == 1 { stale.unbroken() } else { stale })
     }
 }
 
