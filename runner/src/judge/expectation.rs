@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use case::probe::{Operation, Probe};
 use golden::{
-    Access, Asked, At, AtQuestion, Choices, El, Implementation, Leaf, Machine, Observer, Read,
-    Registers, Stage, Update, Updates, Va, access, allowed, at_noting,
+    Access, Alignment, Asked, At, AtQuestion, Choices, El, Implementation, Leaf, Machine, Observer,
+    Read, Registers, Stage, Update, Updates, Va, access, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
@@ -110,7 +110,7 @@ const ACCESS_BYTES: u64 = 8;
 
 /// The access that `operation` at `va` makes.
 pub const fn asks(operation: golden::Operation, va: u64) -> Access {
-    Access::new(operation, El::El2).with_aligned(va.is_multiple_of(ACCESS_BYTES))
+    Access::new(operation, El::El2).with_alignment(Alignment::of(Va(va), ACCESS_BYTES))
 }
 
 /// What a probe has the PE do; `None` where it puts no question to the MMU.

@@ -146,6 +146,7 @@ pub fn fault_name(status: u8) -> String {
         0b01_0011 => format!("{}, level -1", FaultKind::ExternalAbortOnWalk),
         0b11_0000 => FaultKind::TlbConflict.to_string(),
         0b11_0001 => FaultKind::UnsupportedUpdate.to_string(),
+        0b11_0101 => FaultKind::UnsupportedAtomic.to_string(),
         0b10_0001 => FaultKind::Alignment.to_string(),
         0b01_0000 => "External abort, not on a walk".into(),
         _ => match status >> 2 {
