@@ -149,6 +149,9 @@ fn the_rest_of_an_unaligned_access() {
     };
     assert_eq!(kinds(&guest, 0x5000), [None], "SCTLR_ELx.A was asked with the first part");
     assert_eq!(kinds(&guest, DEVICE), [Some(FaultKind::Alignment), None]);
+    // What begins there has no choice.
+    guest.registers.sctlr_el1 &= !SCTLR_A;
+    assert_eq!(allowed(&guest, LOAD, DEVICE + 1), [Some((FaultKind::Alignment, Stage::Two))]);
     guest.registers.mair_el1 = 0;
     // Stage 1 says Device too.
     let fault = Some(FaultKind::Alignment);
