@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::access::{Kind, StageAccess};
+use crate::access::{Alignment, Kind, StageAccess};
 use crate::address::Va;
 use crate::choices::{Choice, Choices, HostStage2, ParAttributes, ParXs, ask};
 use crate::el::{El, Regime};
@@ -290,7 +290,7 @@ where
         el,
         reads: !at.is_write(),
         writes: at.is_write(),
-        aligned: true,
+        alignment: Alignment::Aligned,
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
     let machine = Machine { registers, ..machine };
@@ -340,12 +340,15 @@ where
         regime: Regime,
         access: &StageAccess,
     ) -> Result<(u64, Seen), Fault> {
-        let stage1 = self.stage1(va, regime, access)?;
-        if at.is_both_stages() {
-            let stage2 = self.stage2_of(&stage1, access)?;
-            Ok((stage2.pa.0, stage2.attributes))
-        } else {
-            Ok((stage1.ipa.0, stage1.attributes))
-        }
+        self.stage1(va, regime, access)
+            .and_then(|stage1| {
+                if at.is_both_stages() {
+                    let stage2 = self.stage2_of(&stage1, access)?;
+                    Ok((stage2.pa.0, stage2.attributes))
+                } else {
+                    Ok((stage1.ipa.0, stage1.attributes))
+                }
+            })
+            .map_err(|fault| self.reported(regime, fault))
     }
 }

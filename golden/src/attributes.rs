@@ -130,6 +130,14 @@ impl MemoryType {
 }
 
 impl MemoryAttributes {
+    /// Does the architecture promise that exclusives and atomics work here? They do in Shareable Write-back
+    /// memory that allocates on reads and writes, and not for a short time only.
+    ///
+    /// Source: DDI 0487, "Atomic instructions".
+    pub(crate) fn supports_atomics(self) -> bool {
+        self.memory == MemoryType::WRITE_BACK && self.shareability != Shareability::Non
+    }
+
     /// What a `MAIR_ELx` attribute byte and a descriptor's shareability mean. `None` for a byte that is
     /// reserved, with FEAT_XS or without.
     ///

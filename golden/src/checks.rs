@@ -1,8 +1,8 @@
 //! The checks of a leaf, in architectural order, and what hardware then updates in it.
 
-use crate::access::{Kind, StageAccess};
+use crate::access::{Alignment, Kind, StageAccess};
 use crate::attributes::MemoryAttributes;
-use crate::choices::{Choice, Choices, DeviceFetch, Faults, ask};
+use crate::choices::{CacheFaults, Choice, Choices, DeviceFetch, Faults, RestOfAccess, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format, NT};
 use crate::fault::{Fault, FaultKind};
 use crate::implementation::Features;
@@ -29,6 +29,7 @@ where
         entry: &Entry,
         ia: u64,
         ha: bool,
+        access: &StageAccess,
     ) -> Result<u64, Fault> {
         let Entry { level, descriptor, contiguous, .. } = *entry;
         if contiguous
@@ -49,13 +50,19 @@ where
         if format.out_of_range(output) {
             return Err(self.fails(blame, FaultKind::AddressSize, level, Rule::OutputOutOfRange));
         }
-        if descriptor & AF == 0 && !ha {
+        let may_pass = matches!(access.kind, Kind::Maintenance(_));
+        if descriptor & AF == 0
+            && !ha
+            && !(may_pass
+                && ask::<CacheFaults, _>(&mut self.noted(), Choice::MaintenanceAccessFlag)
+                    == CacheFaults::NoFault)
+        {
             return Err(self.fails(blame, FaultKind::AccessFlag, level, Rule::AccessFlag));
         }
         Ok(output)
     }
 
-    /// Does an access that is not aligned meet Device memory?
+    /// Does an access that is not aligned meet Device memory, or DC ZVA?
     ///
     /// Source: `AArch64.S1HasAlignmentFault`, `AArch64.S2HasAlignmentFault`.
     pub fn check_alignment(
@@ -65,8 +72,19 @@ where
         attributes: &MemoryAttributes,
         level: Level,
     ) -> Result<(), Fault> {
-        if access.kind != Kind::Fetch && !access.aligned && attributes.memory.is_device() {
-            return Err(self.fails(blame, FaultKind::Alignment, level, Rule::DeviceAlignment));
+        let rule = match access.kind {
+            Kind::Fetch => return Ok(()),
+            Kind::Zero => Rule::ZeroDevice,
+            _ if access.alignment.is_aligned() => return Ok(()),
+            _ => Rule::DeviceAlignment,
+        };
+        let is_open = access.kind != Kind::Zero && access.alignment == Alignment::Rest;
+        if attributes.memory.is_device()
+            && !(is_open
+                && ask::<RestOfAccess, _>(&mut self.noted(), Choice::UnalignedIntoDevice)
+                    == RestOfAccess::NoFault)
+        {
+            return Err(self.fails(blame, FaultKind::Alignment, level, rule));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::attributes::{Cacheability, Device, Hints, Shareability};
 use crate::granule::Granule;
+use crate::memory::Stale;
 
 /// Who settles a choice, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +106,34 @@ pub(crate) enum ReservedFwb {
     Device(Device),
 }
 
+/// Does the rest of an unaligned access fault on Device memory?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RestOfAccess {
+    Fault,
+    NoFault,
+}
+
+/// Does cache maintenance fault where it may?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheFaults {
+    Fault,
+    NoFault,
+}
+
+/// Does cache maintenance translate its address?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NeedsTranslation {
+    Yes,
+    No,
+}
+
+/// Does memory support an access that is to be atomic?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Atomics {
+    Performed,
+    Fault,
+}
+
 /// What a table base with non-zero bits below its alignment does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MisalignedBase {
@@ -128,12 +157,18 @@ pub(crate) enum ParXs {
     NotReported,
 }
 
-/// Which value of a word changed without break-before-make a walk sees.
+/// Does the TLB hold old and new at once, and say so?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stale {
-    New,
-    Old,
+pub(crate) enum Conflict {
+    None,
     TlbConflict,
+}
+
+/// The stage that reports a TLB conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConflictStage {
+    AsFound,
+    Other,
 }
 
 /// What `HCR_EL2.{VM, DC}` do while {E2H, TGE} is {1, 1}.
@@ -147,6 +182,10 @@ answers! {
     OutOfRange: OutOfRange { Self::Fault => "fault", Self::Clamp => "clamp", }
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
+    Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
+    RestOfAccess: RestOfAccess { Self::Fault => "fault", Self::NoFault => "no_fault", }
+    CacheFaults: CacheFaults { Self::Fault => "fault", Self::NoFault => "no_fault", }
+    NeedsTranslation: NeedsTranslation { Self::Yes => "translated", Self::No => "not_translated", }
     YesNo: bool { false => "false", true => "true", }
     Shareability: Shareability {
         Self::Outer => "osh", Self::Inner => "ish", Self::Non => "nsh",
@@ -173,7 +212,8 @@ answers! {
         Self::Translated => "translated", Self::Descriptors => "descriptors", Self::Implemented => "implemented",
     }
     ParXs: ParXs { Self::Reported => "reported", Self::NotReported => "not_reported", }
-    Stale: Stale { Self::New => "new", Self::Old => "old", Self::TlbConflict => "tlb_conflict", }
+    Conflict: Conflict { Self::None => "none", Self::TlbConflict => "tlb_conflict", }
+    ConflictStage: ConflictStage { Self::AsFound => "as_found", Self::Other => "other", }
     HostStage2: HostStage2 { Self::AsWritten => "as_written", Self::Off => "off", }
 }
 
@@ -233,6 +273,12 @@ fn listed<A: Answers>(n: usize) -> Option<&'static str> {
     A::ALL.get(n).map(|&(_, name)| name)
 }
 
+/// A word's value in memory, and those before it.
+fn versions(n: usize) -> Option<&'static str> {
+    const NAMES: [&str; 1 + Stale::MAX] = ["new", "old", "old_2", "old_3", "old_4"];
+    NAMES.get(n).copied()
+}
+
 choices! {
     /// TnSZ below the minimum, without FEAT_LPA (stage 2) or FEAT_LVA (stage 1): a level 0 Translation
     /// fault, or the minimum. With them it is always the fault.
@@ -285,6 +331,23 @@ choices! {
     ///
     /// Source: DDI 0487, `HCR_EL2.VM`, `HCR_EL2.DC`; `AArch64.GetS2TTWParams`.
     HostStage2: ImplementationDefined, "host_stage2", Names::Listed(listed::<HostStage2>);
+    /// Cache maintenance meets a leaf whose access flag is clear, and HA is 0: an Access flag fault, or none.
+    ///
+    /// Source: `AArch64.S1Walk`, `AArch64.S2Walk`.
+    MaintenanceAccessFlag: ImplementationDefined, "maintenance_access_flag", Names::Listed(listed::<CacheFaults>);
+    /// IC IVAU at EL0 without read permission: a Permission fault, or none.
+    ///
+    /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
+    IcReadPermission: ImplementationDefined, "ic_read_permission", Names::Listed(listed::<CacheFaults>);
+    /// IC IVAU translates its address, and may fault, or does not need to.
+    ///
+    /// Source: `ICInstNeedsTranslation`.
+    IcTranslation: ImplementationDefined, "ic_translation", Names::Listed(listed::<NeedsTranslation>);
+    /// DC by virtual address to a point before which there is no data cache translates the address, and may
+    /// fault, or does not need to.
+    ///
+    /// Source: `DCInstNeedsTranslation`.
+    DcTranslation: ImplementationDefined, "dc_translation", Names::Listed(listed::<NeedsTranslation>);
     /// With HA = 1, is the access flag set although the access has a Permission or Alignment fault?
     ///
     /// Source: `AArch64.SettingAccessFlagPermitted`.
@@ -303,6 +366,24 @@ choices! {
     ///
     /// Source: `AArch64.S1CheckPermissions`, `AArch64.S2CheckPermissions`.
     FetchFromDevice: ConstrainedUnpredictable, "fetch_from_device", Names::Listed(listed::<DeviceFetch>);
+    /// An exclusive, atomic, acquiring or releasing access that is not aligned, and that FEAT_LSE2 would
+    /// allow, meets memory that is not Normal Write-Back, inner and outer: performed, or an Alignment fault.
+    ///
+    /// Source: `AArch64.MemSingle`; DDI 0487, "Alignment of data accesses".
+    UnalignedNotWriteBack: ConstrainedUnpredictable, "unaligned_not_write_back", Names::Listed(listed::<Atomics>);
+    /// An access that is not aligned crosses from a page of Normal memory into one of Device memory: an Alignment
+    /// fault, or none.
+    ///
+    /// Source: `AArch64.Mem`, on accesses that cross pages with different memory types.
+    UnalignedIntoDevice: ConstrainedUnpredictable, "unaligned_into_device", Names::Listed(listed::<RestOfAccess>);
+    /// An exclusive or atomic access to memory for which the architecture does not promise it: any that is
+    /// not Shareable Normal Write-Back, inner and outer, with read and write allocation hints that are not
+    /// transient. It is performed, atomic or not, or faults with FSC 110101. What a location supports is
+    /// IMPLEMENTATION DEFINED, but may differ from one to the next.
+    ///
+    /// Source: DDI 0487, "Atomic instructions", "Load-Exclusive and Store-Exclusive instruction usage
+    /// restrictions".
+    UnsupportedAtomic: ConstrainedUnpredictable, "unsupported_atomic", Names::Listed(listed::<Atomics>);
     /// What the reserved SH = 0b01 means.
     ///
     /// Source: `DecodeShareability`.
@@ -336,11 +417,23 @@ choices! {
     ///
     /// Source: DDI 0487, "Misprogramming the Contiguous bit".
     ContiguousGroup: ConstrainedUnpredictable, "contiguous_group", Names::Group;
-    /// A descriptor was changed without break-before-make: the new value, the old one, or a TLB conflict
+    /// A TLB may hold older values of a descriptor ([`Stale`](crate::Stale)): the new value, or an older one.
+    /// Where break-before-make was left out, this is asked for each part in which they differ: for the address,
+    /// for the memory attributes of a leaf and for its permissions, or for what a table takes away.
+    ///
+    /// Source: DDI 0487, "Using break-before-make when updating translation table entries".
+    StaleDescriptor: ConstrainedUnpredictable, "stale_descriptor", Names::Listed(versions);
+    /// A descriptor was changed without the break-before-make that it needs: a translation, or a TLB conflict
     /// abort.
     ///
     /// Source: DDI 0487, "Using break-before-make when updating translation table entries".
-    StaleDescriptor: ConstrainedUnpredictable, "stale_descriptor", Names::Listed(listed::<Stale>);
+    StaleConflict: ConstrainedUnpredictable, "stale_conflict", Names::Listed(listed::<Conflict>);
+    /// A TLB conflict abort while both stages are on: reported by the stage whose descriptor brings it about, or
+    /// by the other one, since a TLB may hold both stages as one. It is IMPLEMENTATION DEFINED, but may depend on
+    /// the TLB.
+    ///
+    /// Source: DDI 0487, "TLB conflict aborts".
+    TlbConflictStage: ConstrainedUnpredictable, "tlb_conflict_stage", Names::Listed(listed::<ConflictStage>);
 }
 
 impl Choice {

@@ -8,18 +8,21 @@ use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::{Features, Implementation};
 use crate::masked::Masked;
 use crate::registers::Registers;
+use crate::syndrome::InstructionSyndrome;
 
 /// The instruction that brought the fault about, as far as the syndrome tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// A data access that only reads or only writes.
-    Data,
+    /// A data access that only reads or only writes, and what the syndrome may say of the instruction.
+    Data(InstructionSyndrome),
     /// An atomic read-modify-write.
     Atomic,
     /// An instruction fetch.
     Fetch,
     /// An address translation instruction.
     At,
+    /// A cache maintenance instruction.
+    Maintenance,
 }
 
 /// An exception taken.
@@ -63,7 +66,7 @@ impl Exception {
     ) -> Self {
         let target = target(fault, el, implementation, registers);
         let hpfar = fault.ipa.filter(|_| fault.ipa_valid()).map(hpfar);
-        Self { target, esr: esr(fault, cause, el == target), far: va, hpfar }
+        Self { target, esr: esr(fault, cause, el == target, implementation), far: va, hpfar }
     }
 }
 
@@ -92,7 +95,7 @@ fn target(fault: &Fault, el: El, pe: &Implementation, registers: &Registers) -> 
 /// ISS of an Instruction Abort:                    9     7        5:0
 ///                                                |EA|  |S1PTW|  |IFSC|
 /// ```
-fn esr(fault: &Fault, cause: Cause, same_el: bool) -> Masked {
+fn esr(fault: &Fault, cause: Cause, same_el: bool, pe: &Implementation) -> Masked {
     let mut value = IL | fault.status_code() | u64::from(fault.s1_walk) << S1PTW;
     let mut mask;
     if cause == Cause::Fetch {
@@ -101,12 +104,15 @@ fn esr(fault: &Fault, cause: Cause, same_el: bool) -> Masked {
     } else {
         value |= (EC_DATA_ABORT + u64::from(same_el)) << EC;
         mask = EC_AND_IL | ISS2 | ISS & !SET_LST;
-        if fault.stage == Stage::Two && !fault.s1_walk && !fault.kind.is_external_abort() {
-            mask &= !INSTRUCTION_SYNDROME;
+        if fault.stage == Stage::Two && !fault.s1_walk {
+            match instruction_syndrome(fault, cause, pe) {
+                Some(bits) => value |= bits,
+                None => mask &= !INSTRUCTION_SYNDROME,
+            }
         }
-        if cause == Cause::At {
+        if matches!(cause, Cause::At | Cause::Maintenance) {
             value |= 1 << CM | 1 << WNR;
-        } else if fault.kind == FaultKind::UnsupportedUpdate
+        } else if matches!(fault.kind, FaultKind::UnsupportedUpdate | FaultKind::UnsupportedAtomic)
             || cause == Cause::Atomic && fault.kind.is_external_abort()
         {
             mask &= !(1 << WNR);
@@ -123,6 +129,20 @@ fn esr(fault: &Fault, cause: Cause, same_el: bool) -> Masked {
     Masked::new(value, mask)
 }
 
+/// ISS\[24:14\] of a Data Abort from stage 2 that is not on a stage 1 walk, or `None` if it is not
+/// determined: where the instruction is not told, and without FEAT_RAS for an External abort.
+///
+/// Source: `AArch64.FaultSyndrome`; DDI 0487, `ESR_EL2.ISS.ISV`.
+fn instruction_syndrome(fault: &Fault, cause: Cause, pe: &Implementation) -> Option<u64> {
+    if fault.kind.is_external_abort() {
+        return pe.has(Features::FEAT_RAS).then_some(0);
+    }
+    match cause {
+        Cause::Data(instruction) => instruction.bits(),
+        Cause::Atomic | Cause::At | Cause::Maintenance | Cause::Fetch => Some(0),
+    }
+}
+
 const EC: u32 = 26;
 const EA: u32 = 9;
 const CM: u32 = 8;
@@ -132,7 +152,7 @@ const STATUS_CODE: u64 = 0b11_1111;
 const IL: u64 = 1 << 25;
 const EC_AND_IL: u64 = 0x7f << 25;
 const ISS: u64 = (1 << 25) - 1;
-/// ISS\[24:14\], with which ISV describes the instruction. It depends on the instruction's encoding.
+/// ISS\[24:14\], with which ISV describes the instruction.
 const INSTRUCTION_SYNDROME: u64 = 0x7ff << 14;
 /// ISS\[12:11\]: the error state of an External abort, or the type of a 64-byte access.
 const SET_LST: u64 = 0b11 << 11;

@@ -42,13 +42,18 @@ pub enum FaultKind {
     UnsupportedUpdate,
     /// The TLB holds conflicting entries. It has no level.
     TlbConflict,
+    /// An exclusive or atomic access to memory that does not support it. It has no level.
+    UnsupportedAtomic,
 }
 
 impl FaultKind {
     /// Does the level say anything about a fault of this kind?
     #[must_use]
     pub const fn has_level(self) -> bool {
-        !matches!(self, Self::Alignment | Self::UnsupportedUpdate | Self::TlbConflict)
+        !matches!(
+            self,
+            Self::Alignment | Self::UnsupportedUpdate | Self::TlbConflict | Self::UnsupportedAtomic
+        )
     }
 
     /// Is it an External abort?
@@ -73,6 +78,7 @@ impl FaultKind {
             Self::Alignment => return 0b10_0001,
             Self::TlbConflict => return 0b11_0000,
             Self::UnsupportedUpdate => return 0b11_0001,
+            Self::UnsupportedAtomic => return 0b11_0101,
         };
         if level.get() < 0 { at_minus_1 } else { base + level.get() as u64 }
     }
@@ -89,6 +95,7 @@ impl fmt::Display for FaultKind {
             Self::ExternalAbortOnWalk => "External abort on translation table walk",
             Self::UnsupportedUpdate => "Unsupported atomic hardware update fault",
             Self::TlbConflict => "TLB conflict abort",
+            Self::UnsupportedAtomic => "Unsupported Exclusive or Atomic access",
         })
     }
 }

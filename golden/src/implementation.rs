@@ -83,6 +83,10 @@ features! {
     FEAT_RME = 29,
     /// 64-byte loads and stores: ESR's LST field.
     FEAT_LS64 = 30,
+    /// Unaligned accesses within 16 aligned bytes are single-copy atomic: `SCTLR_ELx.nAA`.
+    FEAT_LSE2 = 31,
+    /// Cache maintenance that wants to be allowed to write: `SCTLR_ELx.CMOW`, `HCRX_EL2.CMOW`.
+    FEAT_CMOW = 32,
 }
 
 impl Features {
@@ -203,6 +207,10 @@ pub struct Implementation {
     pub stage2_granules: Granules,
     /// Block translation change support with FEAT_BBM: 0, 1 or 2.
     pub bbm_level: u8,
+    /// No data cache lies before the Point of Coherency.
+    pub no_cache_to_poc: bool,
+    /// No data cache lies before the Point of Unification.
+    pub no_cache_to_pou: bool,
 }
 
 impl Implementation {
@@ -217,7 +225,22 @@ impl Implementation {
             stage1_granules: granules,
             stage2_granules: granules,
             bbm_level: 0,
+            no_cache_to_poc: false,
+            no_cache_to_pou: false,
         }
+    }
+
+    /// The same PE with the cache levels that this `CLIDR_EL1` tells. Without, there are caches.
+    ///
+    /// ```text
+    ///  29:27   26:24
+    /// | LoUU |  LoC  |      levels to the Points of Unification and Coherency
+    /// ```
+    #[must_use]
+    pub const fn with_clidr(mut self, clidr_el1: u64) -> Self {
+        self.no_cache_to_poc = clidr_el1 >> 24 & 0b111 == 0;
+        self.no_cache_to_pou = clidr_el1 >> 27 & 0b111 == 0;
+        self
     }
 
     /// Is the feature implemented?
@@ -307,6 +330,8 @@ impl Implementation {
             .when(field(mmfr2, 28) >= 1, Features::FEAT_TTST)
             .when(field(mmfr2, 40) >= 1, Features::FEAT_S2FWB)
             .when(bbm >= 1, Features::FEAT_BBM)
+            .when(field(mmfr1, 56) >= 1, Features::FEAT_CMOW)
+            .when(field(mmfr2, 32) >= 1, Features::FEAT_LSE2)
             .when(field(mmfr2, 60) >= 1, Features::FEAT_E0PD)
             .when(field(mmfr3, 0) >= 1, Features::FEAT_TCR2)
             .when(field(mmfr3, 8) >= 1, Features::FEAT_S1PIE)
@@ -327,6 +352,8 @@ impl Implementation {
             stage1_granules: stage1,
             stage2_granules: stage2,
             bbm_level: if bbm > 2 { 2 } else { bbm },
+            no_cache_to_poc: false,
+            no_cache_to_pou: false,
         }
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! A question, and its answer:
 //!
-//! - [`access()`]: a load, store, atomic or fetch by an instruction: a [`Translation`], or an [`Abort`] with its
-//!   [`Fault`] and [`Exception`].
+//! - [`access()`]: a load, store, atomic, fetch or DC ZVA by an instruction: a [`Translation`], or an [`Abort`]
+//!   with its [`Fault`] and [`Exception`].
+//! - [`maintain()`]: a cache maintenance instruction by virtual address ([`Maintenance`]).
 //! - [`at()`]: an address translation instruction ([`At`]): `PAR_EL1` or an exception.
 //! - [`stage2_translate`]: stage 2 alone, given what stage 1 made of the access.
 //! - [`Stage2Params::resolve`]: is a stage 2 configuration legal, and what does it come to?
@@ -32,8 +33,11 @@
 //!
 //! Out of scope: Secure, Realm and Root worlds, EL3's regime, AArch32, 128-bit descriptors, memory tagging,
 //! permission overlays, FEAT_THE, FEAT_MEC. TLBs too: each translation walks the tables afresh, and what a TLB
-//! may hold comes in as a choice. Accesses that TCR_ELx.NFDn stops (SVE non-fault, transactional) and cache
-//! maintenance do not occur.
+//! may hold comes in as a choice. Accesses that TCR_ELx.NFDn stops (SVE non-fault, transactional), single-copy
+//! atomic 64-byte accesses (FEAT_LS64), cache maintenance to the Points of Persistence and by set and way do not
+//! occur. Instructions are asked about once they are executed: whether one is trapped or UNDEFINED is told of
+//! address translation instructions only, and by HCR_EL2 alone. What memory itself answers at the output address
+//! is no part of translation.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -53,6 +57,7 @@ mod fault;
 mod granule;
 mod implementation;
 mod level;
+mod maintenance;
 mod masked;
 mod memory;
 mod observer;
@@ -64,11 +69,13 @@ pub mod registers;
 mod rule;
 mod stage1;
 mod stage2;
+mod stale;
+mod syndrome;
 mod translate;
 mod updates;
 mod walker;
 
-pub use access::{Access, Operation};
+pub use access::{Access, Alignment, Operation, Semantics};
 pub use address::{Ipa, Pa, Va};
 pub use allowed::{Asked, Explored, MAX_ASKED, MAX_WALKS, Script, allowed};
 pub use at::{At, AtOutcome, AtQuestion, AtResult, NotExecuted, at, at_noting};
@@ -81,14 +88,16 @@ pub use fault::{Fault, FaultKind, Stage};
 pub use granule::Granule;
 pub use implementation::{Features, Granules, IdRegisters, Implementation, Support};
 pub use level::Level;
+pub use maintenance::{Maintenance, MaintenanceOutcome, maintain};
 pub use masked::Masked;
-pub use memory::{PhysicalMemory, Refusal};
+pub use memory::{PhysicalMemory, Refusal, Stale};
 pub use observer::{Input, Leaf, Observer, Output, Read};
 pub use params::{Stage1Params, Stage2Params};
 pub use permissions::Permissions;
 pub use profile::Profile;
 pub use registers::Registers;
 pub use rule::Rule;
+pub use syndrome::{InstructionSyndrome, Transfer};
 pub use translate::{
     Abort, AccessOutcome, Machine, OutOfScope, Stage2Access, Stage2Operation, Stage2Outcome,
     Translation, access, stage2_translate,

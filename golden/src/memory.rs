@@ -25,11 +25,65 @@ pub trait PhysicalMemory {
         Ok(())
     }
 
-    /// An older value of this word that a TLB may still hold, because the word was changed without
-    /// break-before-make where that is required. The walk may then use either, or end in a TLB conflict
-    /// abort: a [choice](crate::Choice::StaleDescriptor).
-    fn stale(&self, _pa: Pa) -> Option<u64> {
+    /// The older values of this word that a TLB may still hold, if there are any. The walk may then use one
+    /// of them: a [choice](crate::Choice::StaleDescriptor).
+    fn stale(&self, _pa: Pa) -> Option<Stale> {
         None
+    }
+}
+
+/// Older values of a word that a TLB may still hold, because it was not told to drop them.
+///
+/// What may come of them depends on the change. Where the architecture requires break-before-make and it was
+/// left out, the TLB may hold old and new at once, and a walk may take a mixture of them or end in a TLB
+/// conflict abort. Where it does not require it (a change of permissions, of the access flag or of dirty
+/// state), the walk takes one of the values as a whole.
+///
+/// Source: DDI 0487, "Using break-before-make when updating translation table entries".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stale {
+    olds: [u64; Self::MAX],
+    len: u8,
+    unbroken: bool,
+}
+
+impl Stale {
+    /// The most values that are told.
+    pub const MAX: usize = 4;
+
+    /// One older value, of a change that needs no break-before-make.
+    #[must_use]
+    pub const fn new(old: u64) -> Self {
+        let mut olds = [0; Self::MAX];
+        olds[0] = old;
+        Self { olds, len: 1, unbroken: false }
+    }
+
+    /// With another value that is older still; `None` if that is one too many.
+    #[must_use]
+    pub fn with(mut self, old: u64) -> Option<Self> {
+        *self.olds.get_mut(usize::from(self.len))? = old;
+        self.len += 1;
+        Some(self)
+    }
+
+    /// The same values, where a change from one to the next needed break-before-make and had none.
+    #[must_use]
+    pub const fn unbroken(mut self) -> Self {
+        self.unbroken = true;
+        self
+    }
+
+    /// The older values, as a little-endian load would read them.
+    #[must_use]
+    pub fn olds(&self) -> &[u64] {
+        self.olds.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Was break-before-make required and left out?
+    #[must_use]
+    pub const fn is_unbroken(&self) -> bool {
+        self.unbroken
     }
 }
 
@@ -42,7 +96,7 @@ impl<M: PhysicalMemory + ?Sized> PhysicalMemory for &M {
         (**self).update(pa)
     }
 
-    fn stale(&self, pa: Pa) -> Option<u64> {
+    fn stale(&self, pa: Pa) -> Option<Stale> {
         (**self).stale(pa)
     }
 }

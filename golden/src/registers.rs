@@ -188,6 +188,7 @@ view! {
 view! {
     /// `HCRX_EL2`.
     HcrxEl2 {
+        CMOW cmow 9;
         TCR2En tcr2en 14;
     }
 }
@@ -215,9 +216,11 @@ view! {
         M m 0;
         A a 1;
         C c 2;
+        nAA naa 6;
         I i 12;
         WXN wxn 19;
         EE ee 25;
+        CMOW cmow 32;
         EPAN epan 57;
     }
 }

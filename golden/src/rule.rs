@@ -32,6 +32,12 @@ macro_rules! rules {
 rules! {
     /// SCTLR_ELx.A is 1 and the access is not aligned
     AlignmentCheck = "AArch64.UnalignedAccessFaults";
+    /// an exclusive, atomic, acquiring or releasing access is not aligned
+    UnalignedAtomic = "AArch64.UnalignedAccessFaults";
+    /// an access that is to be atomic is not aligned, and memory is not Write-Back
+    UnalignedNotWriteBack = "AArch64.MemSingle";
+    /// memory does not support the exclusive or atomic access
+    AtomicUnsupported = "DDI 0487, FSC 110101";
     /// stage 1 is off: the output is the input
     Stage1Disabled = "AArch64.S1DisabledOutput";
     /// stage 1 is off, and the address is beyond the physical address size
@@ -70,6 +76,8 @@ rules! {
     AccessFlag = "AArch64.S1Walk, AArch64.S2Walk";
     /// an unaligned access to Device memory
     DeviceAlignment = "AArch64.S1HasAlignmentFault, AArch64.S2HasAlignmentFault";
+    /// DC ZVA of Device memory
+    ZeroDevice = "AArch64.S1HasAlignmentFault, AArch64.S2HasAlignmentFault";
     /// an instruction fetch from Device memory
     DeviceFetch = "AArch64.S1CheckPermissions, AArch64.S2CheckPermissions";
     /// HCR_EL2.PTW is 1, and the stage 1 walk lands in Device memory

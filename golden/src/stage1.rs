@@ -43,7 +43,7 @@ where
     /// Is stage 1 on?
     ///
     /// Source: `AArch64.S1Enabled`.
-    fn stage1_enabled(&self, regime: Regime) -> bool {
+    pub fn stage1_enabled(&self, regime: Regime) -> bool {
         let hcr = self.registers.hcr_el2();
         let overridden = regime == Regime::El10 && (hcr.dc() || hcr.tge());
         self.sctlr(regime).m() && !overridden
@@ -58,8 +58,7 @@ where
         regime: Regime,
         access: &StageAccess,
     ) -> Result<Stage1Output, Fault> {
-        let write = access.reported_as_write();
-        let blame = Blame { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false };
+        let blame = Blame::of_stage1(access.reported_as_write());
         self.observer.translating(Input::Virtual(va));
         if !self.stage1_enabled(regime) {
             return self.stage1_disabled(va, regime, access, blame);
@@ -87,7 +86,7 @@ where
         let mut retries = 0;
         loop {
             let (entry, ipa, limits) = self.stage1_walk(&params, va, access, blame)?;
-            let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha)?;
+            let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha, access)?;
             let described = self.stage1_attributes(&params, entry.descriptor);
             let permissions = permissions::stage1(entry.descriptor, limits, &params, access);
             self.observer.leaf(&Leaf {
@@ -103,14 +102,24 @@ where
             let device = described.memory.is_device();
             let result =
                 self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
-                    self.check_permissions(
-                        blame,
-                        access,
-                        permissions,
-                        device,
-                        dirty_managed,
-                        entry.level,
-                    )
+                    match access.kind {
+                        Kind::Maintenance(maintenance) => self.check_maintenance(
+                            blame,
+                            maintenance,
+                            access.el,
+                            permissions,
+                            params.cmow,
+                            entry.level,
+                        ),
+                        _ => self.check_permissions(
+                            blame,
+                            access,
+                            permissions,
+                            device,
+                            dirty_managed,
+                            entry.level,
+                        ),
+                    }
                 });
 
             let old = entry.descriptor;
@@ -204,7 +213,7 @@ where
         let mut retries = 0;
         loop {
             let pa = self.stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)?;
-            let descriptor = self.fetch(blame, level, pa, params.ee)?;
+            let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
                 .select(format, found, params.ee, params.ha)

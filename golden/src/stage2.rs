@@ -70,7 +70,7 @@ where
         let mut retries = 0;
         loop {
             let entry = self.stage2_walk(&params, ipa, blame)?;
-            let pa = self.check_leaf(blame, &params.format, &entry, ipa.0, params.ha)?;
+            let pa = self.check_leaf(blame, &params.format, &entry, ipa.0, params.ha, access)?;
             let described = self.stage2_attributes(&params, entry.descriptor, stage1.translated);
             let permissions = permissions::stage2(entry.descriptor, &params, access);
             self.observer.leaf(&Leaf {
@@ -90,14 +90,24 @@ where
                         let rule = Rule::ProtectedTableWalk;
                         return Err(self.fails(blame, FaultKind::Permission, entry.level, rule));
                     }
-                    self.check_permissions(
-                        blame,
-                        access,
-                        permissions,
-                        device,
-                        dirty_managed,
-                        entry.level,
-                    )
+                    match access.kind {
+                        Kind::Maintenance(maintenance) => self.check_maintenance(
+                            blame,
+                            maintenance,
+                            access.el,
+                            permissions,
+                            params.cmow,
+                            entry.level,
+                        ),
+                        _ => self.check_permissions(
+                            blame,
+                            access,
+                            permissions,
+                            device,
+                            dirty_managed,
+                            entry.level,
+                        ),
+                    }
                 });
 
             let old = entry.descriptor;
@@ -152,7 +162,7 @@ where
         }
         let mut retries = 0;
         loop {
-            let descriptor = self.fetch(blame, level, pa, params.ee)?;
+            let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
                 .select(format, found, params.ee, params.ha)

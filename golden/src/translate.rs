@@ -3,10 +3,10 @@
 
 use core::fmt;
 
-use crate::access::{Access, Kind, Operation, StageAccess};
+use crate::access::{Access, Alignment, Kind, Operation, StageAccess};
 use crate::address::{Ipa, Pa, Va};
 use crate::attributes::MemoryAttributes;
-use crate::choices::Choices;
+use crate::choices::{Atomics, Choice, Choices, ask};
 use crate::el::{El, Regime};
 use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, FaultKind, Stage};
@@ -18,6 +18,7 @@ use crate::registers::Registers;
 use crate::rule::Rule;
 use crate::stage1::Stage1Output;
 use crate::stage2::Stage2Output;
+use crate::syndrome::InstructionSyndrome;
 use crate::updates::Updates;
 use crate::walker::{Blame, Seen, Walker};
 
@@ -107,11 +108,11 @@ where
     let el = permissions_el(&access, implementation, registers);
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
     let stage_access = StageAccess {
-        kind: if access.operation == Operation::Fetch { Kind::Fetch } else { Kind::Data },
+        kind: access.operation.kind(),
         el,
         reads: access.operation.reads(),
         writes: access.operation.writes(),
-        aligned: access.aligned,
+        alignment: access.alignment,
         // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
         pan: access.pan
             && access.operation != Operation::Fetch
@@ -120,15 +121,22 @@ where
     let mut updates = Updates::new();
     let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let result = walker
-        .check_sctlr_alignment(regime, &stage_access)
-        .and_then(|()| walker.full_translate(va, regime, &stage_access));
+        .check_alignment_alone(regime, &access, &stage_access)
+        .and_then(|()| walker.full_translate(va, regime, &stage_access))
+        .and_then(|stages| {
+            walker.check_atomicity(&access, &stages, &stage_access).map(|()| stages)
+        });
     updates.settle(result.as_ref().err());
-    let result = result.map_err(|fault| {
+    let result = result.map(|stages| stages.translation()).map_err(|fault| {
         observer.fault(&fault);
         let cause = match access.operation {
             Operation::Fetch => Cause::Fetch,
             Operation::Atomic => Cause::Atomic,
-            Operation::Load | Operation::Store => Cause::Data,
+            Operation::Load | Operation::Store if access.is_atomic() => {
+                Cause::Data(InstructionSyndrome::Invalid)
+            }
+            Operation::Load | Operation::Store => Cause::Data(access.instruction),
+            Operation::Zero => Cause::Data(InstructionSyndrome::Invalid),
         };
         let exception = Exception::new(&fault, cause, access.el, va, implementation, registers);
         Abort { fault, exception }
@@ -141,7 +149,7 @@ where
 ///
 /// Source: `AArch64.IsUnprivAccessPriv`.
 fn permissions_el(access: &Access, pe: &Implementation, registers: &Registers) -> El {
-    if !access.unprivileged || access.operation == Operation::Fetch {
+    if !access.unprivileged || matches!(access.operation, Operation::Fetch | Operation::Zero) {
         return access.el;
     }
     let hcr = registers.hcr_el2();
@@ -217,15 +225,16 @@ where
     O: Observer + ?Sized,
 {
     let (kind, reads, writes) = match access.operation {
-        Stage2Operation::Access(Operation::Fetch) => (Kind::Fetch, false, false),
-        Stage2Operation::Access(operation) => (Kind::Data, operation.reads(), operation.writes()),
+        Stage2Operation::Access(operation) => {
+            (operation.kind(), operation.reads(), operation.writes())
+        }
         Stage2Operation::Stage1WalkRead => (Kind::Walk, true, false),
         Stage2Operation::Stage1WalkUpdate => (Kind::Walk, true, true),
     };
-    let aligned = access.aligned || kind == Kind::Walk;
-    let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
-    let write = stage_access.reported_as_write();
-    let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
+    let is_aligned = access.aligned || kind == Kind::Walk;
+    let alignment = if is_aligned { Alignment::Aligned } else { Alignment::Across16 };
+    let stage_access = StageAccess { kind, el: access.el, reads, writes, alignment, pan: false };
+    let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
     let mut walker = Walker::new(machine, choices, observer, &mut updates);
     let stage1 = Seen::both(access.stage1_attributes);
@@ -241,6 +250,34 @@ where
     Stage2Outcome { result, updates }
 }
 
+/// The outputs of both stages, or of the one that the regime has.
+pub(crate) struct Stages {
+    stage1: Stage1Output,
+    stage2: Option<Stage2Output>,
+}
+
+impl Stages {
+    /// The memory attributes, those of all stages together.
+    fn attributes(&self) -> MemoryAttributes {
+        let seen = match self.stage2 {
+            Some(stage2) => stage2.attributes,
+            None => self.stage1.attributes,
+        };
+        seen.translated
+    }
+
+    pub fn translation(&self) -> Translation {
+        let Self { stage1, stage2 } = *self;
+        Translation {
+            pa: stage2.map_or(Pa(stage1.ipa.0), |stage2| stage2.pa),
+            ipa: stage2.map(|_| stage1.ipa),
+            attributes: self.attributes(),
+            stage1_level: stage1.level,
+            stage2_level: stage2.and_then(|stage2| stage2.level),
+        }
+    }
+}
+
 impl<M, C, O> Walker<'_, M, C, O>
 where
     M: PhysicalMemory + ?Sized,
@@ -250,30 +287,21 @@ where
     /// Both stages, or the one that the regime has.
     ///
     /// Source: `AArch64.FullTranslate`.
-    fn full_translate(
+    pub fn full_translate(
         &mut self,
         va: Va,
         regime: Regime,
         access: &StageAccess,
-    ) -> Result<Translation, Fault> {
-        let stage1 = self.stage1(va, regime, access)?;
-        if regime != Regime::El10 {
-            return Ok(Translation {
-                pa: Pa(stage1.ipa.0),
-                ipa: None,
-                attributes: stage1.attributes.translated,
-                stage1_level: stage1.level,
-                stage2_level: None,
-            });
-        }
-        let stage2 = self.stage2_of(&stage1, access)?;
-        Ok(Translation {
-            pa: stage2.pa,
-            ipa: Some(stage1.ipa),
-            attributes: stage2.attributes.translated,
-            stage1_level: stage1.level,
-            stage2_level: stage2.level,
-        })
+    ) -> Result<Stages, Fault> {
+        self.stage1(va, regime, access)
+            .and_then(|stage1| {
+                let stage2 = match regime {
+                    Regime::El10 => Some(self.stage2_of(&stage1, access)?),
+                    Regime::El2 | Regime::El20 => None,
+                };
+                Ok(Stages { stage1, stage2 })
+            })
+            .map_err(|fault| self.reported(regime, fault))
     }
 
     /// Stage 2 of an access that stage 1 let through.
@@ -282,19 +310,77 @@ where
         stage1: &Stage1Output,
         access: &StageAccess,
     ) -> Result<Stage2Output, Fault> {
-        let write = access.reported_as_write();
-        let blame = Blame { stage: Stage::Two, s1_walk: false, ipa: None, write, dirty_bit: false };
+        let blame = Blame::of_stage2(access.reported_as_write());
         self.stage2(stage1.ipa, stage1.attributes, access, blame)
     }
 
+    /// The check of alignment that comes before all translation, whatever memory is there.
+    ///
     /// Source: `AArch64.UnalignedAccessFaults`.
-    fn check_sctlr_alignment(&mut self, regime: Regime, access: &StageAccess) -> Result<(), Fault> {
-        let checked = access.kind == Kind::Data && !access.aligned;
-        if !checked || !self.sctlr(regime).a() {
+    fn check_alignment_alone(
+        &mut self,
+        regime: Regime,
+        access: &Access,
+        stage_access: &StageAccess,
+    ) -> Result<(), Fault> {
+        let asked_before = matches!(access.alignment, Alignment::Aligned | Alignment::Rest);
+        if stage_access.kind != Kind::Data || asked_before {
             return Ok(());
         }
-        let write = access.reported_as_write();
-        let blame = Blame { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false };
-        Err(self.fails(blame, FaultKind::Alignment, Level::L0, Rule::AlignmentCheck))
+        let sctlr = self.sctlr(regime);
+        let lse2 = self.pe.has(Features::FEAT_LSE2);
+        let is_whole = lse2 && access.alignment == Alignment::Within16;
+        let wants_whole = access.is_atomic() || access.is_ordered() && !(lse2 && sctlr.naa());
+        let rule = if sctlr.a() {
+            Rule::AlignmentCheck
+        } else if wants_whole && !is_whole {
+            Rule::UnalignedAtomic
+        } else {
+            return Ok(());
+        };
+        let blame = Blame::of_stage1(stage_access.reported_as_write());
+        Err(self.fails(blame, FaultKind::Alignment, Level::L0, rule))
+    }
+
+    /// Does memory support what the access promises? The choices are asked only where the architecture does
+    /// not make it.
+    ///
+    /// Source: `AArch64.MemSingle`; DDI 0487, "Atomic instructions", on FSC 110101: the fault is one of the
+    /// stage whose memory type is at fault.
+    fn check_atomicity(
+        &mut self,
+        access: &Access,
+        stages: &Stages,
+        stage_access: &StageAccess,
+    ) -> Result<(), Fault> {
+        if !access.is_atomic() && !access.is_ordered() {
+            return Ok(());
+        }
+        let Stages { stage1, stage2 } = stages;
+        let of_stage1 = stage1.attributes.translated;
+        let attributes = stages.attributes();
+        let blame = Blame::of_stage1(stage_access.reported_as_write());
+        if !access.alignment.is_aligned()
+            && !attributes.memory.is_write_back()
+            && ask::<Atomics, _>(&mut self.noted(), Choice::UnalignedNotWriteBack) == Atomics::Fault
+        {
+            let rule = Rule::UnalignedNotWriteBack;
+            return Err(self.fails(blame, FaultKind::Alignment, Level::L0, rule));
+        }
+        if access.is_atomic()
+            && !attributes.supports_atomics()
+            && ask::<Atomics, _>(&mut self.noted(), Choice::UnsupportedAtomic) == Atomics::Fault
+        {
+            let by_stage2 =
+                of_stage1.supports_atomics() && stage2.is_some_and(|stage2| stage2.level.is_some());
+            let blame = if by_stage2 {
+                Blame { stage: Stage::Two, ipa: Some(stage1.ipa), ..blame }
+            } else {
+                blame
+            };
+            let (kind, rule) = (FaultKind::UnsupportedAtomic, Rule::AtomicUnsupported);
+            return Err(self.fails(blame, kind, Level::L0, rule));
+        }
+        Ok(())
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::address::{Ipa, Pa};
 use crate::attributes::{MemoryAttributes, Shareability};
-use crate::choices::{Answer, Choice, Choices, MisalignedBase, Stale, ask};
+use crate::choices::{Answer, Choice, Choices, ConflictStage, MisalignedBase, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format};
+use crate::el::Regime;
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Implementation;
 use crate::level::Level;
@@ -43,6 +44,16 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
+    /// A stage 1 that translates an access, a write or not.
+    pub const fn of_stage1(write: bool) -> Self {
+        Self { stage: Stage::One, s1_walk: false, ipa: None, write, dirty_bit: false }
+    }
+
+    /// A stage 2 that translates what stage 1 let through.
+    pub const fn of_stage2(write: bool) -> Self {
+        Self { stage: Stage::Two, ..Self::of_stage1(write) }
+    }
+
     pub const fn fault(self, kind: FaultKind, level: Level) -> Fault {
         let Self { stage, s1_walk, ipa, write, dirty_bit } = self;
         Fault { kind, level, stage, s1_walk, ipa, write, dirty_bit }
@@ -120,13 +131,30 @@ where
         blame.fault(kind, level)
     }
 
-    fn refused(&mut self, blame: Blame, level: Level, refusal: Refusal) -> Fault {
+    pub fn refused(&mut self, blame: Blame, level: Level, refusal: Refusal) -> Fault {
         let (kind, rule) = match refusal {
             Refusal::ExternalAbort => (FaultKind::ExternalAbortOnWalk, Rule::NoMemory),
             Refusal::UnsupportedUpdate => (FaultKind::UnsupportedUpdate, Rule::UpdateUnsupported),
             Refusal::TlbConflict => (FaultKind::TlbConflict, Rule::TlbConflict),
         };
         self.fails(blame, kind, level, rule)
+    }
+
+    /// The fault of a translation by this regime, as the stage that reports it has it.
+    pub fn reported(&mut self, regime: Regime, fault: Fault) -> Fault {
+        let both = regime == Regime::El10 && self.stage1_enabled(regime) && self.stage2_enabled();
+        if fault.kind != FaultKind::TlbConflict
+            || !both
+            || ask::<ConflictStage, _>(&mut self.noted(), Choice::TlbConflictStage)
+                == ConflictStage::AsFound
+        {
+            return fault;
+        }
+        let stage = match fault.stage {
+            Stage::One => Stage::Two,
+            Stage::Two => Stage::One,
+        };
+        Fault { stage, s1_walk: false, ipa: None, ..fault }
     }
 
     /// The word as this translation has left it, byte-reversed if tables are big-endian.
@@ -157,15 +185,18 @@ where
     /// Reads a descriptor.
     ///
     /// Source: `FetchDescriptor`.
-    pub fn fetch(&mut self, blame: Blame, level: Level, pa: Pa, ee: bool) -> Result<u64, Fault> {
+    pub fn fetch(
+        &mut self,
+        blame: Blame,
+        format: &Format,
+        level: Level,
+        pa: Pa,
+        ee: bool,
+    ) -> Result<u64, Fault> {
         let mut descriptor =
             self.word(pa, ee).map_err(|refusal| self.refused(blame, level, refusal))?;
-        if let Some(old) = self.memory.stale(pa) {
-            match ask(&mut self.noted(), Choice::StaleDescriptor) {
-                Stale::New => {}
-                Stale::Old => descriptor = ordered(old, ee),
-                Stale::TlbConflict => return Err(self.refused(blame, level, Refusal::TlbConflict)),
-            }
+        if let Some(stale) = self.memory.stale(pa) {
+            descriptor = self.stale_descriptor(blame, (format, level), ee, descriptor, &stale)?;
         }
         self.observer.read(Read { stage: blame.stage, level, pa, descriptor });
         Ok(descriptor)
@@ -208,6 +239,6 @@ where
     }
 }
 
-const fn ordered(word: u64, ee: bool) -> u64 {
+pub(crate) const fn ordered(word: u64, ee: bool) -> u64 {
     if ee { word.swap_bytes() } else { word }
 }

@@ -4,9 +4,9 @@
 mod guest;
 
 use golden::{
-    Access, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features, Ipa,
-    Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
-    Stage2Access, Stage2Operation, Updates, Va,
+    Access, Alignment, At, AtQuestion, AtResult, Certainty, Choice, El, Fault, FaultKind, Features,
+    Ipa, Level, MemoryAttributes, NotExecuted, Operation, Pa, Profile, Shareability, Stage,
+    Stage2Access, Stage2Operation, Stale, Updates, Va,
 };
 use guest::*;
 
@@ -206,7 +206,7 @@ fn a_stale_descriptor_is_not_updated() {
     let leaf = S2_L3 + 8 * 5;
     let mut guest = Guest::stage2();
     guest.registers.vtcr_el2 |= VTCR_HA;
-    guest.memory.stale.insert(leaf, 0x9000 | S2_PAGE & !AF);
+    guest.memory.stale.insert(leaf, Stale::new(0x9000 | S2_PAGE & !AF));
     let mut profile = Profile::pseudocode();
     let old = Choice::StaleDescriptor.answer_named("old").expect("an answer");
     profile.settle(Choice::StaleDescriptor, old);
@@ -273,12 +273,13 @@ fn protected_table_walks() {
 fn sctlr_a_comes_first() {
     let mut guest = Guest::both_stages();
     guest.set(S1_L1, 0);
-    let unaligned = Access::new(Operation::Store, El::El1).with_aligned(false);
+    let unaligned =
+        Access::new(Operation::Store, El::El1).with_alignment(Alignment::of(Va(0x5001), 8));
     assert_eq!(fault_of(&guest.access(unaligned, 0x5001)).kind, FaultKind::Translation);
     guest.registers.sctlr_el1 |= SCTLR_A;
     let fault = fault_of(&guest.access(unaligned, 0x5001));
     assert_eq!((fault.kind, fault.stage, fault.write), (FaultKind::Alignment, Stage::One, true));
-    let aligned = unaligned.with_aligned(true);
+    let aligned = unaligned.with_alignment(Alignment::of(Va(0x5000), 8));
     assert_eq!(fault_of(&guest.access(aligned, 0x5000)).kind, FaultKind::Translation);
 }
 

@@ -208,35 +208,6 @@ fn neighbours_are_inspected_on_request() {
     assert!(outcomes.contains(&Some(0x4000_5000)));
 }
 
-/// Without break-before-make: old, new, or a conflict.
-#[test]
-fn a_descriptor_changed_in_place() {
-    let mut guest = Guest::stage2();
-    guest.memory.stale.insert(S2_L3 + 8 * 5, 0x9000 | S2_PAGE);
-    let outcomes = guest.allowed_loads(0x5000);
-    let found: Vec<_> = outcomes
-        .iter()
-        .map(|(outcome, _)| outcome.result.map(|to| to.pa.0).map_err(|abort| abort.fault.kind))
-        .collect();
-    assert_eq!(found, [Ok(0x5000), Ok(0x9000), Err(FaultKind::TlbConflict)]);
-}
-
-/// Choices are put anew for each descriptor: a mixture of old and new is possible.
-#[test]
-fn two_descriptors_changed_in_place() {
-    let mut guest = Guest::stage2();
-    guest.memory.stale.insert(S2_L2, 0x4000 | TABLE);
-    guest.set(0x4000 + 8 * 5, 0xa000 | S2_PAGE);
-    guest.memory.stale.insert(S2_L3 + 8 * 5, 0x9000 | S2_PAGE);
-    guest.memory.stale.insert(0x4000 + 8 * 5, 0xb000 | S2_PAGE);
-    let found: Vec<_> = guest
-        .allowed_loads(0x5000)
-        .iter()
-        .filter_map(|(outcome, _)| outcome.result.map(|to| to.pa.0).ok())
-        .collect();
-    assert_eq!(found, [0x5000, 0x9000, 0xa000, 0xb000]);
-}
-
 #[test]
 fn at_may_set_the_access_flag() {
     let mut guest = Guest::stage2();

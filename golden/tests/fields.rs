@@ -44,7 +44,7 @@ fn hcr_el2() {
 
 #[test]
 fn hcrx_el2() {
-    assert_fields("HCRX_EL2", HcrxEl2::FIELDS, theirs!(el2::HcrxEl2 { TCR2En } {} {}));
+    assert_fields("HCRX_EL2", HcrxEl2::FIELDS, theirs!(el2::HcrxEl2 { CMOW TCR2En } {} {}));
 }
 
 #[test]
@@ -55,9 +55,13 @@ fn vtcr_el2() {
 
 #[test]
 fn sctlr_elx() {
-    let theirs = theirs!(el1::SctlrEl1 { M A C I WXN EPAN } {} { EE 1 << 25, });
+    let theirs = theirs!(el1::SctlrEl1 { M A C I WXN CMOW EPAN } {} {
+        nAA 1 << el1::SctlrEl1::NAA_SHIFT, EE 1 << 25,
+    });
     assert_fields("SCTLR_EL1", Sctlr::FIELDS, theirs);
-    let theirs = theirs!(el2::SctlrEl2 { M A C I WXN EPAN } {} { EE 1 << 25, });
+    let theirs = theirs!(el2::SctlrEl2 { M A C I WXN CMOW EPAN } {} {
+        nAA 1 << el2::SctlrEl2::NAA_SHIFT, EE 1 << 25,
+    });
     assert_fields("SCTLR_EL2", Sctlr::FIELDS, theirs);
 }
 
@@ -159,12 +163,14 @@ fn id_registers() {
     brings!(IdAa64mmfr1El1.PAN = 3: FEAT_PAN FEAT_PAN2 FEAT_PAN3);
     brings!(IdAa64mmfr1El1.XNX = 1: FEAT_XNX);
     brings!(IdAa64mmfr1El1.HCX = 1: FEAT_HCX);
+    brings!(IdAa64mmfr1El1.CMOW = 1: FEAT_CMOW);
     brings!(IdAa64mmfr2El1.CNP = 1: FEAT_TTCNP);
     brings!(IdAa64mmfr2El1.UAO = 1: FEAT_UAO);
     brings!(IdAa64mmfr2El1.VARANGE = 1: FEAT_LVA);
     brings!(IdAa64mmfr2El1.NV = 1: FEAT_NV);
     brings!(IdAa64mmfr2El1.ST = 1: FEAT_TTST);
     brings!(IdAa64mmfr2El1.FWB = 1: FEAT_S2FWB);
+    brings!(IdAa64mmfr2El1.AT = 1: FEAT_LSE2);
     brings!(IdAa64mmfr2El1.BBM = 1: FEAT_BBM);
     brings!(IdAa64mmfr2El1.E0PD = 1: FEAT_E0PD);
     brings!(IdAa64mmfr3El1.TCRX = 1: FEAT_TCR2);

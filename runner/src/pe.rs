@@ -15,6 +15,11 @@ pub fn abilities(ids: &IdRegisters) -> Abilities {
     })
 }
 
+/// Whether branches leave their kind in PSTATE.BTYPE (FEAT_BTI).
+pub const fn has_branch_targets(ids: &IdRegisters) -> bool {
+    ids.id_aa64pfr1_el1 & 0xf != 0
+}
+
 /// Whether there is a monitor at EL3: the executor leaves one where it is entered there.
 pub const fn has_monitor(hello: &Hello) -> bool {
     hello.entry_el == 3

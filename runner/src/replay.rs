@@ -10,7 +10,7 @@ use tables::BuildError;
 use crate::campaign::{
     self, Bench, Campaign, CampaignError, Dossier, RecordError, Recorder, Totals,
 };
-use crate::judge::expectation::instruction;
+use crate::judge::expectation::Instruction;
 use crate::judge::learned::Learned;
 use crate::judge::words;
 use crate::pe;
@@ -98,15 +98,16 @@ fn story(
             let about = |finding: &&Finding| finding.probe == Some(number as u32);
             let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
             let expectation = tables.expect(probe, learned);
+            let is_step = tables.step(probe)?;
             if all || !findings.is_empty() {
                 let _ = writeln!(text, "\nprobe {number}: {}", words::question(probe));
-                if let Some(at) = probe.operation().and_then(instruction) {
-                    text += &walk::of(tables, at, probe.address, learned.profile());
+                if let Some(instruction) = Instruction::of(probe) {
+                    text += &walk::of(tables, instruction, learned.profile());
                 }
                 for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
                     let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
                 }
-                if findings.is_empty() {
+                if findings.is_empty() && !is_step {
                     text += "  observed: one of these\n";
                 }
                 for finding in findings {
@@ -132,8 +133,8 @@ fn story(
         for (reason, count) in &record.not_asked {
             let _ = writeln!(text, "not asked: {count} ({reason})");
         }
-        text
-    })
+        Ok(text)
+    })?
 }
 
 fn tell(text: &mut String, finding: &Finding) {

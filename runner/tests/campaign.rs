@@ -11,13 +11,13 @@ use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::{Case, CaseRef, Flags};
-use golden::{AtResult, Choice, El, Machine, Profile, Va, at};
+use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use runner::campaign::{
     Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
 };
-use runner::judge::expectation::{Instruction, instruction};
+use runner::judge::expectation::Instruction;
 use runner::judge::learned::Learned;
 use runner::known::Known;
 use runner::pe;
@@ -98,12 +98,13 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
                 registers: &tables.registers,
                 memory: &*tables.memory,
             };
-            let question = instruction(probe.operation().unwrap()).unwrap();
+            let question = Instruction::of(probe).unwrap();
             let Instruction::At(question) = question else { panic!("{question:?}") };
-            let (profile, va) = (&mut profile.clone(), Va(probe.address));
-            let outcome = at(machine, question, El::El2, false, va, profile, &mut ()).unwrap();
-            let mut exception = Exception { probe: number as u32, ..Exception::default() };
-            match outcome.result {
+            let (profile, mut updated) = (&mut profile.clone(), Updates::new());
+            let result = at_noting(machine, question, profile, &mut (), &mut updated).unwrap();
+            let mut exception =
+                Exception { probe: number as u32, target: 2, ..Exception::default() };
+            match result {
                 AtResult::Par { par, .. } => answers.push((quirks.par)(probe, par.value)),
                 AtResult::Exception(abort) => {
                     answers.push(NO_ANSWER);
@@ -124,7 +125,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
                 report.set_status(Status::Broken);
                 break;
             }
-            for update in outcome.updates.iter() {
+            for update in &updated {
                 assert!(updates_wanted, "an update in a case that has none");
                 tables.update(update.pa.0, update.new);
                 updates.push(Update { probe: number as u64, pa: update.pa.0, value: update.new });

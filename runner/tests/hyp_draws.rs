@@ -14,7 +14,7 @@ use case::{Case, Flags, stage};
 use link::hello::IdRegisters;
 use proptest::prelude::*;
 use runner::campaign::{Bench, Tables};
-use runner::judge::answer::Answer;
+use runner::judge::answer::{Answer, Reach};
 use runner::judge::intent::violated;
 use runner::judge::learned::Learned;
 use runner::judge::memory::tells;
@@ -84,13 +84,13 @@ impl Machine {
                 let answer = &expectation.outcomes[0].answer;
                 let violated = violated(case.as_ref(), map, probe, answer, *pa_bits);
                 assert_eq!(violated, None, "{what}: {probe:x?}\n{case:#x?}");
-                if let Answer::Reached(pa) = answer {
+                if let Answer::Reached(reach) = answer {
                     let operation = probe.operation().unwrap();
-                    assert!(tells(map, operation, *pa), "{what}: {probe:x?} reaches {pa:#x}");
+                    assert!(tells(map, operation, 8, *reach), "{what}: {probe:x?}: {reach:x?}");
                 }
                 succeeded += usize::from(match answer {
                     Answer::Par { fault, .. } => fault.is_none(),
-                    Answer::Reached(_) => true,
+                    Answer::Reached(_) | Answer::Maintained(_) => true,
                     Answer::Exception(_) => false,
                 });
             }
@@ -114,7 +114,7 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
             let expectation = tables.expect(&probe, learned).unwrap();
             let all = expectation.outcomes.iter();
             let answers: Vec<_> = all.map(|allowed| allowed.answer).collect();
-            let wanted = vec![Answer::Reached(pa + offset)];
+            let wanted = vec![Answer::Reached(Reach::new(pa + offset))];
             assert_eq!(
                 answers, wanted,
                 "{what}: {operation:?} of {va:#x} + {offset:#x}\n{case:#x?}"

@@ -11,7 +11,8 @@ use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::vtcr::{Vtcr, start_level_fields, tg0};
 use golden::{Implementation, Registers, Stage2Params, Updates};
 use link::hello::IdRegisters;
-use runner::judge::expectation::expect;
+use runner::judge::expectation::Setting;
+use runner::judge::guest::Asker;
 use runner::judge::intent::violated;
 use runner::judge::learned::Learned;
 use runner::pe;
@@ -69,10 +70,14 @@ impl Machine {
         let learned = Learned::new([]).unwrap();
         let (mut succeeded, mut updates) = (0, Updates::new());
         for probe in case.as_ref().probes {
-            let pe = &self.pe;
-            let memory = &self.simulation;
-            let expectation = expect(pe, &registers, memory, &learned, probe, &mut updates);
-            let expectation = expectation.unwrap();
+            let setting = Setting {
+                pe: &self.pe,
+                registers: &registers,
+                memory: &self.simulation,
+                asker: Asker::default(),
+                learned: &learned,
+            };
+            let expectation = setting.expect(probe, &mut updates).unwrap();
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");
             let first = &expectation.outcomes[0];

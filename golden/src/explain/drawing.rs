@@ -305,7 +305,7 @@ fn write_status(f: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
 /// Source: `EncodeLDFSC`.
 #[must_use]
 pub fn fault_status(code: u64) -> Option<(FaultKind, Level)> {
-    const KINDS: [FaultKind; 8] = [
+    const KINDS: [FaultKind; 9] = [
         FaultKind::AddressSize,
         FaultKind::Translation,
         FaultKind::AccessFlag,
@@ -314,6 +314,7 @@ pub fn fault_status(code: u64) -> Option<(FaultKind, Level)> {
         FaultKind::ExternalAbortOnWalk,
         FaultKind::UnsupportedUpdate,
         FaultKind::TlbConflict,
+        FaultKind::UnsupportedAtomic,
     ];
     const LEVELS: [Level; 5] = [Level::L0, Level::L1, Level::L2, Level::L3, Level::MINUS_1];
     KINDS

@@ -64,6 +64,8 @@ pub struct Stage1Params {
     pub pire0: u64,
     /// `HCR_EL2.NV1` in effect.
     pub nv1: bool,
+    /// Cache maintenance at EL0 that may lose data needs write permission.
+    pub cmow: bool,
 }
 
 /// What TCR says about one address range.
@@ -259,6 +261,7 @@ impl Stage1Params {
             pir: controls.pir,
             pire0: if nv1 { 0 } else { controls.pire0 },
             nv1,
+            cmow: pe.has(Features::FEAT_CMOW) && controls.sctlr.cmow(),
         })
     }
 

@@ -45,6 +45,8 @@ pub struct Stage2Params {
     pub cd: bool,
     /// `HCR_EL2.ID`: fetches are Non-cacheable.
     pub id: bool,
+    /// Cache maintenance that may lose data needs write permission.
+    pub cmow: bool,
 }
 
 impl Stage2Params {
@@ -81,6 +83,9 @@ impl Stage2Params {
             xnx: pe.has(Features::FEAT_XNX),
             cd: hcr.cd(),
             id: hcr.id(),
+            cmow: pe.has(Features::FEAT_CMOW)
+                && pe.has(Features::FEAT_HCX)
+                && registers.hcrx_el2().cmow(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use golden::{
     Access, AccessOutcome, Asked, At, AtOutcome, AtResult, Choices, El, Features, Implementation,
-    Machine, Masked, Operation, Pa, PhysicalMemory, Profile, Refusal, Registers, Va,
+    Machine, Masked, Operation, Pa, PhysicalMemory, Profile, Refusal, Registers, Stale, Va,
 };
 
 /// Memory that is zero where nothing is said, and may fail.
@@ -14,7 +14,7 @@ pub struct Memory {
     pub words: BTreeMap<u64, u64>,
     pub void: BTreeSet<u64>,
     pub no_update: BTreeSet<u64>,
-    pub stale: BTreeMap<u64, u64>,
+    pub stale: BTreeMap<u64, Stale>,
 }
 
 impl PhysicalMemory for Memory {
@@ -29,7 +29,7 @@ impl PhysicalMemory for Memory {
         if self.no_update.contains(&pa.0) { Err(Refusal::UnsupportedUpdate) } else { Ok(()) }
     }
 
-    fn stale(&self, pa: Pa) -> Option<u64> {
+    fn stale(&self, pa: Pa) -> Option<Stale> {
         self.stale.get(&pa.0).copied()
     }
 }
@@ -71,6 +71,7 @@ pub const TCR_HD: u64 = 1 << 40;
 pub const SCTLR_M: u64 = 1 << 0;
 pub const SCTLR_A: u64 = 1 << 1;
 pub const SCTLR_C: u64 = 1 << 2;
+pub const SCTLR_NAA: u64 = 1 << 6;
 
 /// Where stage 2's tables of levels 1, 2 and 3 are.
 pub const S2_L1: u64 = 0x1000;
@@ -166,7 +167,11 @@ impl Guest {
 
     /// All outcomes that open choices allow, with the choices behind them.
     pub fn allowed_loads(&self, va: u64) -> Vec<(AccessOutcome, Vec<Asked>)> {
-        let access = Access::new(Operation::Load, El::El1);
+        self.allowed_accesses(Access::new(Operation::Load, El::El1), va)
+    }
+
+    /// The same of any access.
+    pub fn allowed_accesses(&self, access: Access, va: u64) -> Vec<(AccessOutcome, Vec<Asked>)> {
         let mut outcomes = Vec::new();
         golden::allowed(
             &Profile::open(),

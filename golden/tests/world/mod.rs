@@ -4,9 +4,10 @@
 use std::ops::ControlFlow;
 
 use golden::{
-    Access, At, AtResult, Choice, El, Features, Granule, GroupInspection, Implementation, Ipa,
-    Machine, MemoryAttributes, Observer, Operation, Pa, PhysicalMemory, Profile, Read, Refusal,
-    Registers, Shareability, Stage2Access, Stage2Operation, Support, Va,
+    Access, Alignment, At, AtResult, Choice, El, Features, Granule, GroupInspection,
+    Implementation, InstructionSyndrome, Ipa, Machine, Maintenance, MemoryAttributes, Observer,
+    Operation, Pa, PhysicalMemory, Profile, Read, Refusal, Registers, Semantics, Shareability,
+    Stage2Access, Stage2Operation, Stale, Support, Transfer, Va,
 };
 
 /// The most descriptors that one translation reads, told to an observer: 5 stage 1 lookups, each behind 5
@@ -66,9 +67,14 @@ impl PhysicalMemory for Dream {
         }
     }
 
-    fn stale(&self, pa: Pa) -> Option<u64> {
+    fn stale(&self, pa: Pa) -> Option<Stale> {
         let mixed = self.mixed(pa);
-        (self.faults && mixed.is_multiple_of(53)).then_some(mixed.rotate_left(17) | 1)
+        let mut stale = (self.faults && mixed.is_multiple_of(53))
+            .then(|| Stale::new(mixed.rotate_left(17) | 1))?;
+        for n in 0..mixed >> 32 & 3 {
+            stale = stale.with(mixed.rotate_left(20 + n as u32) | 1)?;
+        }
+        Some(if mixed >> 34 & 1 == 1 { stale.unbroken() } else { stale })
     }
 }
 
@@ -188,15 +194,37 @@ impl World {
             0 => Operation::Load,
             1 => Operation::Store,
             2 => Operation::Atomic,
+            _ if asked >> 47 & 1 == 1 => Operation::Zero,
             _ => Operation::Fetch,
         };
         let access = Access {
             operation,
             el: [El::El0, El::El1, El::El2, El::El1][(asked >> 2 & 3) as usize],
             unprivileged: asked >> 4 & 7 == 0,
-            aligned: asked >> 7 & 3 != 0,
-            pan: asked >> 9 & 1 == 1,
-            uao: asked >> 10 & 3 == 0,
+            alignment: match asked >> 7 & 7 {
+                0 => Alignment::Across16,
+                1 => Alignment::Within16,
+                2 => Alignment::Rest,
+                _ => Alignment::Aligned,
+            },
+            semantics: match asked >> 24 & 3 {
+                0 => Semantics::Ordered,
+                1 => Semantics::Exclusive,
+                _ => Semantics::Plain,
+            },
+            instruction: match asked >> 26 & 3 {
+                0 => InstructionSyndrome::NotTold,
+                1 => InstructionSyndrome::Invalid,
+                _ => InstructionSyndrome::Valid(Transfer {
+                    sas: (asked >> 28) as u8,
+                    sse: asked >> 36 & 1 == 1,
+                    srt: (asked >> 37) as u8,
+                    sf: asked >> 45 & 1 == 1,
+                    ar: asked >> 46 & 1 == 1,
+                }),
+            },
+            pan: asked >> 10 & 1 == 1,
+            uao: asked >> 22 & 3 == 0,
         };
         let va = match asked >> 12 & 3 {
             0 => next(),
@@ -267,6 +295,17 @@ impl World {
             }
         }
 
+        for maintenance in Maintenance::ALL {
+            let el = self.access.el;
+            let outcome = self.watched(|profile, observer| {
+                golden::maintain(self.machine(), maintenance, el, self.va, profile, observer)
+                    .expect("EL0 to EL2")
+            });
+            if let Err(abort) = outcome.result {
+                assert_eq!(abort.exception.esr.value >> 6 & 0b101, 0b101, "CM and WnR");
+            }
+        }
+
         for operation in [
             Stage2Operation::Access(self.access.operation),
             Stage2Operation::Stage1WalkRead,
@@ -275,7 +314,7 @@ impl World {
             let access = Stage2Access {
                 operation,
                 el: self.access.el,
-                aligned: self.access.aligned,
+                aligned: self.access.alignment.is_aligned(),
                 stage1_attributes: MemoryAttributes::from_mair(0xff, Shareability::Inner, true)
                     .expect("not reserved"),
             };

@@ -246,6 +246,7 @@ fn fault_difference(expect: &ExpectFault, got: &Fault) -> Option<Difference> {
         FaultKind::ExternalAbortOnWalk => "external_abort",
         FaultKind::UnsupportedUpdate => "unsupported_update",
         FaultKind::TlbConflict => "tlb_conflict",
+        FaultKind::UnsupportedAtomic => "unsupported_atomic",
     };
     let stage = match got.stage {
         Stage::One => 1,

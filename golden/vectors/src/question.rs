@@ -3,10 +3,10 @@
 use std::fmt;
 
 use golden::{
-    Abort, Access, Answer as Chosen, At, AtResult, Cause, Choice, Choices, El, Exception, Fault,
-    Features, Implementation, Ipa, Machine, Masked, MemoryAttributes, NotExecuted, Observer,
-    Operation, PhysicalMemory, Shareability, Stage2Access, Stage2Operation, Translation, Updates,
-    Va,
+    Abort, Access, Alignment, Answer as Chosen, At, AtResult, Cause, Choice, Choices, El,
+    Exception, Fault, Features, Implementation, InstructionSyndrome, Ipa, Machine, Masked,
+    MemoryAttributes, NotExecuted, Observer, Operation, PhysicalMemory, Shareability, Stage2Access,
+    Stage2Operation, Translation, Updates, Va,
 };
 
 use crate::schema::{Hex, Query, Refused};
@@ -140,8 +140,11 @@ impl Question {
                     .ok_or_else(|| unknown("reserved stage1_attributes.mair_byte".into()))
             }
             ("el1&0" | "el2" | "el2&0", Stage2Operation::Access(operation)) => {
+                // The vectors begin where an access is translated: what is unaligned may be so.
+                let alignment =
+                    if query.aligned { Alignment::Aligned } else { Alignment::Within16 };
                 let access =
-                    Access::new(operation, el).with_pan(query.pan).with_aligned(query.aligned);
+                    Access::new(operation, el).with_pan(query.pan).with_alignment(alignment);
                 Ok(Self::Access { access, va: Va(address) })
             }
             (kind, _) => Err(unknown(format!("op {} in setup {kind}", query.op))),
@@ -204,7 +207,7 @@ fn stage2_exception<M: ?Sized>(
     let cause = match access.operation {
         Stage2Operation::Access(Operation::Fetch) => Cause::Fetch,
         Stage2Operation::Access(Operation::Atomic) => Cause::Atomic,
-        _ => Cause::Data,
+        _ => Cause::Data(InstructionSyndrome::NotTold),
     };
     let Machine { implementation, registers, .. } = machine;
     Exception::new(fault, cause, access.el, Va(ipa.0), implementation, registers)

@@ -52,8 +52,9 @@ const KNOWN_TAGS: [&str; 5] = [
 ];
 
 fn implementation(vector: &Vector<'_>, bbm_level: u8) -> Result<Implementation, String> {
-    // The vectors ask AT S1E1RP and AT S1E1WP of every PE, and have no name for the feature.
-    let mut features = Features::FEAT_PAN2;
+    // The vectors ask AT S1E1RP and AT S1E1WP of every PE, and let unaligned atomics through to the
+    // translation. They have no names for these features.
+    let mut features = Features::FEAT_PAN2.with(Features::FEAT_LSE2);
     for name in &vector.implementation.features {
         let feature = match name.as_str() {
             // Both halves of it, in the vectors' words.

@@ -85,14 +85,25 @@ const UNSIZED: [Operation; 16] = [
 ///   +4     of store_exclusive the STXR
 ///   ..     BRK, wherever the piece ends
 /// ```
-pub fn piece(operation: Operation, bytes: u8) -> Option<u64> {
-    let place = |list: &[Operation]| list.iter().position(|each| *each == operation);
-    let size = bytes.trailing_zeros() as usize;
-    let number = match place(&SIZED) {
-        Some(number) => 4 * number + size,
-        None => 4 * SIZED.len() + place(&UNSIZED)?,
+pub const fn piece(operation: Operation, bytes: u8) -> Option<u64> {
+    let number = match (place(&SIZED, operation), place(&UNSIZED, operation)) {
+        (Some(number), _) => 4 * number + bytes.trailing_zeros() as usize,
+        (None, Some(number)) => 4 * SIZED.len() + number,
+        (None, None) => return None,
     };
     Some(number as u64 * PIECE_BYTES)
+}
+
+/// The number of `operation` in `list`.
+const fn place(list: &[Operation], operation: Operation) -> Option<usize> {
+    let mut number = 0;
+    while number < list.len() {
+        if list[number] as u8 == operation as u8 {
+            return Some(number);
+        }
+        number += 1;
+    }
+    None
 }
 
 #[cfg(test)]

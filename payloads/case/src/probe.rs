@@ -109,8 +109,8 @@ impl Probe {
         self.flags & flags == flags
     }
 
-    /// The number of the operation, whatever it is: for a dispatch table.
-    pub const fn number(&self) -> u8 {
+    /// The number of the operation, whatever it is.
+    pub const fn operation_number(&self) -> u8 {
         self.operation
     }
 }

@@ -7,6 +7,7 @@
 //! | [`free`]        | RAM that belongs to nobody |
 //! | [`home_map`]    | the executor's own translation tables |
 //! | [`ledger`]      | what is written for code away from home, and by it |
+//! | [`roster`]      | what guests are to do, and what became of them |
 //! | [`windows`]     | where arenas appear in the executor's address space |
 //! | [`ring`]        | the arithmetic of the mailbox's counters |
 
@@ -19,4 +20,5 @@ pub mod home_map;
 pub mod ledger;
 pub mod machine;
 pub mod ring;
+pub mod roster;
 pub mod windows;

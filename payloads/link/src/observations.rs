@@ -125,7 +125,8 @@ impl Exception {
     pub const PROBE: u16 = 0;
     /// The executor's own code, data or stack took it while the probe was asked.
     pub const EXECUTOR: u16 = 1;
-    /// The guest of the probe did not come back, and was stopped: the registers say where.
+    /// The guest of the probe did not come back, and was stopped: `elr` and `spsr` say where, and `esr` and
+    /// `far` are EL1's.
     pub const RUNAWAY: u16 = 2;
 }
 

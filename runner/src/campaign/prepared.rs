@@ -1,28 +1,30 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
 use case::format::Granule;
-use case::probe::{Operation, Probe};
+use case::memory::MemoryMap;
+use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::{Case, Flags, stage};
+use case::{Case, CaseRef, Flags, stage};
 use golden::{Implementation, Registers, Updates};
-use tables::{BuildError, Built, TableMemory, Word, WordLog, build};
+use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 
 use super::Dossier;
 use super::quarantine::Quarantine;
-use crate::judge::answer::Answer;
-use crate::judge::expectation::{Allowed, Expectation, expect};
+use crate::judge::answer::{Answer, Reach};
+use crate::judge::expectation::{Allowed, Expectation, Setting};
+use crate::judge::guest::Asker;
 use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
-use crate::judge::memory;
 use crate::judge::sign::Sign;
+use crate::judge::told::Telling;
 use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
 use crate::verdict::NotAsked;
 
 /// Why a probe is not asked: its walk would read what does not belong to the case.
 pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
-/// Why a probe is not asked: it would be done where nothing tells of it, or does harm.
-pub const UNTOLD: &str = "it would reach memory that tells nothing";
+/// Why a probe is not asked: nobody can say what a guest does whose code is elsewhere.
+pub const ASTRAY: &str = "the guest's code is not mapped as it must be";
 /// Why a probe is not asked: probes of its kind kill the target.
 pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
 /// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
@@ -48,6 +50,8 @@ pub struct Prepared {
     pub registers: Registers,
     /// The digest that the target's tables must have.
     pub digest: u64,
+    /// The digest that they must have after the last step, if hardware changes none of them.
+    pub after: u64,
     /// The known issues that may show in the case.
     pub candidates: Vec<RuleId>,
     /// The known issues that may show in each probe that is asked: its index among them, and the issue.
@@ -91,6 +95,8 @@ impl Prepared {
 pub struct Bench {
     /// The PE that is judged.
     pub pe: Implementation,
+    /// Whether it has FEAT_BTI, if somebody has looked.
+    branch_targets: Option<bool>,
     memory: Simulation,
     log: WordLog,
 }
@@ -98,22 +104,30 @@ pub struct Bench {
 impl Bench {
     /// A bench for `pe` with the arenas in `memory`.
     pub fn new(pe: Implementation, memory: Simulation) -> Self {
-        Self { pe, memory, log: WordLog::new() }
+        Self { pe, branch_targets: None, memory, log: WordLog::new() }
+    }
+
+    /// The same bench, for a PE that has FEAT_BTI or not.
+    #[must_use]
+    pub fn with_branch_targets(self, branch_targets: bool) -> Self {
+        Self { branch_targets: Some(branch_targets), ..self }
     }
 
     /// Builds the tables of `case`, calls `work`, and undoes them.
     pub fn with_tables<T>(
         &mut self,
         case: &Case,
-        map: &case::memory::MemoryMap,
+        map: &MemoryMap,
         work: impl FnOnce(&mut Tables<'_>) -> T,
     ) -> Result<T, BuildError> {
         let built = build(case.as_ref(), map, &mut self.memory, &mut self.log);
         let result = built.map(|built| {
             let registers = registers(case, &built);
             let (memory, log) = (&mut self.memory, &mut self.log);
-            let updates = Updates::new();
-            work(&mut Tables { pe: &self.pe, registers, built, memory, log, updates })
+            let asker = Asker::of(case.as_ref(), self.branch_targets);
+            let (case, updates) = (case.as_ref(), Updates::new());
+            let pe = &self.pe;
+            work(&mut Tables { pe, asker, case, map, registers, built, memory, log, updates })
         });
         self.log.clear();
         self.memory.clear();
@@ -125,7 +139,7 @@ impl Bench {
     pub fn prepare(
         &mut self,
         case: &Case,
-        map: &case::memory::MemoryMap,
+        map: &MemoryMap,
         wanted: &[u16],
         samples: &[u16],
         dossier: &Dossier,
@@ -136,45 +150,56 @@ impl Bench {
             let candidates = known.candidates(&tables.registers, root_bytes(case));
             let (mut may_show, mut held) = (Vec::new(), Vec::new());
             let digest = tables.log.digest();
+            let registers = tables.registers;
             let updates = case.as_ref().flags().has(Flags::UPDATES);
             let mut numbers = Vec::with_capacity(wanted.len());
             let mut expectations = Vec::with_capacity(wanted.len());
             let mut not_asked = NotAsked::new();
-            for &number in wanted {
+            let mut telling = Telling::new(case.as_ref(), map);
+            let mut homes = Homes::default();
+            for number in with_steps(case.as_ref(), wanted) {
                 let Some(probe) = case.as_ref().probes.get(usize::from(number)) else { continue };
+                if tables.step(probe)? {
+                    homes = Homes::default();
+                    numbers.push(number);
+                    expectations.push(None);
+                    continue;
+                }
                 let expectation = tables.expect(probe, learned);
                 let index = numbers.len();
                 let seen = may_show.len();
                 let reason = match &expectation {
                     Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
-                    Some(expectation) if !is_told(map, probe, expectation) => {
-                        Some(UNTOLD.to_owned())
-                    }
+                    _ if !homes.are_mapped(tables, learned, probe) => Some(ASTRAY.to_owned()),
                     Some(expectation) => {
-                        let mut deadly = None;
-                        if !candidates.is_empty() {
-                            for (rule, kills) in
-                                rules_that_may_show(probe, expectation, known, &candidates)
-                            {
-                                may_show.push((index, rule));
-                                deadly = deadly.or(kills.then_some(rule));
+                        if let Some(untold) = telling.untold(probe, expectation) {
+                            Some(untold.to_owned())
+                        } else {
+                            let mut deadly = None;
+                            if !candidates.is_empty() {
+                                for (rule, kills) in
+                                    rules_that_may_show(probe, expectation, known, &candidates)
+                                {
+                                    may_show.push((index, rule));
+                                    deadly = deadly.or(kills.then_some(rule));
+                                }
                             }
+                            // Whether it is held back or not: what comes behind it must not depend on that.
+                            if updates {
+                                tables.forecast(expectation);
+                            }
+                            if let Some(rule) = deadly.filter(|_| !samples.contains(&number)) {
+                                held.push((number, rule));
+                                may_show.truncate(seen);
+                                continue;
+                            }
+                            let is_quarantined = quarantine.is_active()
+                                && quarantine.holds(&kind(probe, expectation));
+                            is_quarantined
+                                .then(|| format!("{QUARANTINED} ({})", kind(probe, expectation)))
                         }
-                        // Whether it is held back or not: what comes behind it must not depend on that.
-                        if updates {
-                            tables.forecast(expectation);
-                        }
-                        if let Some(rule) = deadly.filter(|_| !samples.contains(&number)) {
-                            held.push((number, rule));
-                            may_show.truncate(seen);
-                            continue;
-                        }
-                        let is_quarantined =
-                            quarantine.is_active() && quarantine.holds(&kind(probe, expectation));
-                        is_quarantined
-                            .then(|| format!("{QUARANTINED} ({})", kind(probe, expectation)))
                     }
-                    None => None,
+                    None => telling.unknown(probe).map(str::to_owned),
                 };
                 match reason {
                     Some(reason) => {
@@ -196,10 +221,12 @@ impl Bench {
             asked.retain_probes(|index| {
                 left.next_if(|number| usize::from(**number) == index).is_some()
             });
-            let (built, registers) = (tables.built.clone(), tables.registers);
+            let built = tables.built.clone();
+            let has_steps = case.as_ref().probes.iter().any(is_step);
+            let after = if has_steps { tables.digest_now() } else { digest };
             let arrival = trampoline(case, map)
                 .and_then(|address| tables.expect(&Probe::new(Operation::Fetch, address), learned));
-            Prepared {
+            Ok(Prepared {
                 case: asked,
                 numbers,
                 expectations,
@@ -207,12 +234,53 @@ impl Bench {
                 built,
                 registers,
                 digest,
+                after,
                 candidates,
                 may_show,
                 held,
                 not_asked,
+            })
+        })?
+    }
+}
+
+/// Whether `probe` is a step of a sequence.
+fn is_step(probe: &Probe) -> bool {
+    probe.operation().is_some_and(Operation::is_step)
+}
+
+/// The probes whose numbers are in `wanted`, and all steps before the last of them: whatever is left out,
+/// the others find the tables as they would.
+fn with_steps(case: CaseRef<'_>, wanted: &[u16]) -> Vec<u16> {
+    let is_wanted =
+        |number: &u16| case.probes.get(usize::from(*number)).is_some_and(|probe| !is_step(probe));
+    let mut numbers: Vec<u16> = wanted.iter().copied().filter(is_wanted).collect();
+    let end = numbers.iter().max().map_or(0, |last| usize::from(*last));
+    let steps = case.probes[..end].iter().zip(0..).filter(|(probe, _)| is_step(probe));
+    numbers.extend(steps.map(|(_, number)| number));
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Whether a guest finds its own code at each EL, as the tables are: `None` where nobody has looked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Homes {
+    el1: Option<bool>,
+    el0: Option<bool>,
+}
+
+impl Homes {
+    /// Whether `probe` finds the code that it runs. What EL0 does may end in the vectors of EL1.
+    fn are_mapped(&mut self, tables: &mut Tables<'_>, learned: &Learned, probe: &Probe) -> bool {
+        let mut is_mapped = |el| tables.finds_code(el, learned);
+        match probe.el() {
+            Some(El::El1) => *self.el1.get_or_insert_with(|| is_mapped(El::El1)),
+            Some(El::El0) => {
+                *self.el1.get_or_insert_with(|| is_mapped(El::El1))
+                    && *self.el0.get_or_insert_with(|| is_mapped(El::El0))
             }
-        })
+            Some(El::El2) | None => true,
+        }
     }
 }
 
@@ -244,6 +312,9 @@ pub fn classes(expectation: &Expectation) -> Vec<String> {
 #[derive(Debug)]
 pub struct Tables<'a> {
     pe: &'a Implementation,
+    asker: Asker,
+    case: CaseRef<'a>,
+    map: &'a MemoryMap,
     /// The registers of the case, those that it does not set zero.
     pub registers: Registers,
     /// The roots, and the registers that name them.
@@ -258,7 +329,57 @@ pub struct Tables<'a> {
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        expect(self.pe, &self.registers, self.memory, learned, probe, &mut self.updates)
+        let Self { pe, asker, ref registers, ref memory, .. } = *self;
+        Setting { pe, registers, memory, asker, learned }.expect(probe, &mut self.updates)
+    }
+
+    /// Carries out `probe`, if it is a step of a sequence. Returns whether it is.
+    ///
+    /// # Errors
+    /// [`BuildError`] where it names an edit that the case does not have.
+    pub fn step(&mut self, probe: &Probe) -> Result<bool, BuildError> {
+        let Some(operation) = probe.operation().filter(|operation| operation.is_step()) else {
+            return Ok(false);
+        };
+        let number = usize::from(probe.number);
+        match operation {
+            Operation::Change => {
+                change(self.case, self.map, &self.built, number, self.memory, self.log)?;
+            }
+            Operation::UseTree => {
+                let none = BuildError::NoSuchTree { tree: number };
+                let base = *self.built.bases.get(number).ok_or(none)?;
+                let role = self.case.trees.get(number).and_then(case::tree::Tree::role);
+                *self.root(role.ok_or(none)?) = probe.address ^ base;
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The register that names the root of a tree with this role.
+    const fn root(&mut self, role: Role) -> &mut u64 {
+        match role {
+            Role::Stage2 => &mut self.registers.vttbr_el2,
+            Role::Ttbr0El2 | Role::Idmap => &mut self.registers.ttbr0_el2,
+            Role::Ttbr1El2 => &mut self.registers.ttbr1_el2,
+            Role::Ttbr0El1 => &mut self.registers.ttbr0_el1,
+            Role::Ttbr1El1 => &mut self.registers.ttbr1_el1,
+        }
+    }
+
+    /// Whether a guest at `el` executes its code where the case says that it is, whatever the architecture
+    /// leaves open.
+    fn finds_code(&mut self, el: El, learned: &Learned) -> bool {
+        let Some(guest) = self.asker.guest().copied() else { return false };
+        let Some(base) = self.map.resolve(guest.code) else { return false };
+        let fetch = Probe::new(Operation::Fetch, guest.code_va).by(el);
+        let there = Answer::Reached(Reach::new(base + stage::GUEST));
+        self.expect(&fetch, learned).is_some_and(|found| {
+            let is_there =
+                |allowed: &Allowed| allowed.answer == there && allowed.updates.is_empty();
+            found.strays_to.is_none() && found.outcomes.iter().all(is_there)
+        })
     }
 
     /// The PE that is judged.
@@ -306,22 +427,8 @@ fn rules_that_may_show<'a>(
     })
 }
 
-/// Whether memory would tell of the load, store or fetch that `probe` asks for, wherever it may be done.
-fn is_told(map: &case::memory::MemoryMap, probe: &Probe, expectation: &Expectation) -> bool {
-    let tells = |operation| {
-        let tells = |allowed: &Allowed| match allowed.answer {
-            Answer::Reached(pa) => memory::tells(map, operation, pa),
-            Answer::Par { .. } | Answer::Exception(_) => true,
-        };
-        // What is no multiple of an instruction is no address of one, wherever it leads.
-        let is_code = operation != Operation::Fetch || probe.address.is_multiple_of(4);
-        is_code && expectation.outcomes.iter().all(tells)
-    };
-    probe.operation().is_none_or(tells)
-}
-
 /// Where the trampoline is, of a case that enters its own tree by another.
-fn trampoline(case: &Case, map: &case::memory::MemoryMap) -> Option<u64> {
+fn trampoline(case: &Case, map: &MemoryMap) -> Option<u64> {
     let case = case.as_ref();
     case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
     Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)

@@ -11,12 +11,12 @@ use tables::BuildError;
 
 use super::dossier::Dossier;
 use super::prepared::{Bench, Prepared};
-use crate::judge::answer::Answer;
+use crate::judge::answer::{Answer, Taken};
 use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
-use crate::judge::memory::Stages;
+use crate::judge::memory::{Access, Memory};
 use crate::judge::sign::Difference;
-use crate::judge::{Observation, conforms, intent, life, updated, words};
+use crate::judge::{Observation, admits, conforms, intent, life, updated, words};
 use crate::known::{Known, RuleId, Shown};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
@@ -145,8 +145,7 @@ pub fn judge(
         judged.skip(prepared, "the executor took an exception while it built or undid the tables");
         return Ok(judged);
     }
-    let is_away = case.as_ref().flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
-    if let Some((wanted, found)) = built_otherwise(prepared, report, is_away) {
+    if let Some((wanted, found)) = built_otherwise(prepared, report, case.as_ref().flags()) {
         judged.refuse(prepared, "the target built other tables than the host", wanted, found);
         return Ok(judged);
     }
@@ -172,32 +171,36 @@ pub fn judge(
         return Ok(judged);
     }
     let mut without = Vec::new();
-    let mut stages = Stages::new(map, observations.changed);
+    let mut memory = Memory::new(map, observations.changed);
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
             let asked = Asked { case, map, prepared, probe, index, pa_bits: bench.pe.pa_bits };
-            let observation = observe(observations, probe, index, expectation, &mut stages);
-            if !asked.judge(&mut judged, expectation, observation, &[], known, learned) {
+            let observation = observe(observations, probe, index, expectation, &mut memory);
+            if !asked.judge(&mut judged, expectation, &observation, &[], known, learned) {
                 without.push(index);
             }
         }
-        if broken.is_none() && report.after != report.built {
-            let (wanted, found) = (format!("{:#x}", report.built), format!("{:#x}", report.after));
+        if broken.is_none() && report.after != prepared.after {
+            let (wanted, found) =
+                (format!("{:#x}", prepared.after), format!("{:#x}", report.after));
             judged.refuse_after("descriptors changed that nothing may change", wanted, found);
         }
     } else {
         bench.with_tables(case, map, |tables| {
             for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
+                if tables.step(probe)? {
+                    continue;
+                }
                 let expectation = tables.expect(probe, &dossier.learned);
                 let Some(expectation) = expectation.as_ref() else { continue };
                 let pa_bits = tables.pe().pa_bits;
                 let asked = Asked { case, map, prepared, probe, index, pa_bits };
-                let observation = observe(observations, probe, index, expectation, &mut stages);
+                let observation = observe(observations, probe, index, expectation, &mut memory);
                 let updates = observations.updates.iter();
                 let updates: Vec<Update> =
                     updates.filter(|update| update.probe as usize == index).copied().collect();
-                if !asked.judge(&mut judged, expectation, observation, &updates, known, learned) {
+                if !asked.judge(&mut judged, expectation, &observation, &updates, known, learned) {
                     without.push(index);
                 }
                 for update in &updates {
@@ -218,11 +221,11 @@ pub fn judge(
                     judged.refuse_after("the arenas hold what nobody wrote", wanted, found);
                 }
             }
-        })?;
+            Ok::<_, BuildError>(())
+        })??;
     }
-    if let Some(changed) = stages.changed_by_nobody().filter(|_| broken.is_none()) {
-        let found = format!("[{:#x}] = {:#018x}", changed.pa, changed.value);
-        judged.refuse_after("memory changed that nobody stored to", "no such word".into(), found);
+    if let Some(violation) = memory.violated().filter(|_| broken.is_none()) {
+        judged.refuse_after(violation.signature, violation.wanted, violation.found);
     }
     judged.ask_all(known, prepared, asked, &without);
     if let Some(exception) = broken {
@@ -272,7 +275,12 @@ fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exc
         expectation: vec!["no exception outside the instruction that asks".into()],
         observation,
     });
-    judged.left = prepared.numbers.iter().skip(index + 1).copied().collect();
+    let left = prepared.numbers.iter().zip(&prepared.expectations).skip(index + 1);
+    // Steps alone ask nothing; those before others come by themselves.
+    judged.left = match left.clone().any(|(_, expectation)| expectation.is_some()) {
+        true => left.map(|(number, _)| *number).collect(),
+        false => Vec::new(),
+    };
 }
 
 /// What was observed of `probe`, number `index` of those that were asked.
@@ -281,39 +289,58 @@ fn observe<'a>(
     probe: &Probe,
     index: usize,
     expectation: &Expectation,
-    stages: &mut Stages<'_>,
+    memory: &mut Memory<'_>,
 ) -> Observation<'a> {
     let word = observations.answers[index];
     let exception = observations.exception_of(index).filter(|_| word == NO_ANSWER);
-    match (exception, probe.operation().filter(|operation| !operation.is_at())) {
-        (Some(exception), _) => Observation::Exception(exception),
+    let access = Access::new(probe, index as u16, word);
+    match (exception, access) {
+        (Some(exception), _) if exception.origin == Exception::RUNAWAY => {
+            Observation::Runaway(exception)
+        }
+        (Some(exception), access) => {
+            let observation = Observation::Exception(exception);
+            let allowed = expectation.outcomes.iter().map(|allowed| &allowed.answer);
+            for answer in allowed.filter(|answer| admits(answer, &observation)) {
+                if let (Answer::Exception(Taken { partial: Some(partial), .. }), Some(access)) =
+                    (answer, access)
+                {
+                    memory.stopped(access, *partial);
+                }
+            }
+            observation
+        }
         (None, None) => Observation::Par(word),
-        (None, Some(operation)) => {
-            let meant = expectation.outcomes.iter().find_map(|allowed| match allowed.answer {
-                Answer::Reached(pa) => Some(pa),
-                Answer::Par { .. } | Answer::Exception(_) => None,
+        (None, Some(access)) => {
+            let places = expectation.outcomes.iter().filter_map(|allowed| match allowed.answer {
+                Answer::Reached(reach) => Some(reach),
+                _ => None,
             });
-            Observation::Reached(stages.reached(operation, index as u16, word, meant))
+            Observation::Reached { places: memory.done(access, places), word }
         }
     }
 }
 
 /// What the target built otherwise than the host, wanted and found.
-fn built_otherwise(
-    prepared: &Prepared,
-    report: &Report,
-    is_away: bool,
-) -> Option<(String, String)> {
-    let words = |digest: u64, vttbr: u64, [ttbr0, ttbr1, idmap]: [u64; 3]| {
-        let stage1 = format!(", TTBR0_EL2 {ttbr0:#x}, TTBR1_EL2 {ttbr1:#x}, idmap {idmap:#x}");
-        let stage1 = if is_away { stage1 } else { String::new() };
-        format!("digest {digest:#x}, VTTBR_EL2 {vttbr:#x}{stage1}")
-    };
+fn built_otherwise(prepared: &Prepared, report: &Report, flags: Flags) -> Option<(String, String)> {
     let built = &prepared.built;
-    let stage1 = [built.ttbr0_el2, built.ttbr1_el2, built.idmap_ttbr0_el2];
-    let wanted = words(prepared.digest, built.vttbr_el2, stage1);
-    let stage1 = [report.ttbr0_el2, report.ttbr1_el2, report.idmap_ttbr0_el2];
-    let found = words(report.built, report.vttbr_el2, stage1);
+    let el2 = flags.0 & (Flags::STAY | Flags::MONITOR) != 0;
+    let el1 = flags.has(Flags::GUEST);
+    let roots = [
+        ("VTTBR_EL2", true, built.vttbr_el2, report.vttbr_el2),
+        ("TTBR0_EL2", el2, built.ttbr0_el2, report.ttbr0_el2),
+        ("TTBR1_EL2", el2, built.ttbr1_el2, report.ttbr1_el2),
+        ("idmap", el2, built.idmap_ttbr0_el2, report.idmap_ttbr0_el2),
+        ("TTBR0_EL1", el1, built.ttbr0_el1, report.ttbr0_el1),
+        ("TTBR1_EL1", el1, built.ttbr1_el1, report.ttbr1_el1),
+    ];
+    let roots = || roots.iter().filter(|(_, counts, ..)| *counts);
+    let mut wanted = format!("digest {:#x}", prepared.digest);
+    let mut found = format!("digest {:#x}", report.built);
+    for (name, _, of_host, of_target) in roots() {
+        wanted += &format!(", {name} {of_host:#x}");
+        found += &format!(", {name} {of_target:#x}");
+    }
     (wanted != found).then_some((wanted, found))
 }
 
@@ -335,12 +362,12 @@ impl Asked<'_> {
         &self,
         judged: &mut Judged,
         expectation: &Expectation,
-        observation: Observation<'_>,
+        observation: &Observation<'_>,
         updates: &[Update],
         known: &Known,
         learned: &mut Learned,
     ) -> bool {
-        let fits = conforms(expectation, &observation, updates, learned);
+        let fits = conforms(expectation, observation, updates, learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
             let reason = "the architecture allows more outcomes than are followed";
@@ -381,13 +408,13 @@ impl Asked<'_> {
         &self,
         judged: &mut Judged,
         expectation: &Expectation,
-        observation: Observation<'_>,
+        observation: &Observation<'_>,
         updates: &[Update],
         known: &Known,
         learned: &Learned,
     ) {
         let differs = |allowed: &Allowed| {
-            Difference::new(&allowed.answer, &observation, updated(&allowed.updates, updates))
+            Difference::new(&allowed.answer, observation, updated(&allowed.updates, updates))
         };
         let signs = |allowed: &Allowed| differs(allowed).signs();
         let explained = self.prepared.explain(known, learned, self.probe, expectation, signs);
@@ -411,7 +438,7 @@ impl Asked<'_> {
                 (Verdict::Mismatch, format!("{operation}: {difference}"))
             }
         };
-        let mut observed = words::observation(&observation);
+        let mut observed = words::observation(observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
         }

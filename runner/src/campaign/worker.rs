@@ -99,12 +99,13 @@ impl<'a> Worker<'a> {
         dossier: Dossier,
         outbox: Outbox,
     ) -> Self {
-        let pe = pe::implementation(&session.hello().ids);
+        let ids = &session.hello().ids;
+        let bench = Bench::new(pe::implementation(ids), Simulation::new(shared.plan.map()));
         Self {
             target,
             shared,
             outbox,
-            bench: Bench::new(pe, Simulation::new(shared.plan.map())),
+            bench: bench.with_branch_targets(pe::has_branch_targets(ids)),
             dossier,
             quarantine: Quarantine::default(),
             samples: Samples::default(),

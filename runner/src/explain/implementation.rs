@@ -163,6 +163,6 @@ impl JsonSchema for FeatureName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": FEATURES })
+        json_schema!({ "enum": FEATURES.as_slice() })
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use golden::{Access, At, El, Implementation, Ipa, Operation, Stage2Operation, Va};
+use golden::{Access, Alignment, At, El, Implementation, Ipa, Operation, Stage2Operation, Va};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -65,7 +65,7 @@ impl QueryFields {
             (None, Some(operation), None) => {
                 let access = Access {
                     unprivileged: self.unprivileged.unwrap_or(false),
-                    aligned: self.aligned.unwrap_or(true),
+                    alignment: self.alignment(),
                     pan: self.pan.unwrap_or(false),
                     uao: self.uao.unwrap_or(false),
                     ..Access::new(operation.into(), self.el())
@@ -102,6 +102,11 @@ impl QueryFields {
             Some((key, _)) => Err(format!("`{key}` means nothing to this question")),
             None => Ok(question),
         }
+    }
+
+    /// Of an access that is not aligned: the worst.
+    fn alignment(&self) -> Alignment {
+        if self.aligned.unwrap_or(true) { Alignment::Aligned } else { Alignment::Across16 }
     }
 
     fn el(&self) -> El {

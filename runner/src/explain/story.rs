@@ -50,7 +50,7 @@ fn words(question: &Question) -> String {
         Question::Access { access, va } => {
             let mut words = format!("{} by {} at {va}", access.operation, access.el);
             let marks = [
-                (!access.aligned, "not aligned"),
+                (!access.alignment.is_aligned(), "not aligned"),
                 (access.unprivileged, "unprivileged"),
                 (access.pan, "PSTATE.PAN set"),
                 (access.uao, "PSTATE.UAO set"),

@@ -1,6 +1,6 @@
 //! Answers that the architecture allows.
 
-use golden::{Abort, AccessOutcome, AtResult, Fault, Masked};
+use golden::{Abort, Fault, Masked};
 
 /// What may be observed of a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,26 +12,75 @@ pub enum Answer {
         /// The fault that it reports, if it does.
         fault: Option<Fault>,
     },
-    /// A load, store or fetch is done at this physical address.
-    Reached(u64),
+    /// An access is done.
+    Reached(Reach),
+    /// Cache maintenance is done, which tells nothing: of that address, if it was translated.
+    Maintained(Option<Reach>),
     /// The instruction takes an exception.
-    Exception(Abort),
+    Exception(Taken),
 }
 
-impl From<AtResult> for Answer {
-    fn from(result: AtResult) -> Self {
-        match result {
-            AtResult::Par { par, fault } => Self::Par { par, fault },
-            AtResult::Exception(abort) => Self::Exception(abort),
+/// Where the bytes of an access lie.
+///
+/// ```text
+///   VA    | page n        | page n + 1    |        PA    .. | `pa`: `before` bytes | ..
+///                 |  access  |                           .. | `rest`: the others   | ..
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reach {
+    /// The physical address of its first byte.
+    pub pa: u64,
+    /// Of an access that crosses pages: how many of its bytes lie there, and the physical address of the
+    /// next one. They may well follow on.
+    pub rest: Option<(u8, u64)>,
+}
+
+impl Reach {
+    /// An access whose bytes all lie behind one another.
+    pub const fn new(pa: u64) -> Self {
+        Self { pa, rest: None }
+    }
+
+    /// The physical address of byte number `number`.
+    pub const fn byte(self, number: u8) -> u64 {
+        match self.rest {
+            Some((before, rest)) if number >= before => rest + (number - before) as u64,
+            _ => self.pa + number as u64,
         }
     }
 }
 
-impl From<&AccessOutcome> for Answer {
-    fn from(outcome: &AccessOutcome) -> Self {
-        match &outcome.result {
-            Ok(translation) => Self::Reached(translation.pa.0),
-            Err(abort) => Self::Exception(*abort),
-        }
+/// An exception that an instruction takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// The fault, and its syndrome.
+    pub abort: Abort,
+    /// The EL that takes it.
+    pub target: u8,
+    /// `ELR_ELx`, where it is known which instruction it is.
+    pub elr: Option<u64>,
+    /// `SPSR_ELx`, likewise.
+    pub spsr: Masked,
+    /// What is done all the same, of a store: those of its bytes whose pages let it through may hold
+    /// either value. How many, and where the first of them is, in the store and in memory.
+    pub partial: Option<Partial>,
+}
+
+/// The bytes of a store that may be done although another page stops it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Partial {
+    /// The number of the first of them in the store.
+    pub first: u8,
+    /// How many they are.
+    pub bytes: u8,
+    /// The physical address of the first.
+    pub pa: u64,
+}
+
+impl Taken {
+    /// The exception of an instruction of which nothing is known but its fault.
+    pub const fn new(abort: Abort) -> Self {
+        let target = abort.exception.target.get();
+        Self { abort, target, elr: None, spsr: Masked::new(0, 0), partial: None }
     }
 }

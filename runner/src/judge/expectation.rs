@@ -2,14 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use case::probe::{Operation, Probe};
+use case::probe::{El, Operation, Probe};
 use golden::{
-    Access, Asked, At, AtQuestion, Choices, El, Implementation, Leaf, Machine, Observer, Read,
-    Registers, Stage, Update, Updates, Va, access, allowed, at_noting,
+    Asked, At, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
+    Registers, Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
+use super::access::{Accesses, Ends};
 use super::answer::Answer;
+use super::guest::Asker;
 use super::learned::Learned;
 use crate::simulation::Simulation;
 
@@ -23,6 +25,8 @@ pub struct Allowed {
     /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
     /// faults. `None` where none was read.
     pub descriptor: Option<u64>,
+    /// The memory attributes of what an access reaches, of each part of it.
+    pub attributes: SmallVec<[MemoryAttributes; 2]>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
 }
@@ -33,7 +37,8 @@ pub type Outcomes = SmallVec<[Allowed; 1]>;
 /// All outcomes that the architecture allows for a probe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expectation {
-    /// The outcomes, the pseudocode's own first. Never empty.
+    /// The outcomes, the pseudocode's own first. Empty where the instruction is not executed, but is
+    /// UNDEFINED or trapped.
     pub outcomes: Outcomes,
     /// Whether all of them are there: a walk can consult more choices than are followed.
     pub complete: bool,
@@ -62,60 +67,34 @@ impl Observer for Last {
     }
 }
 
-/// What a probe has the PE do at EL2.
+/// What a probe has the PE do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Instruction {
     /// An address translation instruction.
-    At(At),
-    /// A load, store or fetch.
-    Access(golden::Operation),
+    At(AtQuestion),
+    /// Loads, stores or a fetch.
+    Access(Accesses),
 }
 
 impl Instruction {
-    /// The stage that it asks about in the end.
-    const fn stage(self) -> Stage {
-        match self {
-            Self::At(at) if at.is_both_stages() => Stage::Two,
-            Self::At(_) | Self::Access(_) => Stage::One,
-        }
-    }
-
-    /// What becomes of it, with these choices, and in `updates` what the hardware changes; `None` where EL2 may not execute it, which may execute
-    /// all of these.
-    fn execute(
-        self,
-        machine: Machine<'_, Simulation>,
-        va: u64,
-        choices: &mut impl Choices,
-        last: &mut Last,
-        updates: &mut Updates,
-    ) -> Option<Answer> {
-        match self {
-            Self::At(at) => {
-                let question = AtQuestion { at, executed_at: El::El2, pan: false, va: Va(va) };
-                let result = at_noting(machine, question, choices, last, updates).ok()?;
-                Some(result.into())
-            }
-            Self::Access(operation) => {
-                let outcome = access(machine, asks(operation, va), Va(va), choices, last).ok()?;
-                *updates = outcome.updates;
-                Some((&outcome).into())
-            }
-        }
+    /// What `probe` has the PE do; `None` where it puts no question to the MMU.
+    pub fn of(probe: &Probe) -> Option<Self> {
+        let Some(at) = at(probe.operation()?) else {
+            return Accesses::of(probe).map(Self::Access);
+        };
+        let executed_at = match probe.el()? {
+            El::El2 => golden::El::El2,
+            El::El1 => golden::El::El1,
+            El::El0 => golden::El::El0,
+        };
+        let pan = probe.has(Probe::PAN);
+        Some(Self::At(AtQuestion { at, executed_at, pan, va: Va(probe.address) }))
     }
 }
 
-/// Size of what a probe loads or stores.
-const ACCESS_BYTES: u64 = 8;
-
-/// The access that `operation` at `va` makes.
-pub const fn asks(operation: golden::Operation, va: u64) -> Access {
-    Access::new(operation, El::El2).with_aligned(va.is_multiple_of(ACCESS_BYTES))
-}
-
-/// What a probe has the PE do; `None` where it puts no question to the MMU.
-pub fn instruction(operation: Operation) -> Option<Instruction> {
-    Some(Instruction::At(match operation {
+/// The AT instruction that `operation` is, if it is one.
+const fn at(operation: Operation) -> Option<At> {
+    Some(match operation {
         Operation::AtS12e1r => At::S12E1R,
         Operation::AtS12e1w => At::S12E1W,
         Operation::AtS12e0r => At::S12E0R,
@@ -126,42 +105,103 @@ pub fn instruction(operation: Operation) -> Option<Instruction> {
         Operation::AtS1e1w => At::S1E1W,
         Operation::AtS1e0r => At::S1E0R,
         Operation::AtS1e0w => At::S1E0W,
-        Operation::Load => return Some(Instruction::Access(golden::Operation::Load)),
-        Operation::Store => return Some(Instruction::Access(golden::Operation::Store)),
-        Operation::Fetch => return Some(Instruction::Access(golden::Operation::Fetch)),
+        Operation::AtS1e1rp => At::S1E1RP,
+        Operation::AtS1e1wp => At::S1E1WP,
         _ => return None,
-    }))
+    })
 }
 
-/// What a PE of which so much is `learned` may answer to `probe` under `registers` and the tables in
-/// `memory`; `None` for a probe that puts no question to the MMU. `updates` is room for a walk to work in.
-pub fn expect(
-    pe: &Implementation,
-    registers: &Registers,
-    memory: &Simulation,
-    learned: &Learned,
-    probe: &Probe,
-    updates: &mut Updates,
-) -> Option<Expectation> {
-    let instruction = instruction(probe.operation()?)?;
-    memory.take_strayed();
-    let machine = Machine { implementation: pe, registers, memory };
-    let mut outcomes = Outcomes::new();
-    let explored = allowed(
-        learned.profile(),
-        |choices| {
-            let mut last = Last { stage: instruction.stage(), descriptor: None };
-            let answer =
-                instruction.execute(machine, probe.address, choices, &mut last, updates)?;
-            Some((answer, updates.as_slice().to_vec(), last.descriptor))
-        },
-        |outcome, asked| {
-            if let Some((answer, updates, descriptor)) = outcome {
-                outcomes.push(Allowed { answer, updates, asked: asked.to_vec(), descriptor });
+/// A PE in a set-up, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The PE.
+    pub pe: &'a Implementation,
+    /// Its registers.
+    pub registers: &'a Registers,
+    /// The memory with the tables.
+    pub memory: &'a Simulation,
+    /// Who asks.
+    pub asker: Asker,
+    /// What is known of its choices.
+    pub learned: &'a Learned,
+}
+
+impl Setting<'_> {
+    /// What may be answered to `probe`; `None` for a probe that puts no question to the MMU. `updates` is
+    /// room for a walk to work in.
+    pub fn expect(&self, probe: &Probe, updates: &mut Updates) -> Option<Expectation> {
+        let Self { pe: implementation, registers, memory, .. } = *self;
+        let instruction = Instruction::of(probe)?;
+        memory.take_strayed();
+        let machine = Machine { implementation, registers, memory };
+        let mut expectation = match instruction {
+            Instruction::At(question) => self.at(machine, probe, question, updates),
+            Instruction::Access(accesses) => self.access(machine, probe, &accesses),
+        };
+        expectation.strays_to = memory.take_strayed();
+        Some(expectation)
+    }
+
+    fn at(
+        &self,
+        machine: Machine<'_, Simulation>,
+        probe: &Probe,
+        question: AtQuestion,
+        updates: &mut Updates,
+    ) -> Expectation {
+        let mut outcomes = Outcomes::new();
+        let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
+        let walk = |choices: &mut golden::Script<'_>| {
+            let mut last = Last { stage, descriptor: None };
+            let result = at_noting(machine, question, choices, &mut last, updates).ok()?;
+            Some((result, updates.as_slice().to_vec(), last.descriptor))
+        };
+        let explored = allowed(self.learned.profile(), walk, |outcome, asked| {
+            if let Some((result, updates, descriptor)) = outcome {
+                let answer = match result {
+                    golden::AtResult::Par { par, fault } => Answer::Par { par, fault },
+                    golden::AtResult::Exception(abort) => {
+                        Answer::Exception(self.asker.taken_by_at(self.pe, probe, abort))
+                    }
+                };
+                let (attributes, asked) = (SmallVec::new(), asked.to_vec());
+                outcomes.push(Allowed { answer, updates, descriptor, attributes, asked });
             }
             ControlFlow::Continue(())
-        },
-    );
-    let (complete, strays_to) = (explored.complete, memory.take_strayed());
-    Some(Expectation { outcomes, complete, strays_to })
+        });
+        Expectation { outcomes, complete: explored.complete, strays_to: None }
+    }
+
+    fn access(
+        &self,
+        machine: Machine<'_, Simulation>,
+        probe: &Probe,
+        accesses: &Accesses,
+    ) -> Expectation {
+        let mut outcomes = Outcomes::new();
+        let mut complete = true;
+        let va = accesses.va(machine);
+        if !accesses.is_executed(self.registers) {
+            return Expectation { outcomes, complete, strays_to: None };
+        }
+        let walk = |choices: &mut golden::Script<'_>| accesses.perform(machine, choices, &mut ());
+        let explored = allowed(self.learned.profile(), walk, |ends, asked| {
+            let Ok(Ends { ends, complete: all }) = ends else { return ControlFlow::Continue(()) };
+            complete &= all;
+            outcomes.extend(ends.into_iter().map(|end| Allowed {
+                answer: match end.result {
+                    Ok(Some(reach)) if !accesses.is_maintenance() => Answer::Reached(reach),
+                    Ok(reach) => Answer::Maintained(reach),
+                    Err(stop) => Answer::Exception(self.asker.taken(self.pe, probe, va, stop)),
+                },
+                updates: end.updates,
+                descriptor: end.descriptor,
+                attributes: end.attributes,
+                asked: asked.to_vec(),
+            }));
+            ControlFlow::Continue(())
+        });
+        complete &= explored.complete;
+        Expectation { outcomes, complete, strays_to: None }
+    }
 }

@@ -63,8 +63,8 @@ pub fn violated(
                 let wrong_sh = sh.is_some_and(|sh| par.value >> 7 & 3 != sh);
                 (wrong_attr || wrong_sh).then(|| format!("its memory attributes are not in {par}"))
             }
-            Answer::Reached(found) if found == pa => None,
-            Answer::Reached(_) | Answer::Exception(_) => {
+            Answer::Reached(found) if found.pa == pa => None,
+            Answer::Reached(_) | Answer::Maintained(_) | Answer::Exception(_) => {
                 Some(format!("it is mapped to {pa:#x}, but {}", ended()))
             }
         },
@@ -78,8 +78,8 @@ pub fn violated(
 fn fault(answer: &Answer) -> Option<u64> {
     let status = match answer {
         Answer::Par { par, .. } => (par.value & 1 == 1).then_some(par.value >> 1 & 0x3f)?,
-        Answer::Exception(abort) => abort.exception.esr.value & 0x3f,
-        Answer::Reached(_) => return None,
+        Answer::Exception(taken) => taken.abort.exception.esr.value & 0x3f,
+        Answer::Reached(_) | Answer::Maintained(_) => return None,
     };
     Some(if status == 0b10_1011 { TRANSLATION } else { status >> 2 })
 }

@@ -26,9 +26,16 @@ pub enum Kind {
         /// The fault status code, 6 bits.
         status: u8,
     },
+    /// It took an exception that is no abort.
+    Trap {
+        /// The exception class, 6 bits.
+        class: u8,
+    },
+    /// The guest did not come back.
+    Runaway,
 }
 
-/// Fault status codes that there are.
+/// Fault status codes that there are, and exception classes.
 const CODES: usize = 64;
 
 impl Kind {
@@ -36,8 +43,8 @@ impl Kind {
     pub fn of_answer(answer: &Answer) -> Self {
         match answer {
             Answer::Par { par, .. } => Self::of_par(par.value),
-            Answer::Reached(_) => Self::Success,
-            Answer::Exception(abort) => Self::of_syndrome(abort.exception.esr.value),
+            Answer::Reached(_) | Answer::Maintained(_) => Self::Success,
+            Answer::Exception(taken) => Self::of_syndrome(taken.abort.exception.esr.value),
         }
     }
 
@@ -45,8 +52,9 @@ impl Kind {
     pub fn of_observation(observation: &Observation<'_>) -> Self {
         match observation {
             Observation::Par(value) => Self::of_par(*value),
-            Observation::Reached(_) => Self::Success,
+            Observation::Reached { .. } => Self::Success,
             Observation::Exception(exception) => Self::of_syndrome(exception.esr),
+            Observation::Runaway(_) => Self::Runaway,
         }
     }
 
@@ -58,8 +66,14 @@ impl Kind {
         Self::Fault { stage: 1 + (par >> 9 & 1) as u8, status: (par >> 1 & 0x3f) as u8 }
     }
 
-    const fn of_syndrome(esr: u64) -> Self {
-        Self::Exception { status: (esr & 0x3f) as u8 }
+    /// The kind of exception that this `ESR_ELx` tells of.
+    pub const fn of_syndrome(esr: u64) -> Self {
+        let class = (esr >> 26 & 0x3f) as u8;
+        match class {
+            // Instruction and Data Aborts, from below and from the same EL.
+            0x20 | 0x21 | 0x24 | 0x25 => Self::Exception { status: (esr & 0x3f) as u8 },
+            _ => Self::Trap { class },
+        }
     }
 
     /// All kinds.
@@ -67,7 +81,9 @@ impl Kind {
         let codes = || 0..CODES as u8;
         let faults = |stage| codes().map(move |status| Self::Fault { stage, status });
         let exceptions = codes().map(|status| Self::Exception { status });
-        std::iter::once(Self::Success).chain(faults(1)).chain(faults(2)).chain(exceptions)
+        let all = std::iter::once(Self::Success).chain(faults(1)).chain(faults(2));
+        let traps = codes().map(|class| Self::Trap { class });
+        all.chain(exceptions).chain([Self::Runaway]).chain(traps)
     }
 
     /// The kind without its level, in words.
@@ -83,6 +99,8 @@ impl Kind {
             Self::Fault { stage: 1, status } => 1 + status as usize,
             Self::Fault { status, .. } => 1 + CODES + status as usize,
             Self::Exception { status } => 1 + 2 * CODES + status as usize,
+            Self::Runaway => 1 + 3 * CODES,
+            Self::Trap { class } => 2 + 3 * CODES + class as usize,
         }
     }
 }
@@ -93,13 +111,15 @@ impl fmt::Display for Kind {
             Self::Success => f.write_str("success"),
             Self::Fault { stage, status } => write!(f, "stage {stage} {}", fault_name(status)),
             Self::Exception { status } => write!(f, "exception {}", fault_name(status)),
+            Self::Trap { class } => write!(f, "exception of class {class:#04x}, no abort"),
+            Self::Runaway => f.write_str("a guest that does not come back"),
         }
     }
 }
 
 /// A set of kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Kinds([u64; 4]);
+pub struct Kinds([u64; 5]);
 
 impl Kinds {
     /// The kinds that `name` means: the one of this name, or where it names no level those of all levels.
@@ -146,6 +166,7 @@ pub fn fault_name(status: u8) -> String {
         0b01_0011 => format!("{}, level -1", FaultKind::ExternalAbortOnWalk),
         0b11_0000 => FaultKind::TlbConflict.to_string(),
         0b11_0001 => FaultKind::UnsupportedUpdate.to_string(),
+        0b11_0101 => FaultKind::UnsupportedAtomic.to_string(),
         0b10_0001 => FaultKind::Alignment.to_string(),
         0b01_0000 => "External abort, not on a walk".into(),
         _ => match status >> 2 {
@@ -168,7 +189,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_number_and_a_name_of_its_own() {
         let numbers: Vec<usize> = Kind::all().map(Kind::number).collect();
-        assert_eq!(numbers, (0..1 + 3 * CODES).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..2 + 4 * CODES).collect::<Vec<_>>());
         let names: BTreeSet<String> = Kind::all().map(|kind| kind.to_string()).collect();
         assert_eq!(names.len(), numbers.len());
         for kind in Kind::all() {

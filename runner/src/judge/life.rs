@@ -69,12 +69,12 @@ fn arrived(
         return (!is_none).then(|| ("no exception on the way".to_owned(), told(arrival)));
     };
     let fits = expectation.outcomes.iter().any(|allowed| match &allowed.answer {
-        Answer::Exception(abort) => {
+        Answer::Exception(taken) => {
             let in_page = arrival.far.wrapping_sub(page) < stage::CODE_BYTES;
-            abort.exception.esr.admits(arrival.esr) && in_page
+            taken.abort.exception.esr.admits(arrival.esr) && in_page
         }
-        Answer::Reached(pa) => *pa == page && is_none,
-        Answer::Par { .. } => false,
+        Answer::Reached(reach) => reach.pa == page && is_none,
+        Answer::Par { .. } | Answer::Maintained(_) => false,
     });
     let wanted = || {
         let outcomes = expectation.outcomes.iter().map(super::words::allowed);

@@ -1,110 +1,386 @@
-//! What loads, stores and fetches tell of the memory that they reached.
+//! The memory that accesses reach, byte by byte.
 //!
 //! ```text
-//!   load   a tag: the address of the word itself       -> that address
-//!          what an earlier probe stored                -> where that probe stored it
-//!   store  a tag that holds what was stored            -> its address
-//!          or a tag where a later probe stored         -> the same, if it is the one meant
-//!   fetch  what a slot returns: its own address        -> that address
+//!   tag    holds its own physical address, until it is stored to    loads, stores, atomics
+//!   slot   returns its own physical address                         fetches
 //! ```
 //!
 //! All that is in stage arenas, see [`case::stage`]. Other memory tells nothing: what would reach it is not
-//! asked.
+//! asked. A store is not seen until all is over, and what it left may have been stored over by then: where
+//! the architecture allows it to go to several places, each may hold what it stored or what was there, until
+//! a load tells, or what the tags hold in the end.
 
 use std::collections::BTreeMap;
 
 use case::memory::{ArenaKind, MemoryMap};
-use case::probe::Operation;
+use case::operation::pair;
+use case::probe::{Operation, Probe};
 use case::stage;
 use link::observations::Changed;
+use smallvec::SmallVec;
 
-/// Whether memory at physical address `pa` tells `operation` that it was reached.
-pub fn tells(map: &MemoryMap, operation: Operation, pa: u64) -> bool {
-    let (first, bytes, step) = match operation {
-        Operation::Load | Operation::Store => (stage::TAGS, stage::TAGS_BYTES, 8),
-        Operation::Fetch => (stage::SLOTS, stage::SLOTS_BYTES, stage::SLOT_BYTES),
-        _ => return false,
-    };
-    let arenas = map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Stage);
-    let mut offsets = arenas.map(|arena| pa.wrapping_sub(arena.base + first));
-    offsets.any(|offset| offset < bytes && offset.is_multiple_of(step))
+use super::answer::{Partial, Reach};
+
+/// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
+pub fn tells(map: &MemoryMap, operation: Operation, bytes: u8, reach: Reach) -> bool {
+    let arenas = || map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Stage);
+    if operation == Operation::Fetch {
+        let mut offsets = arenas().map(|arena| reach.pa.wrapping_sub(arena.base + stage::SLOTS));
+        return offsets
+            .any(|offset| offset < stage::SLOTS_BYTES && offset.is_multiple_of(stage::SLOT_BYTES));
+    }
+    (0..bytes).all(|number| {
+        let offset =
+            |arena: &case::memory::Arena| reach.byte(number).wrapping_sub(arena.base + stage::TAGS);
+        arenas().any(|arena| offset(arena) < stage::TAGS_BYTES)
+    })
 }
 
-/// The stages of a target while the answers to a case's probes are judged, in their order.
+/// Values that a byte may have: nearly always one.
+type Values = SmallVec<[u8; 4]>;
+
+/// An access that was done, and what it answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// What it does.
+    operation: Operation,
+    /// How many bytes it has.
+    bytes: u8,
+    /// The number of the probe among those that are asked.
+    probe: u16,
+    /// The address that it asked for, with which a compare-and-swap compares.
+    address: u64,
+    /// What it answered.
+    word: u64,
+}
+
+impl Access {
+    /// The access of `probe`, number `number` of those that are asked, which answered `word`; `None` where
+    /// it is none.
+    pub fn new(probe: &Probe, number: u16, word: u64) -> Option<Self> {
+        let accesses = super::access::Accesses::of(probe)?;
+        let (operation, bytes) = (accesses.operation(), accesses.bytes());
+        Some(Self { operation, bytes, probe: number, address: probe.address, word })
+    }
+
+    /// How many bytes it loads or stores by one register.
+    const fn width(&self) -> u8 {
+        if self.bytes == 16 { 8 } else { self.bytes }
+    }
+
+    const fn value(&self) -> u64 {
+        stage::stored(self.probe)
+    }
+
+    /// What byte number `number` holds after it, if it stores there.
+    fn leaves(&self, number: u8) -> Option<u8> {
+        let width = self.width();
+        let mask = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        let word = match self.operation {
+            Operation::Add => self.word.wrapping_add(self.value()),
+            Operation::CompareAndSwap if self.word != self.address & mask => return None,
+            operation if operation.is_store() => self.value(),
+            _ => return None,
+        };
+        Some((word >> (8 * (number % width))) as u8)
+    }
+
+    const fn is_plain_store(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::Store
+                | Operation::StorePair
+                | Operation::StoreRelease
+                | Operation::StoreUnprivileged
+        )
+    }
+
+    /// Whether what it stores is found nowhere else: no tag has such a value, and no other probe stores it.
+    const fn is_unique(&self) -> bool {
+        self.is_plain_store() && self.bytes == 8
+    }
+}
+
+/// Memory as probes have left it, as far as it is known.
 #[derive(Debug)]
-pub struct Stages<'a> {
+pub struct Memory<'a> {
     map: &'a MemoryMap,
     /// The tags that are not as they were when all was over.
     changed: &'a [Changed],
-    /// Where probes have stored so far, and the last one that did.
-    stored: BTreeMap<u64, u16>,
+    /// What bytes may hold, where a probe may have stored.
+    bytes: BTreeMap<u64, Values>,
+    /// The last probe that may have stored to a byte.
+    last: BTreeMap<u64, u16>,
+    /// Stores that may have gone to several places, and are not found at one alone.
+    unsettled: Vec<(Access, SmallVec<[Reach; 2]>)>,
+    /// A probe stored where it may not: nobody knows what holds what.
+    is_lost: bool,
 }
 
-impl<'a> Stages<'a> {
-    /// Stages in which nothing is stored yet, and `changed` will be in the end.
-    pub fn new(map: &'a MemoryMap, changed: &'a [Changed]) -> Self {
-        Self { map, changed, stored: BTreeMap::new() }
+impl<'a> Memory<'a> {
+    /// Memory in which nothing is stored yet, and `changed` will be in the end.
+    pub const fn new(map: &'a MemoryMap, changed: &'a [Changed]) -> Self {
+        Self {
+            map,
+            changed,
+            bytes: BTreeMap::new(),
+            last: BTreeMap::new(),
+            unsettled: Vec::new(),
+            is_lost: false,
+        }
     }
 
-    /// The physical address that `operation` reached, asked as probe number `probe` and answered by
-    /// `word`, where `meant` is the one that it should reach; `None` where nothing tells.
-    pub fn reached(
+    /// Where `access` went: those of the places in `allowed` that explain its answer, or another that the
+    /// answer tells of. Empty where nothing tells.
+    pub fn done(
         &mut self,
-        operation: Operation,
-        probe: u16,
-        word: u64,
-        meant: Option<u64>,
-    ) -> Option<u64> {
-        match operation {
-            Operation::Store => {
-                let pa = self.store(probe, word, meant)?;
-                self.stored.insert(pa, probe);
-                Some(pa)
-            }
-            Operation::Load if word >> 48 == stage::STORED >> 48 => {
-                let by = |(_, number): &(&u64, &u16)| stage::stored(**number) == word;
-                self.stored.iter().find(by).map(|(pa, _)| *pa)
-            }
-            _ => {
-                let is_stale = operation == Operation::Load && self.stored.contains_key(&word);
-                (tells(self.map, operation, word) && !is_stale).then_some(word)
+        access: Access,
+        allowed: impl Iterator<Item = Reach>,
+    ) -> SmallVec<[Reach; 2]> {
+        let mut fitting: SmallVec<[Reach; 2]> = SmallVec::new();
+        for reach in allowed {
+            if !fitting.contains(&reach) && self.explains(access, reach) {
+                fitting.push(reach);
             }
         }
+        if access.operation == Operation::Fetch {
+            let told = Reach::new(access.word);
+            let is_told = fitting.is_empty() && tells(self.map, access.operation, 4, told);
+            return if is_told { SmallVec::from_iter([told]) } else { fitting };
+        }
+        if access.is_unique() && access.word == access.value() {
+            self.find(access, &mut fitting);
+        }
+        match fitting[..] {
+            [] => {
+                self.is_lost |= access.operation.is_store();
+                let told = Reach::new(access.word);
+                let is_tag = access.operation == Operation::Load
+                    && access.bytes == 8
+                    && self.explains(access, told)
+                    && tells(self.map, access.operation, 8, told);
+                fitting.extend(is_tag.then_some(told));
+            }
+            [reach] => self.settle(access, reach),
+            _ => self.spread(access, &fitting),
+        }
+        fitting
     }
 
-    fn store(&self, probe: u16, word: u64, meant: Option<u64>) -> Option<u64> {
-        let value = stage::stored(probe);
+    /// Narrows `fitting` down by what the tags hold in the end, of a store whose value is found nowhere
+    /// else; or tells where else it went.
+    fn find(&mut self, access: Access, fitting: &mut SmallVec<[Reach; 2]>) {
+        let value = access.value();
         let mut found = self.changed.iter().filter(|changed| changed.value == value);
-        match (word == value, found.next(), found.next()) {
-            (true, Some(changed), None) => Some(changed.pa),
-            (true, None, _) => meant.filter(|pa| {
-                let later = |number: u64| (u64::from(probe) + 1..1 << 16).contains(&number);
-                let over =
-                    |changed: &Changed| changed.pa == *pa && later(changed.value ^ stage::STORED);
-                self.changed.iter().any(over)
-            }),
-            _ => None,
+        match (found.next(), found.next()) {
+            (Some(only), None) => {
+                let here = |reach: &Reach| reach.rest.is_none() && reach.pa == only.pa;
+                if fitting.iter().any(here) {
+                    fitting.retain(|reach| here(reach));
+                } else {
+                    *fitting = SmallVec::from_iter([Reach::new(only.pa)]);
+                }
+            }
+            (None, _) => fitting.retain(|reach| self.will_change(*reach, access.bytes)),
+            (Some(_), Some(_)) => fitting.clear(),
         }
     }
 
-    /// A tag that changed though no probe that was judged stored there what it holds.
-    pub fn changed_by_nobody(&self) -> Option<&'a Changed> {
-        let by_probe = |changed: &&Changed| {
-            let probe = self.stored.get(&changed.pa);
-            probe.is_some_and(|probe| stage::stored(*probe) == changed.value)
+    /// Whether the bytes at `reach` are in the end other than they may be now: so somebody stores there.
+    fn will_change(&self, reach: Reach, bytes: u8) -> bool {
+        let mut places = (0..bytes).map(|number| reach.byte(number));
+        places.any(|pa| !self.may_hold(pa, self.finally(pa)))
+    }
+
+    /// Whether the answer is one that an access to `reach` gives.
+    fn explains(&self, access: Access, reach: Reach) -> bool {
+        let Access { operation, bytes, word, .. } = access;
+        if operation == Operation::Fetch {
+            return reach.pa == word;
+        }
+        if access.is_plain_store() {
+            return word == access.value();
+        }
+        if operation == Operation::LoadPair {
+            return (0..8).all(|number| {
+                // Which byte of the second word meets it: see `pair`.
+                let other = 8 + (number + 4) % 8;
+                let values = |number| self.values(reach.byte(number));
+                let meets =
+                    |one: u8| values(other).iter().any(|other| one ^ other == byte(word, number));
+                values(number).iter().any(|one| meets(*one))
+            });
+        }
+        let rest = if bytes == 8 { 0 } else { word >> (8 * bytes) };
+        rest == 0 && (0..bytes).all(|number| self.may_hold(reach.byte(number), byte(word, number)))
+    }
+
+    /// Notes that `access` went to `reach`, and nowhere else.
+    fn settle(&mut self, access: Access, reach: Reach) {
+        for number in 0..access.bytes {
+            let pa = reach.byte(number);
+            match access.leaves(number) {
+                Some(value) => {
+                    self.bytes.insert(pa, SmallVec::from_iter([value]));
+                    self.last.insert(pa, access.probe);
+                }
+                // What was loaded is what is there. A pair tells of two bytes at once.
+                None if !access.is_plain_store() && access.bytes != 16 => {
+                    if let Some(values) = self.bytes.get_mut(&pa) {
+                        *values = SmallVec::from_iter([byte(access.word, number)]);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Notes that `access` went to one of these.
+    fn spread(&mut self, access: Access, places: &[Reach]) {
+        for reach in places {
+            for number in 0..access.bytes {
+                if let Some(value) = access.leaves(number) {
+                    self.may_be(reach.byte(number), value, access.probe);
+                }
+            }
+        }
+        if access.operation.is_store() {
+            self.unsettled.push((access, places.iter().copied().collect()));
+        }
+    }
+
+    /// Notes that `access` was stopped, and a part of it may be done.
+    pub fn stopped(&mut self, access: Access, partial: Partial) {
+        for number in 0..partial.bytes {
+            let byte = byte(access.value(), (partial.first + number) % access.width());
+            self.may_be(partial.pa + u64::from(number), byte, access.probe);
+        }
+    }
+
+    fn may_be(&mut self, pa: u64, value: u8, probe: u16) {
+        let mut values = self.values(pa);
+        if !values.contains(&value) {
+            values.push(value);
+        }
+        self.bytes.insert(pa, values);
+        self.last.insert(pa, probe);
+    }
+
+    fn values(&self, pa: u64) -> Values {
+        self.bytes.get(&pa).cloned().unwrap_or_else(|| SmallVec::from_iter([tag(pa)]))
+    }
+
+    fn may_hold(&self, pa: u64, value: u8) -> bool {
+        match self.bytes.get(&pa) {
+            Some(values) => values.contains(&value),
+            None => tag(pa) == value,
+        }
+    }
+
+    /// What the byte holds in the end.
+    fn finally(&self, pa: u64) -> u8 {
+        let word = self.changed.iter().find(|changed| changed.pa == pa & !7);
+        word.map_or_else(|| tag(pa), |changed| byte(changed.value, (pa & 7) as u8))
+    }
+
+    /// What is wrong with memory in the end: what it should hold, and what it does.
+    pub fn violated(&self) -> Option<Violation> {
+        if self.is_lost {
+            return None;
+        }
+        let words = self.bytes.keys().map(|pa| pa & !7);
+        let mut words: Vec<u64> = words.chain(self.changed.iter().map(|word| word.pa)).collect();
+        words.sort_unstable();
+        words.dedup();
+        let is_wrong =
+            |word: &u64| (*word..*word + 8).any(|pa| !self.may_hold(pa, self.finally(pa)));
+        if let Some(pa) = words.into_iter().find(is_wrong) {
+            let found =
+                (pa..pa + 8).rev().fold(0, |word, pa| word << 8 | u64::from(self.finally(pa)));
+            let found = format!("[{pa:#x}] = {found:#018x}");
+            let is_stored_to = (pa..pa + 8).any(|pa| self.bytes.contains_key(&pa));
+            return Some(match is_stored_to {
+                true => {
+                    let signature = "memory is not as the probes left it";
+                    Violation { signature, wanted: self.words(pa), found }
+                }
+                false => {
+                    let signature = "memory changed that nobody stored to";
+                    Violation { signature, wanted: "no such word".into(), found }
+                }
+            });
+        }
+        let is_nowhere = |(access, places): &&(Access, SmallVec<[Reach; 2]>)| {
+            places.iter().all(|reach| !self.may_have_been(*access, *reach))
         };
-        self.changed.iter().find(|changed| !by_probe(changed))
+        self.unsettled.iter().find(is_nowhere).map(|(access, places)| {
+            let places: Vec<_> = places.iter().map(|reach| format!("{:#x}", reach.pa)).collect();
+            Violation {
+                signature: "a store is found nowhere",
+                wanted: format!("{:#018x} at {}", access.value(), places.join(" or ")),
+                found: "no such word".into(),
+            }
+        })
+    }
+
+    /// Whether `access` may have stored at `reach`: what it left is there, or somebody stored over it.
+    fn may_have_been(&self, access: Access, reach: Reach) -> bool {
+        (0..access.bytes).all(|number| {
+            let pa = reach.byte(number);
+            let later = self.last.get(&pa).is_some_and(|probe| *probe > access.probe);
+            later || access.leaves(number).is_none_or(|value| value == self.finally(pa))
+        })
+    }
+
+    /// What the word at `pa` may hold, byte for byte.
+    fn words(&self, pa: u64) -> String {
+        let bytes = (pa..pa + 8).rev().map(|pa| {
+            let values = self.values(pa);
+            let values: Vec<_> = values.iter().map(|value| format!("{value:02x}")).collect();
+            values.join("|")
+        });
+        format!("[{pa:#x}] = {}", bytes.collect::<Vec<_>>().join(" "))
     }
 }
+
+/// Something that is wrong with memory in the end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// What, without addresses.
+    pub signature: &'static str,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is.
+    pub found: String,
+}
+
+/// Byte number `number` of a word.
+const fn byte(word: u64, number: u8) -> u8 {
+    (word >> (8 * number)) as u8
+}
+
+/// The byte at `pa` as long as nobody stored to it.
+const fn tag(pa: u64) -> u8 {
+    byte(pa & !7, (pa & 7) as u8)
+}
+
+const _: () = assert!(
+    pair(1, 0) == 1 && pair(0, 1) == 1 << 32,
+    "byte n of a pair's answer is of byte n of the first word and byte n + 4 of the second"
+);
 
 #[cfg(test)]
 mod tests {
     use case::memory::Arena;
+    use case::probe::El;
 
     use super::*;
 
     const BASE: u64 = 0x5b00_0000;
     const TAG: u64 = BASE + stage::TAGS;
+    const OTHER: u64 = TAG + 0x1000;
+    /// The address that probes ask for.
+    const VA: u64 = 0x1000;
 
     fn map() -> MemoryMap {
         let mut map = MemoryMap::new();
@@ -112,49 +388,201 @@ mod tests {
         map
     }
 
+    fn access(operation: Operation, bytes: u8, number: u16, word: u64) -> Access {
+        let probe = Probe::new(operation, VA).by(El::El1).of_bytes(bytes);
+        Access::new(&probe, number, word).unwrap()
+    }
+
+    fn at(pa: u64) -> Reach {
+        Reach::new(pa)
+    }
+
+    /// Memory that will hold these words in the end.
+    fn memory<'a>(map: &'a MemoryMap, changed: &'a [Changed]) -> Memory<'a> {
+        Memory::new(map, changed)
+    }
+
+    /// Where an access may have gone of these places.
+    fn done(memory: &mut Memory<'_>, access: Access, places: &[u64]) -> Vec<u64> {
+        let reached = memory.done(access, places.iter().map(|pa| at(*pa)));
+        reached.iter().map(|reach| reach.pa).collect()
+    }
+
+    fn signature(memory: &Memory<'_>) -> Option<&'static str> {
+        memory.violated().map(|violation| violation.signature)
+    }
+
     #[test]
     fn tags_tell_of_loads_and_stores_and_slots_of_fetches() {
-        let tells = |operation, pa| tells(&map(), operation, pa);
-        assert!(tells(Operation::Load, TAG) && tells(Operation::Store, TAG + 0xfff8));
-        assert!(!tells(Operation::Load, TAG + 4) && !tells(Operation::Load, TAG + 0x1_0000));
-        assert!(tells(Operation::Fetch, BASE + stage::SLOTS + 0x20));
-        assert!(!tells(Operation::Fetch, BASE + stage::SLOTS + 4) && !tells(Operation::Fetch, TAG));
-        assert!(!tells(Operation::AtS1e2r, TAG));
+        let tells = |operation, bytes, pa| tells(&map(), operation, bytes, at(pa));
+        assert!(tells(Operation::Load, 8, TAG) && tells(Operation::Store, 1, TAG + 0xffff));
+        assert!(tells(Operation::Load, 8, TAG + 4) && !tells(Operation::Load, 8, TAG + 0xfffc));
+        assert!(!tells(Operation::Load, 8, TAG + 0x1_0000));
+        assert!(tells(Operation::Fetch, 4, BASE + stage::SLOTS + 0x20));
+        assert!(!tells(Operation::Fetch, 4, BASE + stage::SLOTS + 4));
+        assert!(!tells(Operation::Fetch, 4, TAG));
+        // Page-crossing, with the second page elsewhere.
+        let across = Reach { pa: TAG + 0xffc, rest: Some((4, 0x4000_0000)) };
+        assert!(!super::tells(&map(), Operation::Load, 8, across));
+    }
+
+    #[test]
+    fn a_load_of_any_size_tells_the_bytes_that_are_there() {
+        let map = map();
+        let mut memory = memory(&map, &[]);
+        let tag = TAG + 0x1238;
+        assert_eq!(done(&mut memory, access(Operation::Load, 8, 0, tag), &[tag]), [tag]);
+        assert_eq!(done(&mut memory, access(Operation::Load, 2, 1, 0x1238), &[tag]), [tag]);
+        assert_eq!(done(&mut memory, access(Operation::Load, 1, 2, 0x12), &[tag + 1]), [tag + 1]);
+        let high = access(Operation::Load, 1, 3, 0x112);
+        assert_eq!(done(&mut memory, high, &[tag + 1]), [0; 0], "it is not zero-extended");
+        // Bytes 4 to 11: the upper half of one word, which is 0, and the lower one of the next.
+        let across = access(Operation::Load, 8, 4, (tag + 8) << 32);
+        assert_eq!(done(&mut memory, across, &[tag + 4]), [tag + 4]);
+        let reach = Reach { pa: TAG + 0xffe, rest: Some((2, OTHER + 0x2000)) };
+        let crossing = access(Operation::Load, 4, 5, (OTHER + 0x2000) << 16 & 0xffff_0000);
+        assert_eq!(memory.done(crossing, [reach].into_iter())[..], [reach]);
+        let together = access(Operation::LoadPair, 8, 6, pair(tag, tag + 8));
+        assert_eq!(done(&mut memory, together, &[tag]), [tag]);
+        assert_eq!(done(&mut memory, together, &[tag + 8]), [0; 0]);
     }
 
     #[test]
     fn a_load_tells_what_was_stored_where() {
         let map = map();
         let changed = [Changed { pa: TAG, value: stage::stored(1) }];
-        let mut stages = Stages::new(&map, &changed);
-        let meant = Some(TAG);
-        assert_eq!(stages.reached(Operation::Load, 0, TAG, meant), meant);
-        assert_eq!(stages.reached(Operation::Store, 1, stage::stored(1), meant), meant);
-        assert_eq!(stages.reached(Operation::Load, 2, stage::stored(1), meant), meant);
-        assert_eq!(stages.reached(Operation::Load, 3, TAG, meant), None, "it holds that no more");
-        assert_eq!(stages.reached(Operation::Load, 4, TAG + 0x1000, meant), Some(TAG + 0x1000));
-        assert_eq!(stages.changed_by_nobody(), None);
+        let mut memory = memory(&map, &changed);
+        let load = |number, word| access(Operation::Load, 8, number, word);
+        assert_eq!(done(&mut memory, load(0, TAG), &[TAG]), [TAG]);
+        let store = access(Operation::Store, 8, 1, stage::stored(1));
+        assert_eq!(done(&mut memory, store, &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, load(2, stage::stored(1)), &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, load(3, TAG), &[TAG]), [0; 0], "it holds that no more");
+        assert_eq!(done(&mut memory, load(4, OTHER), &[TAG]), [OTHER], "another was loaded");
+        assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn a_store_changes_its_own_bytes() {
+        let map = map();
+        // Probe 0x123 stores its lower two bytes at offset 2.
+        let changed = [Changed { pa: TAG, value: TAG & !0xffff_0000 | 0x0123_0000 }];
+        let mut memory = memory(&map, &changed);
+        let store = access(Operation::Store, 2, 0x123, stage::stored(0x123));
+        assert_eq!(done(&mut memory, store, &[TAG + 2]), [TAG + 2]);
+        let load = access(Operation::Load, 4, 0x124, 0x0123_0000 | TAG & 0xffff);
+        assert_eq!(done(&mut memory, load, &[TAG]), [TAG]);
+        assert_eq!(signature(&memory), None);
     }
 
     #[test]
     fn a_store_that_went_elsewhere_or_nowhere_is_seen() {
         let map = map();
-        let elsewhere = [Changed { pa: TAG + 0x1000, value: stage::stored(0) }];
-        let reached = |changed: &[Changed], word| {
-            Stages::new(&map, changed).reached(Operation::Store, 0, word, Some(TAG))
-        };
-        assert_eq!(reached(&elsewhere, stage::stored(0)), Some(TAG + 0x1000));
-        assert_eq!(reached(&[], stage::stored(0)), None);
+        let elsewhere = [Changed { pa: OTHER, value: stage::stored(0) }];
+        let store = |bytes| access(Operation::Store, bytes, 0, stage::stored(0));
+        let reached = |changed: &[Changed]| done(&mut memory(&map, changed), store(8), &[TAG]);
+        assert_eq!(reached(&elsewhere), [OTHER]);
+        assert_eq!(reached(&[]), [0; 0]);
         let later = [Changed { pa: TAG, value: stage::stored(7) }];
-        assert_eq!(reached(&later, stage::stored(0)), Some(TAG), "stored over");
-        let twice = [TAG, TAG + 8].map(|pa| Changed { pa, value: stage::stored(0) });
-        assert_eq!(reached(&twice, stage::stored(0)), None);
+        assert_eq!(reached(&later), [TAG], "stored over");
+        let twice = [TAG, OTHER].map(|pa| Changed { pa, value: stage::stored(0) });
+        assert_eq!(reached(&twice), [0; 0]);
+        // Smaller ones are found out in the end.
+        let mut memory = memory(&map, &[]);
+        done(&mut memory, store(4), &[TAG]);
+        assert_eq!(signature(&memory), Some("memory is not as the probes left it"));
     }
 
     #[test]
     fn what_nobody_stored_is_told() {
         let map = map();
         let changed = [Changed { pa: TAG, value: 7 }];
-        assert_eq!(Stages::new(&map, &changed).changed_by_nobody(), Some(&changed[0]));
+        let memory = memory(&map, &changed);
+        assert_eq!(signature(&memory), Some("memory changed that nobody stored to"));
+    }
+
+    #[test]
+    fn of_two_places_the_one_that_changed_is_the_one() {
+        let map = map();
+        let changed = [Changed { pa: OTHER, value: stage::stored(0) }];
+        let mut memory = memory(&map, &changed);
+        let store = access(Operation::Store, 8, 0, stage::stored(0));
+        assert_eq!(done(&mut memory, store, &[TAG, OTHER]), [OTHER]);
+        let load = |number, word| access(Operation::Load, 8, number, word);
+        assert_eq!(done(&mut memory, load(1, stage::stored(0)), &[TAG]), [0; 0]);
+        assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn of_two_places_a_store_must_be_at_one() {
+        let map = map();
+        let small = |number| access(Operation::Store, 1, number, stage::stored(number));
+        let load = |number, word| access(Operation::Load, 1, number, word);
+        // Nothing is found in the end.
+        let mut nowhere = memory(&map, &[]);
+        assert_eq!(done(&mut nowhere, small(0x55), &[TAG, OTHER]), [TAG, OTHER]);
+        assert_eq!(signature(&nowhere), Some("a store is found nowhere"));
+        // Both may hold either, until a load tells.
+        let changed = [Changed { pa: OTHER, value: OTHER | 0x55 }];
+        let mut memory = memory(&map, &changed);
+        done(&mut memory, small(0x55), &[TAG, OTHER]);
+        assert_eq!(done(&mut memory, load(0x56, 0), &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, load(0x57, 0x55), &[TAG]), [0; 0]);
+        assert_eq!(done(&mut memory, load(0x58, 0x55), &[OTHER]), [OTHER]);
+        assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn atomics_answer_what_was_there() {
+        let map = map();
+        let sum = TAG.wrapping_add(stage::stored(0)) & 0xffff_ffff;
+        let changed = [
+            Changed { pa: TAG, value: sum },
+            Changed { pa: OTHER, value: stage::stored(1) },
+            Changed { pa: OTHER + 8, value: stage::stored(4) },
+        ];
+        let mut memory = memory(&map, &changed);
+        let add = access(Operation::Add, 4, 0, TAG);
+        assert_eq!(done(&mut memory, add, &[TAG]), [TAG]);
+        let swap = access(Operation::Swap, 8, 1, OTHER);
+        assert_eq!(done(&mut memory, swap, &[OTHER]), [OTHER]);
+        let wrong = access(Operation::LoadExclusive, 8, 2, OTHER);
+        assert_eq!(done(&mut memory, wrong, &[OTHER]), [0; 0]);
+        // It compares with the address, which is not what is there.
+        let compare = access(Operation::CompareAndSwap, 8, 3, OTHER + 16);
+        assert_eq!(done(&mut memory, compare, &[OTHER + 16]), [OTHER + 16]);
+        let exclusive = access(Operation::StoreExclusive, 8, 4, OTHER + 8);
+        assert_eq!(done(&mut memory, exclusive, &[OTHER + 8]), [OTHER + 8]);
+        assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn a_compare_and_swap_that_finds_its_address_stores() {
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 0, size: stage::BYTES, kind: ArenaKind::Stage });
+        let tag = stage::TAGS;
+        let probe = Probe::new(Operation::CompareAndSwap, tag).by(El::El1);
+        let compare = Access::new(&probe, 0, tag).unwrap();
+        let mut memory = memory(&map, &[]);
+        assert_eq!(done(&mut memory, compare, &[tag]), [tag]);
+        assert_eq!(signature(&memory), Some("memory is not as the probes left it"));
+    }
+
+    #[test]
+    fn what_a_stopped_store_leaves_is_old_or_new() {
+        let map = map();
+        let store = access(Operation::Store, 4, 0, 0);
+        // Bytes 2 and 3 of the value, which are 0.
+        let partial = Partial { first: 2, bytes: 2, pa: TAG + 0x4320 };
+        for value in [0x4320, 0x4300, 0x0020, 0].map(|low| TAG & !0xffff | low) {
+            let changed = [Changed { pa: TAG + 0x4320, value }];
+            let mut memory = memory(&map, &changed);
+            memory.stopped(store, partial);
+            assert_eq!(signature(&memory), None, "{value:#x}");
+        }
+        let changed = [Changed { pa: TAG + 0x4320, value: TAG & !0xffff | 0x20 << 8 }];
+        let mut memory = memory(&map, &changed);
+        memory.stopped(store, partial);
+        assert!(memory.violated().is_some());
     }
 }

@@ -4,33 +4,44 @@
 //! ([`conforms`])? And does the reference walker say what the case's own mappings asked for
 //! ([`intent`])? The first finds faults in the device, the second in the table builder.
 
+pub mod access;
 pub mod answer;
 pub mod expectation;
+pub mod guest;
 pub mod intent;
 pub mod kind;
 pub mod learned;
 pub mod life;
+pub mod lines;
 pub mod memory;
 pub mod sign;
+pub mod told;
 pub mod words;
 
 use golden::{Certainty, Update as Expected};
 use link::observations::{Exception, Update};
+use smallvec::SmallVec;
 
-use answer::Answer;
+use answer::{Answer, Reach, Taken};
 use expectation::{Allowed, Expectation};
 use learned::Learned;
 
 /// What a target answered to a probe.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Observation<'a> {
     /// An AT instruction completed: `PAR_EL1`.
     Par(u64),
-    /// A load, store or fetch was done at this physical address; `None` where no memory that is known
-    /// tells of it.
-    Reached(Option<u64>),
+    /// An access was done, at one of these places; none where no memory that is known tells of it.
+    Reached {
+        /// The places.
+        places: SmallVec<[Reach; 2]>,
+        /// What was answered.
+        word: u64,
+    },
     /// It took an exception.
     Exception(&'a Exception),
+    /// The guest did not come back, and was stopped there.
+    Runaway(&'a Exception),
 }
 
 /// Whether `observation`, with the descriptors in `updates` changed by it, is one that the
@@ -59,18 +70,32 @@ pub fn conforms(
 /// The field of `HPFAR_EL2` that holds the faulting IPA.
 const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
 
-fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
+/// Whether `answer` is what was observed.
+pub fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
     match (answer, observation) {
         (Answer::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
-        (Answer::Reached(pa), Observation::Reached(found)) => Some(*pa) == *found,
-        (Answer::Exception(abort), Observation::Exception(found)) => {
-            let wanted = &abort.exception;
-            wanted.esr.admits(found.esr)
-                && wanted.far.0 == found.far
-                && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
+        (Answer::Reached(reach), Observation::Reached { places, .. }) => places.contains(reach),
+        (Answer::Maintained(_), Observation::Reached { word, .. }) => *word == 0,
+        (Answer::Exception(taken), Observation::Exception(found)) => {
+            taken.target == found.target as u8
+                && has_syndrome(taken, found)
+                && is_there(taken, found)
         }
         _ => false,
     }
+}
+
+/// Whether what the syndrome registers say is what they must.
+fn has_syndrome(wanted: &Taken, found: &Exception) -> bool {
+    let wanted = &wanted.abort.exception;
+    wanted.esr.admits(found.esr)
+        && wanted.far.0 == found.far
+        && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
+}
+
+/// Whether the exception returns to the instruction that took it, and to its state.
+fn is_there(wanted: &Taken, found: &Exception) -> bool {
+    wanted.elr.is_none_or(|elr| elr == found.elr) && wanted.spsr.admits(found.spsr)
 }
 
 /// Whether the hardware changed what it must, and nothing that it may not.

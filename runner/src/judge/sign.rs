@@ -12,8 +12,10 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use link::observations::Exception;
+
 use super::Observation;
-use super::answer::Answer;
+use super::answer::{Answer, Taken};
 use super::kind::Kind;
 
 /// One thing that is wrong with an answer.
@@ -43,14 +45,18 @@ impl Fields {
     const PTW: Self = Self(1 << 3);
     const RESERVED: Self = Self(1 << 4);
     const SYNDROME: Self = Self(1 << 5);
+    const TARGET: Self = Self(1 << 6);
+    const RETURN: Self = Self(1 << 7);
 
-    const NAMED: [(Self, &'static str); 6] = [
+    const NAMED: [(Self, &'static str); 8] = [
         (Self::ADDRESS, "PA"),
         (Self::ATTR, "ATTR"),
         (Self::SH, "SH"),
         (Self::PTW, "PTW"),
         (Self::RESERVED, "reserved field"),
         (Self::SYNDROME, "syndrome"),
+        (Self::TARGET, "target EL"),
+        (Self::RETURN, "return state"),
     ];
 
     /// The fields of a `PAR_EL1` like `value` in which the bits of `differing` lie.
@@ -66,6 +72,17 @@ impl Fields {
         };
         let differ = fields.iter().filter(|(mask, _)| differing & mask != 0);
         differ.fold(Self::default(), |fields, (_, field)| fields | *field)
+    }
+
+    /// The fields in which an exception differs.
+    fn of_exception(wanted: &Taken, found: &Exception) -> Self {
+        let differing = [
+            (super::has_syndrome(wanted, found), Self::SYNDROME),
+            (wanted.target == found.target as u8, Self::TARGET),
+            (super::is_there(wanted, found), Self::RETURN),
+        ];
+        let differing = differing.into_iter().filter(|(same, _)| !same);
+        differing.fold(Self::default(), |fields, (_, field)| fields | field)
     }
 
     /// The fields with these names, joined as they are written.
@@ -166,9 +183,11 @@ impl Difference {
             (Answer::Par { par, .. }, Observation::Par(value)) => {
                 Fields::of_par(*value, (par.value ^ value) & par.mask)
             }
+            (Answer::Exception(taken), Observation::Exception(found)) => {
+                Fields::of_exception(taken, found)
+            }
             _ if super::admits(expected, observation) => Fields::default(),
-            (Answer::Reached(_), _) => Fields::ADDRESS,
-            _ => Fields::SYNDROME,
+            _ => Fields::ADDRESS,
         };
         Self { wanted, found, fields, updated }
     }

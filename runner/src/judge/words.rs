@@ -1,18 +1,26 @@
 //! Observations and expectations in words.
 
-use case::probe::Probe;
+use case::probe::{El, Probe};
 use link::observations::Exception;
 
 use super::Observation;
-use super::answer::Answer;
+use super::answer::{Answer, Reach, Taken};
 use super::expectation::Allowed;
-use super::kind::{Kind, fault_name};
+use super::kind::Kind;
 
-/// A question: `at_s12e1r of 0x1000`.
+/// A question: `at_s12e1r of 0x1000`, or of a guest `store of 4 bytes at 0x1000 by EL1`.
 pub fn question(probe: &Probe) -> String {
-    match probe.operation() {
-        Some(operation) => format!("{} of {:#x}", operation.name(), probe.address),
-        None => format!("operation {:#x} of {:#x}", probe.number(), probe.address),
+    let Some(operation) = probe.operation() else {
+        return format!("operation {:#x} of {:#x}", probe.operation_number(), probe.address);
+    };
+    let name = operation.name();
+    match probe.el() {
+        Some(El::El2) | None => format!("{name} of {:#x}", probe.address),
+        Some(el) => {
+            let pan = if probe.has(Probe::PAN) { " with PAN" } else { "" };
+            let (bytes, address) = (probe.bytes(), probe.address);
+            format!("{name} of {bytes} bytes at {address:#x} by EL{}{pan}", el.level())
+        }
     }
 }
 
@@ -33,8 +41,28 @@ pub fn allowed(allowed: &Allowed) -> String {
 pub fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Par { par: masked, .. } => format!("PAR_EL1 {masked}: {}", par(masked.value)),
-        Answer::Reached(pa) => format!("PA {pa:#x} is reached"),
-        Answer::Exception(abort) => format!("an exception: {abort}"),
+        Answer::Reached(reach) => format!("{} is reached", place(*reach)),
+        Answer::Maintained(_) => "it is done".into(),
+        Answer::Exception(taken) => exception(taken),
+    }
+}
+
+fn exception(taken: &Taken) -> String {
+    let Taken { abort, target, elr, spsr, .. } = taken;
+    let mut words = format!("an exception: {abort}");
+    if *target != abort.exception.target.get() {
+        words += &format!(", by EL{target} in its place");
+    }
+    if let Some(elr) = elr {
+        words += &format!(", ELR_EL{target} = {elr:#x}, SPSR_EL{target} = {spsr}");
+    }
+    words
+}
+
+fn place(reach: Reach) -> String {
+    match reach.rest {
+        None => format!("PA {:#x}", reach.pa),
+        Some((before, rest)) => format!("PA {:#x}, and {rest:#x} from byte {before} on", reach.pa),
     }
 }
 
@@ -42,9 +70,18 @@ pub fn answer(answer: &Answer) -> String {
 pub fn observation(observation: &Observation<'_>) -> String {
     match observation {
         Observation::Par(value) => format!("PAR_EL1 {value:#x}: {}", par(*value)),
-        Observation::Reached(Some(pa)) => format!("PA {pa:#x} was reached"),
-        Observation::Reached(None) => "no known memory was reached".into(),
+        Observation::Reached { places, word } if places.is_empty() => {
+            format!("no known memory was reached, with {word:#x} for an answer")
+        }
+        Observation::Reached { places, .. } => {
+            let places: Vec<_> = places.iter().map(|reach| place(*reach)).collect();
+            format!("{} was reached", places.join(" or "))
+        }
         Observation::Exception(exception) => exception_words(exception),
+        Observation::Runaway(exception) => {
+            let Exception { elr, spsr, esr, .. } = exception;
+            format!("stopped at {elr:#x}, PSTATE {spsr:#x}, ESR_EL1 {esr:#x}: it did not come back")
+        }
     }
 }
 
@@ -55,10 +92,11 @@ pub fn observed_par(words: &str) -> Option<u64> {
 }
 
 fn exception_words(exception: &Exception) -> String {
-    let Exception { esr, far, hpfar, elr, .. } = exception;
+    let Exception { target, esr, far, hpfar, elr, spsr, .. } = exception;
     format!(
-        "an exception, ESR_EL2 {esr:#x}, FAR_EL2 {far:#x}, HPFAR_EL2 {hpfar:#x}, at image + {elr:#x}: {}",
-        fault_name((esr & 0x3f) as u8)
+        "an exception, ESR_EL{target} {esr:#x}, FAR_EL{target} {far:#x}, HPFAR_EL2 {hpfar:#x}, \
+         ELR_EL{target} {elr:#x}, SPSR_EL{target} {spsr:#x}: {}",
+        Kind::of_syndrome(*esr)
     )
 }
 

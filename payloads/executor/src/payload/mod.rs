@@ -15,6 +15,8 @@
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
+//! | [`guest`]      | asking from EL1 and EL0 |
+//! | [`regime`]     | the registers of EL1&0 that are loaded |
 //! | [`monitor`]    | EL3, once it has been left |
 //! | [`hand`], [`exceptions`], [`last_words`] | what happens when something goes wrong |
 
@@ -26,6 +28,7 @@ mod el3;
 mod exceptions;
 mod gic;
 mod global;
+mod guest;
 mod hand;
 mod home;
 mod idle;
@@ -35,6 +38,7 @@ mod last_words;
 mod memory;
 mod monitor;
 mod park;
+mod regime;
 mod run;
 mod serve;
 mod transport;

@@ -14,6 +14,23 @@ pub const HCR_EL2_HOME: u64 = RW | HCR_EL2_ROUTING;
 /// translation, and without them EL2 neither takes an SError nor wakes from WFI.
 pub const HCR_EL2_ROUTING: u64 = 1 << 5 | 1 << 4 | 1 << 3;
 const RW: u64 = 1 << 31;
+/// What the executor adds to the `HCR_EL2` of a case that has guests. They take no part in translation:
+/// they trap what a guest that runs wild could do to the machine, or to its own regime, and what would
+/// make it wait.
+///
+/// | bit | name | traps |
+/// |---|---|---|
+/// | 13 | TWI | WFI |
+/// | 14 | TWE | WFE |
+/// | 19 | TSC | SMC |
+/// | 20 | TIDCP | registers of the implementation |
+/// | 21 | TACR | ACTLR_EL1 |
+/// | 22 | TSW | cache maintenance by set and way |
+/// | 26 | TVM | writes to the registers of stage 1 |
+pub const HCR_EL2_GUEST: u64 = 1 << 13 | 1 << 14 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 26;
+/// What `MDCR_EL2` has while guests run: TDE, which routes BRK to EL2 and traps debug registers, and TPM,
+/// which traps those of the performance monitors.
+pub const MDCR_EL2_GUEST: u64 = 1 << 8 | 1 << 6;
 
 /// `SCTLR_EL2` at home: RES1 bits, MMU, stack alignment check, caches, and no page that is both
 /// written and executed.
@@ -81,6 +98,7 @@ fn vtcr_el2() -> u64 {
 /// turn the MMU on.
 pub fn set_up() {
     let pfr0 = ID_AA64PFR0_EL1.get();
+    let mmfr0 = ID_AA64MMFR0_EL1.get();
     let dfr0 = ID_AA64DFR0_EL1.get();
     let mmfr1 = ID_AA64MMFR1_EL1.get();
     let mmfr3 = asm::mrs!("S3_0_C0_C7_3");
@@ -106,6 +124,21 @@ pub fn set_up() {
     msr!("vpidr_el2", MIDR_EL1.get());
     VMPIDR_EL2.set(MPIDR_EL1.get());
     msr!("amair_el2", 0);
+    // Fine-grained traps, which guests would feel.
+    if field(mmfr0, 56) != 0 {
+        msr!("S3_4_C1_C1_4", 0); // HFGRTR_EL2
+        msr!("S3_4_C1_C1_5", 0); // HFGWTR_EL2
+        msr!("S3_4_C1_C1_6", 0); // HFGITR_EL2
+        msr!("S3_4_C3_C1_4", 0); // HDFGRTR_EL2
+        msr!("S3_4_C3_C1_5", 0); // HDFGWTR_EL2
+    }
+    if field(mmfr0, 56) > 1 {
+        msr!("S3_4_C3_C1_2", 0); // HFGRTR2_EL2
+        msr!("S3_4_C3_C1_3", 0); // HFGWTR2_EL2
+        msr!("S3_4_C3_C1_7", 0); // HFGITR2_EL2
+        msr!("S3_4_C3_C1_0", 0); // HDFGRTR2_EL2
+        msr!("S3_4_C3_C1_1", 0); // HDFGWTR2_EL2
+    }
     // Younger controls, where they exist. As for Linux, EL3 must let EL2 reach them.
     if field(mmfr1, 40) != 0 {
         msr!("S3_4_C1_C2_2", 0); // HCRX_EL2

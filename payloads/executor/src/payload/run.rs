@@ -5,8 +5,10 @@
 //!     |  HCR_EL2, SCTLR_EL1, TCR_EL1, MAIR_EL1 where they differ; ISB
 //!     |  DSB; TLBI ALLE1; DSB       nothing is left of the case before
 //!     |  build, digest, clean       the log of words grows
-//!     |  VTCR_EL2, VTTBR_EL2; ISB
+//!     |  VTCR_EL2, VTTBR_EL2, TTBR0_EL1, TTBR1_EL1; ISB
+//!     |  TLBI ALLE1; DSB            where stage 1 of EL1&0 is on
 //!     |  the probes                 cursor, AT, ISB, PAR_EL1; each AT may take an exception
+//!     |                             or a guest's visit, see `guest`
 //!     |  park; ISB
 //!     |  tags mended, audit, undo, clean
 //!   parked on the empty root, all arenas zero
@@ -20,11 +22,17 @@
 //! zeroes that the executor leaves behind are always cleaned, since the next case may be such a one,
 //! and its walks read more words than were written for it.
 //!
-//! A case that is asked away from home (see [`away`]) is always taken for such a one.
+//! A case that is asked away from home (see [`away`]) is always taken for such a one, and so is one with
+//! stage 1 of EL1&0 on: its walks have the attributes that TCR_EL1, SCTLR_EL1.C and the leaves of stage 2
+//! make together.
 //!
 //! **TLB.** One TLBI ALLE1 a case, while the empty root is loaded, and after the registers that an
 //! entry may depend on: what would be made between it and the case's own root can only be the result
-//! of a walk of the empty root, and faults are not held in a TLB. None is needed between the probes of
+//! of a walk of the empty root, and faults are not held in a TLB. Where stage 1 of EL1&0 is on, its roots
+//! and perhaps no stage 2 at all are left of the case before while the registers are loaded: a second one,
+//! with all of the case's registers loaded and its tables built, drops what may have been made of both. (At
+//! EL2 with E2H = 0 that regime is out of context, and nothing should be; but there are PEs whose
+//! speculative AT instructions walk all the same.) None is needed between the probes of
 //! a case, even where they change tables: an entry is never made of a descriptor whose Access flag is
 //! 0, and one that is made of a writable-clean descriptor says so, so that a write looks again.
 
@@ -33,7 +41,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
-use case::probe::{Operation, Probe};
+use case::probe::Probe;
 use case::registers::Registers;
 use case::{CaseRef, Flags, MAX_PROBES};
 use executor::windows::Windows;
@@ -46,10 +54,12 @@ use zerocopy::{Immutable, IntoBytes};
 use crate::payload::asm;
 use crate::payload::away::{self, Away, stages};
 use crate::payload::global::Global;
+use crate::payload::guest::{self, Guests, Visit};
 use crate::payload::hand::{self, EXCEPTIONS, Phase};
 use crate::payload::last_words;
 use crate::payload::memory::{Arenas, Cleaned, Watched};
-use crate::payload::park::{HCR_EL2_ROUTING, Parked};
+use crate::payload::park::{HCR_EL2_GUEST, HCR_EL2_ROUTING, Parked};
+use crate::payload::regime::{Regime, Register};
 
 /// The most changed words that one case reports.
 const MAX_UPDATES: usize = 1024;
@@ -66,20 +76,19 @@ pub struct Runner {
     map: MemoryMap,
     arenas: Arenas,
     parked: Parked,
-    /// The registers that are loaded now, as far as they are written only when they change: each
-    /// costs an emulator a flush of its TLB.
-    loaded: Option<Dear>,
+    regime: Regime,
     /// Size of a data cache line.
     line: u64,
 }
-
-/// HCR_EL2, SCTLR_EL1, TCR_EL1, MAIR_EL1.
-type Dear = [u64; 4];
 
 /// A case under way: all that must survive an exception in it.
 struct Attempt<'a> {
     runner: &'a mut Runner,
     case: CaseRef<'a>,
+    /// Its guests, if it has any.
+    guests: Option<Guests>,
+    /// Whether one of them ran wild.
+    is_wild: bool,
     /// How often the probes are asked, at least once.
     rounds: u64,
     request: u64,
@@ -96,7 +105,8 @@ impl Runner {
         let parked = Parked::new();
         parked.park();
         let line = asm::line_bytes();
-        Self { map: MemoryMap::new(), arenas: Arenas::none(), parked, loaded: None, line }
+        let regime = Regime::unknown();
+        Self { map: MemoryMap::new(), arenas: Arenas::none(), parked, regime, line }
     }
 
     /// Takes the arenas of `map` into use, and zeroes them.
@@ -126,9 +136,15 @@ impl Runner {
             return body.finish(&Report::new(Status::BadCase));
         };
         let is_away = case.flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
-        if !is_away && case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0 {
+        let has_guests = case.flags().has(Flags::GUEST);
+        let is_refused = case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0;
+        if !is_away && is_refused || is_away && has_guests {
             return body.finish(&Report::new(Status::Unsupported));
         }
+        let guests = match has_guests.then(|| Guests::new(&case, &self.map)).transpose() {
+            Ok(guests) => guests,
+            Err(status) => return body.finish(&Report::new(status)),
+        };
         cursor.store(Cursor::new(request, Cursor::NO_PROBE).0, Ordering::Relaxed);
         asm::clean_line(cursor.as_ptr().addr() as u64);
         // SAFETY: nothing is in hand: no handler and no other code uses them.
@@ -137,11 +153,13 @@ impl Runner {
             (*UPDATES.pointer()).clear();
             (*LOG.pointer()).clear();
         }
+        guest::forget_exceptions();
 
         let report = Report::new(Status::Done);
         let life = Life::default();
+        let (runner, is_wild) = (self, false);
         let mut attempt =
-            Attempt { runner: self, case, rounds, request, cursor, body, report, life };
+            Attempt { runner, case, guests, is_wild, rounds, request, cursor, body, report, life };
         let pointer = (&raw mut attempt).cast();
         // SAFETY: not in a guarded call; `attempt` outlives it, and is used only after it.
         let is_broken = unsafe { asm::guarded(Attempt::guarded, pointer) } != 0;
@@ -152,34 +170,15 @@ impl Runner {
         attempt.body.finish(&attempt.report)
     }
 
-    /// Loads the registers that a TLB entry may depend on, and then empties the TLB.
-    fn load(&mut self, registers: &Registers) {
-        let Registers { hcr_el2, sctlr_el1, tcr_el1, mair_el1, .. } = *registers;
+    /// Loads the registers that a TLB entry may depend on, but for roots, and then empties the TLB.
+    fn load(&mut self, registers: &Registers, traps: u64) {
         // What is refused at home is set away from it.
-        let hcr_el2 = hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING;
-        let wanted: Dear = [hcr_el2, sctlr_el1, tcr_el1, mair_el1];
-        let loaded = self.loaded.take();
-        let differs = |number: usize| loaded.is_none_or(|loaded| loaded[number] != wanted[number]);
-        if differs(0) {
-            HCR_EL2.set(wanted[0]);
-        }
-        if differs(1) {
-            SCTLR_EL1.set(wanted[1]);
-        }
-        if differs(2) {
-            TCR_EL1.set(wanted[2]);
-        }
-        if differs(3) {
-            MAIR_EL1.set(wanted[3]);
-        }
-        self.loaded = Some(wanted);
-        // The registers count, and the zeroes of the last case are there, before the TLB is emptied;
-        // then nothing that was made before is left.
-        asm::isb();
-        asm::dsb_ish();
-        asm::tlbi_alle1();
-        asm::dsb_nsh();
-        asm::isb();
+        let hcr_el2 = registers.hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING | traps;
+        self.regime.load(Register::Hcr, hcr_el2);
+        self.regime.load(Register::Sctlr, registers.sctlr_el1);
+        self.regime.load(Register::Tcr, registers.tcr_el1);
+        self.regime.load(Register::Mair, registers.mair_el1);
+        empty_tlb();
     }
 
     /// Zeroes what the log says was written; returns the digest of what was there.
@@ -213,7 +212,7 @@ impl Attempt<'_> {
     fn carry_out(&mut self, log: &mut WordLog) {
         let registers = &self.case.header.registers;
         let runner = &mut *self.runner;
-        runner.load(registers);
+        runner.load(registers, if self.guests.is_some() { HCR_EL2_GUEST } else { 0 });
 
         let built = tables::build(self.case, &runner.map, &mut runner.arenas, log);
         hand::enter(Phase::Built);
@@ -224,6 +223,8 @@ impl Attempt<'_> {
         };
         self.report.built = log.digest();
         self.report.vttbr_el2 = built.vttbr_el2;
+        self.report.ttbr0_el1 = built.ttbr0_el1;
+        self.report.ttbr1_el1 = built.ttbr1_el1;
         let way = away::way(&self.case, &runner.map, &runner.arenas, &built, runner.line);
         let away = match way {
             Ok(away) => away,
@@ -250,10 +251,16 @@ impl Attempt<'_> {
 
         VTCR_EL2.set(registers.vtcr_el2);
         VTTBR_EL2.set(built.vttbr_el2);
+        self.runner.regime.load(Register::Ttbr0, built.ttbr0_el1);
+        self.runner.regime.load(Register::Ttbr1, built.ttbr1_el1);
         asm::isb();
+        if has_stage1(registers) {
+            empty_tlb();
+        }
         if let Some(away) = &away {
             self.ask_away(away, log);
         } else {
+            self.guests.iter().for_each(Guests::load);
             hand::enter(Phase::Asking);
             for _ in 1..self.rounds {
                 self.ask_ahead();
@@ -266,13 +273,14 @@ impl Attempt<'_> {
         self.runner.parked.park();
 
         self.cursor.store(self.here(usize::from(Cursor::NO_PROBE)), Ordering::Relaxed);
+        collect_exceptions();
         self.body.list_exceptions_and_updates(&mut self.report);
         let flags = self.case.flags();
-        if let Some(away) = &away {
+        if away.is_some() || self.guests.is_some() {
             self.mend();
-            if away.is_stay() && self.body.push(&self.life) {
-                self.report.lives = 1;
-            }
+        }
+        if away.as_ref().is_some_and(Away::is_stay) && self.body.push(&self.life) {
+            self.report.lives = 1;
         }
         if flags.has(Flags::AUDIT) {
             self.audit(is_coherent);
@@ -285,9 +293,18 @@ impl Attempt<'_> {
     /// Asks all probes and forgets the answers: a round before the last. What probes do to tables is
     /// done in the first round, so the others find tables that stay as they are.
     fn ask_ahead(&mut self) {
-        self.ask_run(0, self.case.probes.len());
+        let count = self.case.probes.len();
+        let mut at = 0;
+        while at < count {
+            let next = self.ask_run(at, count);
+            if next == at {
+                break;
+            }
+            at = next;
+        }
         // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
         unsafe { (*EXCEPTIONS.pointer()).clear() };
+        guest::forget_exceptions();
     }
 
     /// Asks all probes, as far as they can be asked.
@@ -302,8 +319,10 @@ impl Attempt<'_> {
         let mut at = 0;
         while at < probes.len() {
             let stop = if may_update { at + 1 } else { probes.len() };
-            at = self.ask_run(at, stop);
-            if at < stop {
+            let next = self.ask_run(at, stop);
+            if next > at {
+                at = next;
+            } else {
                 if !hurt(&probes[at]) {
                     self.report.set_status(Status::Unsupported);
                     return;
@@ -319,9 +338,20 @@ impl Attempt<'_> {
         self.report.answers = at as u32;
     }
 
+    /// Asks probes from number `first` up to `stop`, as many as one way of asking does. Returns the number of
+    /// the first that it did not ask; that is `first` where there is no way.
+    fn ask_run(&mut self, first: usize, stop: usize) -> usize {
+        let Some(guests) = self.guests else { return self.ask_ats(first, stop) };
+        let probes = &self.case.probes[first..stop];
+        let is_visit = probes.first().is_some_and(guest::is_guests);
+        let others = probes.iter().position(|probe| guest::is_guests(probe) != is_visit);
+        let stop = others.map_or(stop, |count| first + count);
+        if is_visit { self.visit(guests, first, stop) } else { self.ask_ats(first, stop) }
+    }
+
     /// Asks the probes from number `first` up to `stop`. Returns the number of the first that it did not
     /// ask: `stop`, or one that is no AT instruction.
-    fn ask_run(&mut self, first: usize, stop: usize) -> usize {
+    fn ask_ats(&mut self, first: usize, stop: usize) -> usize {
         let probes = self.case.probes;
         let range = probes[first..stop].as_ptr_range();
         let here = self.here(first);
@@ -332,6 +362,24 @@ impl Attempt<'_> {
             asm::ask(range.start, range.end, answer, self.cursor.as_ptr(), here)
         };
         (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
+    }
+
+    /// Has guests ask the probes from number `first` up to `stop`; returns `stop`.
+    fn visit(&mut self, guests: Guests, first: usize, stop: usize) -> usize {
+        let probes = self.case.probes;
+        let (cursor, here, answers) = (self.cursor.as_ptr(), self.here(0), self.body.answers());
+        let mut at = first;
+        loop {
+            // SAFETY: as for `ask_ats`.
+            let visit = unsafe { guests.ask(&probes[at..stop], at, cursor, here, answers) };
+            let Visit::Wild(count) = visit else { return stop };
+            at += count;
+            self.is_wild = true;
+            self.runner.regime.restore();
+            guests.load();
+            // Whatever was made of what the guest may have loaded is gone.
+            empty_tlb();
+        }
     }
 
     /// Asks all probes away from home: one at a time where they may change tables, or else together.
@@ -385,11 +433,15 @@ impl Attempt<'_> {
 
     /// Lists the tags that stores changed, and mends them.
     fn mend(&mut self) {
-        let is_store = |probe: &Probe| probe.operation() == Some(Operation::Store);
-        let all = self.case.flags().has(Flags::AUDIT);
-        if !all && !self.case.probes.iter().any(is_store) {
+        let is_store =
+            |probe: &Probe| probe.operation().is_some_and(|operation| operation.is_store());
+        let is_looked_for = self.case.flags().has(Flags::AUDIT) || self.is_wild;
+        if !is_looked_for && !self.case.probes.iter().any(is_store) {
             return;
         }
+        // An edit may lead to where no mapping does.
+        let is_astray = self.guests.is_some() && !self.case.edits.is_empty();
+        let all = is_looked_for || is_astray;
         let Self { runner, case, body, report, .. } = self;
         stages::mend(&runner.arenas, runner.line, case, &runner.map, all, |pa, value| {
             if body.push(&Changed { pa, value }) {
@@ -464,6 +516,7 @@ impl Attempt<'_> {
         if phase == Phase::Asking {
             self.report.answers = probe.into();
         }
+        collect_exceptions();
         self.report.set_status(Status::Broken);
         self.body.list_exceptions_and_updates(&mut self.report);
     }
@@ -496,6 +549,28 @@ impl Attempt<'_> {
     }
 }
 
+/// Empties the TLB of the EL1&0 regime. The registers written before count, and stores before are seen by
+/// walks, before it is done; and nothing that was made before is left.
+fn empty_tlb() {
+    asm::isb();
+    asm::dsb_ish();
+    asm::tlbi_alle1();
+    asm::dsb_nsh();
+    asm::isb();
+}
+
+/// Puts the exceptions that guests took among those of the case, in the order of the probes.
+fn collect_exceptions() {
+    // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+    let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
+    let (own, room) = (exceptions.len(), exceptions.remaining_capacity());
+    exceptions.extend(guest::exceptions().iter().copied().take(room));
+    guest::forget_exceptions();
+    if own > 0 {
+        exceptions.sort_unstable_by_key(|taken| taken.probe);
+    }
+}
+
 /// The last exception, which could not be survived.
 fn epitaph() -> Epitaph {
     // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
@@ -507,6 +582,9 @@ fn epitaph() -> Epitaph {
 /// Whether walks with these registers see what the executor's stores left in the caches.
 fn walks_are_coherent(registers: &Registers) -> bool {
     const CD: u64 = 1 << 32;
+    if has_stage1(registers) {
+        return false;
+    }
     let field = |low: u32| registers.vtcr_el2 >> low & 0b11;
     // IRGN0 and ORGN0: 0b01 and 0b11 are Write-Back. SH0: 0b11 is Inner-shareable.
     let is_write_back = |cacheability| cacheability & 1 != 0;
@@ -516,10 +594,18 @@ fn walks_are_coherent(registers: &Registers) -> bool {
         && registers.hcr_el2 & CD == 0
 }
 
+/// Whether stage 1 of the EL1&0 regime may be on: SCTLR_EL1.M. (HCR_EL2.DC would turn it off.)
+fn has_stage1(registers: &Registers) -> bool {
+    registers.sctlr_el1 & 1 != 0
+}
+
 /// Whether a walk with these registers may write to the tables.
 fn walks_may_write(registers: &Registers, flags: Flags) -> bool {
-    const HA: u64 = 1 << 21;
-    flags.has(Flags::UPDATES) || registers.vtcr_el2 & HA != 0
+    const VTCR_HA: u64 = 1 << 21;
+    const TCR_HA: u64 = 1 << 39;
+    flags.has(Flags::UPDATES)
+        || registers.vtcr_el2 & VTCR_HA != 0
+        || registers.tcr_el1 & TCR_HA != 0
 }
 
 /// Does what a self-test's probe says; whether it says anything.
@@ -587,6 +673,10 @@ impl<'a> Body<'a> {
         let (exceptions, updates) = unsafe { (&*EXCEPTIONS.pointer(), &*UPDATES.pointer()) };
         report.exceptions = exceptions.iter().take_while(|item| self.push(*item)).count() as u32;
         report.updates = updates.iter().take_while(|item| self.push(*item)).count() as u32;
+        let listed = (report.exceptions as usize, report.updates as usize);
+        if listed != (exceptions.len(), updates.len()) {
+            report.truncated = 1;
+        }
     }
 
     /// Writes the report in front; returns the size of the body.

@@ -29,7 +29,7 @@ pub fn registers(machine: &Machine) -> Vec<Register> {
 /// What the registers of `machine` mean for translation: pairs of subject and answer.
 pub fn meaning(machine: &Machine) -> Vec<(&'static str, String)> {
     let implementation = machine.implementation();
-    let Implementation { pa_bits, features, stage1_granules, stage2_granules, bbm_level } =
+    let Implementation { pa_bits, features, stage1_granules, stage2_granules, bbm_level, .. } =
         implementation;
     vec![
         ("Physical addresses", format!("{pa_bits} bits")),

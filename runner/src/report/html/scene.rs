@@ -8,7 +8,7 @@ use tables::BuildError;
 
 use crate::campaign::Bench;
 use crate::judge::answer::Answer;
-use crate::judge::expectation::instruction;
+use crate::judge::expectation::Instruction;
 use crate::judge::learned::{Learned, PinError};
 use crate::redraw::{RedrawError, redraw};
 use crate::report::{Group, Run};
@@ -73,25 +73,26 @@ impl<'a> Scene<'a> {
         let number = group.first.probe.ok_or(Untold::NoProbe)?;
         let case = self.case(group)?;
         let asked = case.as_ref().probes.get(number as usize).copied();
-        let asked = asked.and_then(|probe| Some((probe, instruction(probe.operation()?)?)));
-        let (probe, at) = asked.ok_or(Untold::NoWalk(number))?;
+        let asked = asked.and_then(|probe| Some((probe, Instruction::of(&probe)?)));
+        let (probe, instruction) = asked.ok_or(Untold::NoWalk(number))?;
         let learned = &self.learned;
         let told = self.bench.with_tables(&case, &self.map, |tables| {
             // Hardware may have updated the tables for the probes before.
             for earlier in &case.as_ref().probes[..number as usize] {
+                tables.step(earlier)?;
                 if let Some(expectation) = tables.expect(earlier, learned) {
                     tables.forecast(&expectation);
                 }
             }
-            let steps = walk::of(tables, at, probe.address, learned.profile());
+            let steps = walk::of(tables, instruction, learned.profile());
             let expectation = tables.expect(&probe, learned);
             let first = expectation.and_then(|all| all.outcomes.into_iter().next());
-            Told {
+            Ok(Told {
                 walk: walk::setup(&case, tables) + "\n" + &steps,
                 first: first.map(|allowed| allowed.answer),
-            }
-        })?;
-        Ok(told)
+            })
+        });
+        Ok(told.and_then(|told| told)?)
     }
 
     /// The first case of a group: from its reproducer, or drawn again.

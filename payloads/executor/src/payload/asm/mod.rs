@@ -11,19 +11,23 @@
 //!
 //!  run --> stay (stay.S)       --> the case's set-up of EL2 --+-- ask_ledger (away.S): the probes
 //!  run --> monitor (monitor.S) --> EL3 -----------------------+
+//!
+//!  run --> guests (guest.S) --eret--> EL1, EL0 --> guest_exits --> the next guest, or back
 //! ```
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use aarch64_cpu::asm::barrier;
-use case::probe::Probe;
+use case::guest::{self, EXCLUSIVE_TRIES, NOT_STORED, PIECE_BYTES, VECTORS};
+use case::probe::{Operation, Probe};
 use executor::ledger::Ledger;
+use executor::roster::{self, Roster};
 use link::observations::Exception;
 
 use crate::payload::away::Journey;
 use crate::payload::exceptions::Frame;
-use crate::payload::park::HCR_EL2_HOME;
+use crate::payload::park::{HCR_EL2_HOME, MDCR_EL2_GUEST};
 
 /// `SCTLR_EL2` and `SCTLR_EL3` with everything off: RES1 bits only.
 const SCTLR_EL23_OFF: u64 = 0x30c5_0830;
@@ -45,6 +49,7 @@ global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
 global_asm!(include_str!("home.S"));
 global_asm!(
     include_str!("ask.S"),
+    AT_S1E1RP = const Operation::AtS1e1rp as u8,
     NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
 );
 // One text: the macros of the first part are for the others.
@@ -69,8 +74,62 @@ global_asm!(
     SCTLR_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
     SCTLR_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
 );
+global_asm!(
+    include_str!("guest.S"),
+    DONE = const roster::DONE,
+    PIECE_BYTES = const PIECE_BYTES,
+    VECTORS = const VECTORS,
+    EXCLUSIVE_TRIES = const EXCLUSIVE_TRIES,
+    NOT_STORED_TOP = const NOT_STORED >> 48,
+    LOAD = const piece(Operation::Load),
+    STORE = const piece(Operation::Store),
+    LOAD_EXCLUSIVE = const piece(Operation::LoadExclusive),
+    STORE_EXCLUSIVE = const piece(Operation::StoreExclusive),
+    SWAP = const piece(Operation::Swap),
+    ADD = const piece(Operation::Add),
+    COMPARE_AND_SWAP = const piece(Operation::CompareAndSwap),
+    LOAD_ACQUIRE = const piece(Operation::LoadAcquire),
+    STORE_RELEASE = const piece(Operation::StoreRelease),
+    LOAD_UNPRIVILEGED = const piece(Operation::LoadUnprivileged),
+    STORE_UNPRIVILEGED = const piece(Operation::StoreUnprivileged),
+    FETCH = const piece(Operation::Fetch),
+    LOAD_PAIR = const piece(Operation::LoadPair),
+    STORE_PAIR = const piece(Operation::StorePair),
+    DC_CVAC = const piece(Operation::DcCvac),
+    DC_CVAU = const piece(Operation::DcCvau),
+    DC_CIVAC = const piece(Operation::DcCivac),
+    DC_IVAC = const piece(Operation::DcIvac),
+    DC_ZVA = const piece(Operation::DcZva),
+    IC_IVAU = const piece(Operation::IcIvau),
+    AT_S1E1R = const piece(Operation::AtS1e1r),
+    AT_S1E1W = const piece(Operation::AtS1e1w),
+    AT_S1E0R = const piece(Operation::AtS1e0r),
+    AT_S1E0W = const piece(Operation::AtS1e0w),
+    AT_S1E1RP = const piece(Operation::AtS1e1rp),
+    AT_S1E1WP = const piece(Operation::AtS1e1wp),
+    ROUND_TRIP = const piece(Operation::RoundTrip),
+    HOME = const offset_of!(Roster, home),
+    GUEST = const offset_of!(Roster, guest),
+    AT = const offset_of!(Roster, at),
+    CURSOR = const offset_of!(Roster, cursor),
+    ANSWERS = const offset_of!(Roster, answers),
+    TAKEN = const offset_of!(Roster, taken),
+    TICK = const offset_of!(Roster, tick),
+    TICKS = const offset_of!(Roster, ticks),
+    MAX_TICKS = const roster::MAX_TICKS,
+    MDCR_GUEST = const MDCR_EL2_GUEST,
+    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+    OF_PROBE = const Exception::PROBE,
+    RUNAWAY = const Exception::RUNAWAY,
+    FRAME_BYTES = const FRAME_BYTES,
+);
 #[cfg(feature = "self-test")]
 global_asm!(include_str!("hurt.S"));
+
+/// The offset of the piece, or the first of the pieces, of `operation`.
+const fn piece(operation: Operation) -> u64 {
+    guest::piece(operation, 1).expect("a guest does it")
+}
 
 unsafe extern "C" {
     /// Goes over to another map of EL2. See home.S.
@@ -109,6 +168,11 @@ unsafe extern "C" {
     /// # Safety
     /// EL3 must be the monitor's; journey and ledger must be in memory and not in caches alone.
     pub fn monitor(journey: *const Journey);
+    /// Enters guests, and comes back with 1 behind one that ended as none should. See guest.S.
+    ///
+    /// # Safety
+    /// The roster must be true, its guests' code mapped or not, and the case's registers loaded.
+    pub fn guests(roster: *mut Roster) -> u64;
     /// Pushes with the stack pointer at `sp`.
     ///
     /// # Safety
@@ -138,6 +202,8 @@ unsafe extern "C" {
     static stay_exit: u8;
     static stay_vectors: u8;
     static monitor_vectors: u8;
+    static guest_code: u8;
+    static guest_code_end: u8;
 }
 
 /// Stops this PE.
@@ -225,6 +291,13 @@ impl StayCode {
     pub fn exit() -> u64 {
         label!(stay_exit) - label!(stay_code)
     }
+}
+
+/// The guest's code, which lies in each stage arena.
+pub fn guest_code_bytes() -> &'static [u8] {
+    let bytes = label!(guest_code_end) - label!(guest_code);
+    // SAFETY: a part of the image's code, which is mapped and never written.
+    unsafe { core::slice::from_raw_parts(&raw const guest_code, bytes as usize) }
 }
 
 /// The vectors of EL3.

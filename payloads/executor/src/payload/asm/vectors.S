@@ -42,6 +42,8 @@ vectors:
     .endr
     .balign 0x80
 
+    // x0 and x1 are in the frame at sp; x1 is the number of the vector.
+    .global exception
 exception:
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]

@@ -135,7 +135,7 @@ pub fn way(
 }
 
 /// The physical address of the stage arena that begins at `place`.
-fn stage_base(map: &MemoryMap, place: Place) -> Option<u64> {
+pub fn stage_base(map: &MemoryMap, place: Place) -> Option<u64> {
     let arena = map.arenas().get(usize::from(place.arena()))?;
     (stage::fits(arena) && place.offset() == 0).then_some(arena.base)
 }

@@ -13,10 +13,13 @@ use crate::payload::memory::Arenas;
 /// Fills all stage arenas: code, tags and slots. See [`stage`].
 pub fn furnish(arenas: &Arenas, line: u64) {
     for window in arenas.windows(ArenaKind::Stage) {
-        let code = StayCode::bytes();
-        let to = (window.va + stage::CODE) as *mut u8;
-        // SAFETY: in a mapped window that no reference points into; the code fits.
-        unsafe { ptr::copy_nonoverlapping(code.as_ptr(), to, code.len()) };
+        for (code, offset) in
+            [(StayCode::bytes(), stage::CODE), (asm::guest_code_bytes(), stage::GUEST)]
+        {
+            let to = (window.va + offset) as *mut u8;
+            // SAFETY: in a mapped window that no reference points into; the code fits.
+            unsafe { ptr::copy_nonoverlapping(code.as_ptr(), to, code.len()) };
+        }
         for offset in (stage::TAGS..stage::TAGS + stage::TAGS_BYTES).step_by(8) {
             // SAFETY: in a mapped window that no reference points into.
             unsafe { ptr::write_volatile((window.va + offset) as *mut u64, window.base + offset) };
@@ -27,8 +30,8 @@ pub fn furnish(arenas: &Arenas, line: u64) {
             // SAFETY: as above; slots are aligned.
             unsafe { ptr::write_volatile((window.va + offset) as *mut _, slot) };
         }
-        // It is fetched with the MMU off too: from memory.
-        arenas.clean(window, line, asm::clean_line);
+        // It is fetched with the MMU off too, and tags are reached past the caches: all is in memory.
+        arenas.clean(window, line, asm::clean_and_invalidate_line);
     }
     asm::dsb_sy();
     // Nothing that was fetched there before, under whatever map, is held.
@@ -66,7 +69,7 @@ pub fn mend(
                 found(pa, value);
                 // SAFETY: as above.
                 unsafe { ptr::write_volatile(word, pa) };
-                asm::clean_line(word.addr() as u64);
+                asm::clean_and_invalidate_line(word.addr() as u64);
             }
         }
     }

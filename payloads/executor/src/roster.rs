@@ -1,0 +1,114 @@
+//! What one PE's guests are to do, and what became of them.
+//!
+//! Rust writes the entries; the code that enters guests and takes their exceptions is assembly, and
+//! knows the roster by the offsets here. While guests run, EL2's stack pointer is the roster's address,
+//! and all that EL2 must not forget is in it.
+
+use case::MAX_PROBES;
+use case::guest;
+use case::probe::{El, Operation, Probe};
+use case::stage;
+use link::observations::Exception;
+use zerocopy::FromZeros;
+
+/// The operand of the BRK with which a piece ends. Those of EL1's vectors are their numbers, 0 to 15.
+pub const DONE: u16 = 0x40;
+/// How many ticks of the timer may find a guest at the same probe: the last of them stops it.
+pub const MAX_TICKS: u64 = 4;
+/// Ticks of the timer in a second.
+pub const TICKS_PER_SECOND: u64 = 20;
+
+/// `PSTATE.PAN` in an SPSR.
+const SPSR_PAN: u64 = 1 << 22;
+
+/// See the module's page.
+#[derive(Debug, FromZeros)]
+#[repr(C, align(128))]
+pub struct Roster {
+    /// Of home, while guests run: x19 to x30, SP_EL0, SP_EL2, VBAR_EL2, MDCR_EL2.
+    pub home: [u64; 16],
+    /// Of a guest, while its exception is looked at: x0 to x3.
+    pub guest: [u64; 4],
+    /// Address of the entry in hand.
+    pub at: u64,
+    /// Address behind the last entry.
+    pub end: u64,
+    /// Address of the cursor's word.
+    pub cursor: u64,
+    /// Its value at probe number 0.
+    pub here: u64,
+    /// Address of the answer to probe number 0.
+    pub answers: u64,
+    /// Address of the next exception.
+    pub taken: u64,
+    /// What the timer counts down from between ticks; 0 where there are none.
+    pub tick: u64,
+    /// How many ticks have found the entry in hand.
+    pub ticks: u64,
+    /// What is to be done.
+    pub entries: [Entry; MAX_PROBES],
+    /// The exceptions, in the order in which they were taken.
+    pub exceptions: [Exception; MAX_PROBES],
+}
+
+/// One visit of a guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromZeros)]
+#[repr(C)]
+pub struct Entry {
+    /// The address of the piece.
+    pub pc: u64,
+    /// The PSTATE with which it begins.
+    pub spsr: u64,
+    /// The address that it is about.
+    pub address: u64,
+    /// What it stores: [`stage::stored`] of the probe's number, which is in the low 16 bits.
+    pub value: u64,
+}
+
+impl Entry {
+    /// The visit for `probe`, which is number `number` of its case, of a guest whose code is at
+    /// `code_va`; `None` where no guest does such a thing.
+    pub fn new(probe: &Probe, number: u16, code_va: u64) -> Option<Self> {
+        let operation: Operation = probe.operation()?;
+        // All exceptions masked, and EL1's own stack pointer.
+        let spsr = match probe.el()? {
+            El::El2 => return None,
+            El::El1 => 0x3c5,
+            El::El0 => 0x3c0,
+        };
+        let pan = if probe.has(Probe::PAN) { SPSR_PAN } else { 0 };
+        Some(Self {
+            pc: code_va.wrapping_add(guest::piece(operation, probe.bytes())?),
+            spsr: spsr | pan,
+            address: probe.address,
+            value: stage::stored(number),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_says_where_a_guest_begins_and_as_what() {
+        let probe = Probe::new(Operation::Store, 0x1238).by(El::El1).of_bytes(4);
+        let store = guest::piece(Operation::Store, 4).unwrap();
+        let entry =
+            Entry { pc: 0x7000 + store, spsr: 0x3c5, address: 0x1238, value: 0x5704 << 48 | 9 };
+        assert_eq!(Entry::new(&probe, 9, 0x7000), Some(entry));
+        let spsr = |probe| Entry::new(&probe, 9, 0).map(|entry| entry.spsr);
+        assert_eq!(spsr(probe.with(Probe::PAN)), Some(0x40_03c5));
+        assert_eq!(spsr(probe.by(El::El0)), Some(0x3c0));
+        assert_eq!(spsr(probe.by(El::El2)), None);
+        assert_eq!(spsr(Probe::new(Operation::TlbiVae1, 0).by(El::El1)), None);
+    }
+
+    #[test]
+    fn offsets_are_what_pairs_of_registers_reach() {
+        assert!(offset_of!(Roster, ticks) <= 504);
+        assert!(offset_of!(Roster, at).is_multiple_of(8));
+    }
+}
