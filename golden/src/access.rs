@@ -65,12 +65,15 @@ pub enum Semantics {
     Plain,
     /// It acquires or releases, such as LDAR, LDAPR and STLR.
     Ordered,
-    /// A Load-Exclusive or Store-Exclusive, whether it acquires and releases or not.
+    /// A Load-Exclusive or Store-Exclusive, whether it acquires and releases or not. The store is one that
+    /// still has its monitor: without, it may fail and not ask the MMU at all.
     Exclusive,
 }
 
-/// How an access lies in memory. It is said of the whole access: the parts of one that crosses pages keep
-/// it.
+/// How an access lies in memory.
+///
+/// An access that crosses into another page is asked about in two parts, each at its own address: the first
+/// with the alignment of the whole, the other as its [rest](Self::Rest).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Alignment {
     /// At a multiple of its size; of a pair, of the size of one register.
@@ -80,6 +83,8 @@ pub enum Alignment {
     Within16,
     /// Not aligned, and across a multiple of 16.
     Across16,
+    /// The rest of an access that is not aligned, in the next page, after its first part met nothing.
+    Rest,
 }
 
 impl Alignment {
@@ -231,7 +236,7 @@ pub(crate) struct StageAccess {
     pub el: El,
     pub reads: bool,
     pub writes: bool,
-    pub aligned: bool,
+    pub alignment: Alignment,
     /// Does PSTATE.PAN apply to it, and is it set?
     pub pan: bool,
 }
@@ -241,7 +246,8 @@ impl StageAccess {
     ///
     /// Source: `CreateAccDescS1TTW`.
     pub const fn walk_read(self) -> Self {
-        Self { kind: Kind::Walk, reads: true, writes: false, aligned: true, pan: false, ..self }
+        let alignment = Alignment::Aligned;
+        Self { kind: Kind::Walk, reads: true, writes: false, alignment, pan: false, ..self }
     }
 
     /// The hardware update of a descriptor on behalf of this access.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::access::{Kind, StageAccess};
+use crate::access::{Alignment, Kind, StageAccess};
 use crate::address::Va;
 use crate::choices::{Choice, Choices, HostStage2, ParAttributes, ParXs, ask};
 use crate::el::{El, Regime};
@@ -290,7 +290,7 @@ where
         el,
         reads: !at.is_write(),
         writes: at.is_write(),
-        aligned: true,
+        alignment: Alignment::Aligned,
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
     let machine = Machine { registers, ..machine };

@@ -1,8 +1,8 @@
 //! The checks of a leaf, in architectural order, and what hardware then updates in it.
 
-use crate::access::{Kind, StageAccess};
+use crate::access::{Alignment, Kind, StageAccess};
 use crate::attributes::MemoryAttributes;
-use crate::choices::{CacheFaults, Choice, Choices, DeviceFetch, Faults, ask};
+use crate::choices::{CacheFaults, Choice, Choices, DeviceFetch, Faults, RestOfAccess, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format, NT};
 use crate::fault::{Fault, FaultKind};
 use crate::implementation::Features;
@@ -75,10 +75,15 @@ where
         let rule = match access.kind {
             Kind::Fetch => return Ok(()),
             Kind::Zero => Rule::ZeroDevice,
-            _ if access.aligned => return Ok(()),
+            _ if access.alignment.is_aligned() => return Ok(()),
             _ => Rule::DeviceAlignment,
         };
-        if attributes.memory.is_device() {
+        let is_open = access.kind != Kind::Zero && access.alignment == Alignment::Rest;
+        if attributes.memory.is_device()
+            && !(is_open
+                && ask::<RestOfAccess, _>(&mut self.noted(), Choice::UnalignedIntoDevice)
+                    == RestOfAccess::NoFault)
+        {
             return Err(self.fails(blame, FaultKind::Alignment, level, rule));
         }
         Ok(())

@@ -106,6 +106,13 @@ pub(crate) enum ReservedFwb {
     Device(Device),
 }
 
+/// Does the rest of an unaligned access fault on Device memory?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RestOfAccess {
+    Fault,
+    NoFault,
+}
+
 /// Does cache maintenance fault where it may?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheFaults {
@@ -176,6 +183,7 @@ answers! {
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
     Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
+    RestOfAccess: RestOfAccess { Self::Fault => "fault", Self::NoFault => "no_fault", }
     CacheFaults: CacheFaults { Self::Fault => "fault", Self::NoFault => "no_fault", }
     NeedsTranslation: NeedsTranslation { Self::Yes => "translated", Self::No => "not_translated", }
     YesNo: bool { false => "false", true => "true", }
@@ -363,6 +371,11 @@ choices! {
     ///
     /// Source: `AArch64.MemSingle`; DDI 0487, "Alignment of data accesses".
     UnalignedNotWriteBack: ConstrainedUnpredictable, "unaligned_not_write_back", Names::Listed(listed::<Atomics>);
+    /// An access that is not aligned crosses from a page of Normal memory into one of Device memory: an Alignment
+    /// fault, or none.
+    ///
+    /// Source: `AArch64.Mem`, on accesses that cross pages with different memory types.
+    UnalignedIntoDevice: ConstrainedUnpredictable, "unaligned_into_device", Names::Listed(listed::<RestOfAccess>);
     /// An exclusive or atomic access to memory for which the architecture does not promise it: any that is
     /// not Shareable Normal Write-Back, inner and outer, with read and write allocation hints that are not
     /// transient. It is performed, atomic or not, or faults with FSC 110101. What a location supports is

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::access::{Kind, StageAccess};
+use crate::access::{Alignment, Kind, StageAccess};
 use crate::address::Va;
 use crate::choices::{CacheFaults, Choice, Choices, NeedsTranslation, ask};
 use crate::el::{El, Regime};
@@ -104,7 +104,8 @@ where
     // It neither reads nor writes, and PAN is not for it.
     let (reads, writes, pan) = (false, false, false);
     let kind = Kind::Maintenance(maintenance);
-    let access = StageAccess { kind, el, reads, writes, aligned: true, pan };
+    let alignment = Alignment::Aligned;
+    let access = StageAccess { kind, el, reads, writes, alignment, pan };
     let mut updates = Updates::new();
     let mut walker = Walker::new(machine, choices, observer, &mut updates);
     if let Some(choice) = maintenance.translation_choice(implementation)

@@ -112,7 +112,7 @@ where
         el,
         reads: access.operation.reads(),
         writes: access.operation.writes(),
-        aligned: access.alignment.is_aligned() || access.operation == Operation::Zero,
+        alignment: access.alignment,
         // PAN is for data: a fetch does not see it, not even where WXN asks what could be written.
         pan: access.pan
             && access.operation != Operation::Fetch
@@ -231,8 +231,9 @@ where
         Stage2Operation::Stage1WalkRead => (Kind::Walk, true, false),
         Stage2Operation::Stage1WalkUpdate => (Kind::Walk, true, true),
     };
-    let aligned = access.aligned || matches!(kind, Kind::Walk | Kind::Zero);
-    let stage_access = StageAccess { kind, el: access.el, reads, writes, aligned, pan: false };
+    let is_aligned = access.aligned || kind == Kind::Walk;
+    let alignment = if is_aligned { Alignment::Aligned } else { Alignment::Across16 };
+    let stage_access = StageAccess { kind, el: access.el, reads, writes, alignment, pan: false };
     let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
     let mut walker = Walker::new(machine, choices, observer, &mut updates);
@@ -322,7 +323,8 @@ where
         access: &Access,
         stage_access: &StageAccess,
     ) -> Result<(), Fault> {
-        if stage_access.kind != Kind::Data || stage_access.aligned {
+        let asked_before = matches!(access.alignment, Alignment::Aligned | Alignment::Rest);
+        if stage_access.kind != Kind::Data || asked_before {
             return Ok(());
         }
         let sctlr = self.sctlr(regime);
@@ -358,7 +360,7 @@ where
         let of_stage1 = stage1.attributes.translated;
         let attributes = stages.attributes();
         let blame = Blame::of_stage1(stage_access.reported_as_write());
-        if !stage_access.aligned
+        if !access.alignment.is_aligned()
             && !attributes.memory.is_write_back()
             && ask::<Atomics, _>(&mut self.noted(), Choice::UnalignedNotWriteBack) == Atomics::Fault
         {

@@ -59,6 +59,9 @@ fn alignment_is_that_of_the_size() {
     assert_eq!(of_pair(0x1008, 8), Alignment::Aligned);
     assert_eq!(of_pair(0x1004, 8), Alignment::Across16);
     assert_eq!(of_pair(0x1002, 4), Alignment::Within16);
+    // The last bytes of 16.
+    assert_eq!(of(0x100d, 3), Alignment::Within16);
+    assert_eq!(of(0x100d, 4), Alignment::Across16);
     // The end of the address space, and sizes that no instruction has.
     assert_eq!(of(u64::MAX, 8), Alignment::Across16);
     assert_eq!(of(1, u64::MAX), Alignment::Across16);
@@ -132,6 +135,27 @@ fn alignment_is_checked_twice() {
         .expect_err("an abort");
     assert_eq!((abort.fault.kind, abort.fault.stage), (FaultKind::Alignment, Stage::One));
     assert_eq!(abort.exception.target, El::El1);
+}
+
+/// The rest of an access in another page asks only what Device memory says, which may be nothing.
+#[test]
+fn the_rest_of_an_unaligned_access() {
+    let mut guest = guest();
+    guest.registers.sctlr_el1 |= SCTLR_A;
+    let rest = LOAD.with_alignment(Alignment::Rest);
+    let kinds = |guest: &Guest, va| -> Vec<_> {
+        let outcomes = guest.allowed_accesses(rest, va).into_iter();
+        outcomes.map(|(outcome, _)| outcome.result.err().map(|abort| abort.fault.kind)).collect()
+    };
+    assert_eq!(kinds(&guest, 0x5000), [None], "SCTLR_ELx.A was asked with the first part");
+    assert_eq!(kinds(&guest, DEVICE), [Some(FaultKind::Alignment), None]);
+    // What begins there has no choice.
+    guest.registers.sctlr_el1 &= !SCTLR_A;
+    assert_eq!(allowed(&guest, LOAD, DEVICE + 1), [Some((FaultKind::Alignment, Stage::Two))]);
+    guest.registers.mair_el1 = 0;
+    // Stage 1 says Device too.
+    let fault = Some(FaultKind::Alignment);
+    assert_eq!(kinds(&guest, DEVICE), [fault, fault, None]);
 }
 
 /// A fetch is aligned or is no fetch, and promises nothing.

@@ -14,6 +14,7 @@ use case::tree::{Role, Tree};
 use case::{Case, Flags, stage};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use runner::payload::{self, Executor, Options, Wish};
+use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, Session, Target};
 
@@ -25,10 +26,17 @@ static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
     Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
 });
 
-fn boot(name: &str) -> Box<dyn Session> {
+fn description(name: &str) -> Description {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
     let file = folder.join(name).with_extension("yaml");
-    let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
+    Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn boot(name: &str) -> Box<dyn Session> {
+    start(description(name))
+}
+
+fn start(description: Description) -> Box<dyn Session> {
     let emulator = std::env::var_os("HYPWALK_QEMU").map(Into::into);
     let target = QemuTarget::new(description, &EXECUTOR, emulator);
     let target = target.unwrap_or_else(|error| panic!("{error}"));
@@ -587,6 +595,26 @@ fn a_hostile_guest_costs_one_probe() {
         answer.exceptions[..5].iter().map(|taken| taken.esr >> 26 & 0x3f).collect();
     assert_eq!(classes, [0x01, 0x16, 0x17, 0x18, 0x18]);
     assert_eq!(answer.changed.len(), words.len());
+}
+
+#[test]
+fn guests_come_and_go_on_other_machines() {
+    for (name, gic) in [("qemu-cortex-a53", "3"), ("qemu-cortex-a57", "2"), ("qemu-max-el3", "3")] {
+        let mut description = description(name);
+        let Start::Qemu(qemu) = &mut description.start;
+        qemu.machine_options.insert("gic-version".into(), gic.into());
+        let mut session = start(description);
+        let mut world = hostile(&*session, &[code(SPIN, RET)]);
+        world.probe(Probe::new(Operation::Store, VA + TAGS).by(El::El0));
+        world.probe(Probe::new(Operation::Fetch, VA + HOSTILE).by(El::El1));
+        world.probe(Probe::new(Operation::Fetch, VA + SLOTS + 0x60).by(El::El1));
+        let answer = done(&mut *session, &world.case);
+        let answers = [stage::stored(0), NO_ANSWER, world.slots() + 0x60];
+        assert_eq!(answer.answers, answers, "{name}");
+        let [taken] = answer.exceptions.as_slice() else { panic!("{name}: {answer:x?}") };
+        assert_eq!((taken.probe, taken.origin), (1, Exception::RUNAWAY), "{name}");
+        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: answers[0] }], "{name}");
+    }
 }
 
 #[test]

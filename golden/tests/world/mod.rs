@@ -204,6 +204,7 @@ impl World {
             alignment: match asked >> 7 & 7 {
                 0 => Alignment::Across16,
                 1 => Alignment::Within16,
+                2 => Alignment::Rest,
                 _ => Alignment::Aligned,
             },
             semantics: match asked >> 24 & 3 {
