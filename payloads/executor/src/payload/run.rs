@@ -388,8 +388,8 @@ impl Attempt<'_> {
     fn change(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
         let (runner, log) = (&mut *self.runner, &mut *tables.log);
         let known = log.words().len();
-        let line = tables.built.late.iter().find(|(late, _)| *late == number);
-        let line = line.and_then(|(_, pa)| runner.arenas.address_of(*pa));
+        let line = tables.built.late.iter().find(|late| late.edit == number);
+        let line = line.and_then(|late| runner.arenas.address_of(late.pa));
         if let (false, Some(line)) = (tables.is_coherent, line) {
             // What walks wrote past the caches, to this descriptor or to others of its line, is neither
             // missed nor overwritten.
