@@ -3,8 +3,10 @@
 use std::cell::Cell;
 
 use case::memory::{ArenaKind, MemoryMap};
-use golden::{Pa, PhysicalMemory, Refusal};
+use golden::{Pa, PhysicalMemory, Refusal, Stale};
 use tables::TableMemory;
+
+use crate::judge::tlb::Tlb;
 
 /// The arenas of a target, simulated at the target's addresses: the builder writes it, the reference
 /// walker reads it.
@@ -31,6 +33,8 @@ pub struct Simulation {
     /// Pages that were looked up, each where its number hashes to: walks go through the same few.
     found: [Cell<Found>; FOUND],
     strayed: Cell<Option<u64>>,
+    /// What TLBs may hold of words that were changed.
+    pub tlb: Tlb,
 }
 
 const PAGE_BYTES: u64 = 4096;
@@ -74,11 +78,13 @@ impl Simulation {
         blocks.sort_by_key(|block| block.base);
         let frames = vec![[0; PAGE_BYTES as usize / 8]];
         let found = [const { Cell::new(Found::NONE) }; FOUND];
-        Self { blocks, frames, used: Vec::new(), found, strayed: Cell::new(None) }
+        let (used, strayed, tlb) = (Vec::new(), Cell::new(None), Tlb::default());
+        Self { blocks, frames, used, found, strayed, tlb }
     }
 
-    /// Zeroes all of it.
+    /// Zeroes all of it, and empties the TLBs.
     pub fn clear(&mut self) {
+        self.tlb = Tlb::default();
         for (frame, (block, page)) in self.frames[1..].iter_mut().zip(self.used.drain(..)) {
             frame.fill(0);
             self.blocks[block].pages[page] = 0;
@@ -186,6 +192,10 @@ impl PhysicalMemory for Simulation {
                 Err(Refusal::ExternalAbort)
             }
         }
+    }
+
+    fn stale(&self, pa: Pa) -> Option<Stale> {
+        self.tlb.stale(pa.0, TableMemory::read(self, pa.0))
     }
 }
 

@@ -102,8 +102,19 @@ pub struct Built {
     pub ttbr1_el1: u64,
     /// What exclusive-ored into a register makes it name the root of each tree: [`root_bits`].
     pub bases: ArrayVec<u64, MAX_TREES>,
-    /// The late edits that found their descriptors: the number of the edit, and the physical address.
-    pub late: ArrayVec<(usize, u64), MAX_EDITS>,
+    /// The late edits, with the descriptors that they are about.
+    pub late: ArrayVec<Late, MAX_EDITS>,
+}
+
+/// An edit that waits for its step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// The number of the edit.
+    pub edit: usize,
+    /// The physical address of its descriptor.
+    pub pa: u64,
+    /// The level of its descriptor, which may be above the one that the edit names.
+    pub level: i8,
 }
 
 impl Built {
@@ -177,8 +188,8 @@ pub fn change(
 ) -> Result<u64, BuildError> {
     let bad = BuildError::BadEdit { number };
     let edit = case.edits.get(number).ok_or(bad)?;
-    let found = built.late.iter().find(|(late, _)| *late == number);
-    let &(_, pa) = found.ok_or(bad)?;
+    let found = built.late.iter().find(|late| late.edit == number);
+    let pa = found.ok_or(bad)?.pa;
     let value = edited(case.trees, edit, number, memory.read(pa), map)?;
     log.rewrite(memory, pa, value)?;
     Ok(pa)
@@ -234,25 +245,24 @@ impl<M: TableMemory> Forest<'_, M> {
         Ok(Tree { number, format, root, allocator, memory, log })
     }
 
-    /// Finds the descriptors of all edits, then carries out those that are not late; returns number and
-    /// physical address of those that are.
+    /// Finds the descriptors of all edits, then carries out those that are not late; returns the others.
     fn edit(
         &mut self,
         trees: &[tree::Tree],
         edits: &[Edit],
         map: &MemoryMap,
-    ) -> Result<ArrayVec<(usize, u64), MAX_EDITS>, BuildError> {
-        let mut found: ArrayVec<u64, MAX_EDITS> = ArrayVec::new();
+    ) -> Result<ArrayVec<Late, MAX_EDITS>, BuildError> {
+        let mut found: ArrayVec<(u64, i8), MAX_EDITS> = ArrayVec::new();
         for edit in edits.iter().take(MAX_EDITS) {
             found.push(self.tree(edit.tree)?.find(edit.input, edit.level));
         }
         let mut late = ArrayVec::new();
-        for (number, (edit, &pa)) in edits.iter().zip(&found).enumerate() {
-            if edit.is_late() {
-                late.push((number, pa));
+        for (edit, (asked, &(pa, level))) in edits.iter().zip(&found).enumerate() {
+            if asked.is_late() {
+                late.push(Late { edit, pa, level });
                 continue;
             }
-            let value = edited(trees, edit, number, self.memory.read(pa), map)?;
+            let value = edited(trees, asked, edit, self.memory.read(pa), map)?;
             self.log.rewrite(self.memory, pa, value)?;
         }
         Ok(late)
@@ -314,16 +324,16 @@ impl<M: TableMemory> Tree<'_, M> {
         Ok(table)
     }
 
-    /// The address of the descriptor on the path of `input` at `level` or, where the path ends
+    /// The address and the level of the descriptor on the path of `input` at `level` or, where the path ends
     /// sooner, of the last one on it.
-    fn find(&self, input: u64, level: i8) -> u64 {
+    fn find(&self, input: u64, level: i8) -> (u64, i8) {
         let mut table = self.root;
         let mut at = self.format.start_level;
         loop {
             let pa = self.entry(table, input, at);
             let found = self.memory.read(pa);
             if at >= level || !descriptor::is_table(found, at) {
-                return pa;
+                return (pa, at);
             }
             table = self.next(found);
             at += 1;

@@ -24,7 +24,7 @@ mod log;
 mod memory;
 
 pub use base::root_bits;
-pub use build::{BuildError, Built, build, change};
+pub use build::{BuildError, Built, Late, build, change};
 pub use digest::Digest;
 pub use log::{LogFull, MAX_WORDS, Word, WordLog};
 pub use memory::TableMemory;

@@ -107,6 +107,8 @@ fn a_late_edit_waits_for_its_step() {
     let built = built.unwrap();
     let descriptor = BASE + 0x1000 + 8;
     assert_eq!(words.read(descriptor), 0x5000 | 1 << 10 | 4 | 3);
+    let levels: Vec<_> = built.late.iter().map(|late| (late.edit, late.pa, late.level)).collect();
+    assert_eq!(levels, [(0, descriptor, 3), (2, BASE, 1)]);
     let (count, before) = (log.words().len(), log.digest());
 
     let mut step = |number| {

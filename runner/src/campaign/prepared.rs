@@ -1,11 +1,14 @@
 //! A case made ready to be sent: its tables built on the host, its probes looked at one by one.
 
+use std::collections::BTreeMap;
+
 use case::format::Granule;
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, CaseRef, Flags, stage};
 use golden::{Implementation, Registers, Updates};
+use smallvec::SmallVec;
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 
 use super::Dossier;
@@ -16,6 +19,7 @@ use crate::judge::guest::Asker;
 use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
 use crate::judge::sign::Sign;
+use crate::judge::tlb::{self, Tag, View};
 use crate::judge::told::Telling;
 use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
@@ -29,6 +33,10 @@ pub const ASTRAY: &str = "the guest's code is not mapped as it must be";
 pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
 /// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
 pub const HELD_BACK: &str = "held back: it would kill the target by";
+
+/// Why a probe is not asked: a TLB may hold what it says, and nothing but a walk of both trees at once would
+/// tell what comes of it.
+pub const FOREIGN: &str = "a TLB may hold translations of another tree by the same VMID and ASID";
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]
@@ -126,8 +134,11 @@ impl Bench {
             let (memory, log) = (&mut self.memory, &mut self.log);
             let asker = Asker::of(case.as_ref(), self.branch_targets);
             let (case, updates) = (case.as_ref(), Updates::new());
-            let pe = &self.pe;
-            work(&mut Tables { pe, asker, case, map, registers, built, memory, log, updates })
+            let (pe, loaded) = (&self.pe, BTreeMap::new());
+            let mut tables =
+                Tables { pe, asker, case, map, registers, built, memory, log, updates, loaded };
+            tables.load_first();
+            work(&mut tables)
         });
         self.log.clear();
         self.memory.clear();
@@ -170,6 +181,7 @@ impl Bench {
                 let seen = may_show.len();
                 let reason = match &expectation {
                     Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
+                    Some(Expectation { is_foreign: true, .. }) => Some(FOREIGN.to_owned()),
                     _ if !homes.are_mapped(tables, learned, probe) => Some(ASTRAY.to_owned()),
                     Some(expectation) => {
                         if let Some(untold) = telling.untold(probe, expectation) {
@@ -308,6 +320,9 @@ pub fn classes(expectation: &Expectation) -> Vec<String> {
     classes
 }
 
+/// The trees of the EL1&0 regime.
+const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
+
 /// Tables that stand in a bench's memory.
 #[derive(Debug)]
 pub struct Tables<'a> {
@@ -324,13 +339,61 @@ pub struct Tables<'a> {
     log: &'a mut WordLog,
     /// Room for a walk to work in.
     updates: Updates,
+    /// The number of the tree of each role that is loaded, of the EL1&0 regime.
+    loaded: BTreeMap<Role, u8>,
 }
 
 impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        let Self { pe, asker, ref registers, ref memory, .. } = *self;
-        Setting { pe, registers, memory, asker, learned }.expect(probe, &mut self.updates)
+        let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
+        self.memory.tlb.look(view);
+        let Self { pe, asker, ref registers, ref memory, ref loaded, .. } = *self;
+        let setting = Setting { pe, registers, memory, asker, learned };
+        let mut expectation = setting.expect(probe, &mut self.updates)?;
+        let loaded: SmallVec<[u8; 3]> = loaded.values().copied().collect();
+        // What crosses into another page may find something there.
+        let ends = [probe.address, probe.address.wrapping_add(15)];
+        let mut foreign = memory.tlb.foreign(&loaded);
+        expectation.is_foreign = foreign.any(|tree| ends.iter().any(|va| setting.finds(tree, *va)));
+        Some(expectation)
+    }
+
+    /// Tells the TLBs of the trees that are loaded at first.
+    fn load_first(&mut self) {
+        for (number, tree) in self.case.trees.iter().enumerate() {
+            if let Some(role) = tree.role().filter(|role| REGIME.contains(role)) {
+                self.loaded.entry(role).or_insert(number as u8);
+            }
+        }
+        self.walk_loaded();
+    }
+
+    /// Tells the TLBs that what is loaded is walked under the registers as they are.
+    fn walk_loaded(&mut self) {
+        let tag = Tag::of(&self.registers);
+        for (role, number) in self.loaded.clone() {
+            let root = *self.root(role);
+            self.memory.tlb.load(number, role, root, tag);
+        }
+    }
+
+    /// Carries out late edit number `number`.
+    fn change(&mut self, number: usize) -> Result<(), BuildError> {
+        let late = self.built.late.iter().find(|late| late.edit == number).copied();
+        let old = late.map(|late| TableMemory::read(self.memory, late.pa));
+        change(self.case, self.map, &self.built, number, self.memory, self.log)?;
+        let edit = self.case.edits.get(number);
+        let (Some(late), Some(old), Some(edit)) = (late, old, edit) else { return Ok(()) };
+        let tree = self.case.trees.get(usize::from(edit.tree));
+        let role = tree.and_then(case::tree::Tree::role);
+        let format = tree.and_then(case::tree::Tree::format);
+        if let (Some(role), Some(format)) = (role, format) {
+            let tree = (edit.tree, role, &format);
+            let word = tlb::Word::new(tree, (late.pa, late.level), edit.input, &self.registers);
+            self.memory.tlb.change(word, old);
+        }
+        Ok(())
     }
 
     /// Carries out `probe`, if it is a step of a sequence. Returns whether it is.
@@ -343,16 +406,22 @@ impl Tables<'_> {
         };
         let number = usize::from(probe.number);
         match operation {
-            Operation::Change => {
-                change(self.case, self.map, &self.built, number, self.memory, self.log)?;
-            }
+            Operation::Change => self.change(number)?,
             Operation::UseTree => {
                 let none = BuildError::NoSuchTree { tree: number };
                 let base = *self.built.bases.get(number).ok_or(none)?;
                 let role = self.case.trees.get(number).and_then(case::tree::Tree::role);
-                *self.root(role.ok_or(none)?) = probe.address ^ base;
+                let role = role.ok_or(none)?;
+                *self.root(role) = probe.address ^ base;
+                if REGIME.contains(&role) {
+                    self.loaded.insert(role, number as u8);
+                }
+                self.walk_loaded();
             }
-            _ => {}
+            _ => {
+                let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
+                self.memory.tlb.invalidate(probe, &self.registers, &loaded);
+            }
         }
         Ok(true)
     }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use case::probe::{El, Operation, Probe};
+use case::tree::Role;
 use golden::{
     Asked, At, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
     Registers, Stage, Update, Updates, Va, allowed, at_noting,
@@ -13,6 +14,7 @@ use super::access::{Accesses, Ends};
 use super::answer::Answer;
 use super::guest::Asker;
 use super::learned::Learned;
+use super::tlb::Foreign;
 use crate::simulation::Simulation;
 
 /// One outcome that the architecture allows, and the choices behind it.
@@ -44,6 +46,8 @@ pub struct Expectation {
     pub complete: bool,
     /// A physical address outside the case's arenas that a walk would read, if there is one.
     pub strays_to: Option<u64>,
+    /// Whether a TLB may hold what a tree says that is no longer loaded.
+    pub is_foreign: bool,
 }
 
 /// Watches a walk for its last descriptor of one stage.
@@ -64,6 +68,24 @@ impl Observer for Last {
         if leaf.stage == self.stage {
             self.descriptor = Some(leaf.descriptor);
         }
+    }
+}
+
+/// Watches a walk of stage 1 for what a TLB may hold.
+#[derive(Default)]
+struct Found {
+    is_valid: bool,
+    is_global: bool,
+}
+
+impl Observer for Found {
+    fn read(&mut self, read: Read) {
+        self.is_valid |= read.stage == Stage::One && read.descriptor & 1 == 1;
+    }
+
+    fn leaf(&mut self, leaf: &Leaf) {
+        const NG: u64 = 1 << 11;
+        self.is_global |= leaf.stage == Stage::One && leaf.descriptor & NG == 0;
     }
 }
 
@@ -139,7 +161,28 @@ impl Setting<'_> {
             Instruction::Access(accesses) => self.access(machine, probe, &accesses),
         };
         expectation.strays_to = memory.take_strayed();
+        expectation.complete &= !memory.tlb.overflows();
         Some(expectation)
+    }
+
+    /// Whether a walk for `va` finds something in a tree that is not loaded, as a TLB may still hold it.
+    pub fn finds(&self, foreign: Foreign, va: u64) -> bool {
+        let is_upper = va >> 55 & 1 == 1;
+        let mut registers = *self.registers;
+        match foreign.role {
+            Role::Ttbr0El1 if !is_upper => registers.ttbr0_el1 = foreign.root,
+            Role::Ttbr1El1 if is_upper => registers.ttbr1_el1 = foreign.root,
+            Role::Stage2 => return true,
+            _ => return false,
+        }
+        let mut found = Found::default();
+        let Self { pe: implementation, memory, .. } = *self;
+        let machine = Machine { implementation, registers: &registers, memory };
+        let load = golden::Access::new(golden::Operation::Load, golden::El::El1);
+        let choices = &mut self.learned.profile().clone();
+        let walked = golden::access(machine, load, Va(va), choices, &mut found);
+        memory.take_strayed();
+        walked.is_ok() && if foreign.in_full { found.is_valid } else { found.is_global }
     }
 
     fn at(
@@ -169,7 +212,7 @@ impl Setting<'_> {
             }
             ControlFlow::Continue(())
         });
-        Expectation { outcomes, complete: explored.complete, strays_to: None }
+        Expectation { outcomes, complete: explored.complete, strays_to: None, is_foreign: false }
     }
 
     fn access(
@@ -182,7 +225,7 @@ impl Setting<'_> {
         let mut complete = true;
         let va = accesses.va(machine);
         if !accesses.is_executed(self.registers) {
-            return Expectation { outcomes, complete, strays_to: None };
+            return Expectation { outcomes, complete, strays_to: None, is_foreign: false };
         }
         let walk = |choices: &mut golden::Script<'_>| accesses.perform(machine, choices, &mut ());
         let explored = allowed(self.learned.profile(), walk, |ends, asked| {
@@ -202,6 +245,6 @@ impl Setting<'_> {
             ControlFlow::Continue(())
         });
         complete &= explored.complete;
-        Expectation { outcomes, complete, strays_to: None }
+        Expectation { outcomes, complete, strays_to: None, is_foreign: false }
     }
 }

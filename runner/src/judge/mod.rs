@@ -15,6 +15,7 @@ pub mod life;
 pub mod lines;
 pub mod memory;
 pub mod sign;
+pub mod tlb;
 pub mod told;
 pub mod words;
 

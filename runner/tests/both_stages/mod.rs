@@ -145,15 +145,88 @@ impl Guest {
 
     /// A step that writes `word` as the descriptor of level 3 for `input`.
     pub fn late(&self, tree: u8, input: u64, word: u64) -> Probe {
+        self.late_at(tree, input, 3, Change::Replace(word))
+    }
+
+    /// A step that changes the descriptor of `level` for `input`.
+    pub fn late_at(&self, tree: u8, input: u64, level: i8, change: Change) -> Probe {
         let mut case = self.case.borrow_mut();
         let mut step = Probe::new(Operation::Change, 0);
         step.number = case.as_ref().edits.len() as u8;
-        case.push_edit(Edit::new(tree, input, 3, Change::Replace(word)).late()).unwrap();
+        case.push_edit(Edit::new(tree, input, level, change).late()).unwrap();
         step
+    }
+
+    /// Adds another tree with the role of tree number `tree`, like it but that the tags of another stage are
+    /// what it maps; returns a step that loads it under this VMID or ASID.
+    pub fn other(&self, tree: u8, tag: u64, is_global: bool) -> Probe {
+        let mut case = self.case.borrow_mut();
+        let number = case.as_ref().trees.len() as u8;
+        let offset = u64::from(number) << 18;
+        let other = if tree == STAGE2 {
+            Tree::new(Role::Stage2, FORMAT, Place::new(0, offset))
+        } else {
+            let mut other = Tree::in_ipa_space(Role::Ttbr0El1, FORMAT);
+            other.push_slot_at(Place::new(0, EL1_TABLES + 0x8000), TABLES_IPA + 0x8000).unwrap();
+            other
+        };
+        case.push_tree(other).unwrap();
+        let copied: Vec<Mapping> =
+            case.as_ref().mappings.iter().filter(|mapping| mapping.tree == tree).copied().collect();
+        for mut mapping in copied {
+            mapping.tree = number;
+            if [TAGS_VA, TAGS_IPA].contains(&mapping.input) {
+                mapping.entries = 15;
+                let step = if tree == STAGE2 {
+                    Place::new(1, stage::TAGS + 0x1000)
+                } else {
+                    Place::absolute(TAGS_IPA + 0x1000)
+                };
+                mapping.output = step;
+            }
+            if tree == STAGE1 && !is_global {
+                mapping.attributes.flags |= Attributes::NG;
+            }
+            case.push_mapping(mapping).unwrap();
+        }
+        let mut step = Probe::new(Operation::UseTree, tag << 48);
+        step.number = number;
+        step
+    }
+
+    /// A step that loads tree number `number` again, under this VMID or ASID.
+    pub fn back(number: u8, tag: u64) -> Probe {
+        let mut step = Probe::new(Operation::UseTree, tag << 48);
+        step.number = number;
+        step
+    }
+
+    /// Makes the mapping of the tags non-global.
+    pub fn without_global(self) -> Self {
+        let case = self.case.into_inner();
+        let mut other = Case::new(case.as_ref().header.registers);
+        let from = case.as_ref();
+        for tree in from.trees {
+            other.push_tree(*tree).unwrap();
+        }
+        for mut mapping in from.mappings.iter().copied() {
+            if mapping.tree == STAGE1 {
+                mapping.attributes.flags |= Attributes::NG;
+            }
+            other.push_mapping(mapping).unwrap();
+        }
+        other.set_flags(from.flags());
+        other.set_guest(from.header.guest);
+        Self { case: RefCell::new(other), branch_targets: self.branch_targets }
     }
 
     /// What is allowed as the answer to `probe` after these steps.
     pub fn after(&self, steps: &[Probe], probe: Probe) -> Vec<Answer> {
+        self.expected(steps, probe).0
+    }
+
+    /// The same, and whether a TLB may hold what another tree says.
+    pub fn expected(&self, steps: &[Probe], probe: Probe) -> (Vec<Answer>, bool) {
         let map = map();
         let pe = Implementation::new(48, features());
         let bench = Bench::new(pe, Simulation::new(&map));
@@ -171,7 +244,7 @@ impl Guest {
                     answers.push(allowed.answer);
                 }
             }
-            answers
+            (answers, expectation.is_foreign)
         };
         bench.with_tables(&self.case.borrow(), &map, tables).unwrap()
     }
