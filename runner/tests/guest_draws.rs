@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::guest::{GuestSpace, draw};
+use case::draw::guest::{GuestSpace, draw, sequence};
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
@@ -334,6 +334,52 @@ impl Seen {
         }
     }
 
+    fn step(&mut self, probe: &Probe) {
+        let operation = probe.operation().unwrap();
+        self.note(format!("op {}", operation.name()));
+        for (name, flag) in [
+            ("inner", Probe::INNER_SHAREABLE),
+            ("outer", Probe::OUTER_SHAREABLE),
+            ("nxs", Probe::NXS),
+            ("together", Probe::TOGETHER),
+        ] {
+            if probe.has(flag) {
+                self.note(name);
+            }
+        }
+        let has_ttl = matches!(operation, Operation::TlbiVae1 | Operation::TlbiIpas2e1);
+        if has_ttl && probe.address >> 44 & 0xf != 0 {
+            self.note("ttl");
+        }
+        if probe.pe > 0 {
+            self.note("another PE");
+        }
+    }
+
+    fn rivals(&mut self, case: &Case) {
+        let case = case.as_ref();
+        for (number, tree) in case.trees.iter().enumerate() {
+            let role = tree.role().unwrap();
+            if case.trees[..number].iter().any(|other| other.role() == Some(role)) {
+                self.note(format!("rival {}", role.name()));
+            }
+        }
+        for edit in case.edits {
+            assert!(edit.is_late());
+            let tree = usize::from(edit.tree);
+            let granule = case.trees[tree].format().unwrap().granule;
+            let is_leaf = case.mappings.iter().any(|mapping| {
+                let bits = granule.entry_bits(mapping.level);
+                let inside = edit.input.wrapping_sub(mapping.input) >> bits;
+                usize::from(mapping.tree) == tree
+                    && mapping.level == edit.level
+                    && inside < u64::from(mapping.entries)
+            });
+            let kind = if is_leaf { "leaf" } else { "table" };
+            self.note(format!("change {} {kind}", case.trees[tree].role().unwrap().name()));
+        }
+    }
+
     fn case(&mut self, case: &Case) {
         self.cases += 1;
         let case = case.as_ref();
@@ -604,6 +650,111 @@ const SPOILED: [(&str, usize); 8] = [
     ("fault: stage 2 Address size fault, level 3 on a stage 1 walk", 20),
     ("fault: stage 1 Address size fault, level 3", 20),
 ];
+
+/// The same sequences of steps and probes, with what is spelled out about them counted.
+#[test]
+fn a_guest_lives_through_every_step_of_a_sequence() {
+    let mut seen = Seen::default();
+    for (number, mut machine) in Machine::all().into_iter().enumerate() {
+        let space = GuestSpace { mappings: [4, 10], probes: 96, ..GuestSpace::BENIGN };
+        let mut succeeded = 0;
+        for index in 0..200 {
+            let what = format!("machine {number}, case {index}");
+            let Machine { abilities, map, bench, learned } = &mut machine;
+            let case = sequence(&space, abilities, map, 8, index).unwrap();
+            assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
+            is_quiet(&case, map, &what);
+            let lived = bench.with_tables(&case, map, |tables| {
+                let mut succeeded = 0;
+                for probe in case.as_ref().probes {
+                    seen.step(probe);
+                    if tables.step(probe).unwrap() {
+                        lives_in_short(&case, map, tables, learned, &what);
+                        continue;
+                    }
+                    let Some([(access, va), _]) = accesses(probe) else { continue };
+                    let pa = reached(tables, access, va);
+                    let told: Ends = pa.into_iter().map(Ok).collect();
+                    succeeded += told.len();
+                    reaches_what_it_may(map, probe, &[told, Ends::new()], &what);
+                }
+                succeeded
+            });
+            succeeded += lived.unwrap_or_else(|error| panic!("{what}: {error}\n{case:#x?}"));
+            seen.case(&case);
+            seen.rivals(&case);
+        }
+        assert!(succeeded > 2000, "machine {number}: {succeeded}");
+    }
+    for (what, least) in SEQUENCES {
+        let count = seen.count(what);
+        assert!(count >= least, "{what}: {count}, not {least}\n{:#?}", seen.counts);
+    }
+}
+
+/// What sequences are made of, and how often at least.
+const SEQUENCES: [(&str, usize); 33] = [
+    ("op change", 10_000),
+    ("op use_tree", 1000),
+    ("op load", 10_000),
+    ("op fetch", 4000),
+    ("op tlbi_vmalle1", 500),
+    ("op tlbi_vmalls12e1", 500),
+    ("op tlbi_vae1", 500),
+    ("op tlbi_vaae1", 300),
+    ("op tlbi_vale1", 300),
+    ("op tlbi_vaale1", 300),
+    ("op tlbi_aside1", 300),
+    ("op tlbi_ipas2e1", 300),
+    ("op tlbi_ipas2le1", 300),
+    ("op tlbi_alle1", 200),
+    ("op tlbi_rvae1", 60),
+    ("op tlbi_rvaae1", 60),
+    ("op tlbi_rvale1", 60),
+    ("op tlbi_rvaale1", 60),
+    ("op tlbi_ripas2e1", 60),
+    ("op tlbi_ripas2le1", 60),
+    ("inner", 1000),
+    ("outer", 100),
+    ("nxs", 100),
+    ("ttl", 60),
+    ("rival stage2", 250),
+    ("rival ttbr0_el1", 60),
+    ("rival ttbr1_el1", 60),
+    ("change stage2 leaf", 400),
+    ("change ttbr0_el1 leaf", 400),
+    ("change ttbr1_el1 leaf", 400),
+    ("change stage2 table", 20),
+    ("change ttbr0_el1 table", 20),
+    ("change ttbr1_el1 table", 20),
+];
+
+/// Where an access ends that finds nothing but the tables as they are; nowhere if it faults.
+fn reached(tables: &Tables<'_>, asked: Access, va: u64) -> Option<u64> {
+    let pe = tables.pe();
+    let machine = Pe { implementation: pe, registers: &tables.registers, memory: &*tables.memory };
+    let outcome = access(machine, asked, Va(va), &mut golden::Profile::open(), &mut ()).unwrap();
+    outcome.result.ok().map(|translation| translation.pa.0)
+}
+
+/// The ends of the guest's code are executed by EL1 and EL0.
+fn lives_in_short(
+    case: &Case,
+    map: &MemoryMap,
+    tables: &Tables<'_>,
+    learned: &Learned,
+    what: &str,
+) {
+    let guest = case.as_ref().header.guest;
+    let code = map.resolve(guest.code).unwrap() + stage::GUEST;
+    for el in [golden::El::El1, golden::El::El0] {
+        for offset in [0, stage::GUEST_BYTES - 4] {
+            let fetch = Access::new(golden::Operation::Fetch, el);
+            let ends = ends_of(tables, learned, fetch, guest.code_va + offset, what);
+            assert_eq!(ends, [Ok(code + offset)], "{what}: code at {el:?}\n{case:#x?}");
+        }
+    }
+}
 
 #[test]
 fn the_cases_are_pinned() {
