@@ -10,6 +10,7 @@ pub fn abilities(ids: &IdRegisters) -> Abilities {
         id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
         id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
         id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
+        id_aa64isar0_el1: ids.id_aa64isar0_el1,
         id_aa64isar1_el1: ids.id_aa64isar1_el1,
     })
 }

@@ -28,6 +28,7 @@ fn abilities() -> [Abilities; 2] {
         id_aa64mmfr1_el1: 0x1021_2122,
         id_aa64mmfr2_el1: 0x0020_0111_1001_1011,
         id_aa64isar1_el1: 1 << 56,
+        ..Ids::default()
     };
     [max, Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() }].map(|ids| Abilities::new(&ids))
 }

@@ -678,3 +678,217 @@ fn guests_that_can_not_be_are_refused() {
     assert_eq!(refused(&stay), Some(Status::Unsupported));
     assert_eq!(refused(&|_| {}), Some(Status::Done), "nothing of it is left");
 }
+
+/// A step that is about edit or tree number `number`.
+fn step(operation: Operation, number: u8, address: u64) -> Probe {
+    let mut step = Probe::new(operation, address);
+    step.number = number;
+    step
+}
+
+/// The descriptor's valid bit.
+const VALID: Change = Change::Flip(1);
+/// Its output, one page further or nearer.
+const NEXT: Change = Change::Flip(PAGE);
+
+/// The operand of a range TLBI: one page of 4 KB, and the next.
+const fn range(page: u64) -> u64 {
+    1 << 46 | page
+}
+
+#[test]
+fn every_tlbi_makes_a_broken_descriptor_count() {
+    let mut session = boot("qemu-max");
+    let ids = session.hello().ids;
+    let has_xs = ids.id_aa64isar1_el1 >> 56 & 0xf != 0;
+    assert_eq!(ids.id_aa64isar0_el1 >> 56 & 0xf, 2, "ranges, and forms for the outer domain");
+    let va = 0x5800_0000;
+    let ipa = 0x1600_0000;
+    let (asid, page) = (9 << 48, va >> 12);
+    let of_ipa = [
+        (Operation::TlbiIpas2e1, ipa >> 12),
+        (Operation::TlbiIpas2le1, ipa >> 12),
+        (Operation::TlbiRipas2e1, range(ipa >> 12)),
+        (Operation::TlbiRipas2le1, range(ipa >> 12)),
+    ];
+    let others = [
+        (Operation::TlbiVmalle1, 0),
+        (Operation::TlbiVmalls12e1, 0),
+        (Operation::TlbiAlle1, 0),
+        (Operation::TlbiVae1, asid | page),
+        (Operation::TlbiVaae1, page),
+        (Operation::TlbiVale1, asid | page),
+        (Operation::TlbiVaale1, page),
+        (Operation::TlbiAside1, asid),
+        (Operation::TlbiRvae1, asid | range(page)),
+        (Operation::TlbiRvaae1, range(page)),
+        (Operation::TlbiRvale1, asid | range(page)),
+        (Operation::TlbiRvaale1, range(page)),
+    ];
+    let forms = [0, Probe::INNER_SHAREABLE, Probe::OUTER_SHAREABLE];
+    for ((operation, operand), form) in
+        of_ipa.into_iter().chain(others).flat_map(|one| forms.map(|form| (one, form)))
+    {
+        for nxs in [0, Probe::NXS] {
+            let is_of_ipa = of_ipa.contains(&(operation, operand));
+            let what = format!("{operation:?} {form:#x} {nxs:#x}");
+            let mut world = World::both(&*session);
+            let stage = world.case.as_ref().header.guest.code.arena();
+            world.map2(ipa, Place::new(stage, stage::TAGS), 2, 3, 2);
+            let flags = Attributes::NG;
+            let attributes = Attributes { ap: 1, xn: 3, sh: 3, af: 1, flags, ..Default::default() };
+            world.map(1, va, Place::absolute(ipa), 1, attributes);
+            let (tree, input) = if is_of_ipa { (0, ipa) } else { (1, va) };
+            let edit = Edit::new(tree, input, 3, VALID).late();
+            world.case.push_edit(edit).expect("there is room");
+            let load = Probe::new(Operation::Load, va + 8).by(El::El0);
+            world.probe(load);
+            world.probe(step(Operation::Change, 0, 0));
+            world.probe(load);
+            world.probe(Probe::new(operation, operand).with(form | nxs));
+            if is_of_ipa {
+                // What both stages made together.
+                world.probe(Probe::new(Operation::TlbiVmalle1, 0).with(form | nxs));
+            }
+            let last = world.probe(load);
+            if nxs != 0 && !has_xs {
+                let answer = ask(&mut *session, &world.case);
+                assert_eq!(answer.report.status(), Some(Status::Unsupported), "{what}");
+                assert!(answer.answers.is_empty());
+                continue;
+            }
+            let answer = done(&mut *session, &world.case);
+            let tag = world.tags() + 8;
+            assert_eq!(answer.answers[..2], [tag, 0], "{what}");
+            assert!([tag, NO_ANSWER].contains(&answer.answers[2]), "{what}");
+            assert_eq!(answer.answers[last as usize], NO_ANSWER, "{what}");
+            let taken = answer.exceptions.last().expect("the last probe took one");
+            assert_eq!((taken.probe, taken.esr & 0x3f), (last, 0b00_0111), "{what}: {taken:x?}");
+            assert_eq!(taken.target, if is_of_ipa { 2 } else { 1 }, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_descriptor_is_broken_and_made_and_the_words_say_so() {
+    let mut session = boot("qemu-max");
+    let ipa = 0x1600_0000;
+    let sequence = |session: &mut dyn Session, back: bool| {
+        let mut world = World::stage2(session);
+        let stage = world.case.as_ref().header.guest.code.arena();
+        world.map2(ipa, Place::new(stage, stage::TAGS), 1, 3, 2);
+        for change in [VALID, NEXT, VALID] {
+            world.case.push_edit(Edit::new(0, ipa, 3, change).late()).expect("there is room");
+        }
+        let load = Probe::new(Operation::Load, ipa + 0x10).by(El::El1);
+        let asked = Probe::new(Operation::AtS12e1r, ipa + 0x10);
+        for number in [0, 1, 2].into_iter().chain(back.then_some(1)) {
+            world.probe(load);
+            world.probe(step(Operation::Change, number, 0));
+            world.probe(Probe::new(Operation::TlbiIpas2e1, ipa >> 12));
+            world.probe(Probe::new(Operation::TlbiVmalle1, 0));
+            world.probe(asked);
+        }
+        let answer = done(session, &world.case);
+        (answer, world.tags())
+    };
+    let (answer, tags) = sequence(&mut *session, false);
+    let loads: Vec<_> = answer.answers.iter().step_by(5).copied().collect();
+    assert_eq!(loads, [tags + 0x10, NO_ANSWER, NO_ANSWER]);
+    let faults: Vec<_> = answer.answers[4..].iter().step_by(5).map(|par| par & 1).collect();
+    assert_eq!(faults, [1, 1, 0]);
+    assert_eq!(answer.answers[14] & 0xf_ffff_ffff_f000, tags + PAGE);
+    assert_eq!(answer.updates, [], "a step's own change is no update");
+    assert_ne!(answer.report.built, answer.report.after);
+    let (answer, tags) = sequence(&mut *session, true);
+    assert_eq!(answer.answers[15], tags + PAGE + 0x10);
+    assert_eq!(answer.report.built, answer.report.after, "all is as it was");
+}
+
+#[test]
+fn updates_are_seen_in_what_a_step_made() {
+    let mut session = boot("qemu-max");
+    let mut world = World::stage2(&*session);
+    world.case.registers_mut().vtcr_el2 |= 1 << 21;
+    world.case.set_flags(Flags(Flags::GUEST | Flags::UPDATES));
+    // The descriptor behind those of the tags: nobody has written it.
+    let ipa = TAGS + stage::TAGS_BYTES;
+    let page = Change::Replace(world.tags() | 0x3fc | 3);
+    world.case.push_edit(Edit::new(0, ipa, 3, page).late()).expect("there is room");
+    let load = Probe::new(Operation::Load, ipa).by(El::El1);
+    world.probe(load);
+    world.probe(step(Operation::Change, 0, 0));
+    world.probe(load);
+    let answer = done(&mut *session, &world.case);
+    assert_eq!(answer.answers, [NO_ANSWER, 0, world.tags()]);
+    let [update] = answer.updates.as_slice() else { panic!("{answer:x?}") };
+    assert_eq!((update.probe, update.value), (2, world.tags() | 0x7ff));
+}
+
+#[test]
+fn other_trees_are_loaded_on_demand() {
+    let mut session = boot("qemu-max");
+    let mut world = World::both(&*session);
+    let stage = world.case.as_ref().header.guest.code.arena();
+    let other = |world: &mut World, tree: Tree| {
+        world.case.push_tree(tree).expect("there is room");
+        world.case.as_ref().trees.len() as u8 - 1
+    };
+    // Another stage 2, whose tags are a page further on; and another stage 1, whose tags are.
+    let place = Place::new(world.tables, 3 << 20);
+    let stage2 = other(&mut world, Tree::new(Role::Stage2, K4, place));
+    let mut tree = Tree::in_ipa_space(Role::Ttbr0El1, K4);
+    let place = Place::new(world.tables, (1 << 20) + 16 * PAGE);
+    tree.push_slot_at(place, TABLES + 16 * PAGE).expect("there is room");
+    let stage1 = other(&mut world, tree);
+    let tables = Place::new(world.tables, 1 << 20);
+    let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
+    world.map2(TABLES + 16 * PAGE, place, 16, 3, 2);
+    world.map(stage2, TABLES, tables, 32, attributes);
+    world.map(stage2, CODE, Place::new(stage, stage::GUEST), 1, attributes);
+    world.map(stage2, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    let code = Attributes { ap: 3, sh: 3, af: 1, ..Attributes::default() };
+    let data = Attributes { ap: 1, xn: 3, ..code };
+    world.map(stage1, VA + CODE, Place::absolute(CODE), 1, code);
+    world.map(stage1, VA + TAGS, Place::absolute(TAGS + 2 * PAGE), 13, data);
+    let load = Probe::new(Operation::Load, VA + TAGS).by(El::El0);
+    let uses = [(stage2, 8 << 48), (stage1, 5 << 48), (0, 7 << 48), (1, 9 << 48)];
+    world.probe(load);
+    for (tree, register) in uses {
+        world.probe(step(Operation::UseTree, tree, register));
+        world.probe(load);
+    }
+    let answer = done(&mut *session, &world.case);
+    assert_eq!(answer.exceptions, []);
+    let loads: Vec<_> = answer.answers.iter().step_by(2).map(|tag| tag - world.tags()).collect();
+    assert_eq!(loads, [0, PAGE, 3 * PAGE, 2 * PAGE, 0]);
+}
+
+#[test]
+fn steps_that_can_not_be_are_refused() {
+    let load = Probe::new(Operation::Load, TAGS).by(El::El1);
+    let refused = |session: &mut dyn Session, probe: Probe| {
+        let mut world = World::stage2(session);
+        world.case.push_edit(Edit::new(0, TAGS, 3, VALID)).expect("there is room");
+        world.probe(load);
+        world.probe(probe);
+        let answer = ask(session, &world.case);
+        assert!(answer.answers.is_empty());
+        answer.report.status()
+    };
+    let mut session = boot("qemu-cortex-a53");
+    let mut status = |probe| refused(&mut *session, probe);
+    let vae1 = Probe::new(Operation::TlbiVae1, 0);
+    let (bad, unsupported) = (Some(Status::BadCase), Some(Status::Unsupported));
+    assert_eq!(status(vae1.with(Probe::OUTER_SHAREABLE)), unsupported);
+    assert_eq!(status(vae1.with(Probe::NXS)), unsupported);
+    assert_eq!(status(vae1.by(El::El1)), unsupported);
+    assert_eq!(status(Probe::new(Operation::TlbiRvae1, 0)), unsupported);
+    assert_eq!(status(step(Operation::Change, 1, 0)), bad, "there is no such edit");
+    assert_eq!(status(step(Operation::Change, 0, 0)), bad, "it is not late");
+    assert_eq!(status(step(Operation::UseTree, 1, 0)), bad, "there is no such tree");
+    let mut world = World::stage2(&*session);
+    world.probe(load);
+    world.probe(vae1.with(Probe::INNER_SHAREABLE));
+    assert_eq!(done(&mut *session, &world.case).answers, [world.tags(), 0]);
+}

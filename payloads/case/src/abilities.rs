@@ -9,6 +9,7 @@ pub struct Ids {
     pub id_aa64mmfr0_el1: u64,
     pub id_aa64mmfr1_el1: u64,
     pub id_aa64mmfr2_el1: u64,
+    pub id_aa64isar0_el1: u64,
     pub id_aa64isar1_el1: u64,
 }
 
@@ -54,6 +55,26 @@ pub struct Abilities {
     pub vmid16: bool,
     /// FEAT_BBM: the level of support, 0 to 2.
     pub bbm_level: u8,
+    /// FEAT_LSE: atomic instructions.
+    pub lse: bool,
+    /// FEAT_PAN: PSTATE.PAN.
+    pub pan: bool,
+    /// FEAT_PAN2: AT S1E1RP and AT S1E1WP.
+    pub pan2: bool,
+    /// FEAT_PAN3: SCTLR_EL1.EPAN.
+    pub pan3: bool,
+    /// FEAT_E0PD: TCR_EL1.E0PDn.
+    pub e0pd: bool,
+    /// ASIDs can have 16 bits.
+    pub asid16: bool,
+    /// FEAT_TTCNP: tables that PEs share.
+    pub cnp: bool,
+    /// FEAT_TTL: TLB maintenance by address can name a level.
+    pub ttl: bool,
+    /// FEAT_TLBIOS: TLB maintenance for the Outer Shareable domain.
+    pub tlbi_os: bool,
+    /// FEAT_TLBIRANGE: TLB maintenance of ranges.
+    pub tlbi_range: bool,
 }
 
 impl Abilities {
@@ -63,6 +84,7 @@ impl Abilities {
         let mmfr0 = |at| field(ids.id_aa64mmfr0_el1, at);
         let mmfr1 = |at| field(ids.id_aa64mmfr1_el1, at);
         let mmfr2 = |at| field(ids.id_aa64mmfr2_el1, at);
+        let isar0 = |at| field(ids.id_aa64isar0_el1, at);
         let pa_bits = match mmfr0(0) {
             0 => 32,
             1 => 36,
@@ -104,6 +126,16 @@ impl Abilities {
             dirty_state: mmfr1(0) >= 2,
             vmid16: mmfr1(4) == 2,
             bbm_level: mmfr2(52).min(2),
+            lse: isar0(20) >= 2,
+            pan: mmfr1(20) >= 1,
+            pan2: mmfr1(20) >= 2,
+            pan3: mmfr1(20) >= 3,
+            e0pd: mmfr2(60) >= 1,
+            asid16: mmfr0(4) == 2,
+            cnp: mmfr2(0) >= 1,
+            ttl: mmfr2(48) >= 1,
+            tlbi_os: isar0(56) >= 1,
+            tlbi_range: isar0(56) >= 2,
         }
     }
 

@@ -16,9 +16,10 @@
 //!   hostile   (some cases) descriptors and registers that no hypervisor would write
 //! ```
 //!
-//! [`hyp`] draws set-ups of EL2's own stage 1 likewise.
+//! [`hyp`] draws set-ups of EL2's own stage 1 likewise, and [`guest`] guests under two stages.
 
 pub mod exhaustive;
+pub mod guest;
 mod hostile;
 pub mod hyp;
 mod mappings;
@@ -42,6 +43,8 @@ pub enum NotDrawn {
     NoSuchShape,
     /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
     NoSuchHypShape,
+    /// The PE has none of the granules for stage 1 of a guest, with none of the DS values, at none of the sizes.
+    NoSuchStage1Shape,
     /// The target has no stage where the trampoline, or the exit, should lie.
     NoPlacement,
     /// The PE has no HCR_EL2.E2H.
@@ -60,6 +63,7 @@ impl NotDrawn {
         match self {
             Self::NoSuchShape => "the PE has no stage 2 of this granule and size",
             Self::NoSuchHypShape => "the PE has no stage 1 of this granule and size",
+            Self::NoSuchStage1Shape => "the PE has no stage 1 of this granule and size for a guest",
             Self::NoPlacement => {
                 "the target has no memory where the trampoline or the exit should lie"
             }

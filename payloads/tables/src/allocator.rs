@@ -81,13 +81,17 @@ impl Allocator {
         }
     }
 
-    /// The physical address of what the walker finds at `seen`, which is in a table of tree number `tree`.
-    /// What is in no slot of it is left as it is.
+    /// The physical address of what the walker finds at `seen`, which is in a table of tree number `tree`: in
+    /// the slot that begins nearest below it, for slots are as near to one another as their tables allow. What
+    /// is in no slot of it is left as it is.
     pub(crate) fn physical(&self, tree: usize, seen: u64) -> u64 {
         let Some(share) = self.trees.get(tree) else { return seen };
         let slots = &self.slots[share.first..share.first + share.count];
-        let holds = |slot: &&Slot| (slot.start..slot.end).contains(&seen.wrapping_sub(slot.seen));
-        slots.iter().find(holds).map_or(seen, |slot| seen.wrapping_sub(slot.seen))
+        let within = slots.iter().filter_map(|slot| {
+            let pa = seen.wrapping_sub(slot.seen);
+            (slot.start..slot.end).contains(&pa).then(|| (pa - slot.start, pa))
+        });
+        within.min().map_or(seen, |(_, pa)| pa)
     }
 }
 
@@ -122,4 +126,30 @@ fn slot(place: Place, map: &MemoryMap) -> Result<Slot, BuildError> {
         return Err(BuildError::NoSuchPlace { place });
     };
     Ok(Slot { start: at, at, end: arena.base + arena.size, seen: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use case::format::{AddressFormat, Format, Granule};
+    use case::memory::Arena;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_found_in_the_slot_that_begins_nearest_below_it() {
+        let mut map = MemoryMap::new();
+        for base in [0x5000_0000, 0x6000_0000] {
+            map.push(Arena { base, size: 1 << 20, kind: ArenaKind::Tables }).unwrap();
+        }
+        let (granule, address) = (Granule::K4, AddressFormat::Bits48);
+        let format = Format { granule, start_level: 1, ia_bits: 39, address };
+        let mut tree = Tree::in_ipa_space(Role::Ttbr0El1, format);
+        // As far as their arenas go, either could hold the other.
+        tree.push_slot_at(Place::new(0, 0), 0x1_0000).unwrap();
+        tree.push_slot_at(Place::new(1, 0), 0x2_0000).unwrap();
+        let allocator = Allocator::new(&[tree], &map).unwrap();
+        assert_eq!(allocator.physical(0, 0x1_f000), 0x5000_f000);
+        assert_eq!(allocator.physical(0, 0x2_1000), 0x6000_1000);
+        assert_eq!(allocator.physical(0, 0xf000), 0xf000, "below all");
+    }
 }

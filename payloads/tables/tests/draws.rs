@@ -57,7 +57,7 @@ fn machines() -> [(Abilities, MemoryMap); 4] {
             id_aa64mmfr0_el1: mmfr0,
             id_aa64mmfr1_el1: mmfr1,
             id_aa64mmfr2_el1: mmfr2,
-            id_aa64isar1_el1: 0,
+            ..Ids::default()
         };
         (Abilities::new(&ids), map(bases))
     };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use case::draw::Space;
 use case::draw::exhaustive::LegalityPoint;
+use case::draw::guest::GuestSpace;
 use case::draw::hyp::HypSpace;
 use clap::{Args, Subcommand};
 
@@ -65,7 +66,8 @@ fn check(suite: &Path) -> Result<(), Failure> {
 fn draws(generator: &Generator) -> String {
     match generator {
         Generator::Random { space: Space { probes, .. }, cases }
-        | Generator::Hyp { space: HypSpace { probes, .. }, cases } => match cases {
+        | Generator::Hyp { space: HypSpace { probes, .. }, cases }
+        | Generator::Guest { space: GuestSpace { probes, .. }, cases } => match cases {
             Some(cases) => format!("{cases} of {probes} probes each"),
             None => format!("as many as there is time for, of {probes} probes each"),
         },

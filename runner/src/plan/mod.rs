@@ -3,7 +3,7 @@
 pub mod shard;
 
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, exhaustive, hyp, random};
+use case::draw::{NotDrawn, exhaustive, guest, hyp, random};
 use case::memory::MemoryMap;
 use case::{Case, Flags};
 
@@ -32,9 +32,9 @@ impl Plan {
     ) -> Self {
         let counted = |generator: Generator| {
             let count = match &generator {
-                Generator::Random { cases, .. } | Generator::Hyp { cases, .. } => {
-                    cases.unwrap_or(u64::MAX)
-                }
+                Generator::Random { cases, .. }
+                | Generator::Hyp { cases, .. }
+                | Generator::Guest { cases, .. } => cases.unwrap_or(u64::MAX),
                 Generator::Placements { space, rounds } => {
                     hyp::placement_count(space, &abilities).saturating_mul(*rounds)
                 }
@@ -90,6 +90,7 @@ impl Plan {
             Generator::Placements { space, .. } => {
                 hyp::placement(space, abilities, map, seed, local)
             }
+            Generator::Guest { space, .. } => guest::draw(space, abilities, map, seed, local),
             Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
         };
         let audited = |mut case: Case| {

@@ -2,12 +2,14 @@
 
 use case::Case;
 use case::draw::Space;
+use case::draw::guest::GuestSpace;
 use case::draw::hyp::HypSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounded::Bounded;
 use super::case_file::CaseText;
+use super::guest_space::GuestSpaceFields;
 use super::hyp_space::HypSpaceFields;
 use super::space::SpaceFields;
 
@@ -47,6 +49,13 @@ pub enum Generator {
         /// How often all of them.
         rounds: u64,
     },
+    /// Guests at EL1 and EL0, under two stages.
+    Guest {
+        /// What they are drawn from.
+        space: GuestSpace,
+        /// How many; `None`: as many as there is time for.
+        cases: Option<u64>,
+    },
     /// Cases that the suite spells out.
     Explicit(Vec<ExplicitCase>),
 }
@@ -76,18 +85,26 @@ impl Generator {
             Self::Legality { .. } => "legality",
             Self::Hyp { .. } => "hyp",
             Self::Placements { .. } => "placements",
+            Self::Guest { .. } => "guest",
             Self::Explicit(_) => "cases",
         }
     }
 
     /// Whether it has no end but that of time.
     pub const fn is_endless(&self) -> bool {
-        matches!(self, Self::Random { cases: None, .. } | Self::Hyp { cases: None, .. })
+        matches!(
+            self,
+            Self::Random { cases: None, .. }
+                | Self::Hyp { cases: None, .. }
+                | Self::Guest { cases: None, .. }
+        )
     }
 
     /// Lets it go on for as long as there is time, where it draws at random.
     pub const fn go_on(&mut self) {
-        if let Self::Random { cases, .. } | Self::Hyp { cases, .. } = self {
+        if let Self::Random { cases, .. } | Self::Hyp { cases, .. } | Self::Guest { cases, .. } =
+            self
+        {
             *cases = None;
         }
     }
@@ -99,6 +116,7 @@ impl Generator {
                 Some(&mut space.probes)
             }
             Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.probes),
+            Self::Guest { space, .. } => Some(&mut space.probes),
             Self::Explicit(_) => None,
         }
     }
@@ -110,6 +128,7 @@ impl Generator {
                 Some(&mut space.granules)
             }
             Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.granules),
+            Self::Guest { space, .. } => Some(&mut space.granules),
             Self::Explicit(_) => None,
         }
     }
@@ -131,6 +150,8 @@ pub(super) enum GeneratorFields {
     /// Every shape of EL2's stage 1 with one range, with the trampoline in the lower half of the addresses, in
     /// the upper half, and outside.
     Placements(PlacementsFields),
+    /// Guests at EL1 and EL0, under stage 1 and stage 2 together.
+    Guest(GuestFields),
     /// Cases that are spelled out.
     Cases(Vec<ExplicitFields>),
 }
@@ -197,6 +218,19 @@ pub(super) struct PlacementsFields {
     space: HypSpaceFields,
 }
 
+/// Guests at EL1 and EL0, under stage 1 and stage 2 together.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Guest")]
+pub(super) struct GuestFields {
+    /// How many. It may be left out in the last generator of a suite with `seconds`: as many as
+    /// there is time for.
+    cases: Option<Bounded<1, MANY>>,
+    /// What they are drawn from.
+    #[serde(default)]
+    space: GuestSpaceFields,
+}
+
 /// A case that is spelled out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -232,6 +266,9 @@ impl From<GeneratorFields> for Generator {
             }
             GeneratorFields::Placements(PlacementsFields { rounds, space }) => {
                 Self::Placements { space: space.into(), rounds: rounds.get() }
+            }
+            GeneratorFields::Guest(GuestFields { cases, space }) => {
+                Self::Guest { space: space.into(), cases: cases.map(|cases| cases.get()) }
             }
             GeneratorFields::Cases(cases) => {
                 let explicit = |fields: ExplicitFields| ExplicitCase {

@@ -103,6 +103,7 @@ impl Machine {
             id_aa64mmfr0_el1: self.id("ID_AA64MMFR0_EL1"),
             id_aa64mmfr1_el1: self.id("ID_AA64MMFR1_EL1"),
             id_aa64mmfr2_el1: self.id("ID_AA64MMFR2_EL1"),
+            id_aa64isar0_el1: self.id("ID_AA64ISAR0_EL1"),
             id_aa64isar1_el1: self.id("ID_AA64ISAR1_EL1"),
         });
         abilities.with_monitor(self.monitor)

@@ -10,6 +10,7 @@ pub mod case_file;
 pub mod fraction;
 pub mod generator;
 pub mod granule;
+pub mod guest_space;
 pub mod hex;
 pub mod hyp_space;
 pub mod machine;

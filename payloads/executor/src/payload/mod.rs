@@ -16,6 +16,7 @@
 //! | [`run`]        | one case |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
 //! | [`guest`]      | asking from EL1 and EL0 |
+//! | [`step`]       | the steps of a sequence, between probes |
 //! | [`regime`]     | the registers of EL1&0 that are loaded |
 //! | [`monitor`]    | EL3, once it has been left |
 //! | [`hand`], [`exceptions`], [`last_words`] | what happens when something goes wrong |
@@ -41,4 +42,5 @@ mod park;
 mod regime;
 mod run;
 mod serve;
+mod step;
 mod transport;

@@ -32,23 +32,25 @@
 //! and perhaps no stage 2 at all are left of the case before while the registers are loaded: a second one,
 //! with all of the case's registers loaded and its tables built, drops what may have been made of both. (At
 //! EL2 with E2H = 0 that regime is out of context, and nothing should be; but there are PEs whose
-//! speculative AT instructions walk all the same.) None is needed between the probes of
-//! a case, even where they change tables: an entry is never made of a descriptor whose Access flag is
-//! 0, and one that is made of a writable-clean descriptor says so, so that a write looks again.
+//! speculative AT instructions walk all the same.) None is needed between the probes of a case, even where
+//! they change tables: an entry is never made of a descriptor whose Access flag is 0, and one that is made
+//! of a writable-clean descriptor says so, so that a write looks again. Where the executor itself changes
+//! tables or roots between probes (see [`step`]), stale entries are what the case is about.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
-use case::probe::Probe;
+use case::probe::{Operation, Probe};
 use case::registers::Registers;
+use case::tree::Role;
 use case::{CaseRef, Flags, MAX_PROBES};
 use executor::windows::Windows;
 use link::hello::Epitaph;
 use link::mailbox::Cursor;
 use link::observations::{Audited, Changed, Exception, Life, NO_ANSWER, Report, Status, Update};
-use tables::WordLog;
+use tables::{Built, WordLog};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::payload::asm;
@@ -60,6 +62,7 @@ use crate::payload::last_words;
 use crate::payload::memory::{Arenas, Cleaned, Watched};
 use crate::payload::park::{HCR_EL2_GUEST, HCR_EL2_ROUTING, Parked};
 use crate::payload::regime::{Regime, Register};
+use crate::payload::step::{self, Tlbi};
 
 /// The most changed words that one case reports.
 const MAX_UPDATES: usize = 1024;
@@ -97,6 +100,14 @@ struct Attempt<'a> {
     report: Report,
     /// What became of the last stay.
     life: Life,
+}
+
+/// The tables of a case under way.
+struct Tables<'a> {
+    built: &'a Built,
+    log: &'a mut WordLog,
+    /// Whether walks see what the executor's stores left in the caches.
+    is_coherent: bool,
 }
 
 impl Runner {
@@ -140,6 +151,12 @@ impl Runner {
         let is_refused = case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0;
         if !is_away && is_refused || is_away && has_guests {
             return body.finish(&Report::new(Status::Unsupported));
+        }
+        let has_steps = case.probes.iter().any(step::is_step);
+        let steps =
+            if is_away || rounds > 1 { Err(Status::Unsupported) } else { step::check(&case) };
+        if let (true, Err(status)) = (has_steps, steps) {
+            return body.finish(&Report::new(status));
         }
         let guests = match has_guests.then(|| Guests::new(&case, &self.map)).transpose() {
             Ok(guests) => guests,
@@ -262,10 +279,11 @@ impl Attempt<'_> {
         } else {
             self.guests.iter().for_each(Guests::load);
             hand::enter(Phase::Asking);
+            let mut tables = Tables { built: &built, log, is_coherent };
             for _ in 1..self.rounds {
-                self.ask_ahead();
+                self.ask_ahead(&mut tables);
             }
-            self.ask(log, is_coherent);
+            self.ask(&mut tables);
         }
         // What the probes did to tables is done, and what they did asynchronously is taken.
         asm::dsb_ish();
@@ -292,11 +310,11 @@ impl Attempt<'_> {
 
     /// Asks all probes and forgets the answers: a round before the last. What probes do to tables is
     /// done in the first round, so the others find tables that stay as they are.
-    fn ask_ahead(&mut self) {
+    fn ask_ahead(&mut self, tables: &mut Tables<'_>) {
         let count = self.case.probes.len();
         let mut at = 0;
         while at < count {
-            let next = self.ask_run(at, count);
+            let next = self.ask_run(at, count, tables);
             if next == at {
                 break;
             }
@@ -308,18 +326,18 @@ impl Attempt<'_> {
     }
 
     /// Asks all probes, as far as they can be asked.
-    fn ask(&mut self, log: &mut WordLog, is_coherent: bool) {
+    fn ask(&mut self, tables: &mut Tables<'_>) {
         let probes = self.case.probes;
         let may_update = self.case.flags().has(Flags::UPDATES);
         if may_update {
             // SAFETY: a case is in hand: nobody else uses it.
             let watched = unsafe { &mut *WATCHED.pointer() };
-            watched.replace(&self.runner.arenas, log.words());
+            watched.replace(&self.runner.arenas, tables.log.words());
         }
         let mut at = 0;
         while at < probes.len() {
             let stop = if may_update { at + 1 } else { probes.len() };
-            let next = self.ask_run(at, stop);
+            let next = self.ask_run(at, stop, tables);
             if next > at {
                 at = next;
             } else {
@@ -332,7 +350,7 @@ impl Attempt<'_> {
                 at += 1;
             }
             if may_update {
-                self.note_updates(log, at - 1, is_coherent);
+                self.note_updates(tables.log, at - 1, tables.is_coherent);
             }
         }
         self.report.answers = at as u32;
@@ -340,13 +358,76 @@ impl Attempt<'_> {
 
     /// Asks probes from number `first` up to `stop`, as many as one way of asking does. Returns the number of
     /// the first that it did not ask; that is `first` where there is no way.
-    fn ask_run(&mut self, first: usize, stop: usize) -> usize {
-        let Some(guests) = self.guests else { return self.ask_ats(first, stop) };
+    fn ask_run(&mut self, first: usize, stop: usize, tables: &mut Tables<'_>) -> usize {
         let probes = &self.case.probes[first..stop];
+        if probes.first().is_some_and(step::is_step) {
+            return if self.step(first, tables) { first + 1 } else { first };
+        }
+        let Some(guests) = self.guests else { return self.ask_ats(first, stop) };
         let is_visit = probes.first().is_some_and(guest::is_guests);
         let others = probes.iter().position(|probe| guest::is_guests(probe) != is_visit);
         let stop = others.map_or(stop, |count| first + count);
         if is_visit { self.visit(guests, first, stop) } else { self.ask_ats(first, stop) }
+    }
+
+    /// Does step number `number`; whether it was done.
+    fn step(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
+        self.cursor.store(self.here(number), Ordering::Relaxed);
+        let step = &self.case.probes[number];
+        let is_done = match step.operation() {
+            Some(Operation::Change) => self.change(step.number.into(), tables),
+            Some(Operation::UseTree) => self.use_tree(step, tables.built),
+            _ => Tlbi::new(step).map(|tlbi| tlbi.perform()).is_some(),
+        };
+        // SAFETY: the answers have room for as many as a case can have.
+        unsafe { self.body.answers().add(number).write(0) };
+        is_done
+    }
+
+    /// Carries out late edit number `number`; whether it is one.
+    fn change(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
+        let (runner, log) = (&mut *self.runner, &mut *tables.log);
+        let known = log.words().len();
+        let line = tables.built.late.iter().find(|late| late.edit == number);
+        let line = line.and_then(|late| runner.arenas.address_of(late.pa));
+        if let (false, Some(line)) = (tables.is_coherent, line) {
+            // What walks wrote past the caches, to this descriptor or to others of its line, is neither
+            // missed nor overwritten.
+            asm::clean_and_invalidate_line(line);
+            asm::dsb_sy();
+        }
+        hand::enter(Phase::Building);
+        let arenas = &mut runner.arenas;
+        let changed = tables::change(self.case, &runner.map, tables.built, number, arenas, log);
+        hand::enter(Phase::Asking);
+        if let (false, Some(line)) = (tables.is_coherent, line) {
+            asm::clean_and_invalidate_line(line);
+            asm::dsb_sy();
+        }
+        // Walks see it from here on.
+        asm::dsb_ish();
+        asm::isb();
+        if log.words().len() > known && self.case.flags().has(Flags::UPDATES) {
+            // SAFETY: a case is in hand: nobody else uses it.
+            unsafe { (*WATCHED.pointer()).replace(&runner.arenas, log.words()) };
+        }
+        changed.is_ok()
+    }
+
+    /// Loads the register of the tree that `step` names; whether there is one.
+    fn use_tree(&mut self, step: &Probe, built: &Built) -> bool {
+        let number = usize::from(step.number);
+        let role = self.case.trees.get(number).and_then(|tree| tree.role());
+        let (Some(role), Some(base)) = (role, built.bases.get(number)) else { return false };
+        let value = step.address ^ base;
+        match role {
+            Role::Stage2 => VTTBR_EL2.set(value),
+            Role::Ttbr0El1 => self.runner.regime.load(Register::Ttbr0, value),
+            Role::Ttbr1El1 => self.runner.regime.load(Register::Ttbr1, value),
+            Role::Ttbr0El2 | Role::Ttbr1El2 | Role::Idmap => return false,
+        }
+        asm::isb();
+        true
     }
 
     /// Asks the probes from number `first` up to `stop`. Returns the number of the first that it did not

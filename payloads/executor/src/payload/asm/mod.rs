@@ -123,6 +123,7 @@ global_asm!(
     RUNAWAY = const Exception::RUNAWAY,
     FRAME_BYTES = const FRAME_BYTES,
 );
+global_asm!(include_str!("tlbi.S"));
 #[cfg(feature = "self-test")]
 global_asm!(include_str!("hurt.S"));
 
@@ -173,6 +174,11 @@ unsafe extern "C" {
     /// # Safety
     /// The roster must be true, its guests' code mapped or not, and the case's registers loaded.
     pub fn guests(roster: *mut Roster) -> u64;
+    /// TLB maintenance. See tlbi.S.
+    ///
+    /// # Safety
+    /// The PE must have it. Its completion wants a DSB.
+    pub fn tlbi(operand: u64, form: u64);
     /// Pushes with the stack pointer at `sp`.
     ///
     /// # Safety
@@ -378,6 +384,11 @@ pub fn tlbi_alle1() {
 /// All stores so far are visible to the walkers and to all PEs.
 pub fn dsb_ish() {
     barrier::dsb(barrier::ISH);
+}
+
+/// The same for the Outer Shareable domain.
+pub fn dsb_osh() {
+    barrier::dsb(barrier::OSH);
 }
 
 /// Maintenance of this PE's TLBs has finished.

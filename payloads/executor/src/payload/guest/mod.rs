@@ -26,6 +26,7 @@ use crate::payload::asm::{self, msr};
 use crate::payload::away;
 use crate::payload::global::Global;
 use crate::payload::ids::field;
+use crate::payload::step;
 
 #[unsafe(link_section = ".noinit")]
 static ROSTER: Global<MaybeUninit<Roster>> = Global::new(MaybeUninit::uninit());
@@ -49,8 +50,7 @@ pub enum Visit {
 
 /// Whether `probe` is a guest's.
 pub fn is_guests(probe: &Probe) -> bool {
-    matches!(probe.el(), Some(El::El1 | El::El0))
-        && !probe.operation().is_some_and(|operation| operation.is_step())
+    matches!(probe.el(), Some(El::El1 | El::El0)) && !step::is_step(probe)
 }
 
 impl Guests {

@@ -1,0 +1,92 @@
+//! Guests at EL1 and EL0, under stage 1 and stage 2 together.
+//!
+//! ```text
+//!   GuestSpace, Abilities, MemoryMap, seed, index
+//!        |
+//!   shape     which stages are on, granule, DS and address sizes of each
+//!        |
+//!   setup     registers
+//!        |
+//!   world     windows in IPA space: tables of stage 1, code, tags, slots; and leaves of either stage
+//!        |
+//!   probes    accesses of all kinds and sizes, fetches, maintenance, AT: inside, beside, beyond, forbidden
+//!        |
+//!   beside    (some cases) hostile descriptors at either stage beside what the guest needs
+//! ```
+//!
+//! **Speculation.** A PE may read, or fetch, whatever is mapped as Normal memory. Stage 2, where it is on,
+//! decides over that alone: its leaves lead into arenas, or are Device memory that is never executed, or have no
+//! access flag that hardware would set. So leaves of stage 1 may lead anywhere. Without stage 2 the same holds for
+//! stage 1; without both, every address is Device memory to data, and nothing but the guest's code and slots is
+//! executed.
+
+mod attributes;
+mod beside;
+mod ground;
+mod memory;
+mod probes;
+mod reach;
+mod setup;
+mod shape;
+mod space;
+mod trunk;
+mod world;
+
+use super::{NotDrawn, Rng};
+use crate::abilities::Abilities;
+use crate::memory::MemoryMap;
+use crate::view::Flags;
+use crate::{Case, MAX_PROBES};
+
+use probes::Asker;
+use setup::Setup;
+use world::World;
+
+pub use space::GuestSpace;
+
+/// How often a case is drawn that finds no room.
+const TRIES: u32 = 8;
+
+/// Draws case number `index` of `seed`.
+pub fn draw(
+    space: &GuestSpace,
+    abilities: &Abilities,
+    map: &MemoryMap,
+    seed: u64,
+    index: u64,
+) -> Result<Case, NotDrawn> {
+    let mut rng = Rng::new(seed, index);
+    // A small IPA space may be too small for trees that turned out large.
+    let mut attempts = (0..TRIES).map(|_| attempt(&mut rng, space, abilities, map));
+    let drawn = attempts.find(|drawn| *drawn != Err(NotDrawn::NoRoom));
+    drawn.unwrap_or(Err(NotDrawn::NoRoom))
+}
+
+fn attempt(
+    rng: &mut Rng,
+    space: &GuestSpace,
+    abilities: &Abilities,
+    map: &MemoryMap,
+) -> Result<Case, NotDrawn> {
+    let shape = shape::draw(rng, space, abilities)?;
+    let setup = setup::setup(rng, space, abilities, map, shape)?;
+    let mut world = World::new(rng, &setup, abilities, map)?;
+    for _ in 0..rng.between(space.mappings[0], space.mappings[1]) {
+        world.map_something(rng);
+    }
+    let mut case = world.case();
+    if setup.is_spoiled {
+        beside::spoil(rng, &world, &mut case);
+    }
+    let intent = if setup.is_spoiled { 0 } else { Flags::INTENT };
+    case.set_flags(Flags(Flags::GUEST | intent | updates(&setup)));
+    let count = space.probes.min(MAX_PROBES as u64);
+    Asker::new(rng, &world, &case).ask(rng, &mut case, count);
+    Ok(case)
+}
+
+/// The flag that says that hardware may change tables.
+const fn updates(setup: &Setup) -> u64 {
+    let has_updates = setup.stage1_updates.access || setup.stage2_updates.access;
+    if has_updates { Flags::UPDATES } else { 0 }
+}

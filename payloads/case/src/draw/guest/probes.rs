@@ -1,0 +1,319 @@
+//! Probes of a guest: accesses of every kind where memory tells of them, or that fault, and AT anywhere.
+
+use arrayvec::ArrayVec;
+
+use super::super::Rng;
+use super::memory::Memory;
+use super::reach::{Goal, Reach, Reaches, is_nowhere, never_executed, reaches};
+use super::world::World;
+use crate::edit::Edit;
+use crate::probe::{El, Operation, Probe};
+use crate::{Case, MAX_EDITS, stage};
+
+/// AT instructions of a guest at EL1.
+const OWN_AT: [Operation; 4] =
+    [Operation::AtS1e1r, Operation::AtS1e1w, Operation::AtS1e0r, Operation::AtS1e0w];
+/// How often an address is drawn before a probe of another kind is asked.
+const TRIES: usize = 6;
+/// Bytes of a cache line, at most.
+const LINE: u64 = 64;
+/// Bytes of the smallest page: nothing is said about an access that goes beyond one.
+const PAGE: u64 = 0x1000;
+
+/// What probes of a case are drawn from.
+pub(super) struct Asker<'a> {
+    world: &'a World<'a>,
+    reaches: Reaches,
+    never: ArrayVec<(u64, u64), 96>,
+    /// Whether an access may cross from one page into another: not where hardware could update for one and
+    /// not for the other, or the pages are not as they were mapped.
+    crosses: bool,
+    /// Places that are asked again and again where an answer depends on those before.
+    favourites: ArrayVec<Reach, 3>,
+    /// Addresses whose walk passes a descriptor that was edited, and the size of what it covers.
+    aims: ArrayVec<(u64, u64), MAX_EDITS>,
+}
+
+impl<'a> Asker<'a> {
+    /// For `case`, which maps what `world` says, edited or not.
+    pub fn new(rng: &mut Rng, world: &'a World<'a>, case: &Case) -> Self {
+        let reaches = reaches(world);
+        let setup = world.setup;
+        let has_updates = setup.stage1_updates.access || setup.stage2_updates.access;
+        let mut favourites = ArrayVec::new();
+        if has_updates {
+            let tags: ArrayVec<Reach, 96> = with_goal(&reaches, Goal::Tags).collect();
+            favourites.extend((0..3).filter_map(|_| rng.pick(&tags)));
+        }
+        let edits = case.as_ref().edits;
+        let crosses = !has_updates && edits.is_empty();
+        let aims = edits.iter().filter_map(|edit| aim(world, edit)).collect();
+        Self { world, reaches, never: never_executed(world), crosses, favourites, aims }
+    }
+
+    /// Adds `count` probes to `case`.
+    pub fn ask(&self, rng: &mut Rng, case: &mut Case, count: u64) {
+        for _ in 0..count {
+            // A case has room for all of them.
+            let _ = case.push_probe(self.probe(rng));
+        }
+    }
+
+    /// One probe.
+    pub fn probe(&self, rng: &mut Rng) -> Probe {
+        // Nothing is drawn where nothing is edited.
+        if !self.aims.is_empty() && rng.chance(250) {
+            return self.aimed(rng);
+        }
+        let probe =
+            match rng.weighted([(40, 0), (16, 1), (5, 2), (12, 3), (7, 4), (14, 5), (10, 6)]) {
+                0 => self.data(rng),
+                1 => self.fetch(rng),
+                2 => self.forbidden_fetch(rng),
+                3 => self.nowhere(rng),
+                4 => self.maintenance(rng),
+                5 => Some(self.own_at(rng)),
+                _ => Some(self.executors_at(rng)),
+            };
+        probe.unwrap_or_else(|| self.own_at(rng))
+    }
+
+    /// `probe` by EL1 or EL0, with PSTATE.PAN or not.
+    fn by_either(&self, rng: &mut Rng, probe: Probe) -> Probe {
+        if rng.chance(450) {
+            return probe.by(El::El0);
+        }
+        let pan = if self.world.abilities.pan && rng.chance(300) { Probe::PAN } else { 0 };
+        probe.by(El::El1).with(pan)
+    }
+
+    /// The address with another top byte, where the range ignores it.
+    fn tagged(&self, rng: &mut Rng, address: u64) -> u64 {
+        let ignored = self.world.setup.tbi[(address >> 55 & 1) as usize];
+        if ignored && rng.chance(300) { address ^ rng.below(0x100) << 56 } else { address }
+    }
+
+    /// An access to tags.
+    fn data(&self, rng: &mut Rng) -> Option<Probe> {
+        let favourite = rng.pick(&self.favourites).filter(|_| rng.chance(650));
+        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
+        let reach = favourite.or_else(|| rng.pick(&tags))?;
+        let is_near = favourite.is_some();
+        let bytes = rng.weighted([(2, 1), (2, 2), (3, 4), (7, 8)]);
+        let operation = self.access(rng, reach.memory);
+        let is_pair = matches!(operation, Operation::LoadPair | Operation::StorePair);
+        let size = if is_pair { 16 } else { u64::from(bytes) };
+        let within = if is_near { reach.bytes.min(PAGE) } else { reach.bytes };
+        let units = within / size;
+        let unit = match rng.below(4) {
+            0 => 0,
+            1 => units - 1,
+            _ => rng.below(units),
+        };
+        let aligned = unit * size;
+        let offset = match needs_alignment(operation) || rng.chance(750) {
+            true => aligned,
+            false => self.misaligned(rng, &reach, aligned, size),
+        };
+        let address = self.tagged(rng, reach.va + offset);
+        Some(self.by_either(rng, Probe::new(operation, address).of_bytes(bytes)))
+    }
+
+    /// An offset near `aligned` that is no multiple of `size`, at the end of a page or not.
+    fn misaligned(&self, rng: &mut Rng, reach: &Reach, aligned: u64, size: u64) -> u64 {
+        let first_page = (reach.va + aligned) / PAGE * PAGE;
+        let next_page = first_page.wrapping_add(PAGE).wrapping_sub(reach.va);
+        if self.crosses && rng.chance(400) && next_page + size <= reach.bytes {
+            return next_page - rng.between(1, size.max(2) - 1).min(next_page);
+        }
+        let within = aligned + rng.below(size);
+        let page = |offset: u64| (reach.va + offset) / PAGE;
+        let fits = within + size <= reach.bytes && page(within) == page(within + size - 1);
+        if fits { within } else { aligned }
+    }
+
+    /// A load, store, or both at once, of what memory of type `memory` has.
+    fn access(&self, rng: &mut Rng, memory: Memory) -> Operation {
+        let plain = rng.weighted([
+            (10, Operation::Load),
+            (10, Operation::Store),
+            (2, Operation::LoadPair),
+            (2, Operation::StorePair),
+            (2, Operation::LoadAcquire),
+            (2, Operation::StoreRelease),
+            (2, Operation::LoadUnprivileged),
+            (2, Operation::StoreUnprivileged),
+        ]);
+        // Exclusives and atomics on other memory are the implementation's affair.
+        if memory != Memory::WriteBack || rng.chance(650) {
+            return plain;
+        }
+        let lse = if self.world.abilities.lse { 2 } else { 0 };
+        rng.weighted([
+            (1, Operation::LoadExclusive),
+            (3, Operation::StoreExclusive),
+            (lse, Operation::Swap),
+            (lse, Operation::Add),
+            (lse, Operation::CompareAndSwap),
+        ])
+    }
+
+    /// A call of a slot.
+    fn fetch(&self, rng: &mut Rng) -> Option<Probe> {
+        let slots: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Slots).collect();
+        let reach = rng.pick(&slots)?;
+        let count = reach.bytes / stage::SLOT_BYTES;
+        let slot = match rng.below(4) {
+            0 => 0,
+            1 => count - 1,
+            _ => rng.below(count),
+        };
+        let address = reach.va + slot * stage::SLOT_BYTES;
+        Some(self.by_either(rng, Probe::new(Operation::Fetch, address)))
+    }
+
+    /// A call of what may not be executed.
+    fn forbidden_fetch(&self, rng: &mut Rng) -> Option<Probe> {
+        let (first, bytes) = rng.pick(&self.never)?;
+        let address = first + rng.below(bytes) / 4 * 4;
+        Some(self.by_either(rng, Probe::new(Operation::Fetch, address)))
+    }
+
+    /// An access where nothing is mapped: in a hole of either stage, beyond a range, or beyond all.
+    fn nowhere(&self, rng: &mut Rng) -> Option<Probe> {
+        let address = (0..TRIES).find_map(|_| {
+            let address = self.anywhere(rng) & !15;
+            is_nowhere(self.world, address).then_some(address)
+        })?;
+        let operation =
+            if rng.chance(250) { Operation::Fetch } else { self.access(rng, Memory::Device) };
+        let bytes = rng.pick(&[1, 2, 4, 8])?;
+        let is_code = operation == Operation::Fetch;
+        let address = if is_code { address } else { self.tagged(rng, address) };
+        Some(self.by_either(rng, Probe::new(operation, address).of_bytes(bytes)))
+    }
+
+    /// Maintenance of a cache, by the address of tags.
+    fn maintenance(&self, rng: &mut Rng) -> Option<Probe> {
+        let setup = self.world.setup;
+        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
+        let reach = rng.pick(&tags)?;
+        let operation = rng.weighted([
+            (3, Operation::DcCvac),
+            (2, Operation::DcCvau),
+            (3, Operation::DcCivac),
+            // Without stage 2 it throws away what was stored.
+            (if self.world.stage2.is_some() { 3 } else { 0 }, Operation::DcIvac),
+            (2, Operation::DcZva),
+            (2, Operation::IcIvau),
+        ]);
+        let offset = rng.below(reach.bytes / LINE) * LINE;
+        let probe = Probe::new(operation, self.tagged(rng, reach.va + offset));
+        let may_el0 = match operation {
+            Operation::DcIvac => false,
+            Operation::DcZva => setup.el0.zeroes,
+            _ => setup.el0.maintains_caches,
+        };
+        Some(if may_el0 { self.by_either(rng, probe) } else { probe.by(El::El1) })
+    }
+
+    /// An AT instruction by the guest.
+    fn own_at(&self, rng: &mut Rng) -> Probe {
+        let address = self.asked(rng);
+        if self.world.abilities.pan2 && rng.chance(250) {
+            let with_pan = [Operation::AtS1e1rp, Operation::AtS1e1wp];
+            let operation = rng.pick(&with_pan).unwrap_or(Operation::AtS1e1rp);
+            let pan = if rng.chance(600) { Probe::PAN } else { 0 };
+            return Probe::new(operation, address).by(El::El1).with(pan);
+        }
+        let operation = rng.pick(&OWN_AT).unwrap_or(Operation::AtS1e1r);
+        Probe::new(operation, address).by(El::El1)
+    }
+
+    /// An AT instruction by the executor.
+    fn executors_at(&self, rng: &mut Rng) -> Probe {
+        let operation =
+            if rng.chance(700) { rng.pick(&Operation::STAGE2) } else { rng.pick(&OWN_AT) };
+        Probe::new(operation.unwrap_or(Operation::AtS12e1r), self.asked(rng))
+    }
+
+    /// An address for AT: whatever it leads to.
+    fn asked(&self, rng: &mut Rng) -> u64 {
+        let reach = rng.pick(&self.reaches).filter(|_| rng.chance(600));
+        let favourite = rng.pick(&self.favourites).filter(|_| rng.chance(500));
+        let address = match favourite.or(reach) {
+            Some(reach) => reach.va + rng.below(reach.bytes),
+            None => self.anywhere(rng),
+        };
+        self.tagged(rng, address)
+    }
+
+    /// A probe that meets an edit of stage 1.
+    fn aimed(&self, rng: &mut Rng) -> Probe {
+        let (first, bytes) = rng.pick(&self.aims).unwrap_or_default();
+        let address = first + rng.below(bytes) / 16 * 16;
+        let operation = match rng.weighted([(3, 0), (3, 1), (1, 2)]) {
+            0 => return Probe::new(rng.pick(&OWN_AT).unwrap_or(OWN_AT[0]), address).by(El::El1),
+            1 => self.access(rng, Memory::Device),
+            _ => Operation::Fetch,
+        };
+        self.by_either(rng, Probe::new(operation, address))
+    }
+
+    /// Any address: in a leaf, beside one, in a range, or beyond.
+    fn anywhere(&self, rng: &mut Rng) -> u64 {
+        let world = self.world;
+        let trunks = if world.ranges.is_empty() { world.stage2.as_slice() } else { &world.ranges };
+        let number = rng.below(trunks.len() as u64) as usize;
+        let Some(trunk) = trunks.get(number) else { return rng.bits() };
+        let Some(leaf) = rng.pick(&trunk.leaves) else { return rng.bits() };
+        let ia_bits = u32::from(trunk.format.ia_bits);
+        let mask = (1u64 << ia_bits) - 1;
+        let bytes = trunk.bytes(&leaf);
+        let inside = leaf.first + rng.below(bytes);
+        let input = match rng.weighted([(30, 0), (14, 1), (16, 2), (20, 3), (20, 4)]) {
+            0 => inside,
+            1 if rng.chance(500) => leaf.first.wrapping_sub(1) & mask,
+            1 => (leaf.first + bytes) & mask,
+            // A neighbour in the tables: another index at some level.
+            2 => inside ^ 1 << rng.below(ia_bits.into()),
+            3 => rng.bits() & mask,
+            // Beyond the range: one bit above it, or all.
+            _ if rng.chance(700) => {
+                return trunk.address(inside) ^ 1 << rng.between(ia_bits.into(), 63);
+            }
+            _ => return rng.bits(),
+        };
+        trunk.address(input)
+    }
+}
+
+/// The addresses that meet `edit`, where it is one of stage 1.
+fn aim(world: &World<'_>, edit: &Edit) -> Option<(u64, u64)> {
+    let trunk = world.ranges.iter().find(|trunk| trunk.number == edit.tree)?;
+    let bits = trunk.format.granule.entry_bits(edit.level).min(trunk.format.ia_bits.into());
+    let first = edit.input >> bits << bits;
+    // Those behind a table meet a leaf there, if it is near what was mapped.
+    let near = trunk.format.granule.entry_bits(2).min(bits);
+    let first = first | (edit.input & ((1 << bits) - 1)) >> near << near;
+    Some((trunk.address(first), 1 << near))
+}
+
+/// Those whose goal is `goal`.
+fn with_goal(reaches: &Reaches, goal: Goal) -> impl Iterator<Item = Reach> {
+    reaches.iter().copied().filter(move |reach| reach.goal == goal)
+}
+
+/// Whether what is misaligned is another question than that of translation.
+const fn needs_alignment(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::LoadExclusive
+            | Operation::StoreExclusive
+            | Operation::Swap
+            | Operation::Add
+            | Operation::CompareAndSwap
+            | Operation::LoadAcquire
+            | Operation::StoreRelease
+    )
+}
