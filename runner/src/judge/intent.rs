@@ -3,6 +3,7 @@
 //! The builder runs on host and target alike. Were it wrong in the same way on both, device and
 //! reference would agree on wrong tables; this check would not.
 
+mod guest;
 mod stage1;
 
 use case::CaseRef;
@@ -38,6 +39,9 @@ pub fn violated(
     answer: &Answer,
     pa_bits: u8,
 ) -> Option<String> {
+    if let Some(asked) = guest::Asked::of(case, probe) {
+        return asked.violated(case, map, answer, pa_bits);
+    }
     let operation = probe.operation()?;
     let wanted = if Operation::STAGE2.contains(&operation) {
         if matches!(answer, Answer::Exception(_)) {
