@@ -10,7 +10,7 @@ use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, guest, stage};
-use golden::{Access, Machine as Pe, Va, access, allowed};
+use golden::{Access, Alignment, Machine as Pe, Va, access, allowed};
 use link::hello::IdRegisters;
 use runner::campaign::{Bench, Tables};
 use runner::judge::learned::Learned;
@@ -162,8 +162,9 @@ fn accesses(probe: &Probe) -> Option<[(Access, u64); 2]> {
         _ => golden::Operation::Load,
     };
     let element = if bytes == 16 { 8 } else { bytes };
-    let aligned = probe.address.is_multiple_of(element);
-    let mut access = Access::new(what, el).with_aligned(aligned).with_pan(probe.has(Probe::PAN));
+    let alignment = Alignment::of(Va(probe.address), element);
+    let access = Access::new(what, el).with_alignment(alignment);
+    let mut access = access.with_pan(probe.has(Probe::PAN));
     access.unprivileged =
         matches!(operation, Operation::LoadUnprivileged | Operation::StoreUnprivileged);
     Some([(access, probe.address), (access, probe.address + (bytes - 1))])
@@ -276,7 +277,7 @@ fn is_quiet_when_edited(case: &Case, map: &MemoryMap, tables: &Tables<'_>, what:
             continue;
         }
         let granule_bits = granule.bits();
-        let moved = flip & (1 << 48) - (1 << granule_bits);
+        let moved = flip & ((1 << 48) - (1 << granule_bits));
         let first = map.resolve(mapping.output).unwrap();
         let bytes = u64::from(mapping.entries) << granule.entry_bits(mapping.level);
         let in_tables = |pa: u64| {

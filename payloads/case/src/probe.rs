@@ -85,6 +85,21 @@ impl Probe {
         Self { flags: self.flags | flags, ..self }
     }
 
+    /// The same probe, at another address.
+    pub const fn at(self, address: u64) -> Self {
+        Self { address, ..self }
+    }
+
+    /// The same probe, by PE number `pe`.
+    pub const fn on(self, pe: u8) -> Self {
+        Self { pe, ..self }
+    }
+
+    /// The same step, about edit or tree number `number`.
+    pub const fn about(self, number: u8) -> Self {
+        Self { number, ..self }
+    }
+
     /// What is asked; `None` when the words came from outside and mean nothing.
     pub fn operation(&self) -> Option<Operation> {
         Operation::from_number(self.operation)

@@ -103,6 +103,8 @@ pub const fn of_two(lower: &Range, upper: &Range, whole: &Whole) -> u64 {
 
 /// AS: ASIDs have 16 bits, where HCR_EL2.E2H = 1.
 pub const AS: u64 = 1 << 36;
+/// DS in the layout of two ranges: 52-bit addresses with 4K and 16K granules.
+pub const DS: u64 = 1 << 59;
 /// A1: the ASID is that of `TTBR1_EL2`, where HCR_EL2.E2H = 1.
 pub const A1: u64 = 1 << 22;
 

@@ -11,6 +11,7 @@
 //!        |
 //!   probes    accesses of all kinds and sizes, fetches, maintenance, AT: inside, beside, beyond, forbidden
 //!        |
+//!   sequence  (in place of those) changes of tables, other trees, TLB maintenance, and what is left then
 //!   beside    (some cases) hostile descriptors at either stage beside what the guest needs
 //! ```
 //!
@@ -23,9 +24,11 @@
 mod attributes;
 mod beside;
 mod ground;
+mod maintenance;
 mod memory;
 mod probes;
 mod reach;
+mod sequence;
 mod setup;
 mod shape;
 mod space;
@@ -55,34 +58,77 @@ pub fn draw(
     seed: u64,
     index: u64,
 ) -> Result<Case, NotDrawn> {
-    let mut rng = Rng::new(seed, index);
-    // A small IPA space may be too small for trees that turned out large.
-    let mut attempts = (0..TRIES).map(|_| attempt(&mut rng, space, abilities, map));
-    let drawn = attempts.find(|drawn| *drawn != Err(NotDrawn::NoRoom));
-    drawn.unwrap_or(Err(NotDrawn::NoRoom))
+    with_room(space, abilities, map, seed, index, |rng, setup, world, case| {
+        if setup.is_spoiled {
+            beside::spoil(rng, world, case);
+        }
+        let intent = if setup.is_spoiled { 0 } else { Flags::INTENT };
+        case.set_flags(Flags(Flags::GUEST | intent | updates(setup)));
+        Asker::new(rng, world, case).ask(rng, case, count(space), space.pes);
+    })
 }
 
-fn attempt(
-    rng: &mut Rng,
+/// Draws case number `index` of `seed` of those that change tables and maintain TLBs between probes.
+pub fn sequence(
     space: &GuestSpace,
     abilities: &Abilities,
     map: &MemoryMap,
+    seed: u64,
+    index: u64,
 ) -> Result<Case, NotDrawn> {
-    let shape = shape::draw(rng, space, abilities)?;
-    let setup = setup::setup(rng, space, abilities, map, shape)?;
-    let mut world = World::new(rng, &setup, abilities, map)?;
-    for _ in 0..rng.between(space.mappings[0], space.mappings[1]) {
-        world.map_something(rng);
+    with_room(space, abilities, map, seed, index, |rng, setup, world, case| {
+        if space.pes == 1 && rng.chance(500) {
+            // One that has no room is left out.
+            let _ = world.add_rival_range(rng);
+        }
+        if space.pes == 1 && rng.chance(500) {
+            let _ = world.add_rival_stage2(rng);
+        }
+        *case = world.case();
+        if abilities.cnp && rng.chance(400) {
+            const CNP: u64 = 1;
+            let registers = case.registers_mut();
+            registers.vttbr_el2 |= CNP;
+            registers.ttbr0_el1 |= CNP;
+            registers.ttbr1_el1 |= CNP;
+        }
+        case.set_flags(Flags(Flags::GUEST | updates(setup)));
+        sequence::fill(rng, world, case, count(space), space.pes);
+    })
+}
+
+/// Draws a set-up and what it maps, and lets `fill` ask; again, where there is no room: a small IPA space may be
+/// too small for trees that turned out large.
+fn with_room(
+    space: &GuestSpace,
+    abilities: &Abilities,
+    map: &MemoryMap,
+    seed: u64,
+    index: u64,
+    fill: impl Fn(&mut Rng, &Setup, &mut World<'_>, &mut Case),
+) -> Result<Case, NotDrawn> {
+    let mut rng = Rng::new(seed, index);
+    let rng = &mut rng;
+    for _ in 0..TRIES {
+        let shape = shape::draw(rng, space, abilities)?;
+        let setup = setup::setup(rng, space, abilities, map, shape)?;
+        let mut world = match World::new(rng, &setup, abilities, map) {
+            Err(NotDrawn::NoRoom) => continue,
+            world => world?,
+        };
+        for _ in 0..rng.between(space.mappings[0], space.mappings[1]) {
+            world.map_something(rng);
+        }
+        let mut case = world.case();
+        fill(rng, &setup, &mut world, &mut case);
+        return Ok(case);
     }
-    let mut case = world.case();
-    if setup.is_spoiled {
-        beside::spoil(rng, &world, &mut case);
-    }
-    let intent = if setup.is_spoiled { 0 } else { Flags::INTENT };
-    case.set_flags(Flags(Flags::GUEST | intent | updates(&setup)));
-    let count = space.probes.min(MAX_PROBES as u64);
-    Asker::new(rng, &world, &case).ask(rng, &mut case, count);
-    Ok(case)
+    Err(NotDrawn::NoRoom)
+}
+
+/// How many probes a case has.
+fn count(space: &GuestSpace) -> u64 {
+    space.probes.min(MAX_PROBES as u64)
 }
 
 /// The flag that says that hardware may change tables.

@@ -520,8 +520,9 @@ impl Attempt<'_> {
         if !is_looked_for && !self.case.probes.iter().any(is_store) {
             return;
         }
-        // An edit may lead to where no mapping does.
-        let is_astray = self.guests.is_some() && !self.case.edits.is_empty();
+        // An edit may lead to where no mapping does, and without tables addresses are physical.
+        let is_untold = !self.case.edits.is_empty() || self.case.trees.is_empty();
+        let is_astray = self.guests.is_some() && is_untold;
         let all = is_looked_for || is_astray;
         let Self { runner, case, body, report, .. } = self;
         stages::mend(&runner.arenas, runner.line, case, &runner.map, all, |pa, value| {

@@ -61,7 +61,7 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
 }
 
 /// Whether the guest needs what the entry that covers 2^`bits` bytes at `input` of `trunk` says.
-fn is_needed(world: &World<'_>, trunk: &Trunk, input: u64, bits: u32) -> bool {
+pub(super) fn is_needed(world: &World<'_>, trunk: &Trunk, input: u64, bits: u32) -> bool {
     let covers = |other: u64| other >> bits == input >> bits;
     if trunk.role != Role::Stage2 {
         let is_home = world.ranges.first().is_some_and(|home| home.role == trunk.role);

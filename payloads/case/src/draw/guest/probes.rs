@@ -51,12 +51,29 @@ impl<'a> Asker<'a> {
         Self { world, reaches, never: never_executed(world), crosses, favourites, aims }
     }
 
-    /// Adds `count` probes to `case`.
-    pub fn ask(&self, rng: &mut Rng, case: &mut Case, count: u64) {
-        for _ in 0..count {
+    /// Adds `count` probes to `case`, by `pes` PEs.
+    pub fn ask(&self, rng: &mut Rng, case: &mut Case, count: u64, pes: u64) {
+        while (case.as_ref().probes.len() as u64) < count {
+            if pes > 1 && rng.chance(300) {
+                self.ask_together(rng, case, pes);
+                continue;
+            }
+            let pe = if pes > 1 { rng.below(pes) as u8 } else { 0 };
             // A case has room for all of them.
-            let _ = case.push_probe(self.probe(rng));
+            let _ = case.push_probe(self.probe(rng).on(pe));
         }
+    }
+
+    /// Adds two accesses to one page at the same time, each to a line of its own, by two PEs.
+    fn ask_together(&self, rng: &mut Rng, case: &mut Case, pes: u64) {
+        let (Some(first), Some(second)) = (self.data(rng), self.data(rng)) else { return };
+        let pe = rng.below(pes) as u8;
+        let other = (pe + 1 + rng.below(pes - 1) as u8) % pes as u8;
+        let address = first.address / LINE * LINE;
+        let first = first.at(address).on(pe).with(Probe::TOGETHER);
+        let second = second.at(address ^ LINE).on(other);
+        // A case has room for all of them.
+        let _ = case.push_probe(first).and_then(|()| case.push_probe(second));
     }
 
     /// One probe.

@@ -25,8 +25,10 @@ pub struct GuestSpace {
     pub spoiled: u64,
     /// Fewest and most mappings beside those that the guest needs, both stages counted.
     pub mappings: [u64; 2],
-    /// Probes a case, 1 to 512.
+    /// Probes a case, 1 to 512; in sequences steps are counted.
     pub probes: u64,
+    /// How many PEs of the target do them, 1 to 8.
+    pub pes: u64,
 }
 
 impl GuestSpace {
@@ -42,6 +44,7 @@ impl GuestSpace {
         spoiled: 0,
         mappings: [8, 20],
         probes: 32,
+        pes: 1,
     };
 
     /// What the shape of stage 2 is drawn from.

@@ -19,6 +19,7 @@ use super::attributes::{Purpose, stage1_attributes, stage2_attributes};
 use super::ground::{Ground, PIECE, PIECE_BITS};
 use super::memory::{Memory, Stage2Memory};
 use super::setup::Setup;
+use super::shape::RangeShape;
 use super::trunk::{Leaf, Trunk};
 use crate::abilities::Abilities;
 use crate::format::{AddressFormat, Format, Granule};
@@ -69,6 +70,14 @@ pub(super) struct Stage {
     pub is_cached: bool,
 }
 
+/// A tree that a case loads in place of another for some of its probes, under another VMID or ASID.
+#[derive(Clone, Debug)]
+pub(super) struct Rival {
+    pub trunk: Trunk,
+    /// The number of the other.
+    pub of: u8,
+}
+
 /// All that a case maps, while it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct World<'a> {
@@ -80,6 +89,8 @@ pub(super) struct World<'a> {
     pub stage2: Option<Trunk>,
     /// The ranges of stage 1 that have tables, the one with the guest's code first.
     pub ranges: ArrayVec<Trunk, 2>,
+    /// Trees that are loaded in place of others: see [`Rival`].
+    pub rivals: ArrayVec<Rival, 2>,
     pub windows: ArrayVec<Window, MOST_WINDOWS>,
     pub stages: ArrayVec<Stage, { MOST_STAGES as usize }>,
     pub guest: Guest,
@@ -101,6 +112,7 @@ impl<'a> World<'a> {
             ground: Ground::new(map),
             stage2: None,
             ranges: ArrayVec::new(),
+            rivals: ArrayVec::new(),
             windows: ArrayVec::new(),
             stages: ArrayVec::new(),
             guest: Guest::default(),
@@ -114,9 +126,16 @@ impl<'a> World<'a> {
         Ok(this)
     }
 
-    /// The tree of stage 2, with nothing in it.
     fn plant_stage2(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
-        let Some(shape) = self.setup.shape.stage2 else { return Ok(()) };
+        if self.setup.shape.stage2.is_some() {
+            self.stage2 = Some(self.stage2_trunk(rng, 0).ok_or(NotDrawn::NoArena)?);
+        }
+        Ok(())
+    }
+
+    /// A tree of stage 2, number `number` of the case, with nothing in it.
+    fn stage2_trunk(&mut self, rng: &mut Rng, number: u8) -> Option<Trunk> {
+        let shape = self.setup.shape.stage2?;
         let format = shape.variant.format(self.abilities, shape.ia_bits, shape.start_level);
         let (most, count) = match format.granule {
             Granule::K4 => (64, rng.between(1, 4)),
@@ -128,7 +147,7 @@ impl<'a> World<'a> {
         let (root, alignment) = (format.root_bytes(), format.root_alignment().max(PIECE));
         let bits = root_bits(&format, self.setup.pa_bits);
         let first = self.ground.take(rng, pieces(root.max(PIECE) + share * page), alignment, bits);
-        let first = first.ok_or(NotDrawn::NoArena)?;
+        let first = first?;
         // A small root lies anywhere in its piece.
         let choices = (PIECE.max(root) - root) / format.root_alignment();
         let offset = rng.between(0, choices) * format.root_alignment();
@@ -145,17 +164,27 @@ impl<'a> World<'a> {
             slots += 1;
         }
         let kind = (Role::Stage2, shape.variant, format);
-        self.stage2 = Some(Trunk::new(0, kind, self.setup.pa_bits, tree, slots * share));
+        Some(Trunk::new(number, kind, self.setup.pa_bits, tree, slots * share))
+    }
+
+    fn plant_range(&mut self, rng: &mut Rng, number: usize) -> Result<(), NotDrawn> {
+        let shape = self.setup.shape.stage1.map(|ranges| ranges[number]);
+        let Some(shape) = shape.filter(|shape| shape.has_walks) else { return Ok(()) };
+        let at = usize::from(self.stage2.is_some()) + self.ranges.len();
+        let trunk = self.range_trunk(rng, number, shape, at as u8);
+        self.ranges.push(trunk.ok_or(NotDrawn::NoRoom)?);
         Ok(())
     }
 
-    /// The tree of range number `number`, if it has one: its slots are windows.
-    fn plant_range(&mut self, rng: &mut Rng, number: usize) -> Result<(), NotDrawn> {
+    /// A tree of range number `number`, number `at` of the case, with nothing in it: its slots are windows.
+    fn range_trunk(
+        &mut self,
+        rng: &mut Rng,
+        number: usize,
+        shape: RangeShape,
+        at: u8,
+    ) -> Option<Trunk> {
         let setup = self.setup;
-        let Some(shape) = setup.shape.stage1.map(|ranges| ranges[number]) else { return Ok(()) };
-        if !shape.has_walks {
-            return Ok(());
-        }
         let role = [Role::Ttbr0El1, Role::Ttbr1El1][number];
         let format = shape.variant.stage1_format(self.abilities, shape.va_bits);
         let per_slot = PIECE / format.granule.bytes();
@@ -186,14 +215,9 @@ impl<'a> World<'a> {
             let _ = tree.push_slot_at(place, ipa + offset);
             slots += 1;
         }
-        if slots < least {
-            return Err(NotDrawn::NoRoom);
-        }
-        let at = usize::from(self.stage2.is_some()) + self.ranges.len();
-        let oa_bits = setup.stage1_oa_bits[number];
         let kind = (role, shape.variant, format);
-        self.ranges.push(Trunk::new(at as u8, kind, oa_bits, tree, slots * per_slot - 1));
-        Ok(())
+        let oa_bits = setup.stage1_oa_bits[number];
+        (slots >= least).then(|| Trunk::new(at, kind, oa_bits, tree, slots * per_slot - 1))
     }
 
     /// A window for tables of stage 1: where it is, and its IPA.
@@ -342,10 +366,83 @@ impl<'a> World<'a> {
         if self.windows.is_empty() { Err(NotDrawn::NoRoom) } else { Ok(()) }
     }
 
+    /// All trees, by number.
+    pub fn trunks(&self) -> impl Iterator<Item = &Trunk> {
+        let rivals = self.rivals.iter().map(|rival| &rival.trunk);
+        self.stage2.iter().chain(&self.ranges).chain(rivals)
+    }
+
+    /// How many mappings there are.
+    fn mapped(&self) -> usize {
+        self.trunks().map(|trunk| trunk.leaves.len()).sum()
+    }
+
     /// Whether there is no room for another mapping.
     pub fn is_full(&self) -> bool {
-        let trunks = self.stage2.iter().chain(&self.ranges);
-        trunks.map(|trunk| trunk.leaves.len()).sum::<usize>() >= MAX_MAPPINGS
+        self.mapped() >= MAX_MAPPINGS
+    }
+
+    /// Adds a rival of a range of stage 1, if there is room: what is not global differs in part.
+    pub fn add_rival_range(&mut self, rng: &mut Rng) -> Option<()> {
+        let place = self.a_range(rng)?;
+        let role = self.ranges[place].role;
+        let number = usize::from(role == Role::Ttbr1El1);
+        let shape = self.setup.shape.stage1.map(|ranges| ranges[number])?;
+        let at = self.trunks().count() as u8;
+        let mut trunk = self.range_trunk(rng, number, shape, at)?;
+        let (own, windows) = (self.ranges[place].clone(), self.windows.clone());
+        for (number, leaf) in own.leaves.iter().enumerate() {
+            let is_code = place == 0 && number == 0;
+            let may_differ = !is_code && leaf.attributes.has(Attributes::NG);
+            let Some(leaf) = rival_of(rng, leaf, may_differ, |rng, leaf| {
+                let window =
+                    windows.iter().find(|window| leaf.output.wrapping_sub(window.ipa) < PIECE)?;
+                let same = |other: &&Window| {
+                    other.content == window.content && other.memory == window.memory
+                };
+                let others: ArrayVec<u64, MOST_WINDOWS> =
+                    windows.iter().filter(same).map(|other| other.ipa).collect();
+                let output = rng.pick(&others)? + (leaf.output - window.ipa);
+                (leaf.level == 3).then_some((Place::absolute(output), output))
+            }) else {
+                continue;
+            };
+            trunk.push(leaf)?;
+        }
+        self.push_rival(Rival { trunk, of: own.number })
+    }
+
+    /// Adds a rival of stage 2, if there is room: other tags lie at the same IPA.
+    pub fn add_rival_stage2(&mut self, rng: &mut Rng) -> Option<()> {
+        let own = self.stage2.clone()?;
+        let at = self.trunks().count() as u8;
+        let mut trunk = self.stage2_trunk(rng, at)?;
+        let (stages, map) = (self.stages.clone(), self.map);
+        for leaf in &own.leaves {
+            let used = stages.iter().find(|stage| {
+                stage.number == leaf.place.arena() && leaf.place.offset() >= stage::TAGS
+            });
+            let leaf = rival_of(rng, leaf, used.is_some(), |rng, leaf| {
+                let same =
+                    |other: &&Stage| used.is_some_and(|used| used.is_cached == other.is_cached);
+                let others: ArrayVec<u8, { MOST_STAGES as usize }> =
+                    stages.iter().filter(same).map(|other| other.number).collect();
+                let place = Place::new(rng.pick(&others)?, leaf.place.offset());
+                Some((place, map.resolve(place)?))
+            });
+            if let Some(leaf) = leaf {
+                trunk.push(leaf)?;
+            }
+        }
+        self.push_rival(Rival { trunk, of: own.number })
+    }
+
+    fn push_rival(&mut self, rival: Rival) -> Option<()> {
+        let fits = self.mapped() + rival.trunk.leaves.len() <= MAX_MAPPINGS;
+        self.rivals.try_push(rival).ok().filter(|()| fits).or_else(|| {
+            self.rivals.pop();
+            None
+        })
     }
 
     /// Maps one thing that the guest does not need, if there is room.
@@ -541,7 +638,7 @@ impl<'a> World<'a> {
     /// The case, with nothing asked.
     pub fn case(&self) -> Case {
         let mut case = Case::new(self.setup.registers);
-        for trunk in self.stage2.iter().chain(&self.ranges) {
+        for trunk in self.trunks() {
             // A case has room for all trees and mappings.
             let _ = case.push_tree(trunk.tree);
             for leaf in &trunk.leaves {
@@ -551,6 +648,27 @@ impl<'a> World<'a> {
         case.set_guest(self.guest);
         case
     }
+}
+
+/// What a rival has in the place of `leaf`: the same; or, if it may differ, what `elsewhere` says, other
+/// permissions, or nothing.
+fn rival_of(
+    rng: &mut Rng,
+    leaf: &Leaf,
+    may_differ: bool,
+    elsewhere: impl FnOnce(&mut Rng, &Leaf) -> Option<(Place, u64)>,
+) -> Option<Leaf> {
+    let mut attributes = leaf.attributes;
+    match if may_differ { rng.weighted([(2, 0), (5, 1), (2, 2), (1, 3)]) } else { 0 } {
+        1 => {
+            let (place, output) = elsewhere(rng, leaf).unwrap_or((leaf.place, leaf.output));
+            return Some(Leaf { place, output, ..*leaf });
+        }
+        2 => attributes.ap ^= 1 << rng.below(2),
+        3 => return None,
+        _ => {}
+    }
+    Some(Leaf { attributes, ..*leaf })
 }
 
 /// Whether memory of type `memory` at stage 1 agrees with what `window` is.
