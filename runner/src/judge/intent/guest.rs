@@ -11,7 +11,7 @@ use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::vtcr::hcr;
+use case::vtcr::{hcr, ps_bits};
 
 use super::super::access::Accesses;
 use super::super::answer::Answer;
@@ -56,7 +56,7 @@ impl Asked {
         let has_stage1 =
             registers.sctlr_el1 & SCTLR_M != 0 && registers.hcr_el2 & (hcr::DC | HCR_E2H) == 0;
         let el = probe.el()?;
-        let both = Operation::STAGE2.contains(&operation);
+        let has_stage2 = registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
         if el == El::El2 && !(has_stage1 && operation.is_at()) {
             return None;
         }
@@ -70,12 +70,12 @@ impl Asked {
                 _ => return None,
             };
             let only = Use { reads: !writes, writes, fetches: false, is_user, pan: false };
-            return Some(Self { address, uses: Some((only, None)), has_stage2: both });
+            let has_stage2 = has_stage2 && Operation::STAGE2.contains(&operation);
+            return Some(Self { address, uses: Some((only, None)), has_stage2 });
         }
         let accesses = Accesses::of(probe)?;
         let is_aligned = address.is_multiple_of(accesses.bytes().into());
         let uses = uses(operation, el == El::El0, probe.has(Probe::PAN));
-        let has_stage2 = registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
         Some(Self { address, uses: uses.filter(|_| is_aligned), has_stage2 })
     }
 
@@ -124,7 +124,9 @@ impl Asked {
             Wanted::Address(ipa) => ipa,
             fault @ Wanted::Fault { .. } => return Some(fault),
         };
-        if ipa >> pa_bits != 0 {
+        // What stage 1 may not put out is the reference walker's matter.
+        let ips = ps_bits(case.header.registers.tcr_el1 >> 32 & 7);
+        if ipa >> pa_bits.min(ips) != 0 {
             return None;
         }
         if !self.has_stage2 {
