@@ -3,6 +3,7 @@
 //! The builder runs on host and target alike. Were it wrong in the same way on both, device and
 //! reference would agree on wrong tables; this check would not.
 
+mod guest;
 mod stage1;
 
 use case::CaseRef;
@@ -38,13 +39,17 @@ pub fn violated(
     answer: &Answer,
     pa_bits: u8,
 ) -> Option<String> {
+    if let Some(asked) = guest::Asked::of(case, probe) {
+        return asked.violated(case, map, answer, pa_bits);
+    }
     let operation = probe.operation()?;
     let wanted = if Operation::STAGE2.contains(&operation) {
         if matches!(answer, Answer::Exception(_)) {
             return Some("a walk in the case's own tables took an exception".into());
         }
-        let reaches_stage2 = probe.address >> pa_bits == 0;
-        reaches_stage2.then(|| Wanted::of_stage2(case, probe)).flatten()?
+        let has_stage2 = case.header.registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
+        let reaches_stage2 = has_stage2 && probe.address >> pa_bits == 0;
+        reaches_stage2.then(|| Wanted::of_stage2(case, map, probe)).flatten()?
     } else {
         stage1::wanted(case, map, operation, probe.address)?
     };
@@ -101,7 +106,7 @@ enum Wanted {
 
 impl Wanted {
     /// Of stage 2, with stage 1 off. `None` where the mapping does not determine the answer.
-    fn of_stage2(case: CaseRef<'_>, probe: &Probe) -> Option<Self> {
+    fn of_stage2(case: CaseRef<'_>, map: &MemoryMap, probe: &Probe) -> Option<Self> {
         let vtcr_el2 = case.header.registers.vtcr_el2;
         let Some(mapping) = mapping_of(case, Role::Stage2, probe.address) else {
             return Some(Self::Fault { status: TRANSLATION, why: "nothing is mapped there" });
@@ -118,7 +123,7 @@ impl Wanted {
             let why = "it does not permit the access";
             return (!managed).then_some(Self::Fault { status: PERMISSION, why });
         }
-        let pa = mapping.output.offset() + (probe.address - mapping.input);
+        let pa = map.resolve(mapping.output)? + (probe.address - mapping.input);
         let (attr, sh) = attributes_wanted(case, attributes);
         Some(Self::Output { pa, attr, sh })
     }

@@ -36,7 +36,7 @@ pub enum Sign {
 
 /// Fields of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Fields(u8);
+pub struct Fields(u16);
 
 impl Fields {
     const ADDRESS: Self = Self(1);
@@ -274,6 +274,13 @@ mod tests {
         assert_eq!(descriptors, "success, with descriptors changed as they may not be");
         assert_eq!(signs(0xa1b, 0x980, false), ["success"]);
         assert_eq!(signs(0x980, 0x980, true), <[String; 0]>::default());
+    }
+
+    #[test]
+    fn every_field_is_in_some_sign() {
+        for (field, name) in Fields::NAMED {
+            assert!(Sign::all().any(|sign| sign == Sign::Fields(Kind::Success, field)), "{name}");
+        }
     }
 
     #[test]

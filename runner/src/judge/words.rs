@@ -71,7 +71,7 @@ pub fn observation(observation: &Observation<'_>) -> String {
     match observation {
         Observation::Par(value) => format!("PAR_EL1 {value:#x}: {}", par(*value)),
         Observation::Reached { places, word } if places.is_empty() => {
-            format!("no known memory was reached, with {word:#x} for an answer")
+            format!("it was done with the answer {word:#x}, which tells of no memory")
         }
         Observation::Reached { places, .. } => {
             let places: Vec<_> = places.iter().map(|reach| place(*reach)).collect();
