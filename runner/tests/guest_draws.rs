@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::guest::{GuestSpace, draw};
+use case::draw::guest::{GuestSpace, draw, sequence};
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, guest, stage};
-use golden::{Access, Alignment, Machine as Pe, Va, access, allowed};
+use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
 use link::hello::IdRegisters;
 use runner::campaign::{Bench, Tables};
 use runner::judge::learned::Learned;
@@ -82,10 +82,12 @@ impl Machine {
         let Self { map, bench, learned, .. } = self;
         let checked = bench.with_tables(case, map, |tables| {
             lives(case, map, tables, learned, what);
+            let mut shared = BTreeMap::new();
             for probe in case.as_ref().probes {
                 let ends = ends(tables, learned, probe, what);
                 reaches_what_it_may(map, probe, &ends, what);
                 seen.probe(probe, &ends);
+                is_shared_by_all(tables, map, probe, &mut shared, what);
             }
         });
         checked.unwrap_or_else(|error| panic!("{what}: {error}\n{case:#x?}"));
@@ -199,6 +201,34 @@ fn reaches_what_it_may(map: &MemoryMap, probe: &Probe, ends: &[Ends; 2], what: &
         assert!(is_there(*end), "{what}: {probe:x?} reaches {end:#x}");
         assert!(!is_fetch || end % stage::SLOT_BYTES < 4, "{what}: {probe:x?} enters {end:#x}");
     }
+}
+
+/// All who load and store in one stage do so through caches, or all without.
+fn is_shared_by_all(
+    tables: &Tables<'_>,
+    map: &MemoryMap,
+    probe: &Probe,
+    shared: &mut BTreeMap<u8, bool>,
+    what: &str,
+) {
+    use golden::Cacheability::{NonCacheable, WriteBack};
+    let operation = probe.operation().unwrap();
+    let is_maintenance =
+        (Operation::DcCvac as u8..=Operation::IcIvau as u8).contains(&(operation as u8));
+    if operation == Operation::Fetch || is_maintenance && operation != Operation::DcZva {
+        return;
+    }
+    let Some([(asked, va), _]) = accesses(probe) else { return };
+    let Some(translation) = translated(tables, asked, va) else { return };
+    let is_cached = match translation.attributes.memory {
+        MemoryType::Device(_) => false,
+        MemoryType::Normal { inner: NonCacheable, outer: NonCacheable } => false,
+        MemoryType::Normal { inner: WriteBack(_), outer: WriteBack(_) } => true,
+        other => panic!("{what}: {probe:x?} reaches {other:?}"),
+    };
+    let arena = map.arena_of(translation.pa.0).unwrap();
+    let others = *shared.entry(arena).or_insert(is_cached);
+    assert_eq!(is_cached, others, "{what}: {probe:x?} of {:?}", translation.attributes);
 }
 
 /// The guest's code is executed by EL1 and EL0, every piece of it and the vectors, and nowhere else.
@@ -334,6 +364,52 @@ impl Seen {
         }
     }
 
+    fn step(&mut self, probe: &Probe) {
+        let operation = probe.operation().unwrap();
+        self.note(format!("op {}", operation.name()));
+        for (name, flag) in [
+            ("inner", Probe::INNER_SHAREABLE),
+            ("outer", Probe::OUTER_SHAREABLE),
+            ("nxs", Probe::NXS),
+            ("together", Probe::TOGETHER),
+        ] {
+            if probe.has(flag) {
+                self.note(name);
+            }
+        }
+        let has_ttl = matches!(operation, Operation::TlbiVae1 | Operation::TlbiIpas2e1);
+        if has_ttl && probe.address >> 44 & 0xf != 0 {
+            self.note("ttl");
+        }
+        if probe.pe > 0 {
+            self.note("another PE");
+        }
+    }
+
+    fn rivals(&mut self, case: &Case) {
+        let case = case.as_ref();
+        for (number, tree) in case.trees.iter().enumerate() {
+            let role = tree.role().unwrap();
+            if case.trees[..number].iter().any(|other| other.role() == Some(role)) {
+                self.note(format!("rival {}", role.name()));
+            }
+        }
+        for edit in case.edits {
+            assert!(edit.is_late());
+            let tree = usize::from(edit.tree);
+            let granule = case.trees[tree].format().unwrap().granule;
+            let is_leaf = case.mappings.iter().any(|mapping| {
+                let bits = granule.entry_bits(mapping.level);
+                let inside = edit.input.wrapping_sub(mapping.input) >> bits;
+                usize::from(mapping.tree) == tree
+                    && mapping.level == edit.level
+                    && inside < u64::from(mapping.entries)
+            });
+            let kind = if is_leaf { "leaf" } else { "table" };
+            self.note(format!("change {} {kind}", case.trees[tree].role().unwrap().name()));
+        }
+    }
+
     fn case(&mut self, case: &Case) {
         self.cases += 1;
         let case = case.as_ref();
@@ -397,6 +473,8 @@ fn guests_can_live_and_reach_nothing_else() {
             let case = case.unwrap_or_else(|why| panic!("{what}: {why:?}"));
             machine.check(&case, &what, &mut seen);
         }
+        let is_s1ptw = |(what, _): &(&String, &usize)| what.ends_with("on a stage 1 walk");
+        assert_eq!(seen.counts.iter().find(is_s1ptw), None, "machine {number}: nothing is spoiled");
         // Neither all faults nor none.
         let succeeded = seen.count("succeeds");
         let (few, many) = (seen.accesses / 3, seen.accesses * 2 / 3);
@@ -605,18 +683,133 @@ const SPOILED: [(&str, usize); 8] = [
     ("fault: stage 1 Address size fault, level 3", 20),
 ];
 
+/// The same sequences of steps and probes, with what is spelled out about them counted.
+#[test]
+fn a_guest_lives_through_every_step_of_a_sequence() {
+    let mut seen = Seen::default();
+    for (number, mut machine) in Machine::all().into_iter().enumerate() {
+        let space = GuestSpace { mappings: [4, 10], probes: 96, ..GuestSpace::BENIGN };
+        let mut succeeded = 0;
+        for index in 0..200 {
+            let what = format!("machine {number}, case {index}");
+            let Machine { abilities, map, bench, learned } = &mut machine;
+            let case = sequence(&space, abilities, map, 8, index).unwrap();
+            assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
+            is_quiet(&case, map, &what);
+            let lived = bench.with_tables(&case, map, |tables| {
+                let mut succeeded = 0;
+                for probe in case.as_ref().probes {
+                    seen.step(probe);
+                    if tables.step(probe).unwrap() {
+                        lives_in_short(&case, map, tables, learned, &what);
+                        continue;
+                    }
+                    let Some([(access, va), _]) = accesses(probe) else { continue };
+                    let found = translated(tables, access, va);
+                    let told: Ends = found.into_iter().map(|found| Ok(found.pa.0)).collect();
+                    succeeded += told.len();
+                    reaches_what_it_may(map, probe, &[told, Ends::new()], &what);
+                }
+                succeeded
+            });
+            succeeded += lived.unwrap_or_else(|error| panic!("{what}: {error}\n{case:#x?}"));
+            seen.case(&case);
+            seen.rivals(&case);
+        }
+        assert!(succeeded > 2000, "machine {number}: {succeeded}");
+    }
+    for (what, least) in SEQUENCES {
+        let count = seen.count(what);
+        assert!(count >= least, "{what}: {count}, not {least}\n{:#?}", seen.counts);
+    }
+}
+
+/// What sequences are made of, and how often at least.
+const SEQUENCES: [(&str, usize); 33] = [
+    ("op change", 10_000),
+    ("op use_tree", 1000),
+    ("op load", 10_000),
+    ("op fetch", 4000),
+    ("op tlbi_vmalle1", 500),
+    ("op tlbi_vmalls12e1", 500),
+    ("op tlbi_vae1", 500),
+    ("op tlbi_vaae1", 300),
+    ("op tlbi_vale1", 300),
+    ("op tlbi_vaale1", 300),
+    ("op tlbi_aside1", 300),
+    ("op tlbi_ipas2e1", 300),
+    ("op tlbi_ipas2le1", 300),
+    ("op tlbi_alle1", 200),
+    ("op tlbi_rvae1", 60),
+    ("op tlbi_rvaae1", 60),
+    ("op tlbi_rvale1", 60),
+    ("op tlbi_rvaale1", 60),
+    ("op tlbi_ripas2e1", 60),
+    ("op tlbi_ripas2le1", 60),
+    ("inner", 1000),
+    ("outer", 100),
+    ("nxs", 100),
+    ("ttl", 60),
+    ("rival stage2", 250),
+    ("rival ttbr0_el1", 60),
+    ("rival ttbr1_el1", 60),
+    ("change stage2 leaf", 400),
+    ("change ttbr0_el1 leaf", 400),
+    ("change ttbr1_el1 leaf", 400),
+    ("change stage2 table", 20),
+    ("change ttbr0_el1 table", 20),
+    ("change ttbr1_el1 table", 20),
+];
+
+/// The translation of an access that finds nothing but the tables as they are, and does not fault.
+fn translated(tables: &Tables<'_>, asked: Access, va: u64) -> Option<Translation> {
+    let pe = tables.pe();
+    let machine = Pe { implementation: pe, registers: &tables.registers, memory: &*tables.memory };
+    let outcome = access(machine, asked, Va(va), &mut golden::Profile::open(), &mut ()).unwrap();
+    outcome.result.ok()
+}
+
+/// The ends of the guest's code are executed by EL1 and EL0.
+fn lives_in_short(
+    case: &Case,
+    map: &MemoryMap,
+    tables: &Tables<'_>,
+    learned: &Learned,
+    what: &str,
+) {
+    let guest = case.as_ref().header.guest;
+    let code = map.resolve(guest.code).unwrap() + stage::GUEST;
+    for el in [golden::El::El1, golden::El::El0] {
+        for offset in [0, stage::GUEST_BYTES - 4] {
+            let fetch = Access::new(golden::Operation::Fetch, el);
+            let ends = ends_of(tables, learned, fetch, guest.code_va + offset, what);
+            assert_eq!(ends, [Ok(code + offset)], "{what}: code at {el:?}\n{case:#x?}");
+        }
+    }
+}
+
 #[test]
 fn the_cases_are_pinned() {
     // If this fails, every recorded seed of guests has lost its meaning: raise `case::draw::VERSION`.
     let machine = Machine::new(&machines()[0]);
     let mut words = vec![0; 1 << 16];
-    let mut digest = 0xcbf2_9ce4_8422_2325u64;
-    for index in 0..100 {
-        let case = draw(&GuestSpace::BENIGN, &machine.abilities, &machine.map, 1, index).unwrap();
-        let bytes = case.as_ref().write_to(&mut words).unwrap();
-        for byte in &words[..bytes] {
-            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let mut digest_of = |draws: &dyn Fn(u64) -> Case| {
+        let mut digest = 0xcbf2_9ce4_8422_2325u64;
+        for index in 0..100 {
+            let bytes = draws(index).as_ref().write_to(&mut words).unwrap();
+            for byte in &words[..bytes] {
+                digest = (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+            }
         }
-    }
-    assert_eq!(digest, 0x3fdc_99d1_a2b1_d7e5, "{digest:#x}");
+        digest
+    };
+    let Machine { abilities, map, .. } = &machine;
+    let spoiled = GuestSpace { spoiled: 1000, ..GuestSpace::BENIGN };
+    let digests = [
+        digest_of(&|index| draw(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
+        digest_of(&|index| draw(&spoiled, abilities, map, 1, index).unwrap()),
+        digest_of(&|index| sequence(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
+    ];
+    let pinned = [0x3fdc_99d1_a2b1_d7e5, 0xfe22_324c_c351_560e, 0x3c78_37df_7789_bc1c];
+    assert_eq!(digests, pinned, "{digests:#x?}");
 }

@@ -67,7 +67,8 @@ fn draws(generator: &Generator) -> String {
     match generator {
         Generator::Random { space: Space { probes, .. }, cases }
         | Generator::Hyp { space: HypSpace { probes, .. }, cases }
-        | Generator::Guest { space: GuestSpace { probes, .. }, cases } => match cases {
+        | Generator::Guest { space: GuestSpace { probes, .. }, cases }
+        | Generator::Tlbi { space: GuestSpace { probes, .. }, cases } => match cases {
             Some(cases) => format!("{cases} of {probes} probes each"),
             None => format!("as many as there is time for, of {probes} probes each"),
         },

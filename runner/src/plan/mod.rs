@@ -34,7 +34,8 @@ impl Plan {
             let count = match &generator {
                 Generator::Random { cases, .. }
                 | Generator::Hyp { cases, .. }
-                | Generator::Guest { cases, .. } => cases.unwrap_or(u64::MAX),
+                | Generator::Guest { cases, .. }
+                | Generator::Tlbi { cases, .. } => cases.unwrap_or(u64::MAX),
                 Generator::Placements { space, rounds } => {
                     hyp::placement_count(space, &abilities).saturating_mul(*rounds)
                 }
@@ -91,6 +92,7 @@ impl Plan {
                 hyp::placement(space, abilities, map, seed, local)
             }
             Generator::Guest { space, .. } => guest::draw(space, abilities, map, seed, local),
+            Generator::Tlbi { space, .. } => guest::sequence(space, abilities, map, seed, local),
             Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
         };
         let audited = |mut case: Case| {

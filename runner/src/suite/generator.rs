@@ -56,6 +56,13 @@ pub enum Generator {
         /// How many; `None`: as many as there is time for.
         cases: Option<u64>,
     },
+    /// Guests between whose probes tables change and TLBs are maintained.
+    Tlbi {
+        /// What they are drawn from.
+        space: GuestSpace,
+        /// How many; `None`: as many as there is time for.
+        cases: Option<u64>,
+    },
     /// Cases that the suite spells out.
     Explicit(Vec<ExplicitCase>),
 }
@@ -86,6 +93,7 @@ impl Generator {
             Self::Hyp { .. } => "hyp",
             Self::Placements { .. } => "placements",
             Self::Guest { .. } => "guest",
+            Self::Tlbi { .. } => "tlbi",
             Self::Explicit(_) => "cases",
         }
     }
@@ -97,13 +105,16 @@ impl Generator {
             Self::Random { cases: None, .. }
                 | Self::Hyp { cases: None, .. }
                 | Self::Guest { cases: None, .. }
+                | Self::Tlbi { cases: None, .. }
         )
     }
 
     /// Lets it go on for as long as there is time, where it draws at random.
     pub const fn go_on(&mut self) {
-        if let Self::Random { cases, .. } | Self::Hyp { cases, .. } | Self::Guest { cases, .. } =
-            self
+        if let Self::Random { cases, .. }
+        | Self::Hyp { cases, .. }
+        | Self::Guest { cases, .. }
+        | Self::Tlbi { cases, .. } = self
         {
             *cases = None;
         }
@@ -116,7 +127,7 @@ impl Generator {
                 Some(&mut space.probes)
             }
             Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.probes),
-            Self::Guest { space, .. } => Some(&mut space.probes),
+            Self::Guest { space, .. } | Self::Tlbi { space, .. } => Some(&mut space.probes),
             Self::Explicit(_) => None,
         }
     }
@@ -128,7 +139,7 @@ impl Generator {
                 Some(&mut space.granules)
             }
             Self::Hyp { space, .. } | Self::Placements { space, .. } => Some(&mut space.granules),
-            Self::Guest { space, .. } => Some(&mut space.granules),
+            Self::Guest { space, .. } | Self::Tlbi { space, .. } => Some(&mut space.granules),
             Self::Explicit(_) => None,
         }
     }
@@ -152,6 +163,8 @@ pub(super) enum GeneratorFields {
     Placements(PlacementsFields),
     /// Guests at EL1 and EL0, under stage 1 and stage 2 together.
     Guest(GuestFields),
+    /// Guests between whose probes tables change, other tables are loaded, and TLBs are maintained.
+    Tlbi(GuestFields),
     /// Cases that are spelled out.
     Cases(Vec<ExplicitFields>),
 }
@@ -218,7 +231,7 @@ pub(super) struct PlacementsFields {
     space: HypSpaceFields,
 }
 
-/// Guests at EL1 and EL0, under stage 1 and stage 2 together.
+/// Guests at EL1 and EL0, under stage 1 and stage 2 together; with changes in between, or without.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Guest")]
@@ -269,6 +282,9 @@ impl From<GeneratorFields> for Generator {
             }
             GeneratorFields::Guest(GuestFields { cases, space }) => {
                 Self::Guest { space: space.into(), cases: cases.map(|cases| cases.get()) }
+            }
+            GeneratorFields::Tlbi(GuestFields { cases, space }) => {
+                Self::Tlbi { space: space.into(), cases: cases.map(|cases| cases.get()) }
             }
             GeneratorFields::Cases(cases) => {
                 let explicit = |fields: ExplicitFields| ExplicitCase {

@@ -4,7 +4,7 @@ use case::draw::guest::GuestSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bounded::{Range, Set};
+use super::bounded::{Bounded, Range, Set};
 use super::fraction::Fraction;
 use super::space::{Granules, Probes};
 
@@ -36,8 +36,10 @@ pub struct GuestSpaceFields {
     spoiled: Option<Fraction>,
     /// How many mappings a case has beside those that the guest needs, both stages counted. Default: 8..=20.
     mappings: Option<Range<0, 40>>,
-    /// How many probes a case has. Default: 32.
+    /// How many probes a case has; steps of a sequence are counted. Default: 32.
     probes: Option<Probes>,
+    /// How many PEs of the target do them. Default: 1.
+    pes: Option<Bounded<1, 8>>,
 }
 
 impl From<GuestSpaceFields> for GuestSpace {
@@ -56,6 +58,7 @@ impl From<GuestSpaceFields> for GuestSpace {
             spoiled: permille(fields.spoiled, default.spoiled),
             mappings: fields.mappings.map_or(default.mappings, |range| [range.low, range.high]),
             probes: fields.probes.map_or(default.probes, |probes| probes.get()),
+            pes: fields.pes.map_or(default.pes, |pes| pes.get()),
         }
     }
 }
@@ -89,7 +92,8 @@ mod tests {
             hardware_updates: 1
             spoiled: 0.75
             mappings: 3..=5
-            probes: 7";
+            probes: 7
+            pes: 4";
         let expected = GuestSpace {
             granules: [0, 0, 2],
             ds: [0, 1000],
@@ -101,13 +105,14 @@ mod tests {
             spoiled: 750,
             mappings: [3, 5],
             probes: 7,
+            pes: 4,
         };
         assert_eq!(space(text), Ok(expected));
     }
 
     #[test]
     fn what_can_not_be_drawn_is_refused() {
-        for text in ["ipa_bits: 19", "va_bits: 53", "mappings: 41", "stage1: 2"] {
+        for text in ["ipa_bits: 19", "va_bits: 53", "mappings: 41", "stage1: 2", "pes: 9"] {
             assert!(space(text).is_err(), "{text}");
         }
     }

@@ -390,6 +390,10 @@ impl<'a> World<'a> {
         let shape = self.setup.shape.stage1.map(|ranges| ranges[number])?;
         let at = self.trunks().count() as u8;
         let mut trunk = self.range_trunk(rng, number, shape, at)?;
+        // What is global stays in TLBs, whichever tree is loaded: few leaves.
+        for leaf in self.ranges[place].leaves.iter_mut() {
+            leaf.attributes.flags |= if rng.chance(800) { Attributes::NG } else { 0 };
+        }
         let (own, windows) = (self.ranges[place].clone(), self.windows.clone());
         for (number, leaf) in own.leaves.iter().enumerate() {
             let is_code = place == 0 && number == 0;
