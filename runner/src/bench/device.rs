@@ -43,8 +43,27 @@ pub struct Device<'a> {
 pub enum Asked {
     /// The cases' own probes.
     Probes,
-    /// In their place nothing: guests are entered, and left at once.
+    /// Those of guests alone.
+    Guests,
+    /// In the place of those nothing: guests are entered, and left at once.
     RoundTrips,
+}
+
+impl Asked {
+    /// Leaves in `case` what is asked.
+    fn change(self, case: &mut Case) {
+        if self == Self::Probes {
+            return;
+        }
+        let of_guests = |probe: &&Probe| probe.el().is_some_and(|el| el != El::El2);
+        let probes: Vec<_> = case.as_ref().probes.iter().filter(of_guests).copied().collect();
+        case.retain_probes(|_| false);
+        for probe in probes {
+            let round_trip = Probe::new(Operation::RoundTrip, 0).by(probe.el().unwrap_or(El::El1));
+            // There were as many before.
+            let _ = case.push_probe(if self == Self::Guests { probe } else { round_trip });
+        }
+    }
 }
 
 impl Device<'_> {
@@ -108,22 +127,10 @@ impl Device<'_> {
             };
             let stays = bench.with_tables(&case, plan.map(), stays).ok()?;
             case.retain_probes(|index| stays[index]);
-            if asked == Asked::RoundTrips {
-                replace_by_round_trips(&mut case);
-            }
+            asked.change(&mut case);
             (!case.as_ref().probes.is_empty()).then_some(case)
         });
         wanted.collect()
-    }
-}
-
-/// Puts a round trip in the place of each probe of a guest, and leaves out the others.
-fn replace_by_round_trips(case: &mut Case) {
-    let els: Vec<_> = case.as_ref().probes.iter().filter_map(Probe::el).collect();
-    case.retain_probes(|_| false);
-    for el in els.into_iter().filter(|el| *el != El::El2) {
-        // There were as many before.
-        let _ = case.push_probe(Probe::new(Operation::RoundTrip, 0).by(el));
     }
 }
 

@@ -154,9 +154,11 @@ pub fn measure(
         let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
         let lives = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
         for (subject, samples) in stage2.chain(lives) {
-            let Some(rate) = alone(subject, Asked::Probes)? else { continue };
+            let is_guest = subject == Subject::Guest;
+            let asked = if is_guest { Asked::Guests } else { Asked::Probes };
+            let Some(rate) = alone(subject, asked)? else { continue };
             samples.device.push(rate);
-            if subject == Subject::Guest {
+            if is_guest {
                 round_trips.extend(alone(subject, Asked::RoundTrips)?);
             }
             let few = runs.rate(subject, FEW, plan.processes, plan.campaign_seconds)?;
