@@ -7,6 +7,7 @@
 //! Where the tables of stage 1 are mapped is not asked: a fault on the way to them says nothing here.
 
 use case::CaseRef;
+use case::format::{AddressFormat, Format};
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
@@ -179,7 +180,7 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     };
     let ipa = output.offset() + (input - first);
     // What a stage may not put out is the reference walker's matter.
-    if ipa >> pa_bits.min(ps_bits(tcr >> 32 & 7)) != 0 {
+    if ipa >> output_bits(&format, tcr >> 32 & 7, pa_bits) != 0 {
         return None;
     }
     if attributes.af == 0 && tcr >> 39 & 1 == 0 {
@@ -216,7 +217,8 @@ fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) 
         return fault(TRANSLATION, "nothing is mapped there at stage 2");
     };
     let pa = map.resolve(mapping.output)? + (ipa - mapping.input);
-    if pa >> pa_bits.min(ps_bits(vtcr >> 16 & 7)) != 0 {
+    let format = case.format(Role::Stage2)?;
+    if pa >> output_bits(&format, vtcr >> 16 & 7, pa_bits) != 0 {
         return None;
     }
     let attributes = &mapping.attributes;
@@ -238,6 +240,12 @@ fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) 
         return fault(PERMISSION, "stage 2 does not permit the access");
     }
     Some(Wanted::Address(pa))
+}
+
+/// How many bits an output address of tables of this format may have, where PS or IPS is `ps`.
+fn output_bits(format: &Format, ps: u64, pa_bits: u8) -> u8 {
+    let of_format = if format.address == AddressFormat::Bits48 { 48 } else { 52 };
+    pa_bits.min(ps_bits(ps)).min(of_format)
 }
 
 fn is_on_stage_1_walk(answer: &Answer) -> bool {
