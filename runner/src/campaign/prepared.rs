@@ -91,7 +91,8 @@ impl Prepared {
     ) -> Option<Vec<RuleId>> {
         let operation = probe.operation()?;
         let explained = |allowed: &Allowed| {
-            known.name(&self.candidates, &question(operation, allowed), signs(allowed))
+            let question = question(operation, &self.registers, allowed);
+            known.name(&self.candidates, &question, signs(allowed))
         };
         let outcomes = expectation.outcomes.iter();
         outcomes.filter(|allowed| learned.agrees(allowed)).find_map(explained)
@@ -189,9 +190,13 @@ impl Bench {
                         } else {
                             let mut deadly = None;
                             if !candidates.is_empty() {
-                                for (rule, kills) in
-                                    rules_that_may_show(probe, expectation, known, &candidates)
-                                {
+                                for (rule, kills) in rules_that_may_show(
+                                    probe,
+                                    &registers,
+                                    expectation,
+                                    known,
+                                    &candidates,
+                                ) {
                                     may_show.push((index, rule));
                                     deadly = deadly.or(kills.then_some(rule));
                                 }
@@ -302,10 +307,15 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     format!("{operation}: {}", classes(expectation).join(" or "))
 }
 
-/// What `operation` asks where `allowed` is the answer.
-pub fn question(operation: Operation, allowed: &Allowed) -> Question {
+/// What `operation` asks under `registers` where `allowed` is the answer.
+pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) -> Question {
     let expected = Kind::of_answer(&allowed.answer);
-    Question { operation, expected, descriptor: allowed.descriptor }
+    let Allowed { descriptor, stage1, .. } = *allowed;
+    let memory_type = stage1.map(|stage1| {
+        let index = stage1 >> 2 & 7;
+        (registers.mair_el1 >> (8 * index)) as u8
+    });
+    Question { operation, expected, descriptor, stage1, memory_type, registers: *registers }
 }
 
 /// The classes of answer that are allowed, each once, the pseudocode's own first.
@@ -482,13 +492,14 @@ impl Tables<'_> {
 /// whether it would kill the target.
 fn rules_that_may_show<'a>(
     probe: &Probe,
+    registers: &'a Registers,
     expectation: &'a Expectation,
     known: &'a Known,
     candidates: &'a [RuleId],
 ) -> impl Iterator<Item = (RuleId, bool)> + use<'a> {
     let operation = probe.operation();
     candidates.iter().filter_map(move |&rule| {
-        let question = |allowed| Some(question(operation?, allowed));
+        let question = |allowed| Some(question(operation?, registers, allowed));
         let questions = expectation.outcomes.iter().filter_map(question);
         let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
         asked.peek()?;

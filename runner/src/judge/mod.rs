@@ -17,6 +17,7 @@ pub mod memory;
 pub mod sign;
 pub mod tlb;
 pub mod told;
+mod trail;
 pub mod words;
 
 use golden::{Certainty, Update as Expected};
