@@ -78,7 +78,9 @@ fn answers(case: &Case) -> Vec<String> {
         let answer = |probe| {
             let mut expectation = tables.expect(probe, &learned).unwrap();
             // Which descriptor leads to an answer is no part of it.
-            expectation.outcomes.iter_mut().for_each(|allowed| allowed.descriptor = None);
+            for allowed in &mut expectation.outcomes {
+                (allowed.descriptor, allowed.stage1) = (None, None);
+            }
             format!("{:?}", expectation.outcomes)
         };
         probes.map(answer).collect()

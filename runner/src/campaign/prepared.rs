@@ -94,7 +94,8 @@ impl Prepared {
     ) -> Option<Vec<RuleId>> {
         let operation = probe.operation()?;
         let explained = |allowed: &Allowed| {
-            known.name(&self.candidates, &question(operation, allowed), signs(allowed))
+            let question = question(operation, &self.registers, allowed);
+            known.name(&self.candidates, &question, signs(allowed))
         };
         let outcomes = expectation.outcomes.iter();
         outcomes.filter(|allowed| learned.agrees(allowed)).find_map(explained)
@@ -217,7 +218,7 @@ impl Bench {
                     if !candidates.is_empty() {
                         let mut kills = None;
                         for (rule, is_deadly) in
-                            rules_that_may_show(probe, expectation, known, &candidates)
+                            rules_that_may_show(probe, &registers, expectation, known, &candidates)
                         {
                             may_show.push((first + at, rule));
                             kills = kills.or(is_deadly.then_some(rule));
@@ -330,10 +331,15 @@ pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
     format!("{operation}: {}", classes(expectation).join(" or "))
 }
 
-/// What `operation` asks where `allowed` is the answer.
-pub fn question(operation: Operation, allowed: &Allowed) -> Question {
+/// What `operation` asks under `registers` where `allowed` is the answer.
+pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) -> Question {
     let expected = Kind::of_answer(&allowed.answer);
-    Question { operation, expected, descriptor: allowed.descriptor }
+    let Allowed { descriptor, stage1, .. } = *allowed;
+    let memory_type = stage1.map(|stage1| {
+        let index = stage1 >> 2 & 7;
+        (registers.mair_el1 >> (8 * index)) as u8
+    });
+    Question { operation, expected, descriptor, stage1, memory_type, registers: *registers }
 }
 
 /// The classes of answer that are allowed, each once, the pseudocode's own first.
@@ -510,13 +516,14 @@ impl Tables<'_> {
 /// whether it would kill the target.
 fn rules_that_may_show<'a>(
     probe: &Probe,
+    registers: &'a Registers,
     expectation: &'a Expectation,
     known: &'a Known,
     candidates: &'a [RuleId],
 ) -> impl Iterator<Item = (RuleId, bool)> + use<'a> {
     let operation = probe.operation();
     candidates.iter().filter_map(move |&rule| {
-        let question = |allowed| Some(question(operation?, allowed));
+        let question = |allowed| Some(question(operation?, registers, allowed));
         let questions = expectation.outcomes.iter().filter_map(question);
         let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
         asked.peek()?;

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 
 use super::answer::{Partial, Reach};
 use super::guest;
+use super::trail::Trail;
 
 /// The smallest page, in bytes: an access that does not cross a multiple of it lies in one page.
 const SMALLEST_PAGE: u64 = 4096;
@@ -59,6 +60,8 @@ pub struct End {
     pub updates: Vec<Update>,
     /// The descriptor at which the walk ends, of the last stage.
     pub descriptor: Option<u64>,
+    /// That of stage 1.
+    pub stage1: Option<u64>,
 }
 
 /// What stops accesses.
@@ -260,13 +263,13 @@ impl Accesses {
         let parts = self.parts(self.va(machine));
         let mut walked: SmallVec<[Walked; 2]> = SmallVec::new();
         for part in parts {
-            let mut trail = Trail { stage, descriptor: None, reads: SmallVec::new() };
+            let mut watched = Watched::default();
             let here = Machine { implementation, registers, memory: &memory };
-            let watching = &mut (&mut trail, &mut *observer);
+            let watching = &mut (&mut watched, &mut *observer);
             let (result, updates) = self.walk(here, asked, Va(part.va), choices, watching)?;
             let updates = updates.as_slice().to_vec();
             merge(&mut memory.updates, &updates);
-            walked.push(Walked { part, result, updates, trail });
+            walked.push(Walked { part, result, updates, watched });
         }
         let stopped = |number: usize| {
             let abort = walked.get(number)?.result.err()?;
@@ -285,13 +288,14 @@ impl Accesses {
                 pa: translation.pa.0,
             });
             let result = Err(Stop { abort, instruction, partial });
-            let descriptor = walked[number].trail.descriptor;
-            Some(End { result, attributes: SmallVec::new(), updates, descriptor })
+            let trail = walked[number].watched.trail;
+            let (descriptor, stage1) = (trail.of(stage), trail.stage1);
+            Some(End { result, attributes: SmallVec::new(), updates, descriptor, stage1 })
         };
         let ends = match (stopped(0), stopped(1)) {
             (Some(first), Some(second)) => {
                 // In one page it is the lowest address that counts.
-                let same = walked[0].trail.reads == walked[1].trail.reads
+                let same = walked[0].watched.reads == walked[1].watched.reads
                     || walked.iter().all(Walked::is_unaligned);
                 if same {
                     SmallVec::from_iter([first])
@@ -309,7 +313,8 @@ impl Accesses {
                     result: Ok(reach(&done)),
                     attributes: done.iter().map(|(_, done)| done.attributes).collect(),
                     updates: memory.updates,
-                    descriptor: walked[0].trail.descriptor,
+                    descriptor: walked[0].watched.trail.of(stage),
+                    stage1: walked[0].watched.trail.stage1,
                 }])
             }
         };
@@ -378,7 +383,7 @@ struct Walked {
     part: Part,
     result: Result<Option<Translation>, Abort>,
     updates: Vec<Update>,
-    trail: Trail,
+    watched: Watched,
 }
 
 impl Walked {
@@ -387,26 +392,21 @@ impl Walked {
     }
 }
 
-/// Watches a walk: the descriptors that it reads, and the last one of one stage.
-struct Trail {
-    stage: Stage,
-    descriptor: Option<u64>,
+/// Watches a walk: where the descriptors are that it reads, and the last ones.
+#[derive(Default)]
+struct Watched {
+    trail: Trail,
     reads: SmallVec<[u64; 8]>,
 }
 
-impl Observer for Trail {
+impl Observer for Watched {
     fn read(&mut self, read: Read) {
         self.reads.push(read.pa.0);
-        if read.stage == self.stage {
-            self.descriptor = Some(read.descriptor);
-        }
+        self.trail.read(read);
     }
 
-    /// In a contiguous group it may be another than the one that was read.
     fn leaf(&mut self, leaf: &Leaf) {
-        if leaf.stage == self.stage {
-            self.descriptor = Some(leaf.descriptor);
-        }
+        self.trail.leaf(leaf);
     }
 }
 

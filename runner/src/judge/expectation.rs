@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::guest::Asker;
 use super::learned::Learned;
 use super::tlb::Foreign;
+use super::trail::Trail;
 use crate::simulation::Simulation;
 
 /// One outcome that the architecture allows, and the choices behind it.
@@ -27,6 +28,8 @@ pub struct Allowed {
     /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
     /// faults. `None` where none was read.
     pub descriptor: Option<u64>,
+    /// The same of stage 1.
+    pub stage1: Option<u64>,
     /// The memory attributes of what an access reaches, of each part of it.
     pub attributes: SmallVec<[MemoryAttributes; 2]>,
     /// The open choices that led here.
@@ -48,27 +51,6 @@ pub struct Expectation {
     pub strays_to: Option<u64>,
     /// Whether a TLB may hold what a tree says that is no longer loaded.
     pub is_foreign: bool,
-}
-
-/// Watches a walk for its last descriptor of one stage.
-struct Last {
-    stage: Stage,
-    descriptor: Option<u64>,
-}
-
-impl Observer for Last {
-    fn read(&mut self, read: Read) {
-        if read.stage == self.stage {
-            self.descriptor = Some(read.descriptor);
-        }
-    }
-
-    /// In a contiguous group it may be another than the one that was read.
-    fn leaf(&mut self, leaf: &Leaf) {
-        if leaf.stage == self.stage {
-            self.descriptor = Some(leaf.descriptor);
-        }
-    }
 }
 
 /// Watches a walk of stage 1 for what a TLB may hold.
@@ -195,12 +177,12 @@ impl Setting<'_> {
         let mut outcomes = Outcomes::new();
         let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
         let walk = |choices: &mut golden::Script<'_>| {
-            let mut last = Last { stage, descriptor: None };
-            let result = at_noting(machine, question, choices, &mut last, updates).ok()?;
-            Some((result, updates.as_slice().to_vec(), last.descriptor))
+            let mut trail = Trail::default();
+            let result = at_noting(machine, question, choices, &mut trail, updates).ok()?;
+            Some((result, updates.as_slice().to_vec(), trail))
         };
         let explored = allowed(self.learned.profile(), walk, |outcome, asked| {
-            if let Some((result, updates, descriptor)) = outcome {
+            if let Some((result, updates, trail)) = outcome {
                 let answer = match result {
                     golden::AtResult::Par { par, fault } => Answer::Par { par, fault },
                     golden::AtResult::Exception(abort) => {
@@ -208,7 +190,8 @@ impl Setting<'_> {
                     }
                 };
                 let (attributes, asked) = (SmallVec::new(), asked.to_vec());
-                outcomes.push(Allowed { answer, updates, descriptor, attributes, asked });
+                let (descriptor, stage1) = (trail.of(stage), trail.stage1);
+                outcomes.push(Allowed { answer, updates, descriptor, stage1, attributes, asked });
             }
             ControlFlow::Continue(())
         });
@@ -239,6 +222,7 @@ impl Setting<'_> {
                 },
                 updates: end.updates,
                 descriptor: end.descriptor,
+                stage1: end.stage1,
                 attributes: end.attributes,
                 asked: asked.to_vec(),
             }));

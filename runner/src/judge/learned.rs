@@ -154,6 +154,7 @@ mod tests {
             answer: Answer::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
             descriptor: None,
+            stage1: None,
             attributes: Default::default(),
             asked: asked.collect(),
         }

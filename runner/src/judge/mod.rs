@@ -18,6 +18,7 @@ pub mod sign;
 pub mod tlb;
 pub mod together;
 pub mod told;
+mod trail;
 pub mod words;
 
 use golden::{Certainty, Update as Expected};

@@ -19,6 +19,7 @@
 //! never showed is [fixed](Shown::is_fixed).
 
 mod bits;
+mod conditions;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -301,14 +302,22 @@ issues:
 
     fn question() -> Question {
         let (operation, expected) = (Operation::AtS12e1r, Kind::Success);
-        Question { operation, expected, descriptor: Some(0x47) }
+        Question {
+            operation,
+            expected,
+            descriptor: Some(0x47),
+            stage1: None,
+            memory_type: None,
+            registers: fwb(),
+        }
     }
 
     /// Whether the one rule in `text` names these signs.
     fn names(text: &str, registers: &Registers, question: &Question, signs: &[&str]) -> bool {
         let known = rules(text).unwrap().for_target("qemu-max", Some("10.0.2 (Debian)"));
         let signs = signs.iter().map(|sign| Sign::named(sign).unwrap());
-        known.name(&known.candidates(registers, 4096), question, signs).is_some()
+        let question = Question { registers: *registers, ..*question };
+        known.name(&known.candidates(registers, 4096), &question, signs).is_some()
     }
 
     #[test]

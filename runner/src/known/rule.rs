@@ -3,7 +3,7 @@
 //! ```text
 //!                the question                                the answer
 //!   operation, what is allowed, registers,         ->      what is wrong with it
-//!   the walk's last descriptor, the root
+//!   the walk's last descriptors, the root
 //! ```
 //!
 //! A rule is as exact as it can be on both sides, so that it never excuses what it does not explain.
@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bits::{Bits, BitsFields, can_meet};
+use super::conditions::{Conditions, ConditionsFields, Register};
 use crate::judge::kind::{Kind, Kinds};
 use crate::judge::sign::Sign;
 use crate::suite::name::Name;
@@ -76,6 +77,20 @@ pub struct RuleFields {
     #[serde(default)]
     #[schemars(with = "Vec<BitsFields>")]
     descriptor: Vec<Spanned<BitsFields>>,
+    /// Bits that it takes of the last descriptor of stage 1 that the walk reads, where both stages are asked. All
+    /// of these conditions. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<BitsFields>")]
+    stage1: Vec<Spanned<BitsFields>>,
+    /// Bits that it takes of the byte of `MAIR_EL1` that this descriptor of stage 1 chooses. All of these
+    /// conditions. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<BitsFields>")]
+    memory_type: Vec<Spanned<BitsFields>>,
+    /// What it takes besides: any one of these. Default: nothing.
+    #[serde(default)]
+    #[schemars(with = "Vec<ConditionsFields>")]
+    either: Vec<Spanned<ConditionsFields>>,
     /// It takes a root table of fewer bytes than this.
     #[serde(default)]
     root_below: Option<u64>,
@@ -96,31 +111,6 @@ struct CircumstanceFields {
     descriptor: Vec<Spanned<BitsFields>>,
 }
 
-/// A register that a rule can look at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, JsonSchema)]
-#[expect(non_camel_case_types, reason = "they are Arm's names")]
-enum Register {
-    HCR_EL2,
-    VTCR_EL2,
-    VTTBR_EL2,
-    SCTLR_EL2,
-    TCR_EL2,
-    TTBR0_EL2,
-}
-
-impl Register {
-    const fn of(self, registers: &Registers) -> u64 {
-        match self {
-            Self::HCR_EL2 => registers.hcr_el2,
-            Self::VTCR_EL2 => registers.vtcr_el2,
-            Self::VTTBR_EL2 => registers.vttbr_el2,
-            Self::SCTLR_EL2 => registers.sctlr_el2,
-            Self::TCR_EL2 => registers.tcr_el2,
-            Self::TTBR0_EL2 => registers.ttbr0_el2,
-        }
-    }
-}
-
 /// A known issue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
@@ -136,8 +126,9 @@ pub struct Rule {
     /// Empty: always.
     kills_if: Vec<Circumstance>,
     seldom: bool,
-    registers: BTreeMap<Register, Vec<Bits>>,
-    descriptor: Vec<Bits>,
+    conditions: Conditions,
+    /// Any one of these holds besides. Empty: nothing more is asked.
+    either: Vec<Conditions>,
     root_below: Option<u64>,
 }
 
@@ -156,8 +147,14 @@ pub struct Question {
     pub operation: Operation,
     /// The kind of answer that the architecture allows.
     pub expected: Kind,
-    /// The last stage 2 descriptor that the walk reads.
+    /// The last descriptor that the walk reads, of stage 2 where that is asked.
     pub descriptor: Option<u64>,
+    /// The last one of stage 1.
+    pub stage1: Option<u64>,
+    /// The byte of `MAIR_EL1` that this one chooses.
+    pub memory_type: Option<u8>,
+    /// The registers that are asked under.
+    pub registers: Registers,
 }
 
 impl Rule {
@@ -221,6 +218,19 @@ impl Rule {
                 refuse(name.referenced, problem)
             })?);
         }
+        let alternative = |fields: Spanned<ConditionsFields>| {
+            let place = fields.referenced;
+            let alternative = Conditions::new(fields.value, &bits)?;
+            let empty = "this says nothing: every probe would be of it";
+            if alternative.is_empty() { Err(refuse(place, empty.into())) } else { Ok(alternative) }
+        };
+        let either = fields.either.into_iter().map(alternative).collect::<Result<_, _>>()?;
+        let conditions = ConditionsFields {
+            registers: fields.registers,
+            descriptor: fields.descriptor,
+            stage1: fields.stage1,
+            memory_type: fields.memory_type,
+        };
         let rule = Self {
             name: fields.name,
             reference: fields.reference.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -232,12 +242,8 @@ impl Rule {
             kills: fields.kills,
             kills_if: fields.kills_if.into_iter().map(circumstance).collect::<Result<_, _>>()?,
             seldom: fields.seldom,
-            registers: fields
-                .registers
-                .into_iter()
-                .map(|(register, list)| Ok((register, bits(list)?)))
-                .collect::<Result<_, _>>()?,
-            descriptor: bits(fields.descriptor)?,
+            conditions: Conditions::new(conditions, &bits)?,
+            either,
             root_below: fields.root_below,
         };
         rule.checked().map_err(|problem| refuse(place, problem))
@@ -271,7 +277,7 @@ impl Rule {
             );
         }
         let answers = self.observed.iter().any(|sign| !sign.is_death());
-        let narrow = !self.registers.is_empty() || !self.descriptor.is_empty();
+        let narrow = !self.conditions.is_empty() || !self.either.is_empty();
         if answers && !narrow && self.root_below.is_none() {
             return Err(
                 "it is too broad, and would swallow other issues: say which `registers`, what \
@@ -312,19 +318,19 @@ impl Rule {
 
     /// Whether it can show in a case with these registers and a root of so many bytes.
     pub fn may_show(&self, registers: &Registers, root_bytes: u64) -> bool {
-        let fit = |(register, list): (&Register, &Vec<Bits>)| {
-            list.iter().all(|bits| bits.fit(register.of(registers)))
-        };
-        self.registers.iter().all(fit) && self.root_below.is_none_or(|below| root_bytes < below)
+        let either = |one: &Conditions| one.fit_registers(registers);
+        self.conditions.fit_registers(registers)
+            && (self.either.is_empty() || self.either.iter().any(either))
+            && self.root_below.is_none_or(|below| root_bytes < below)
     }
 
     /// Whether `question` is one that it may show in; the case is one in which it can show.
     pub fn is_asked(&self, question: &Question) -> bool {
-        let Question { operation, expected, descriptor } = question;
-        let fit = |bits: &Bits| descriptor.is_some_and(|descriptor| bits.fit(descriptor));
-        (self.operations.is_empty() || self.operations.contains(operation))
-            && self.expected.has(*expected)
-            && self.descriptor.iter().all(fit)
+        let either = |one: &Conditions| one.fit(question);
+        (self.operations.is_empty() || self.operations.contains(&question.operation))
+            && self.expected.has(question.expected)
+            && self.conditions.fit(question)
+            && (self.either.is_empty() || self.either.iter().any(either))
     }
 
     /// Whether it would kill the target in `question`, in which it may show.
@@ -359,16 +365,17 @@ impl Rule {
         let emulators = self.emulators.is_empty()
             || other.emulators.is_empty()
             || self.emulators.iter().any(begin);
-        let empty = Vec::new();
-        let registers = self.registers.iter().all(|(register, list)| {
-            can_meet(list.iter().chain(other.registers.get(register).unwrap_or(&empty)))
-        });
+        let none = [Conditions::default()];
+        let own = if self.either.is_empty() { &none[..] } else { &self.either };
+        let others = if other.either.is_empty() { &none[..] } else { &other.either };
+        let mut pairs = own.iter().flat_map(|one| others.iter().map(move |another| (one, another)));
         let possible = emulators
             && meet(&self.targets, &other.targets)
             && meet(&self.operations, &other.operations)
             && self.expected.meets(other.expected)
-            && registers
-            && can_meet(self.descriptor.iter().chain(&other.descriptor));
+            && pairs.any(|(one, another)| {
+                Conditions::can_meet(&[&self.conditions, &other.conditions, one, another])
+            });
         self.observed.iter().copied().find(|sign| possible && other.names(*sign))
     }
 }
