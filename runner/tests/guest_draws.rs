@@ -845,6 +845,7 @@ fn pes_share_the_work() {
         while let Some(probe) = probes.next() {
             seen.step(probe);
             assert!(u64::from(probe.pe) < space.pes, "{what}");
+            assert!(probe.el() != Some(El::El2) || probe.pe == 0, "{what}: {probe:x?}");
             if probe.has(Probe::TOGETHER) {
                 let other = probes.peek().unwrap();
                 assert!(other.pe != probe.pe && other.el() != Some(El::El2), "{what}: {other:x?}");
@@ -858,7 +859,10 @@ fn pes_share_the_work() {
         assert_eq!((registers.vttbr_el2 | registers.ttbr0_el1) & 1, 0, "{what}: CnP");
         for step in case.as_ref().probes {
             seen.step(step);
-            assert_ne!(step.operation(), Some(Operation::UseTree), "{what}: of which PE?");
+            let operation = step.operation().unwrap();
+            assert_ne!(operation, Operation::UseTree, "{what}: of which PE?");
+            let is_own = step.el() == Some(El::El2) && !operation.is_step();
+            assert!(!is_own || step.pe == 0, "{what}: {step:x?}");
         }
     }
     for (what, least) in [("together", 500), ("another PE", 5000), ("inner", 200), ("outer", 100)] {
