@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::super::Rng;
 use super::memory::Memory;
-use super::reach::{Goal, Reach, Reaches, is_nowhere, never_executed, reaches};
+use super::reach::{Goal, MOST_REACHES, Reach, Reaches, is_nowhere, never_executed, reaches};
 use super::world::World;
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
@@ -24,7 +24,7 @@ const PAGE: u64 = 0x1000;
 pub(super) struct Asker<'a> {
     world: &'a World<'a>,
     reaches: Reaches,
-    never: ArrayVec<(u64, u64), 96>,
+    never: ArrayVec<(u64, u64), MOST_REACHES>,
     /// Whether an access may cross from one page into another: not where hardware could update for one and
     /// not for the other, or the pages are not as they were mapped.
     crosses: bool,
@@ -42,7 +42,7 @@ impl<'a> Asker<'a> {
         let has_updates = setup.stage1_updates.access || setup.stage2_updates.access;
         let mut favourites = ArrayVec::new();
         if has_updates {
-            let tags: ArrayVec<Reach, 96> = with_goal(&reaches, Goal::Tags).collect();
+            let tags: Reaches = with_goal(&reaches, Goal::Tags).collect();
             favourites.extend((0..3).filter_map(|_| rng.pick(&tags)));
         }
         let edits = case.as_ref().edits;
@@ -116,7 +116,7 @@ impl<'a> Asker<'a> {
     /// Tags that an access may reach, and whether they are of those that are asked again and again.
     fn tags(&self, rng: &mut Rng) -> Option<(Reach, bool)> {
         let favourite = rng.pick(&self.favourites).filter(|_| rng.chance(650));
-        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
+        let tags: Reaches = with_goal(&self.reaches, Goal::Tags).collect();
         Some((favourite.or_else(|| rng.pick(&tags))?, favourite.is_some()))
     }
 
@@ -189,7 +189,7 @@ impl<'a> Asker<'a> {
 
     /// A call of a slot.
     fn fetch(&self, rng: &mut Rng) -> Option<Probe> {
-        let slots: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Slots).collect();
+        let slots: Reaches = with_goal(&self.reaches, Goal::Slots).collect();
         let reach = rng.pick(&slots)?;
         let count = reach.bytes / stage::SLOT_BYTES;
         let slot = match rng.below(4) {
@@ -225,7 +225,7 @@ impl<'a> Asker<'a> {
     /// Maintenance of a cache, by the address of tags.
     fn maintenance(&self, rng: &mut Rng) -> Option<Probe> {
         let setup = self.world.setup;
-        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
+        let tags: Reaches = with_goal(&self.reaches, Goal::Tags).collect();
         let reach = rng.pick(&tags)?;
         let operation = rng.weighted([
             (3, Operation::DcCvac),

@@ -123,7 +123,7 @@ fn target(
     case: &mut Case,
 ) -> Option<Target> {
     let wanted = |reach: &Reach| reach.goal != Goal::MismatchedTags;
-    let possible: ArrayVec<Reach, 96> = reaches.iter().copied().filter(wanted).collect();
+    let possible: Reaches = reaches.iter().copied().filter(wanted).collect();
     let reach = rng.pick(&possible)?;
     let va = reach.va + rng.below(reach.bytes) / PAGE * PAGE;
     let range = world.ranges.iter().find(|trunk| {
