@@ -27,7 +27,6 @@ use self::seat::{Order, Seat};
 use crate::payload::asm;
 use crate::payload::exceptions;
 use crate::payload::global::Global;
-use crate::payload::guest;
 use crate::payload::home::MapRegisters;
 use crate::payload::idle::Idle;
 use crate::payload::last_words;
@@ -173,10 +172,9 @@ impl Crew {
     }
 
     /// Whether the PEs that `case` names are there, and what it wants of them can be done: guests, steps and AT
-    /// instructions of the EL1&0 regime by any, and guests together.
+    /// instructions of the EL1&0 regime by any.
     pub fn can(&self, case: &CaseRef<'_>) -> bool {
         let has_guests = case.flags().has(Flags::GUEST);
-        let is_guests = |probe: &Probe| has_guests && guest::is_guests(probe);
         let can = |probe: &Probe| {
             let is_own = probe.el() == Some(El::El2);
             let is_mobile = has_guests && (!is_own || step::is_step(probe) || is_asked(probe));
@@ -184,11 +182,7 @@ impl Crew {
                 && usize::from(probe.pe) < self.count
                 && (probe.pe == 0 || is_mobile)
         };
-        let pairs = case.probes.windows(2);
         case.probes.iter().all(can)
-            && pairs
-                .filter(|pair| pair[0].has(Probe::TOGETHER))
-                .all(|pair| pair.iter().all(is_guests))
     }
 
     /// The PEs, beside the first, that take part in `case`.

@@ -199,6 +199,7 @@ impl Attempt<'_> {
 
 /// How many of `probes`, from the first, are asked at the same time.
 pub(super) fn together(probes: &[Probe]) -> usize {
-    let count = probes.iter().take_while(|probe| probe.has(Probe::TOGETHER)).count();
-    (count + 1).min(probes.len())
+    let goes_on =
+        |pair: &&[Probe]| pair[0].has(Probe::TOGETHER) && pair.iter().all(guest::is_guests);
+    (probes.windows(2).take_while(goes_on).count() + 1).min(probes.len())
 }
