@@ -42,6 +42,10 @@ fn a_quick_bench_tells_rates_ratios_and_memory() {
         let ratio = number(hyp, of_probes) / number(hyp, "device_at_per_second");
         assert!((number(hyp, part) - ratio).abs() < 1e-9, "{part} in {hyp}");
     }
+    let guest = &line["guest"];
+    let part = number(guest, "device_at_per_second") / number(guest, "round_trips_per_second");
+    assert!((number(guest, "of_round_trips") - part).abs() < 1e-9, "{guest}");
+    assert!(number(guest, "probes_per_second") > 0.0, "{guest}");
     let walks = &line["golden_walks_by_levels"];
     assert_eq!(number(walks, "4"), number(&line, "golden_walks_per_second"));
     assert!(number(walks, "1") > 0.0 && number(walks, "5") > 0.0);

@@ -206,6 +206,7 @@ fn hello() -> Hello {
         entry_hcr_el2: 0,
         entry_sctlr_el2: 0,
         ids: ids(),
+        pes: 1,
         free_count: 0,
         free: Default::default(),
     }

@@ -599,21 +599,28 @@ fn a_hostile_guest_costs_one_probe() {
 
 #[test]
 fn guests_come_and_go_on_other_machines() {
-    for (name, gic) in [("qemu-cortex-a53", "3"), ("qemu-cortex-a57", "2"), ("qemu-max-el3", "3")] {
+    for (name, gic, cpus) in
+        [("qemu-cortex-a53", "3", 1), ("qemu-cortex-a57", "2", 2), ("qemu-max-el3", "3", 1)]
+    {
         let mut description = description(name);
         let Start::Qemu(qemu) = &mut description.start;
         qemu.machine_options.insert("gic-version".into(), gic.into());
+        qemu.cpus = cpus;
         let mut session = start(description);
-        let mut world = hostile(&*session, &[code(SPIN, RET)]);
-        world.probe(Probe::new(Operation::Store, VA + TAGS).by(El::El0));
-        world.probe(Probe::new(Operation::Fetch, VA + HOSTILE).by(El::El1));
-        world.probe(Probe::new(Operation::Fetch, VA + SLOTS + 0x60).by(El::El1));
-        let answer = done(&mut *session, &world.case);
-        let answers = [stage::stored(0), NO_ANSWER, world.slots() + 0x60];
-        assert_eq!(answer.answers, answers, "{name}");
-        let [taken] = answer.exceptions.as_slice() else { panic!("{name}: {answer:x?}") };
-        assert_eq!((taken.probe, taken.origin), (1, Exception::RUNAWAY), "{name}");
-        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: answers[0] }], "{name}");
+        for pe in 0..cpus {
+            let what = format!("{name}, PE {pe}");
+            let mut world = hostile(&*session, &[code(SPIN, RET)]);
+            world.probe(at(pe, Probe::new(Operation::Store, VA + TAGS).by(El::El0)));
+            world.probe(at(pe, Probe::new(Operation::Fetch, VA + HOSTILE).by(El::El1)));
+            world.probe(at(pe, Probe::new(Operation::Fetch, VA + SLOTS + 0x60).by(El::El1)));
+            let answer = done(&mut *session, &world.case);
+            let answers = [stage::stored(0), NO_ANSWER, world.slots() + 0x60];
+            assert_eq!(answer.answers, answers, "{what}");
+            let [taken] = answer.exceptions.as_slice() else { panic!("{what}: {answer:x?}") };
+            assert_eq!((taken.probe, taken.origin), (1, Exception::RUNAWAY), "{what}");
+            let changed = Changed { pa: world.tags(), value: answers[0] };
+            assert_eq!(answer.changed, [changed], "{what}");
+        }
     }
 }
 
@@ -891,4 +898,186 @@ fn steps_that_can_not_be_are_refused() {
     world.probe(load);
     world.probe(vae1.with(Probe::INNER_SHAREABLE));
     assert_eq!(done(&mut *session, &world.case).answers, [world.tags(), 0]);
+}
+
+/// The same probe, by another PE.
+fn at(pe: u8, mut probe: Probe) -> Probe {
+    probe.pe = pe;
+    probe
+}
+
+#[test]
+fn every_pe_asks_under_the_same_tables() {
+    let mut session = boot("qemu-max-smp");
+    assert_eq!(session.hello().pes, 3);
+    let mut world = hostile(&*session, &[code(SPIN, RET), code(NO_VECTORS, RET)]);
+    let load = Probe::new(Operation::Load, VA + TAGS + 8).by(El::El0);
+    let lost = Probe::new(Operation::Load, VA + UNMAPPED).by(El::El1);
+    let nowhere = Probe::new(Operation::Load, VA + 0x1f00_0000).by(El::El0);
+    let mut wanted = Vec::new();
+    let mut taken = Vec::new();
+    let tag = world.tags() + 8;
+    for pe in 0..3 {
+        world.probe(at(pe, load));
+        let number = world.probe(at(pe, Probe::new(Operation::Swap, load.address).by(El::El1)));
+        world.probe(at(pe, Probe::new(Operation::Fetch, VA + SLOTS + 0x40).by(El::El0)));
+        taken.push((world.probe(at(pe, lost)), Exception::PROBE, 2));
+        taken.push((world.probe(at(pe, nowhere)), Exception::PROBE, 1));
+        let spin = Probe::new(Operation::Fetch, VA + HOSTILE).by(El::El0);
+        taken.push((world.probe(at(pe, spin)), Exception::RUNAWAY, 2));
+        // The PE's registers were loaded again: it has vectors.
+        taken.push((world.probe(at(pe, nowhere)), Exception::PROBE, 1));
+        let before = if pe == 0 { tag } else { stage::stored(number as u16 - 7) };
+        wanted.extend([before, before, world.slots() + 0x40]);
+        wanted.extend([NO_ANSWER; 4]);
+    }
+    let answer = done(&mut *session, &world.case);
+    assert_eq!(answer.answers, wanted);
+    let seen: Vec<_> =
+        answer.exceptions.iter().map(|one| (one.probe, one.origin, one.target)).collect();
+    assert_eq!(seen, taken);
+    let [changed] = answer.changed.as_slice() else { panic!("{:x?}", answer.changed) };
+    assert_eq!((changed.pa, changed.value), (tag, stage::stored(15)));
+
+    // Other PEs are not left in the case before.
+    let mut world = World::stage2(&*session);
+    for pe in [2, 1, 0] {
+        world.probe(at(pe, Probe::new(Operation::Load, TAGS + 16).by(El::El1)));
+    }
+    assert_eq!(done(&mut *session, &world.case).answers, [world.tags() + 16; 3]);
+}
+
+#[test]
+fn what_one_pe_changes_counts_for_another_behind_a_tlbi() {
+    let mut session = boot("qemu-max-smp");
+    let ipa = 0x1600_0000;
+    for (toucher, changer, invalidator) in [(1, 0, 0), (0, 1, 1), (2, 1, 0), (1, 0, 2), (2, 1, 1)] {
+        for (operation, address) in [(Operation::TlbiIpas2e1, ipa >> 12), (Operation::TlbiAlle1, 0)]
+        {
+            let what = format!("{toucher} {changer} {invalidator} {operation:?}");
+            let mut world = World::both(&*session);
+            let stage = world.case.as_ref().header.guest.code.arena();
+            world.map2(ipa, Place::new(stage, stage::TAGS), 2, 3, 2);
+            world.map1(0x5800_0000, ipa, 1, 1, 3);
+            for change in [VALID, NEXT, VALID] {
+                let edit = Edit::new(0, ipa, 3, change).late();
+                world.case.push_edit(edit).expect("there is room");
+            }
+            let load = at(toucher, Probe::new(Operation::Load, 0x5800_0008).by(El::El0));
+            let broadcast = |operation, address| {
+                let tlbi = Probe::new(operation, address).with(Probe::INNER_SHAREABLE);
+                at(invalidator, tlbi)
+            };
+            world.probe(load);
+            world.probe(at(changer, step(Operation::Change, 0, 0)));
+            world.probe(load);
+            world.probe(broadcast(operation, address));
+            world.probe(broadcast(Operation::TlbiVmalle1, 0));
+            world.probe(load);
+            world.probe(at(changer, step(Operation::Change, 1, 0)));
+            world.probe(at(changer, step(Operation::Change, 2, 0)));
+            world.probe(load);
+            let answer = done(&mut *session, &world.case);
+            let tag = world.tags() + 8;
+            assert_eq!(answer.answers[..2], [tag, 0], "{what}");
+            assert!([tag, NO_ANSWER].contains(&answer.answers[2]), "{what}");
+            assert_eq!(answer.answers[5..], [NO_ANSWER, 0, 0, tag + PAGE], "{what}");
+            assert_ne!(answer.report.built, answer.report.after, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_root_is_loaded_by_one_pe_alone() {
+    let mut session = boot("qemu-max-smp");
+    let mut world = World::stage2(&*session);
+    let stage = world.case.as_ref().header.guest.code.arena();
+    let tree = Tree::new(Role::Stage2, K4, Place::new(world.tables, 3 << 20));
+    world.case.push_tree(tree).expect("there is room");
+    let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
+    world.map(1, CODE, Place::new(stage, stage::GUEST), 1, attributes);
+    world.map(1, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    let load = Probe::new(Operation::Load, TAGS).by(El::El0);
+    world.probe(at(1, step(Operation::UseTree, 1, 8 << 48)));
+    for pe in 0..3 {
+        world.probe(at(pe, load));
+    }
+    let tags = world.tags();
+    assert_eq!(done(&mut *session, &world.case).answers, [0, tags, tags + PAGE, tags]);
+}
+
+#[test]
+fn no_update_is_lost_between_pes() {
+    let mut session = boot("qemu-max-smp");
+    let ipa = 0x1600_0000;
+    const DIRTY: u64 = 1 << 7;
+    const ACCESSED: u64 = 1 << 10;
+    for round in 0..16 {
+        let mut world = World::stage2(&*session);
+        // HA and HD.
+        world.case.registers_mut().vtcr_el2 |= 0b11 << 21;
+        world.case.set_flags(Flags(Flags::GUEST | Flags::UPDATES));
+        let stage = world.case.as_ref().header.guest.code.arena();
+        let attributes = Attributes {
+            mem_attr: 0xf,
+            ap: 1,
+            sh: 3,
+            xn: 2,
+            flags: Attributes::DBM,
+            ..Attributes::default()
+        };
+        world.map(0, ipa, Place::new(stage, stage::TAGS), 2, attributes);
+        let together = |pe, operation, offset| {
+            let probe = Probe::new(operation, ipa + offset).by(El::El1).with(Probe::TOGETHER);
+            at(pe, probe)
+        };
+        // Each PE adds to one tag, and then reaches the page behind it.
+        let mut sum = world.tags() + 0x20;
+        let mut last = 0;
+        for pe in [round % 3, (round + 1) % 3, (round + 2) % 3] {
+            for _ in 0..4 {
+                let number = world.probe(together(pe, Operation::Add, 0x20));
+                sum = sum.wrapping_add(stage::stored(number as u16));
+            }
+            let operation = if pe == 0 { Operation::Store } else { Operation::Load };
+            last = world.probe(together(pe, operation, PAGE + 8));
+        }
+        let answer = done(&mut *session, &world.case);
+        assert_eq!(answer.exceptions, []);
+        let tag = answer.changed.iter().find(|tag| tag.pa == world.tags() + 0x20);
+        assert_eq!(tag.map(|tag| tag.value), Some(sum), "{round}");
+        let updates: Vec<_> = answer
+            .updates
+            .iter()
+            .map(|update| (update.probe, update.value & (DIRTY | ACCESSED)))
+            .collect();
+        assert_eq!(updates, [(u64::from(last), DIRTY | ACCESSED); 2], "{round}");
+    }
+}
+
+#[test]
+fn what_pes_can_not_do_is_refused() {
+    let mut session = boot("qemu-max-smp");
+    let load = Probe::new(Operation::Load, TAGS).by(El::El1);
+    let tlbi = Probe::new(Operation::TlbiVmalle1, 0);
+    let mut status = |probes: &[Probe]| {
+        let mut world = World::stage2(&*session);
+        for probe in probes {
+            world.probe(*probe);
+        }
+        ask(&mut *session, &world.case).report.status()
+    };
+    let refused = Some(Status::Unsupported);
+    assert_eq!(status(&[load, at(3, load)]), refused, "there is no such PE");
+    assert_eq!(status(&[at(1, Probe::new(Operation::AtS12e1r, TAGS))]), refused);
+    assert_eq!(status(&[load.with(Probe::TOGETHER), tlbi]), refused);
+    assert_eq!(status(&[tlbi.with(Probe::TOGETHER), load]), refused);
+    assert_eq!(status(&[load.with(Probe::TOGETHER), at(2, load), tlbi]), Some(Status::Done));
+
+    let mut description = description("qemu-max-el3");
+    let Start::Qemu(qemu) = &mut description.start;
+    qemu.cpus = 2;
+    let target = QemuTarget::new(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
+    let error = target.boot().err().expect("EL3 is the executor's").to_string();
+    assert!(error.contains("PSCI"), "{error}");
 }

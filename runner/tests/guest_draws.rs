@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
 use case::draw::guest::{GuestSpace, draw, sequence};
+use case::edit::Change;
+use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
@@ -226,6 +228,9 @@ fn is_shared_by_all(
         MemoryType::Normal { inner: WriteBack(_), outer: WriteBack(_) } => true,
         other => panic!("{what}: {probe:x?} reaches {other:?}"),
     };
+    let first = Operation::LoadExclusive as u8;
+    let is_atomic = (first..=Operation::CompareAndSwap as u8).contains(&(operation as u8));
+    assert!(is_cached || !is_atomic, "{what}: {probe:x?} of {:?}", translation.attributes);
     let arena = map.arena_of(translation.pa.0).unwrap();
     let others = *shared.entry(arena).or_insert(is_cached);
     assert_eq!(is_cached, others, "{what}: {probe:x?} of {:?}", translation.attributes);
@@ -277,48 +282,69 @@ fn is_quiet(case: &Case, map: &MemoryMap, what: &str) {
     }
 }
 
-/// The same of every descriptor of the stage that has the last word that is an edit: it is invalid, or leads to
-/// where it can't be read, or into an arena.
+/// The same of every edit of the stage that has the last word. What leads into arenas still does, or to tables of
+/// the case, or to an address that is too large; what leads elsewhere becomes invalid, or leads to one too large.
 fn is_quiet_when_edited(case: &Case, map: &MemoryMap, tables: &Tables<'_>, what: &str) {
-    let case_ref = case.as_ref();
-    let Some(stage2) = case_ref.trees.iter().position(|tree| tree.role() == Some(Role::Stage2))
-    else {
-        return;
+    const VALID: u64 = 1;
+    const PAGE: u64 = 1 << 1;
+    const SH: u64 = 3 << 8;
+    // AP, AF, nG or FnXS, DBM, PXN and UXN or XN, and what software has for itself.
+    const PERMISSIONS: u64 = 3 << 6 | 3 << 10 | 1 << 51 | 3 << 53 | 0xf << 55;
+    // PXNTable, UXNTable, APTable.
+    const LIMITS: u64 = 0xf << 59;
+    let case = case.as_ref();
+    let is_on = case.tree(Role::Stage2).is_some();
+    let registers = &tables.registers;
+    let (ps, has_ds) = match is_on {
+        true => (registers.vtcr_el2 >> 16 & 7, registers.vtcr_el2 >> 32 & 1 == 1),
+        false => (registers.tcr_el1 >> 32 & 7, registers.tcr_el1 >> 59 & 1 == 1),
     };
-    let (granule, oa_bits) = {
-        let bits: [u8; 8] = [32, 36, 40, 42, 44, 48, 52, 52];
-        let ps = tables.registers.vtcr_el2 >> 16 & 7;
-        (case_ref.trees[stage2].format().unwrap().granule, bits[ps as usize])
-    };
-    for edit in case_ref.edits.iter().filter(|edit| usize::from(edit.tree) == stage2) {
-        let mapping = case_ref.mappings.iter().find(|mapping| {
-            let bits = granule.entry_bits(mapping.level);
-            let inside =
-                edit.input.wrapping_sub(mapping.input) >> bits < u64::from(mapping.entries);
-            usize::from(mapping.tree) == stage2 && inside
-        });
-        let mapping = mapping.unwrap();
-        let Some(case::edit::Change::Flip(flip)) = edit.change() else {
-            assert!(edit.level < mapping.level, "{what}: {edit:x?}");
-            continue;
-        };
-        if edit.level < mapping.level {
-            assert_eq!(flip, 1, "{what}: {edit:x?}");
+    let oa_bits = [32, 36, 40, 42, 44, 48, 52, 52][ps as usize].min(tables.pe().pa_bits);
+    for edit in case.edits {
+        let tree = &case.trees[usize::from(edit.tree)];
+        if is_on != (tree.role() == Some(Role::Stage2)) {
             continue;
         }
-        let granule_bits = granule.bits();
-        let moved = flip & ((1 << 48) - (1 << granule_bits));
+        let granule = tree.format().unwrap().granule;
+        let mapping = case.mappings.iter().find(|mapping| {
+            let bits = granule.entry_bits(mapping.level);
+            let offset = edit.input.wrapping_sub(mapping.input);
+            mapping.tree == edit.tree && offset >> bits < u64::from(mapping.entries)
+        });
+        let mapping = mapping.unwrap();
+        let is_table = edit.level < mapping.level;
+        let flip = match edit.change().unwrap() {
+            Change::Flip(flip) => flip,
+            Change::Table { place, .. } if is_table => {
+                let arena = map.arena_of(map.resolve(place).unwrap()).unwrap();
+                assert_eq!(map.arenas()[usize::from(arena)].kind, ArenaKind::Void, "{what}");
+                continue;
+            }
+            other => panic!("{what}: {other:?}"),
+        };
+        let moved = flip & ((1 << 48) - (1 << granule.bits()));
+        let is_too_large = moved >> oa_bits.min(47) != 0;
         let first = map.resolve(mapping.output).unwrap();
         let bytes = u64::from(mapping.entries) << granule.entry_bits(mapping.level);
+        let arena = map.arena_of(first).map(|number| map.arenas()[usize::from(number)]);
+        let arena = arena.filter(|arena| arena.contains(first, bytes));
         let in_tables = |pa: u64| {
-            let mut arenas = map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Tables);
-            arenas.any(|arena| arena.contains(pa, bytes))
+            let arena = map.arena_of(pa).map(|number| map.arenas()[usize::from(number)]);
+            arena.is_some_and(|arena| arena.kind == ArenaKind::Tables && arena.contains(pa, bytes))
         };
-        let stays = flip & (0xf00 | 1 << 16) == flip & 0xc00 && moved == 0;
-        let led = moved != 0 && in_tables(first ^ moved);
-        let is_too_large = moved >> oa_bits.min(tables.pe().pa_bits).min(47) != 0;
-        let is_sh = flip & 0x300 != 0 && tables.registers.vtcr_el2 >> 32 & 1 == 0 && moved == 0;
-        assert!(stays || led || is_too_large || is_sh, "{what}: {edit:x?} of {mapping:x?}");
+        let is_permitted = match (is_table, arena) {
+            (true, _) => flip == VALID || !is_on && flip & !LIMITS == 0,
+            (false, None) => flip & !(VALID | PAGE | moved) == 0 && (moved == 0 || is_too_large),
+            (false, Some(arena)) => {
+                let sh = if has_ds && granule != Granule::K64 { 0 } else { SH };
+                let led = moved != 0 && arena.kind == ArenaKind::Tables && in_tables(first ^ moved);
+                // Tables may be said to lie in Device memory.
+                let types = if arena.kind == ArenaKind::Tables { 0xf << 2 } else { 0 };
+                let known = VALID | PAGE | PERMISSIONS | sh | types | moved;
+                flip & !known == 0 && (moved == 0 || led || is_too_large)
+            }
+        };
+        assert!(is_permitted, "{what}: {edit:x?} of {mapping:x?}");
     }
 }
 
@@ -397,6 +423,7 @@ impl Seen {
         for edit in case.edits {
             assert!(edit.is_late());
             let tree = usize::from(edit.tree);
+            let role = |tree: usize| case.trees[tree].role();
             let granule = case.trees[tree].format().unwrap().granule;
             let is_leaf = case.mappings.iter().any(|mapping| {
                 let bits = granule.entry_bits(mapping.level);
@@ -405,7 +432,15 @@ impl Seen {
                     && mapping.level == edit.level
                     && inside < u64::from(mapping.entries)
             });
-            let kind = if is_leaf { "leaf" } else { "table" };
+            let kind = match (is_leaf, edit.change()) {
+                (true, _) => "leaf",
+                (false, Some(Change::Replace(_))) => "table into block",
+                (false, _) => "table",
+            };
+            let mut slots = case.trees.iter().flat_map(|tree| tree.ipas().iter().copied());
+            if role(tree) == Some(Role::Stage2) && slots.any(|ipa| ipa >> 12 == edit.input >> 12) {
+                self.note("change tables");
+            }
             self.note(format!("change {} {kind}", case.trees[tree].role().unwrap().name()));
         }
     }
@@ -698,6 +733,7 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
             is_quiet(&case, map, &what);
             let lived = bench.with_tables(&case, map, |tables| {
                 let mut succeeded = 0;
+                let mut shared = BTreeMap::new();
                 for probe in case.as_ref().probes {
                     seen.step(probe);
                     if tables.step(probe).unwrap() {
@@ -709,6 +745,7 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
                     let told: Ends = found.into_iter().map(|found| Ok(found.pa.0)).collect();
                     succeeded += told.len();
                     reaches_what_it_may(map, probe, &[told, Ends::new()], &what);
+                    is_shared_by_all(tables, map, probe, &mut shared, &what);
                 }
                 succeeded
             });
@@ -725,7 +762,7 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
 }
 
 /// What sequences are made of, and how often at least.
-const SEQUENCES: [(&str, usize); 33] = [
+const SEQUENCES: [(&str, usize); 36] = [
     ("op change", 10_000),
     ("op use_tree", 1000),
     ("op load", 10_000),
@@ -759,6 +796,9 @@ const SEQUENCES: [(&str, usize); 33] = [
     ("change stage2 table", 20),
     ("change ttbr0_el1 table", 20),
     ("change ttbr1_el1 table", 20),
+    ("change ttbr0_el1 table into block", 20),
+    ("change ttbr1_el1 table into block", 20),
+    ("change tables", 100),
 ];
 
 /// The translation of an access that finds nothing but the tables as they are, and does not fault.
@@ -789,6 +829,38 @@ fn lives_in_short(
 }
 
 #[test]
+fn pes_share_the_work() {
+    let mut machine = Machine::new(&machines()[0]);
+    let space = GuestSpace { pes: 3, hardware_updates: 1000, ..GuestSpace::BENIGN };
+    let mut seen = Seen::default();
+    for index in 0..200 {
+        let what = format!("case {index}");
+        let case = draw(&space, &machine.abilities, &machine.map, 2, index).unwrap();
+        machine.check(&case, &what, &mut seen);
+        let mut probes = case.as_ref().probes.iter().peekable();
+        while let Some(probe) = probes.next() {
+            seen.step(probe);
+            assert!(u64::from(probe.pe) < space.pes, "{what}");
+            if probe.has(Probe::TOGETHER) {
+                let other = probes.peek().unwrap();
+                assert!(other.pe != probe.pe && other.el() != Some(El::El2), "{what}: {other:x?}");
+                let lines = [probe, other].map(|probe| probe.address / 64);
+                let pages = [probe, other].map(|probe| probe.address / 0x1000);
+                assert!(lines[0] != lines[1] && pages[0] == pages[1], "{what}: {probe:x?}");
+            }
+        }
+        let case = sequence(&space, &machine.abilities, &machine.map, 2, index).unwrap();
+        for step in case.as_ref().probes {
+            seen.step(step);
+            assert_ne!(step.operation(), Some(Operation::UseTree), "{what}: of which PE?");
+        }
+    }
+    for (what, least) in [("together", 500), ("another PE", 5000), ("inner", 200), ("outer", 100)] {
+        assert!(seen.count(what) >= least, "{what}: {}", seen.count(what));
+    }
+}
+
+#[test]
 fn the_cases_are_pinned() {
     // If this fails, every recorded seed of guests has lost its meaning: raise `case::draw::VERSION`.
     let machine = Machine::new(&machines()[0]);
@@ -810,6 +882,6 @@ fn the_cases_are_pinned() {
         digest_of(&|index| draw(&spoiled, abilities, map, 1, index).unwrap()),
         digest_of(&|index| sequence(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
     ];
-    let pinned = [0x3fdc_99d1_a2b1_d7e5, 0xfe22_324c_c351_560e, 0x3c78_37df_7789_bc1c];
+    let pinned = [0x3fdc_99d1_a2b1_d7e5, 0xfe22_324c_c351_560e, 0x8066_2431_3b75_3cad];
     assert_eq!(digests, pinned, "{digests:#x?}");
 }

@@ -110,7 +110,7 @@ fn a_leaf_of_stage_1_is_taken_away_by_what_names_it() {
             (Operation::TlbiRvae1, range(1, 0) + 1, BOTH),
             (Operation::TlbiRvae1, range(1, 1) - 3, FAULT),
             // 64 pages each.
-            (Operation::TlbiRvale1, range(1, 0) - 60 | 1 << 44, FAULT),
+            (Operation::TlbiRvale1, (range(1, 0) - 60) | 1 << 44, FAULT),
             (Operation::TlbiRvaale1, range(1, 0) ^ 3 << 48, FAULT),
             (Operation::TlbiRvaae1, range(1, 0) ^ 3 << 48, FAULT),
             (Operation::TlbiRvae1, range(1, 0) ^ 3 << 48, if_global),
@@ -176,7 +176,7 @@ fn stage_2_is_taken_away_alone_first_and_then_with_stage_1() {
         (&[all, by_ipa], BOTH),
         (&[by_ipa, (Operation::TlbiVae1, page(VA))], BOTH),
         (&[(Operation::TlbiIpas2e1, (IPA >> 12) + 1), all], BOTH),
-        (&[(Operation::TlbiRipas2le1, 1 << 46 | (IPA >> 12) + 1), all], BOTH),
+        (&[(Operation::TlbiRipas2le1, 1 << 46 | ((IPA >> 12) + 1)), all], BOTH),
         (&[(Operation::TlbiVae1, page(VA))], BOTH),
         (&[(Operation::TlbiAside1, 1 << 48)], BOTH),
     ];

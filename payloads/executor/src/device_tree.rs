@@ -212,6 +212,13 @@ impl<'a> Node<'_, 'a> {
         (0..).map_while(|index| self.region(index))
     }
 
+    /// The first number of the `reg` property, as the parent's children write addresses: of a CPU its
+    /// MPIDR.
+    pub fn unit(&self) -> Option<u64> {
+        let bus = self.buses.last()?;
+        self.property(b"reg")?.get(..4 * bus.address_cells).map(cells)
+    }
+
     fn bus(&self) -> Bus<'a> {
         // No space has more than four cells; that also bounds all arithmetic.
         let cells = |name: &[u8], default| {

@@ -1,7 +1,7 @@
 //! What a device tree says of the machine, as far as the executor needs it.
 
 use arrayvec::ArrayVec;
-use link::hello::Region;
+use link::hello::{MAX_PES, Region};
 
 use crate::device_tree::{DeviceTree, Node};
 
@@ -21,6 +21,19 @@ pub struct Machine {
     pub console: Option<Console>,
     /// What brings the timer's interrupt.
     pub gic: Option<Gic>,
+    /// The affinities of the PEs that PSCI starts, as their MPIDRs have them, as many as may be lent.
+    pub pes: ArrayVec<u64, MAX_PES>,
+    /// How PSCI is called.
+    pub psci: Option<Psci>,
+}
+
+/// Power State Coordination Interface: firmware that starts PEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Psci {
+    /// Whether it is called by HVC, and not by SMC.
+    pub is_hvc: bool,
+    /// The number of CPU_ON.
+    pub cpu_on: u32,
 }
 
 /// A UART.
@@ -94,6 +107,14 @@ impl Machine {
             if machine.gic.is_none() && node.is_enabled() {
                 machine.gic = gic(node);
             }
+            if machine.psci.is_none() {
+                machine.psci = psci(node);
+            }
+            let is_cpu = node.text(b"device_type") == Some(b"cpu");
+            if is_cpu && node.text(b"enable-method") == Some(b"psci") {
+                let room = machine.pes.remaining_capacity();
+                machine.pes.extend(node.unit().into_iter().take(room));
+            }
         });
         let chosen = standard_out.and_then(|path| console_at(tree, path));
         machine.console = chosen.or(first_console);
@@ -148,6 +169,23 @@ fn gic(node: &Node<'_, '_>) -> Option<Gic> {
     }
 }
 
+fn psci(node: &Node<'_, '_>) -> Option<Psci> {
+    /// CPU_ON with 64-bit arguments, since PSCI 0.2.
+    const CPU_ON: u32 = 0xc400_0003;
+    let cpu_on = if node.is_compatible(b"arm,psci-0.2") || node.is_compatible(b"arm,psci-1.0") {
+        CPU_ON
+    } else if node.is_compatible(b"arm,psci") {
+        node.number(b"cpu_on")?
+    } else {
+        return None;
+    };
+    match node.text(b"method")? {
+        b"smc" => Some(Psci { is_hvc: false, cpu_on }),
+        b"hvc" => Some(Psci { is_hvc: true, cpu_on }),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -185,6 +223,23 @@ mod tests {
                 .words("reg-io-width", &[4])
                 .words("reg", &[0, 0x700_0000, 0, 0x100])
         };
+        let cpu = |affinity: u32, method: &'static str| {
+            move |node: Writer| {
+                node.text("device_type", "cpu")
+                    .text("enable-method", method)
+                    .words("reg", &[0, affinity])
+            }
+        };
+        let cpus = |node: Writer| {
+            node.words("#address-cells", &[2])
+                .words("#size-cells", &[0])
+                .node("cpu@0", cpu(0, "psci"))
+                .node("cpu@1", cpu(1, "spin-table"))
+                .node("cpu@100", cpu(0x100, "psci"))
+        };
+        let psci = |node: Writer| {
+            node.text("compatible", "arm,psci-1.0\0arm,psci-0.2\0arm,psci").text("method", "smc")
+        };
         Writer::default()
             .node("", |root| {
                 root.words("#address-cells", &[2])
@@ -197,6 +252,8 @@ mod tests {
                     .node("memory@40000000", memory)
                     .node("reserved-memory", reserved)
                     .node("intc@8000000", gic)
+                    .node("cpus", cpus)
+                    .node("psci", psci)
             })
             .finish(&[(0x4800_0000, 0x1000)])
     }
@@ -232,6 +289,13 @@ mod tests {
         assert_eq!(machine("/serial@7000000:115200n8").console, Some(debug));
         assert_eq!(machine("serial1:115200n8").console, Some(debug));
         assert_eq!(machine("serial2").console, Some(pl011));
+    }
+
+    #[test]
+    fn the_pes_that_psci_starts_are_found() {
+        let machine = machine("");
+        assert_eq!(machine.pes.as_slice(), [0, 0x100]);
+        assert_eq!(machine.psci, Some(Psci { is_hvc: false, cpu_on: 0xc400_0003 }));
     }
 
     #[test]

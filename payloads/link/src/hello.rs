@@ -5,6 +5,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The most regions of free RAM that a target reports.
 pub const MAX_REGIONS: usize = 16;
+/// The most PEs that a target lends.
+pub const MAX_PES: usize = 4;
 
 /// The ID registers of one PE, raw.
 #[derive(
@@ -81,6 +83,8 @@ pub struct Hello {
     pub entry_sctlr_el2: u64,
     /// The ID registers.
     pub ids: IdRegisters,
+    /// How many PEs it can lend, itself included: 1 to [`MAX_PES`].
+    pub pes: u64,
     /// How many of `free` count.
     pub free_count: u64,
     /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.
@@ -95,10 +99,12 @@ impl Hello {
     }
 }
 
-/// The host's answer: the arenas, by number.
+/// The host's answer: the arenas, by number, and how many PEs it wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Configure {
+    /// How many PEs take part in cases. Others than the first are started for it.
+    pub pes: u64,
     count: u64,
     arenas: [ConfiguredArena; MAX_ARENAS],
 }
@@ -114,14 +120,19 @@ pub struct ConfiguredArena {
 }
 
 impl Configure {
-    /// The message for `map`.
+    /// The message for `map`, and for one PE.
     pub fn new(map: &MemoryMap) -> Self {
         let mut arenas = [ConfiguredArena::default(); MAX_ARENAS];
         for (slot, arena) in arenas.iter_mut().zip(map.arenas()) {
             slot.region = Region { base: arena.base, size: arena.size };
             slot.kind = arena.kind as u64;
         }
-        Self { count: map.arenas().len() as u64, arenas }
+        Self { pes: 1, count: map.arenas().len() as u64, arenas }
+    }
+
+    /// The same message, for `pes` PEs.
+    pub const fn with_pes(self, pes: u64) -> Self {
+        Self { pes, ..self }
     }
 
     /// The map that the message carries; `None` when it makes no sense.
@@ -163,6 +174,10 @@ impl Epitaph {
     pub const BAD_CONFIGURATION: u64 = 4;
     /// HCR_EL2.E2H can't be 0 on this PE.
     pub const E2H_FIXED: u64 = 5;
+    /// Another PE does not start. `esr` is what PSCI says, `far` the other's number.
+    pub const PE_MISSING: u64 = 6;
+    /// Another PE took an exception that it can't survive.
+    pub const PE_LOST: u64 = 7;
 
     /// The reason in words.
     pub const fn reason_name(&self) -> &'static str {
@@ -176,6 +191,8 @@ impl Epitaph {
             Self::E2H_FIXED => {
                 "HCR_EL2.E2H is always 1 on this PE: the executor needs EL2 without it"
             }
+            Self::PE_MISSING => "another PE, which the executor was told to use, does not start",
+            Self::PE_LOST => "another PE of the executor took an exception that it can't survive",
             _ => "the executor gave no reason that is known",
         }
     }

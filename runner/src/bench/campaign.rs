@@ -60,14 +60,10 @@ impl Runs {
         processes: NonZeroUsize,
         seconds: u64,
     ) -> Result<Rate, Failure> {
-        let mut command = match subject.granule() {
-            Some(granule) => {
-                let mut command = self.command(&self.paths.suite, processes);
-                command.args(["--granule", granule.name()]);
-                command
-            }
-            None => self.command(&self.paths.hyp_suite, processes),
-        };
+        let mut command = self.command(self.paths.suites.of(subject), processes);
+        if let Some(granule) = subject.granule() {
+            command.args(["--granule", granule.name()]);
+        }
         command.args(["--probes", &probes.to_string(), "--seconds", &seconds.to_string()]);
         // More than there is time for.
         command.args(["--cases", "1000000000"]);

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use case::Case;
+use case::probe::{El, Operation, Probe};
 
-use super::Subject;
+use super::{PerSubject, Subject};
 use crate::campaign::{Bench, Tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,12 +32,38 @@ const PROBES_A_MESSAGE: u64 = 16_384;
 pub struct Device<'a> {
     /// The target.
     pub target: &'a dyn Target,
-    /// The suite whose cases of stage 2 are asked.
-    pub suite: &'a Suite,
-    /// The suite whose cases of EL2's stage 1 are asked.
-    pub hyp_suite: &'a Suite,
+    /// The suites whose cases are asked.
+    pub suites: &'a PerSubject<Suite>,
     /// What is known of the target's choices.
     pub learned: &'a Learned,
+}
+
+/// What the target is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// The cases' own probes.
+    Probes,
+    /// Those of guests alone.
+    Guests,
+    /// In the place of those nothing: guests are entered, and left at once.
+    RoundTrips,
+}
+
+impl Asked {
+    /// Leaves in `case` what is asked.
+    fn change(self, case: &mut Case) {
+        if self == Self::Probes {
+            return;
+        }
+        let of_guests = |probe: &&Probe| probe.el().is_some_and(|el| el != El::El2);
+        let probes: Vec<_> = case.as_ref().probes.iter().filter(of_guests).copied().collect();
+        case.retain_probes(|_| false);
+        for probe in probes {
+            let round_trip = Probe::new(Operation::RoundTrip, 0).by(probe.el().unwrap_or(El::El1));
+            // There were as many before.
+            let _ = case.push_probe(if self == Self::Guests { probe } else { round_trip });
+        }
+    }
 }
 
 impl Device<'_> {
@@ -45,19 +72,17 @@ impl Device<'_> {
     pub fn rate(
         &self,
         subject: Subject,
+        asked: Asked,
         processes: NonZeroUsize,
         seconds: f64,
     ) -> Result<Option<f64>, Failure> {
-        let mut suite = match subject {
-            Subject::Stage2(_) => self.suite.clone(),
-            Subject::Hyp => self.hyp_suite.clone(),
-        };
+        let mut suite = self.suites.of(subject).clone();
         suite.apply(&Overrides { granule: subject.granule(), ..Overrides::default() });
         let suite = &suite;
         let start = &Barrier::new(processes.get());
         let span = Duration::from_secs_f64(seconds);
         thread::scope(|scope| {
-            let measure = |_| scope.spawn(move || self.rate_of_one(suite, start, span));
+            let measure = |_| scope.spawn(move || self.rate_of_one(suite, asked, start, span));
             let threads: Vec<_> = (0..processes.get()).map(measure).collect();
             let rates = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -69,11 +94,12 @@ impl Device<'_> {
     fn rate_of_one(
         &self,
         suite: &Suite,
+        asked: Asked,
         start: &Barrier,
         span: Duration,
     ) -> Result<Option<f64>, Failure> {
         let ready = self.target.boot().map(|session| {
-            let cases = self.cases(suite, session.as_ref());
+            let cases = self.cases(suite, asked, session.as_ref());
             (session, cases)
         });
         // All wait for all, also those that can't go on: nobody is left waiting.
@@ -88,12 +114,12 @@ impl Device<'_> {
     }
 
     /// The first cases of the suite with the probes that a campaign would ask.
-    fn cases(&self, suite: &Suite, session: &dyn Session) -> Vec<Case> {
+    fn cases(&self, suite: &Suite, asked: Asked, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
         let plan = Plan::new(suite.generators.clone(), pe::abilities(ids), map, 1);
         let mut bench = Bench::new(pe::implementation(ids), Simulation::new(plan.map()));
         let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
-        let asked = drawn.filter_map(|mut case| {
+        let wanted = drawn.filter_map(|mut case| {
             let stays = |tables: &mut Tables<'_>| -> Vec<bool> {
                 let probes = case.as_ref().probes.iter();
                 let expected = probes.map(|probe| tables.expect(probe, self.learned));
@@ -101,9 +127,10 @@ impl Device<'_> {
             };
             let stays = bench.with_tables(&case, plan.map(), stays).ok()?;
             case.retain_probes(|index| stays[index]);
+            asked.change(&mut case);
             (!case.as_ref().probes.is_empty()).then_some(case)
         });
-        asked.collect()
+        wanted.collect()
     }
 }
 

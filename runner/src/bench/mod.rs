@@ -8,7 +8,9 @@
 //!   for each subject, several times over:   device  ->  campaign, 64 probes  ->  campaign, 256 probes
 //! ```
 //!
-//! A subject is stage 2 in one granule, or EL2's own stage 1, in whose set-ups the executor lives.
+//! A subject is stage 2 in one granule, EL2's own stage 1, in whose set-ups the executor lives, or guests under
+//! two stages. Of these the device is measured once more with nothing to do but to go to a guest and come back:
+//! what an exception costs there.
 //!
 //! Device and campaigns take turns, so that what else the machine does meets both alike, and the median of
 //! each counts. As many emulators run for the one as for the other.
@@ -22,8 +24,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 pub use campaign::{Bill, Runs};
-pub use device::Device;
-pub use report::{Emulated, Footprint, Rates, Report};
+pub use device::{Asked, Device};
+pub use report::{Emulated, Footprint, Guests, Rates, Report};
 
 use crate::failure::Failure;
 use crate::report::Host;
@@ -69,6 +71,8 @@ pub enum Subject {
     Stage2(GranuleName),
     /// EL2's own stage 1.
     Hyp,
+    /// Guests at EL1 and EL0 under two stages.
+    Guest,
 }
 
 impl Subject {
@@ -83,7 +87,29 @@ impl Subject {
     pub const fn granule(self) -> Option<GranuleName> {
         match self {
             Self::Stage2(granule) => Some(granule),
-            Self::Hyp => None,
+            Self::Hyp | Self::Guest => None,
+        }
+    }
+}
+
+/// Something of each kind of subject.
+#[derive(Clone, Debug)]
+pub struct PerSubject<T> {
+    /// Of stage 2, in whatever granule.
+    pub stage2: T,
+    /// Of EL2's own stage 1.
+    pub hyp: T,
+    /// Of guests.
+    pub guest: T,
+}
+
+impl<T> PerSubject<T> {
+    /// That of `subject`.
+    pub const fn of(&self, subject: Subject) -> &T {
+        match subject {
+            Subject::Stage2(_) => &self.stage2,
+            Subject::Hyp => &self.hyp,
+            Subject::Guest => &self.guest,
         }
     }
 }
@@ -119,15 +145,22 @@ pub fn measure(
     emulated: Emulated,
 ) -> Result<Report, Failure> {
     let mut samples: [Samples; 3] = Default::default();
-    let mut hyp = Samples::default();
+    let (mut hyp, mut guest) = (Samples::default(), Samples::default());
+    let mut round_trips = Vec::new();
     let mut restarts = 0;
     for _ in 0..plan.rounds {
+        let alone =
+            |subject, asked| device.rate(subject, asked, plan.processes, plan.device_seconds);
         let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
-        for (subject, samples) in stage2.chain([(Subject::Hyp, &mut hyp)]) {
-            let Some(rate) = device.rate(subject, plan.processes, plan.device_seconds)? else {
-                continue;
-            };
+        let lives = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
+        for (subject, samples) in stage2.chain(lives) {
+            let is_guest = subject == Subject::Guest;
+            let asked = if is_guest { Asked::Guests } else { Asked::Probes };
+            let Some(rate) = alone(subject, asked)? else { continue };
             samples.device.push(rate);
+            if is_guest {
+                round_trips.extend(alone(subject, Asked::RoundTrips)?);
+            }
             let few = runs.rate(subject, FEW, plan.processes, plan.campaign_seconds)?;
             let many = runs.rate(subject, MANY, plan.processes, plan.campaign_seconds)?;
             samples.few.push(few.probes_per_second);
@@ -137,6 +170,8 @@ pub fn measure(
         }
     }
     let hyp = (!hyp.device.is_empty()).then(|| hyp.rates());
+    let guest = (!guest.device.is_empty())
+        .then(|| Guests { rates: guest.rates(), round_trips_per_second: median(round_trips) });
     let granules = samples.map(Samples::rates);
     let footprint = |&cases: &u64| {
         let Bill { runner_bytes, emulator_bytes } = runs.memory(cases, plan.processes)?;
@@ -149,6 +184,7 @@ pub fn measure(
         processes: plan.processes.get(),
         granules,
         hyp,
+        guest,
         walks: reference::walks_per_second(),
         memory,
         restarts,
@@ -160,10 +196,8 @@ pub fn measure(
 pub struct Paths {
     /// This program.
     pub program: PathBuf,
-    /// The suite of the campaigns of stage 2.
-    pub suite: PathBuf,
-    /// The suite of the campaigns of EL2's stage 1.
-    pub hyp_suite: PathBuf,
+    /// The suites of the campaigns.
+    pub suites: PerSubject<PathBuf>,
     /// The default campaign, whose memory is measured.
     pub long_suite: PathBuf,
     /// The target's description.

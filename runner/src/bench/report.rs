@@ -30,6 +30,8 @@ pub struct Report {
     pub granules: [Rates; 3],
     /// In set-ups of EL2's stage 1; `None` where the target has no place to live in them.
     pub hyp: Option<Rates>,
+    /// Of guests; `None` where the target has no place for their code.
+    pub guest: Option<Guests>,
     /// Walks a second of the reference walker, by levels.
     pub walks: [(u64, f64); 3],
     /// Memory of campaigns, by their length.
@@ -49,6 +51,22 @@ pub struct Rates {
     pub probes_per_second_64: f64,
     /// Cases recorded, of 64 probes.
     pub cases_per_second: f64,
+}
+
+/// What guests came to.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Guests {
+    /// With the cases' probes.
+    pub rates: Rates,
+    /// The target's own rate of going to a guest that does nothing, and coming back.
+    pub round_trips_per_second: f64,
+}
+
+impl Guests {
+    /// The part of the rate of round trips that the target itself reaches with the cases' probes.
+    pub fn of_round_trips(&self) -> f64 {
+        self.rates.device_at_per_second / self.round_trips_per_second
+    }
 }
 
 /// The memory that a campaign took, in bytes.
@@ -71,6 +89,14 @@ struct Ratios {
 }
 
 #[derive(Serialize)]
+struct GuestRatios {
+    #[serde(flatten)]
+    ratios: Ratios,
+    round_trips_per_second: f64,
+    of_round_trips: f64,
+}
+
+#[derive(Serialize)]
 struct Line<'a> {
     target: &'a str,
     emulator: Option<&'a str>,
@@ -81,6 +107,7 @@ struct Line<'a> {
     overall: Ratios,
     granules: BTreeMap<&'static str, Ratios>,
     hyp: Option<Ratios>,
+    guest: Option<GuestRatios>,
     golden_walks_per_second: f64,
     golden_walks_by_levels: BTreeMap<u64, f64>,
     peak_memory_bytes: u64,
@@ -92,6 +119,16 @@ impl From<Rates> for Ratios {
     fn from(rates: Rates) -> Self {
         let (efficiency, efficiency_64) = (rates.efficiency(), rates.efficiency_64());
         Self { rates, efficiency, efficiency_64 }
+    }
+}
+
+impl From<Guests> for GuestRatios {
+    fn from(guests: Guests) -> Self {
+        Self {
+            ratios: guests.rates.into(),
+            round_trips_per_second: guests.round_trips_per_second,
+            of_round_trips: guests.of_round_trips(),
+        }
     }
 }
 
@@ -134,6 +171,7 @@ impl Report {
             overall: self.overall().into(),
             granules: granules.map(|(granule, rates)| (granule.name(), rates.into())).collect(),
             hyp: self.hyp.map(Ratios::from),
+            guest: self.guest.map(GuestRatios::from),
             golden_walks_per_second: self.walks[1].1,
             golden_walks_by_levels: self.walks.into_iter().collect(),
             peak_memory_bytes: self.memory.last().map_or(0, |footprint| footprint.runner_bytes),
@@ -154,9 +192,10 @@ impl fmt::Display for Report {
             f,
             "a second        device      256 a case           64 a case        cases of 64"
         )?;
-        let names = GranuleName::ALL.into_iter().map(GranuleName::name).chain(["all", "EL2"]);
-        let rates = self.granules.into_iter().chain([self.overall()]).chain(self.hyp);
-        for (name, rates) in names.zip(rates) {
+        let granules = GranuleName::ALL.into_iter().map(GranuleName::name).zip(self.granules);
+        let lives = self.hyp.map(|rates| ("EL2", rates)).into_iter();
+        let lives = lives.chain(self.guest.map(|guest| ("guests", guest.rates)));
+        for (name, rates) in granules.chain([("all", self.overall())]).chain(lives) {
             let device = rates.device_at_per_second;
             let (many, few) = (rates.probes_per_second, rates.probes_per_second_64);
             let (part, part_64) = (rates.efficiency(), rates.efficiency_64());
@@ -167,6 +206,14 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
+        if let Some(guest) = &self.guest {
+            writeln!(
+                f,
+                "a guest that does nothing: {:.0} round trips a second, of which the device's own rate is {:.2}",
+                guest.round_trips_per_second,
+                guest.of_round_trips()
+            )?;
+        }
         for (levels, rate) in self.walks {
             let (nanoseconds, s) = (1e9 / rate, if levels == 1 { "" } else { "s" });
             writeln!(f, "reference walk of {levels} level{s}: {nanoseconds:.0} ns")?;
@@ -207,6 +254,7 @@ mod tests {
             processes: 1,
             granules: [rates(1e6), rates(2e6), rates(4e6)],
             hyp: Some(rates(8e6)),
+            guest: Some(Guests { rates: rates(1e6), round_trips_per_second: 4e6 }),
             walks: [(1, 2e7), (4, 1e7), (5, 8e6)],
             memory: vec![Footprint { cases: 10, runner_bytes: 3 << 20, emulator_bytes: 9 << 20 }],
             restarts: 0,
@@ -234,6 +282,11 @@ mod tests {
         assert_eq!(
             (&line["hyp"]["probes_per_second"], &line["hyp"]["efficiency"]),
             (&4e6.into(), &0.5.into())
+        );
+        let guest = &line["guest"];
+        assert_eq!(
+            (&guest["probes_per_second"], &guest["of_round_trips"]),
+            (&5e5.into(), &0.25.into())
         );
     }
 }

@@ -20,6 +20,7 @@ use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
 use crate::judge::sign::Sign;
 use crate::judge::tlb::{self, Tag, View};
+use crate::judge::together;
 use crate::judge::told::Telling;
 use crate::known::{Known, Question, RuleId};
 use crate::simulation::Simulation;
@@ -34,6 +35,8 @@ pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
 /// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
 pub const HELD_BACK: &str = "held back: it would kill the target by";
 
+/// Why a probe is not asked: it says nothing alone.
+pub const ALONE: &str = "another probe is not asked that is done at the same time";
 /// Why a probe is not asked: a TLB may hold what it says, and nothing but a walk of both trees at once would
 /// tell what comes of it.
 pub const FOREIGN: &str = "a TLB may hold translations of another tree by the same VMID and ASID";
@@ -169,64 +172,78 @@ impl Bench {
             let mut not_asked = NotAsked::new();
             let mut telling = Telling::new(case.as_ref(), map);
             let mut homes = Homes::default();
-            for number in with_steps(case.as_ref(), wanted) {
-                let Some(probe) = case.as_ref().probes.get(usize::from(number)) else { continue };
+            let with_steps = with_steps(case.as_ref(), wanted);
+            let mut left = &with_steps[..];
+            while let Some(&number) = left.first() {
+                let probes = case.as_ref().probes.get(usize::from(number)..).unwrap_or_default();
+                let Some(probe) = probes.first() else { break };
                 if tables.step(probe)? {
+                    left = &left[1..];
                     homes = Homes::default();
                     numbers.push(number);
                     expectations.push(None);
                     continue;
                 }
-                let expectation = tables.expect(probe, learned);
-                let index = numbers.len();
-                let seen = may_show.len();
-                let reason = match &expectation {
-                    Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
-                    Some(Expectation { is_foreign: true, .. }) => Some(FOREIGN.to_owned()),
-                    _ if !homes.are_mapped(tables, learned, probe) => Some(ASTRAY.to_owned()),
-                    Some(expectation) => {
-                        if let Some(untold) = telling.untold(probe, expectation) {
-                            Some(untold.to_owned())
-                        } else {
-                            let mut deadly = None;
-                            if !candidates.is_empty() {
-                                for (rule, kills) in rules_that_may_show(
-                                    probe,
-                                    &registers,
-                                    expectation,
-                                    known,
-                                    &candidates,
-                                ) {
-                                    may_show.push((index, rule));
-                                    deadly = deadly.or(kills.then_some(rule));
-                                }
-                            }
-                            // Whether it is held back or not: what comes behind it must not depend on that.
-                            if updates {
-                                tables.forecast(expectation);
-                            }
-                            if let Some(rule) = deadly.filter(|_| !samples.contains(&number)) {
-                                held.push((number, rule));
-                                may_show.truncate(seen);
-                                continue;
-                            }
-                            let is_quarantined = quarantine.is_active()
-                                && quarantine.holds(&kind(probe, expectation));
-                            is_quarantined
-                                .then(|| format!("{QUARANTINED} ({})", kind(probe, expectation)))
+                // What is done at the same time is asked as a whole, or not at all.
+                let count = together::count(probes);
+                let all = (number..).zip(&probes[..count]);
+                let is_whole =
+                    all.clone().map(|(number, _)| number).eq(left.iter().copied().take(count));
+                let members = if is_whole { count } else { 1 };
+                left = &left[members..];
+                let mut looks: Vec<Look> = Vec::with_capacity(members);
+                for (_, probe) in all.take(members) {
+                    let expectation = tables.expect(probe, learned);
+                    let reason = match &expectation {
+                        _ if !is_whole => Some(ALONE.to_owned()),
+                        Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
+                        Some(Expectation { is_foreign: true, .. }) => Some(FOREIGN.to_owned()),
+                        _ if !homes.are_mapped(tables, learned, probe) => Some(ASTRAY.to_owned()),
+                        Some(expectation) => telling.untold(probe, expectation).map(str::to_owned),
+                        None => telling.unknown(probe).map(str::to_owned),
+                    };
+                    looks.push(Look { expectation, reason });
+                }
+                if let Some(reason) = looks.iter().find_map(|look| look.reason.clone()) {
+                    *not_asked.entry(reason).or_default() += members as u64;
+                    continue;
+                }
+                let (seen, first) = (may_show.len(), numbers.len());
+                let mut deadly: Vec<(u16, RuleId)> = Vec::new();
+                let mut quarantined = None;
+                for (at, (look, (number, probe))) in
+                    looks.iter().zip((number..).zip(probes)).enumerate()
+                {
+                    let Some(expectation) = &look.expectation else { continue };
+                    if !candidates.is_empty() {
+                        let mut kills = None;
+                        for (rule, is_deadly) in
+                            rules_that_may_show(probe, &registers, expectation, known, &candidates)
+                        {
+                            may_show.push((first + at, rule));
+                            kills = kills.or(is_deadly.then_some(rule));
                         }
+                        deadly.extend(kills.map(|rule| (number, rule)));
                     }
-                    None => telling.unknown(probe).map(str::to_owned),
-                };
-                match reason {
-                    Some(reason) => {
-                        may_show.truncate(seen);
-                        *not_asked.entry(reason).or_default() += 1;
+                    // Whether it is held back or not: what comes behind it must not depend on that.
+                    if updates {
+                        tables.forecast(expectation);
                     }
-                    None => {
-                        numbers.push(number);
-                        expectations.push(expectation);
+                    if quarantine.is_active() && quarantine.holds(&kind(probe, expectation)) {
+                        quarantined = quarantined.or(Some(kind(probe, expectation)));
                     }
+                }
+                deadly.retain(|(number, _)| !samples.contains(number));
+                if let Some(&(_, rule)) = deadly.first() {
+                    held.extend((number..).take(members).map(|number| (number, rule)));
+                    may_show.truncate(seen);
+                } else if let Some(kind) = quarantined {
+                    *not_asked.entry(format!("{QUARANTINED} ({kind})")).or_default() +=
+                        members as u64;
+                    may_show.truncate(seen);
+                } else {
+                    numbers.extend((number..).take(members));
+                    expectations.extend(looks.into_iter().map(|look| look.expectation));
                 }
             }
             for (_, rule) in &held {
@@ -259,6 +276,13 @@ impl Bench {
             })
         })?
     }
+}
+
+/// What is known of a probe before it is asked.
+struct Look {
+    expectation: Option<Expectation>,
+    /// Why it is not asked.
+    reason: Option<String>,
 }
 
 /// Whether `probe` is a step of a sequence.

@@ -16,7 +16,7 @@ use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
 use crate::judge::memory::{Access, Memory};
 use crate::judge::sign::Difference;
-use crate::judge::{Observation, admits, conforms, intent, life, updated, words};
+use crate::judge::{Observation, admits, conforms, intent, life, together, updated, words};
 use crate::known::{Known, RuleId, Shown};
 use crate::verdict::{Counts, Finding, NotAsked, Verdict};
 
@@ -188,23 +188,40 @@ pub fn judge(
         }
     } else {
         bench.with_tables(case, map, |tables| {
-            for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
+            let mut next = 0;
+            while let Some(probes @ [probe, ..]) = case_ref.probes.get(next..asked) {
                 if tables.step(probe)? {
+                    next += 1;
                     continue;
                 }
-                let expectation = tables.expect(probe, &dossier.learned);
-                let Some(expectation) = expectation.as_ref() else { continue };
-                let pa_bits = tables.pe().pa_bits;
-                let asked = Asked { case, map, prepared, probe, index, pa_bits };
-                let observation = observe(observations, probe, index, expectation, &mut memory);
-                let updates = observations.updates.iter();
-                let updates: Vec<Update> =
-                    updates.filter(|update| update.probe as usize == index).copied().collect();
-                if !asked.judge(&mut judged, expectation, &observation, &updates, known, learned) {
-                    without.push(index);
-                }
-                for update in &updates {
-                    tables.update(update.pa, update.value);
+                let probes = &probes[..together::count(probes)];
+                let expect = |probe| tables.expect(probe, &dossier.learned);
+                let mut expectations: Vec<_> = probes.iter().map(expect).collect();
+                together::hand_on(&mut expectations);
+                let first = next;
+                next += probes.len();
+                for (index, (probe, expectation)) in (first..).zip(probes.iter().zip(&expectations))
+                {
+                    let Some(expectation) = expectation else { continue };
+                    let pa_bits = tables.pe().pa_bits;
+                    let asked = Asked { case, map, prepared, probe, index, pa_bits };
+                    let observation = observe(observations, probe, index, expectation, &mut memory);
+                    let updates = observations.updates.iter();
+                    let updates: Vec<Update> =
+                        updates.filter(|update| update.probe as usize == index).copied().collect();
+                    if !asked.judge(
+                        &mut judged,
+                        expectation,
+                        &observation,
+                        &updates,
+                        known,
+                        learned,
+                    ) {
+                        without.push(index);
+                    }
+                    for update in &updates {
+                        tables.update(update.pa, update.value);
+                    }
                 }
             }
             let after = tables.digest_now();

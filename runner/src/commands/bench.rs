@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
-use crate::bench::{Device, Emulated, Paths, Plan, Runs, measure};
+use crate::bench::{Device, Emulated, Paths, PerSubject, Plan, Runs, measure};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
@@ -37,19 +37,25 @@ pub struct Bench {
 impl Bench {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
-        let file = Shelf::Suites.find(Path::new("bench"))?;
-        let suite = Suite::read(&file)?;
-        let hyp_file = Shelf::Suites.find(Path::new("bench-hyp"))?;
-        let hyp_suite = Suite::read(&hyp_file)?;
+        let find = |name| Shelf::Suites.find(Path::new(name));
+        let files = PerSubject {
+            stage2: find("bench")?,
+            hyp: find("bench-hyp")?,
+            guest: find("bench-guest")?,
+        };
+        let suites = &PerSubject {
+            stage2: Suite::read(&files.stage2)?,
+            hyp: Suite::read(&files.hyp)?,
+            guest: Suite::read(&files.guest)?,
+        };
         let Opened { target, learned, executor, .. } = self.how.open(&self.target)?;
         let program = std::env::current_exe().map_err(|error| {
             Failure::new(Exit::Bug, format!("this program can't be found: {error}"))
         })?;
         let runs = Runs::new(Paths {
             program,
-            suite: file,
-            hyp_suite: hyp_file,
-            long_suite: Shelf::Suites.find(Path::new("stage2-random"))?,
+            suites: files,
+            long_suite: find("stage2-random")?,
             target: Shelf::Targets.find(&self.target)?,
             executor,
             emulator: self.how.emulator(),
@@ -60,8 +66,7 @@ impl Bench {
         let identity = target.identity();
         let emulated =
             Emulated { target: identity.name.clone(), emulator: identity.emulator.clone() };
-        let device =
-            Device { target: &target, suite: &suite, hyp_suite: &hyp_suite, learned: &learned };
+        let device = Device { target: &target, suites, learned: &learned };
         let report = measure(&plan, &device, &runs, emulated)?;
         if self.json {
             print(format_args!("{}\n", report.json_line()))?;

@@ -113,20 +113,21 @@ pub struct Memory<'a> {
     last: BTreeMap<u64, u16>,
     /// Stores that may have gone to several places, and are not found at one alone.
     unsettled: Vec<(Access, SmallVec<[Reach; 2]>)>,
-    /// A probe stored where it may not: nobody knows what holds what.
-    is_lost: bool,
+    /// What probes stored where they may not, and nobody knows where: any byte may hold a byte of it. The
+    /// probe itself has been found out.
+    strays: Values,
 }
 
 impl<'a> Memory<'a> {
     /// Memory in which nothing is stored yet, and `changed` will be in the end.
-    pub const fn new(map: &'a MemoryMap, changed: &'a [Changed]) -> Self {
+    pub fn new(map: &'a MemoryMap, changed: &'a [Changed]) -> Self {
         Self {
             map,
             changed,
             bytes: BTreeMap::new(),
             last: BTreeMap::new(),
             unsettled: Vec::new(),
-            is_lost: false,
+            strays: Values::new(),
         }
     }
 
@@ -153,7 +154,7 @@ impl<'a> Memory<'a> {
         }
         match fitting[..] {
             [] => {
-                self.is_lost |= access.operation.is_store();
+                self.strays.extend((0..access.bytes).filter_map(|number| access.leaves(number)));
                 let told = Reach::new(access.word);
                 let is_tag = access.operation == Operation::Load
                     && access.bytes == 8
@@ -226,8 +227,9 @@ impl<'a> Memory<'a> {
                 }
                 // What was loaded is what is there. A pair tells of two bytes at once.
                 None if !access.is_plain_store() && access.bytes != 16 => {
-                    if let Some(values) = self.bytes.get_mut(&pa) {
-                        *values = SmallVec::from_iter([byte(access.word, number)]);
+                    let found = byte(access.word, number);
+                    if self.values(pa)[..] != [found] {
+                        self.bytes.insert(pa, SmallVec::from_iter([found]));
                     }
                 }
                 None => {}
@@ -267,14 +269,18 @@ impl<'a> Memory<'a> {
     }
 
     fn values(&self, pa: u64) -> Values {
-        self.bytes.get(&pa).cloned().unwrap_or_else(|| SmallVec::from_iter([tag(pa)]))
+        let known = self.bytes.get(&pa).cloned();
+        let mut values = known.unwrap_or_else(|| SmallVec::from_iter([tag(pa)]));
+        values.extend_from_slice(&self.strays);
+        values
     }
 
     fn may_hold(&self, pa: u64, value: u8) -> bool {
-        match self.bytes.get(&pa) {
+        let is_known = match self.bytes.get(&pa) {
             Some(values) => values.contains(&value),
             None => tag(pa) == value,
-        }
+        };
+        is_known || self.strays.contains(&value)
     }
 
     /// What the byte holds in the end.
@@ -285,9 +291,6 @@ impl<'a> Memory<'a> {
 
     /// What is wrong with memory in the end: what it should hold, and what it does.
     pub fn violated(&self) -> Option<Violation> {
-        if self.is_lost {
-            return None;
-        }
         let words = self.bytes.keys().map(|pa| pa & !7);
         let mut words: Vec<u64> = words.chain(self.changed.iter().map(|word| word.pa)).collect();
         words.sort_unstable();
@@ -491,6 +494,29 @@ mod tests {
         let mut memory = memory(&map, &[]);
         done(&mut memory, store(4), &[TAG]);
         assert_eq!(signature(&memory), Some("memory is not as the probes left it"));
+    }
+
+    #[test]
+    fn what_a_stray_store_left_is_not_told_again() {
+        let map = map();
+        // Stored at an address that is not aligned, where only a fault is allowed.
+        let value = |word: u64| TAG & 0xffff_ffff | word << 40;
+        let changed = [
+            Changed { pa: TAG, value: value(stage::stored(0x77)) },
+            Changed { pa: TAG + 8, value: (TAG + 8) & !0xff_ffff_ffff | stage::stored(0x77) >> 24 },
+        ];
+        let mut memory = memory(&map, &changed);
+        let store = access(Operation::Store, 8, 0x77, stage::stored(0x77));
+        assert_eq!(done(&mut memory, store, &[]), [0; 0]);
+        let load = |word| access(Operation::Load, 8, 0x78, word);
+        assert_eq!(done(&mut memory, load(changed[0].value), &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, load(TAG ^ 0x1000), &[TAG]), [TAG ^ 0x1000], "another tag");
+        assert_eq!(signature(&memory), None);
+        // Something else is told as ever.
+        let changed = [Changed { pa: OTHER, value: OTHER ^ 0x88 }];
+        let mut memory = self::memory(&map, &changed);
+        assert_eq!(done(&mut memory, store, &[]), [0; 0]);
+        assert_eq!(signature(&memory), Some("memory changed that nobody stored to"));
     }
 
     #[test]

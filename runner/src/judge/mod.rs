@@ -16,6 +16,7 @@ pub mod lines;
 pub mod memory;
 pub mod sign;
 pub mod tlb;
+pub mod together;
 pub mod told;
 mod trail;
 pub mod words;

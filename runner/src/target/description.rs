@@ -16,6 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use case::stage;
+use link::hello::MAX_PES;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -82,6 +83,10 @@ pub struct Qemu {
     pub machine_options: BTreeMap<String, String>,
     /// The CPU model with its properties, as `-cpu` takes it.
     pub cpu: String,
+    /// How many CPUs it has, 1 to 4: all of them take part in cases.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 4))]
+    pub cpus: u8,
     /// Size of the main RAM.
     pub memory: Size,
     /// Where the main RAM begins: 1 GB on `virt`.
@@ -97,6 +102,10 @@ pub struct Qemu {
     /// Further arguments, as they are.
     #[serde(default)]
     pub args: Vec<String>,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 fn virt_ram() -> Address {
@@ -334,12 +343,21 @@ impl Description {
         Ok(description)
     }
 
+    /// How many PEs take part in cases.
+    pub const fn pes(&self) -> u8 {
+        let Start::Qemu(qemu) = &self.start;
+        qemu.cpus
+    }
+
     fn check(&self) -> Result<(), String> {
         let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || !self.name.chars().all(good) {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
         let Start::Qemu(qemu) = &self.start;
+        if !(1..=MAX_PES).contains(&usize::from(qemu.cpus)) {
+            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", qemu.cpus));
+        }
         let ram = Range { address: qemu.ram, size: qemu.memory };
         let mut taken = vec![("the main RAM".to_owned(), ram)];
         for dimm in &qemu.dimms {

@@ -71,6 +71,18 @@ pub enum TargetError {
         /// Where it was entered.
         entry_el: u32,
     },
+    /// The target's file says how many PEs take part, and there are not so many.
+    #[error(
+        "the target file has {wanted} PEs take part, but the executor can start {found} in all, its own \
+         included: it starts others by PSCI, as the device tree says, up to {}",
+        link::hello::MAX_PES
+    )]
+    TooFewPes {
+        /// How many there are.
+        found: u64,
+        /// How many are wanted.
+        wanted: u64,
+    },
     /// A session was used after its target had died.
     #[error("the session is over: its target died before")]
     Over,

@@ -196,8 +196,12 @@ impl<W: Wire> Running<W> {
         if description.monitor && hello.entry_el != 3 {
             return Err(TargetError::NoMonitor { entry_el: hello.entry_el });
         }
+        let wanted = u64::from(description.pes());
+        if hello.pes < wanted {
+            return Err(TargetError::TooFewPes { found: hello.pes, wanted });
+        }
         let map = memory_map(description, hello.free())?;
-        let configure = Configure::new(&map);
+        let configure = Configure::new(&map).with_pes(wanted);
         self.wire.send(Kind::Configure, 0, &mut |body| {
             let bytes = configure.as_bytes();
             body.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -401,6 +405,7 @@ mod tests {
             entry_hcr_el2: 0,
             entry_sctlr_el2: 0,
             ids: IdRegisters::default(),
+            pes: 1,
             free_count: 1,
             free,
         }

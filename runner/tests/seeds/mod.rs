@@ -156,6 +156,7 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
         entry_hcr_el2: 1 << 31,
         entry_sctlr_el2: 0x30c5_0830,
         ids: ids(),
+        pes: 1,
         free_count: 2,
         free,
     };

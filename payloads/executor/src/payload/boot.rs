@@ -15,6 +15,7 @@ use link::hello::{Epitaph, Hello, MAX_REGIONS, Region};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
+use crate::payload::crew::Crew;
 use crate::payload::global::Global;
 use crate::payload::hand::{self, Phase};
 use crate::payload::home::Home;
@@ -80,6 +81,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
     }
     park::set_up();
     let idle = Idle::new(machine.gic.as_ref());
+    let crew = Crew::new(&machine, &idle);
     // What others left pending is taken, and ignored, now.
     asm::unmask_serror();
     asm::isb();
@@ -102,11 +104,12 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_hcr_el2,
         entry_sctlr_el2,
         ids: ids::read(),
+        pes: crew.most() as u64,
         free_count: free.len() as u64,
         free: regions,
     };
     hand::enter(Phase::Idle);
-    serve::serve(home, idle, &hello)
+    serve::serve(home, idle, crew, &hello)
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {

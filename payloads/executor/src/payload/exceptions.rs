@@ -77,7 +77,7 @@ extern "C" fn take_exception(frame: &mut Frame, vector: u64) {
 }
 
 /// An address relative to the image, where it lies in it.
-fn relative(address: u64) -> u64 {
+pub fn relative(address: u64) -> u64 {
     if (Image::start()..Image::end()).contains(&address) {
         address - Image::start()
     } else {

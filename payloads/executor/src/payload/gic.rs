@@ -47,25 +47,38 @@ const PATIENCE: u32 = 100_000;
 /// Enables the timer's interrupt, and only that, from Non-secure EL2.
 pub fn wake_on_timer(gic: &Gic) {
     match gic {
-        Gic::V2 { distributor, interface } => {
+        Gic::V2 { distributor, .. } => {
             quiet(*distributor);
-            enable_timer(*distributor);
             write(*distributor + CTLR, 1);
-            write(*interface + GICC_PMR, 0xff);
-            write(*interface + GICC_CTLR, 1);
         }
         Gic::V3 { distributor, .. } => {
-            // A GIC whose system registers EL3 keeps to itself is of no use here.
-            if field(ID_AA64PFR0_EL1.get(), 24) == 0 || ICC_SRE_EL2.get() & 1 == 0 {
+            if !has_system_registers() || redistributor(gic).is_none() {
                 return;
             }
-            let Some(redistributor) = redistributor(gic) else { return };
             // Groups off first: with affinity routing off it may only be turned on so.
             write(*distributor + CTLR, ARE);
             settle(*distributor);
             quiet(*distributor);
             write(*distributor + CTLR, ARE | ENABLE_GROUP1);
             settle(*distributor);
+        }
+    }
+    join(gic);
+}
+
+/// Enables the timer's interrupt at this PE; the rest has been done at another.
+pub fn join(gic: &Gic) {
+    match gic {
+        Gic::V2 { distributor, interface } => {
+            // The registers of private interrupts are this PE's own.
+            write(*distributor + ICENABLER, u32::MAX);
+            enable_timer(*distributor);
+            write(*interface + GICC_PMR, 0xff);
+            write(*interface + GICC_CTLR, 1);
+        }
+        Gic::V3 { .. } => {
+            let redistributor = redistributor(gic).filter(|_| has_system_registers());
+            let Some(redistributor) = redistributor else { return };
             wake(redistributor);
             write(redistributor + GICR_SGI + ICENABLER, u32::MAX);
             write(redistributor + GICR_SGI + IGROUPR, u32::MAX);
@@ -76,6 +89,11 @@ pub fn wake_on_timer(gic: &Gic) {
         }
     }
     asm::dsb_sy();
+}
+
+/// Whether this EL has the CPU interface. A GIC whose system registers EL3 keeps to itself is of no use.
+fn has_system_registers() -> bool {
+    field(ID_AA64PFR0_EL1.get(), 24) != 0 && ICC_SRE_EL2.get() & 1 != 0
 }
 
 /// Gives this PE's own interrupts to the Non-secure state. Called at EL3.

@@ -1,13 +1,14 @@
-//! A static that this one PE changes.
+//! A static that the first PE changes.
 
 use core::cell::UnsafeCell;
 
-/// A value with one place and one user: the executor runs on one PE and takes no interrupts, and
-/// what exception handlers touch is said where it is declared.
+/// A value with one place and one user: the executor runs on its first PE and takes no interrupts, and
+/// what exception handlers touch is said where it is declared. What other PEs touch guards itself: see
+/// `crew::seat`.
 #[repr(transparent)]
 pub struct Global<T>(UnsafeCell<T>);
 
-// SAFETY: one PE runs this program; all others are parked.
+// SAFETY: one PE has it; others run nothing but `crew::second`, which is handed a seat, and no other.
 unsafe impl<T> Sync for Global<T> {}
 
 impl<T> Global<T> {

@@ -20,7 +20,7 @@ const POOL_WORDS: usize = 12 << 13;
 #[repr(C, align(65536))]
 struct Pools(UnsafeCell<MaybeUninit<[[u64; POOL_WORDS]; 2]>>);
 
-// SAFETY: one PE runs this program, and only `Home`, of which there is one, looks inside.
+// SAFETY: one PE makes maps, and only `Home`, of which there is one, looks inside.
 unsafe impl Sync for Pools {}
 
 #[unsafe(link_section = ".noinit")]
@@ -32,6 +32,18 @@ pub struct Home {
     identity: ArrayVec<Range, 8>,
     /// The pool whose tables are in use.
     pool: usize,
+    /// The registers of the map in use.
+    registers: MapRegisters,
+}
+
+/// What a PE loads to use the map. Assembly knows the order.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct MapRegisters {
+    ttbr0_el2: u64,
+    tcr_el2: u64,
+    mair_el2: u64,
+    sctlr_el2: u64,
 }
 
 impl Home {
@@ -47,12 +59,13 @@ impl Home {
         identity.extend(Image::data().map(|piece| range(piece, Kind::Data)));
         identity.extend(others.into_iter().take(2));
 
-        let home = Self { identity, pool: 0 };
         let geometry = Geometry::smallest(ID_AA64MMFR0_EL1.get()).ok_or(MapError::OutOfReach)?;
+        let mut home = Self { identity, pool: 0, registers: MapRegisters::new(0, geometry) };
         let root = home.build(0, geometry, &Windows::none())?;
+        home.registers = MapRegisters::new(root, geometry);
         // SAFETY: the start code cleaned the whole image, and all writes since bypassed the caches.
         unsafe { asm::forget_lines(Image::start(), Image::end()) };
-        go_over(root, geometry);
+        home.registers.load();
         Ok(home)
     }
 
@@ -83,9 +96,15 @@ impl Home {
         let windows = Windows::new(map, geometry, &self.identity)?;
         let pool = 1 - self.pool;
         let root = self.build(pool, geometry, &windows).ok()?;
-        go_over(root, geometry);
+        self.registers = MapRegisters::new(root, geometry);
+        self.registers.load();
         self.pool = pool;
         Some(windows)
+    }
+
+    /// What another PE loads to use the same map.
+    pub const fn registers(&self) -> MapRegisters {
+        self.registers
     }
 
     /// Fills pool number `pool`, which is not in use, and returns its root.
@@ -103,8 +122,17 @@ impl Home {
     }
 }
 
-fn go_over(root: u64, geometry: Geometry) {
-    let tcr = geometry.tcr_el2(ID_AA64MMFR0_EL1.get());
-    // SAFETY: all maps have the image, and the console and mailbox, where they are.
-    unsafe { asm::switch_map(root, tcr, MAIR_EL2, SCTLR_EL2_HOME) };
+impl MapRegisters {
+    fn new(root: u64, geometry: Geometry) -> Self {
+        let tcr_el2 = geometry.tcr_el2(ID_AA64MMFR0_EL1.get());
+        let (mair_el2, sctlr_el2) = (MAIR_EL2, SCTLR_EL2_HOME);
+        Self { ttbr0_el2: root, tcr_el2, mair_el2, sctlr_el2 }
+    }
+
+    /// Goes over to the map.
+    pub fn load(&self) {
+        let Self { ttbr0_el2, tcr_el2, mair_el2, sctlr_el2 } = *self;
+        // SAFETY: all maps have the image, and the console and mailbox, where they are.
+        unsafe { asm::switch_map(ttbr0_el2, tcr_el2, mair_el2, sctlr_el2) };
+    }
 }

@@ -27,9 +27,31 @@ impl Idle {
         if let Some(gic) = gic {
             gic::wake_on_timer(gic);
         }
+        Self::tried()
+    }
+
+    /// The same on another PE, when it has been done on the first.
+    pub fn join(gic: Option<&Gic>) -> Self {
+        if let Some(gic) = gic {
+            gic::join(gic);
+        }
+        Self::tried()
+    }
+
+    fn tried() -> Self {
         let shortest = CNTFRQ_EL0.get() * SHORTEST_US / 1_000_000;
         let shortest = if arrives(shortest) { shortest } else { 0 };
+        Self::with(shortest)
+    }
+
+    /// The way to wait of a PE whose shortest wait is `shortest`.
+    pub const fn with(shortest: u64) -> Self {
         Self { shortest, next: shortest }
+    }
+
+    /// The shortest wait, in ticks of the counter; 0 where the timer wakes nobody.
+    pub const fn shortest(&self) -> u64 {
+        self.shortest
     }
 
     /// Something came: the next wait is a short one.

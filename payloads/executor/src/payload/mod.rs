@@ -16,6 +16,7 @@
 //! | [`run`]        | one case |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
 //! | [`guest`]      | asking from EL1 and EL0 |
+//! | [`crew`], [`psci`] | the other PEs |
 //! | [`step`]       | the steps of a sequence, between probes |
 //! | [`regime`]     | the registers of EL1&0 that are loaded |
 //! | [`monitor`]    | EL3, once it has been left |
@@ -25,6 +26,7 @@ mod asm;
 mod away;
 mod boot;
 mod console;
+mod crew;
 mod el3;
 mod exceptions;
 mod gic;
@@ -39,6 +41,7 @@ mod last_words;
 mod memory;
 mod monitor;
 mod park;
+mod psci;
 mod regime;
 mod run;
 mod serve;

@@ -1,10 +1,18 @@
-//! The registers of the EL1&0 regime that are loaded now.
+//! The registers of the EL1&0 regime that are loaded at this PE.
 //!
-//! Each is written only where it changes: a write costs an emulator a flush of its TLB.
+//! Most are written only where they change: a write costs an emulator a flush of its TLB.
 
 use aarch64_cpu::registers::*;
+use case::registers::Registers;
+use tables::Built;
 
-/// What a TLB entry may depend on, beside the roots of stage 2.
+use crate::payload::asm;
+use crate::payload::park::HCR_EL2_ROUTING;
+
+/// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
+pub const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
+
+/// What a TLB entry may depend on, beside stage 2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Register {
     /// `HCR_EL2`.
@@ -21,16 +29,83 @@ pub enum Register {
     Ttbr1,
 }
 
+impl Register {
+    /// All of them.
+    const ALL: [Self; 6] =
+        [Self::Hcr, Self::Sctlr, Self::Tcr, Self::Mair, Self::Ttbr0, Self::Ttbr1];
+}
+
+/// What of a case's regime is known before its tables are built.
+#[derive(Clone, Copy)]
+pub struct Controls {
+    hcr_el2: u64,
+    sctlr_el1: u64,
+    tcr_el1: u64,
+    mair_el1: u64,
+    vtcr_el2: u64,
+}
+
+/// Where its tables begin.
+#[derive(Clone, Copy)]
+pub struct Roots {
+    vttbr_el2: u64,
+    ttbr0_el1: u64,
+    ttbr1_el1: u64,
+}
+
+impl Controls {
+    /// Those of `registers`, with `traps` set in `HCR_EL2`. What is refused at home is set away from it.
+    pub const fn new(registers: &Registers, traps: u64) -> Self {
+        Self {
+            hcr_el2: registers.hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING | traps,
+            sctlr_el1: registers.sctlr_el1,
+            tcr_el1: registers.tcr_el1,
+            mair_el1: registers.mair_el1,
+            vtcr_el2: registers.vtcr_el2,
+        }
+    }
+}
+
+impl Roots {
+    /// Those of `built`.
+    pub const fn new(built: &Built) -> Self {
+        let Built { vttbr_el2, ttbr0_el1, ttbr1_el1, .. } = *built;
+        Self { vttbr_el2, ttbr0_el1, ttbr1_el1 }
+    }
+}
+
 /// See the module's page.
 pub struct Regime {
     /// By the register's number; `None` where it is not known.
-    held: [Option<u64>; 6],
+    held: [Option<u64>; Register::ALL.len()],
 }
 
 impl Regime {
     /// Nothing is known.
     pub const fn unknown() -> Self {
-        Self { held: [None; 6] }
+        Self { held: [None; Register::ALL.len()] }
+    }
+
+    /// Loads what a TLB entry may depend on, but for roots, and then empties the TLB. The empty root of stage 2
+    /// is loaded.
+    pub fn prepare(&mut self, controls: &Controls) {
+        self.load(Register::Hcr, controls.hcr_el2);
+        self.load(Register::Sctlr, controls.sctlr_el1);
+        self.load(Register::Tcr, controls.tcr_el1);
+        self.load(Register::Mair, controls.mair_el1);
+        empty_tlb();
+    }
+
+    /// Loads the roots of tables that walks see. Where stage 1 is on, the TLB is emptied once more.
+    pub fn enter(&mut self, controls: &Controls, roots: &Roots) {
+        VTCR_EL2.set(controls.vtcr_el2);
+        VTTBR_EL2.set(roots.vttbr_el2);
+        self.load(Register::Ttbr0, roots.ttbr0_el1);
+        self.load(Register::Ttbr1, roots.ttbr1_el1);
+        asm::isb();
+        if has_stage1(controls.sctlr_el1) {
+            empty_tlb();
+        }
     }
 
     /// Loads `register` with `value`. An ISB makes it count.
@@ -52,20 +127,37 @@ impl Regime {
         *held = Some(value);
     }
 
-    /// Writes all that is known again, whatever the registers hold.
+    /// Loads the root of another tree: of stage 2, where no register is named.
+    pub fn use_root(&mut self, register: Option<Register>, value: u64) {
+        match register {
+            None => VTTBR_EL2.set(value),
+            Some(register) => self.load(register, value),
+        }
+        asm::isb();
+    }
+
+    /// Writes all that is known again, whatever the registers hold, and empties the TLB.
     pub fn restore(&mut self) {
-        const ALL: [Register; 6] = [
-            Register::Hcr,
-            Register::Sctlr,
-            Register::Tcr,
-            Register::Mair,
-            Register::Ttbr0,
-            Register::Ttbr1,
-        ];
-        for register in ALL {
+        for register in Register::ALL {
             if let Some(value) = self.held[register as usize].take() {
                 self.load(register, value);
             }
         }
+        empty_tlb();
     }
+}
+
+/// Whether stage 1 of the EL1&0 regime may be on: SCTLR_EL1.M. (HCR_EL2.DC would turn it off.)
+pub const fn has_stage1(sctlr_el1: u64) -> bool {
+    sctlr_el1 & 1 != 0
+}
+
+/// Empties the TLB of the EL1&0 regime at this PE. The registers written before count, and stores before are
+/// seen by walks, before it is done; and nothing that was made before is left.
+fn empty_tlb() {
+    asm::isb();
+    asm::dsb_ish();
+    asm::tlbi_alle1();
+    asm::dsb_nsh();
+    asm::isb();
 }

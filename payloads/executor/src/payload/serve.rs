@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::payload::asm;
 use crate::payload::boot;
+use crate::payload::crew::Crew;
 use crate::payload::global::Global;
 use crate::payload::hand;
 use crate::payload::home::Home;
@@ -25,11 +26,11 @@ static UART: Global<Option<Uart>> = Global::new(None);
 static RUNNER: Global<Option<Runner>> = Global::new(None);
 
 /// Says hello, and answers requests for ever.
-pub fn serve(mut home: Home, mut idle: Idle, hello: &Hello) -> ! {
+pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
     let transport = open();
     hand::set_cursor(transport.cursor());
     // SAFETY: filled here, and used below only.
-    let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new()) };
+    let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
 
     let response = room(transport, &mut idle);
     let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
@@ -114,7 +115,9 @@ fn answer(
             Head::BYTES + bytes
         }
         Some(Kind::Configure) => {
-            let map = Configure::ref_from_prefix(body).ok().and_then(|(wanted, _)| wanted.map());
+            let wanted = Configure::ref_from_prefix(body).ok().map(|(wanted, _)| wanted);
+            let map = wanted.and_then(Configure::map);
+            let pes = wanted.map_or(1, |wanted| wanted.pes) as usize;
             let windows = map.as_ref().and_then(|map| home.configure(map));
             let (Some(map), Some(windows)) = (map, windows) else {
                 let reason = Epitaph::BAD_CONFIGURATION;
@@ -122,6 +125,7 @@ fn answer(
             };
             // SAFETY: just mapped, and the host has given the memory away.
             unsafe { runner.configure(map, windows) };
+            runner.muster(pes, home.registers());
             message(response, Kind::Ready, head.sequence, &[])
         }
         _ => refuse(response, head.sequence),

@@ -7,6 +7,7 @@
 //! Where the tables of stage 1 are mapped is not asked: a fault on the way to them says nothing here.
 
 use case::CaseRef;
+use case::format::{AddressFormat, Format};
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
@@ -120,19 +121,14 @@ impl Asked {
 
     /// What the mappings ask for of one use; `None` where they do not determine it.
     fn wanted(&self, case: CaseRef<'_>, map: &MemoryMap, used: Use, pa_bits: u8) -> Option<Wanted> {
-        let ipa = match stage1(case, self.address, used)? {
+        let ipa = match stage1(case, self.address, used, pa_bits)? {
             Wanted::Address(ipa) => ipa,
             fault @ Wanted::Fault { .. } => return Some(fault),
         };
-        // What stage 1 may not put out is the reference walker's matter.
-        let ips = ps_bits(case.header.registers.tcr_el1 >> 32 & 7);
-        if ipa >> pa_bits.min(ips) != 0 {
-            return None;
-        }
         if !self.has_stage2 {
             return Some(Wanted::Address(ipa));
         }
-        stage2(case, map, ipa, used)
+        stage2(case, map, ipa, used, pa_bits)
     }
 }
 
@@ -157,13 +153,13 @@ fn uses(operation: Operation, is_user: bool, pan: bool) -> Option<(Use, Option<U
     })
 }
 
-fn stage1(case: CaseRef<'_>, address: u64, used: Use) -> Option<Wanted> {
+fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
     let registers = &case.header.registers;
     let tcr = registers.tcr_el1;
     let is_upper = address >> 55 & 1 == 1;
     let bit = |lower: u32| tcr >> (lower + u32::from(is_upper)) & 1 == 1;
     if registers.sctlr_el1 & SCTLR_M == 0 || registers.hcr_el2 & hcr::DC != 0 {
-        return Some(Wanted::Address(address)).filter(|_| address >> 56 == 0);
+        return Some(Wanted::Address(address)).filter(|_| address >> pa_bits == 0);
     }
     let fault = |status, why| Some(Wanted::Fault { stage: 1, status, why });
     let role = if is_upper { Role::Ttbr1El1 } else { Role::Ttbr0El1 };
@@ -182,6 +178,11 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use) -> Option<Wanted> {
     let Some(Mapping { attributes, output, input: first, .. }) = mapping else {
         return fault(TRANSLATION, unmapped);
     };
+    let ipa = output.offset() + (input - first);
+    // What a stage may not put out is the reference walker's matter.
+    if ipa >> output_bits(&format, tcr >> 32 & 7, pa_bits) != 0 {
+        return None;
+    }
     if attributes.af == 0 && tcr >> 39 & 1 == 0 {
         return fault(ACCESS_FLAG, "its access flag is clear at stage 1");
     }
@@ -206,15 +207,20 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use) -> Option<Wanted> {
     if is_refused {
         return fault(PERMISSION, "stage 1 does not permit the access");
     }
-    Some(Wanted::Address(output.offset() + (input - first)))
+    Some(Wanted::Address(ipa))
 }
 
-fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use) -> Option<Wanted> {
+fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
     let vtcr = case.header.registers.vtcr_el2;
     let fault = |status, why| Some(Wanted::Fault { stage: 2, status, why });
     let Some(mapping) = mapping_of(case, Role::Stage2, ipa) else {
         return fault(TRANSLATION, "nothing is mapped there at stage 2");
     };
+    let pa = map.resolve(mapping.output)? + (ipa - mapping.input);
+    let format = case.format(Role::Stage2)?;
+    if pa >> output_bits(&format, vtcr >> 16 & 7, pa_bits) != 0 {
+        return None;
+    }
     let attributes = &mapping.attributes;
     if attributes.af == 0 && vtcr & VTCR_HA == 0 {
         return fault(ACCESS_FLAG, "its access flag is clear at stage 2");
@@ -233,7 +239,13 @@ fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use) -> Option<Wan
     if is_refused {
         return fault(PERMISSION, "stage 2 does not permit the access");
     }
-    Some(Wanted::Address(map.resolve(mapping.output)? + (ipa - mapping.input)))
+    Some(Wanted::Address(pa))
+}
+
+/// How many bits an output address of tables of this format may have, where PS or IPS is `ps`.
+fn output_bits(format: &Format, ps: u64, pa_bits: u8) -> u8 {
+    let of_format = if format.address == AddressFormat::Bits48 { 48 } else { 52 };
+    pa_bits.min(ps_bits(ps)).min(of_format)
 }
 
 fn is_on_stage_1_walk(answer: &Answer) -> bool {

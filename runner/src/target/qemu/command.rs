@@ -40,6 +40,9 @@ pub fn arguments(qemu: &Qemu, transport: &Transport, files: &Files<'_>) -> Vec<S
         }
     }
     add(&["-M", &machine, "-cpu", &qemu.cpu]);
+    if qemu.cpus > 1 {
+        add(&["-smp", &qemu.cpus.to_string()]);
+    }
 
     match qemu.dimms.iter().map(|dimm| dimm.address.0 + dimm.size.0).max() {
         None => add(&["-m", &qemu.memory.to_string(), "-kernel", image]),
@@ -69,8 +72,15 @@ fn machine(qemu: &Qemu) -> String {
 /// The machine's fixed facts in one line.
 pub fn shape(qemu: &Qemu) -> String {
     let dimms = qemu.dimms.iter().map(|dimm| format!("{}+{}", dimm.address, dimm.size));
+    let cpus = (qemu.cpus > 1).then(|| format!("{} CPUs", qemu.cpus));
     let facts = [machine(qemu), qemu.cpu.clone(), qemu.memory.to_string()];
-    facts.into_iter().chain(qemu.args.iter().cloned()).chain(dimms).collect::<Vec<_>>().join(" ")
+    facts
+        .into_iter()
+        .chain(cpus)
+        .chain(qemu.args.iter().cloned())
+        .chain(dimms)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -98,6 +108,12 @@ mod tests {
             "-nodefaults -display none -monitor none -no-reboot -chardev socket,id=console,fd=7 \
              -serial chardev:console -M virt,gic-version=3 -cpu max -m 2G -kernel I"
         );
+    }
+
+    #[test]
+    fn a_machine_has_as_many_cpus_as_its_target_says() {
+        let line = line(", cpus: 3 } }\ntransport: uart");
+        assert!(line.contains(" -cpu max -smp 3 -m 2G "), "{line}");
     }
 
     #[test]

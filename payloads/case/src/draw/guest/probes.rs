@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::super::Rng;
 use super::memory::Memory;
-use super::reach::{Goal, Reach, Reaches, is_nowhere, never_executed, reaches};
+use super::reach::{Goal, MOST_REACHES, Reach, Reaches, is_nowhere, never_executed, reaches};
 use super::world::World;
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
@@ -24,7 +24,7 @@ const PAGE: u64 = 0x1000;
 pub(super) struct Asker<'a> {
     world: &'a World<'a>,
     reaches: Reaches,
-    never: ArrayVec<(u64, u64), 96>,
+    never: ArrayVec<(u64, u64), MOST_REACHES>,
     /// Whether an access may cross from one page into another: not where hardware could update for one and
     /// not for the other, or the pages are not as they were mapped.
     crosses: bool,
@@ -42,7 +42,7 @@ impl<'a> Asker<'a> {
         let has_updates = setup.stage1_updates.access || setup.stage2_updates.access;
         let mut favourites = ArrayVec::new();
         if has_updates {
-            let tags: ArrayVec<Reach, 96> = with_goal(&reaches, Goal::Tags).collect();
+            let tags: Reaches = with_goal(&reaches, Goal::Tags).collect();
             favourites.extend((0..3).filter_map(|_| rng.pick(&tags)));
         }
         let edits = case.as_ref().edits;
@@ -53,9 +53,13 @@ impl<'a> Asker<'a> {
 
     /// Adds `count` probes to `case`, by `pes` PEs.
     pub fn ask(&self, rng: &mut Rng, case: &mut Case, count: u64, pes: u64) {
-        while (case.as_ref().probes.len() as u64) < count {
-            if pes > 1 && rng.chance(300) {
-                self.ask_together(rng, case, pes);
+        loop {
+            let left = count.saturating_sub(case.as_ref().probes.len() as u64);
+            if left == 0 {
+                return;
+            }
+            if pes > 1 && left > 1 && rng.chance(300) && self.ask_together(rng, case, pes).is_some()
+            {
                 continue;
             }
             let pe = if pes > 1 { rng.below(pes) as u8 } else { 0 };
@@ -65,15 +69,14 @@ impl<'a> Asker<'a> {
     }
 
     /// Adds two accesses to one page at the same time, each to a line of its own, by two PEs.
-    fn ask_together(&self, rng: &mut Rng, case: &mut Case, pes: u64) {
-        let (Some(first), Some(second)) = (self.data(rng), self.data(rng)) else { return };
+    fn ask_together(&self, rng: &mut Rng, case: &mut Case, pes: u64) -> Option<()> {
+        let (reach, is_near) = self.tags(rng)?;
+        let [first, second] = [(); 2].map(|()| self.data_in(rng, &reach, is_near));
         let pe = rng.below(pes) as u8;
         let other = (pe + 1 + rng.below(pes - 1) as u8) % pes as u8;
         let address = first.address / LINE * LINE;
-        let first = first.at(address).on(pe).with(Probe::TOGETHER);
-        let second = second.at(address ^ LINE).on(other);
-        // A case has room for all of them.
-        let _ = case.push_probe(first).and_then(|()| case.push_probe(second));
+        case.push_probe(first.at(address).on(pe).with(Probe::TOGETHER)).ok()?;
+        case.push_probe(second.at(address ^ LINE).on(other)).ok()
     }
 
     /// One probe.
@@ -110,12 +113,21 @@ impl<'a> Asker<'a> {
         if ignored && rng.chance(300) { address ^ rng.below(0x100) << 56 } else { address }
     }
 
+    /// Tags that an access may reach, and whether they are of those that are asked again and again.
+    fn tags(&self, rng: &mut Rng) -> Option<(Reach, bool)> {
+        let favourite = rng.pick(&self.favourites).filter(|_| rng.chance(650));
+        let tags: Reaches = with_goal(&self.reaches, Goal::Tags).collect();
+        Some((favourite.or_else(|| rng.pick(&tags))?, favourite.is_some()))
+    }
+
     /// An access to tags.
     fn data(&self, rng: &mut Rng) -> Option<Probe> {
-        let favourite = rng.pick(&self.favourites).filter(|_| rng.chance(650));
-        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
-        let reach = favourite.or_else(|| rng.pick(&tags))?;
-        let is_near = favourite.is_some();
+        let (reach, is_near) = self.tags(rng)?;
+        Some(self.data_in(rng, &reach, is_near))
+    }
+
+    /// An access to the tags of `reach`; if it `is_near`, to the first page of them.
+    fn data_in(&self, rng: &mut Rng, reach: &Reach, is_near: bool) -> Probe {
         let bytes = rng.weighted([(2, 1), (2, 2), (3, 4), (7, 8)]);
         let operation = self.access(rng, reach.memory);
         let is_pair = matches!(operation, Operation::LoadPair | Operation::StorePair);
@@ -130,10 +142,10 @@ impl<'a> Asker<'a> {
         let aligned = unit * size;
         let offset = match needs_alignment(operation) || rng.chance(750) {
             true => aligned,
-            false => self.misaligned(rng, &reach, aligned, size),
+            false => self.misaligned(rng, reach, aligned, size),
         };
         let address = self.tagged(rng, reach.va + offset);
-        Some(self.by_either(rng, Probe::new(operation, address).of_bytes(bytes)))
+        self.by_either(rng, Probe::new(operation, address).of_bytes(bytes))
     }
 
     /// An offset near `aligned` that is no multiple of `size`, at the end of a page or not.
@@ -177,7 +189,7 @@ impl<'a> Asker<'a> {
 
     /// A call of a slot.
     fn fetch(&self, rng: &mut Rng) -> Option<Probe> {
-        let slots: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Slots).collect();
+        let slots: Reaches = with_goal(&self.reaches, Goal::Slots).collect();
         let reach = rng.pick(&slots)?;
         let count = reach.bytes / stage::SLOT_BYTES;
         let slot = match rng.below(4) {
@@ -213,7 +225,7 @@ impl<'a> Asker<'a> {
     /// Maintenance of a cache, by the address of tags.
     fn maintenance(&self, rng: &mut Rng) -> Option<Probe> {
         let setup = self.world.setup;
-        let tags: ArrayVec<Reach, 96> = with_goal(&self.reaches, Goal::Tags).collect();
+        let tags: Reaches = with_goal(&self.reaches, Goal::Tags).collect();
         let reach = rng.pick(&tags)?;
         let operation = rng.weighted([
             (3, Operation::DcCvac),

@@ -11,10 +11,10 @@ use crate::tree::Role;
 use crate::vtcr::hcr;
 
 /// The most of them that probes choose among.
-const MOST: usize = 96;
+pub(super) const MOST_REACHES: usize = 96;
 
 /// All that probes choose among.
-pub(super) type Reaches = ArrayVec<Reach, MOST>;
+pub(super) type Reaches = ArrayVec<Reach, MOST_REACHES>;
 
 /// What is at the end of an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,7 +145,7 @@ pub(super) fn is_nowhere(world: &World<'_>, va: u64) -> bool {
 }
 
 /// The leaves of stage 1 that neither EL executes: PXN and UXN; or of stage 2 where stage 1 is off.
-pub(super) fn never_executed(world: &World<'_>) -> ArrayVec<(u64, u64), MOST> {
+pub(super) fn never_executed(world: &World<'_>) -> ArrayVec<(u64, u64), MOST_REACHES> {
     let mut runs = ArrayVec::new();
     let trunks = world.ranges.iter().chain(world.stage2.iter().filter(|_| world.ranges.is_empty()));
     for trunk in trunks {

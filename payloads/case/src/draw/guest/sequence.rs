@@ -7,8 +7,9 @@
 //!   touch      the old, the new, or what of both the maintenance left
 //! ```
 //!
-//! Each descriptor has two late edits, both of which flip bits, so that they can be done again and again: one
-//! makes it invalid, or valid again; the other makes it say something else.
+//! Each descriptor has two late edits, which mostly flip bits, so that they can be done again and again: one
+//! makes it invalid, or valid again; the other makes it say something else. A table at level 2 becomes a block once,
+//! and stays one.
 //!
 //! **Speculation.** Whatever a TLB still holds, or mixes of two descriptors, leads to tags, slots, or tables of the
 //! case, under either: no more than the addresses of tags of the case are exchanged.
@@ -122,7 +123,7 @@ fn target(
     case: &mut Case,
 ) -> Option<Target> {
     let wanted = |reach: &Reach| reach.goal != Goal::MismatchedTags;
-    let possible: ArrayVec<Reach, 96> = reaches.iter().copied().filter(wanted).collect();
+    let possible: Reaches = reaches.iter().copied().filter(wanted).collect();
     let reach = rng.pick(&possible)?;
     let va = reach.va + rng.below(reach.bytes) / PAGE * PAGE;
     let range = world.ranges.iter().find(|trunk| {
@@ -135,6 +136,10 @@ fn target(
         None => va,
     };
     let at_stage2 = range.is_none() || world.stage2.is_some() && rng.chance(400);
+    // Or what stage 2 says of tables of stage 1.
+    let tables = range.filter(|_| at_stage2 && rng.chance(250));
+    let tables = tables.and_then(|trunk| rng.pick(trunk.tree.ipas()));
+    let ipa = tables.map_or(ipa, |slot| slot / PAGE * PAGE);
     let (trunk, input) = match at_stage2 {
         true => (world.stage2.as_ref()?, ipa),
         false => (range?, input),
@@ -162,13 +167,18 @@ fn target(
     let entry = input >> bits << bits;
     let mut edit = |change| {
         let number = case.as_ref().edits.len() as u8;
-        let edit = Edit::new(trunk.number, entry, level, Change::Flip(change)).late();
+        let edit = Edit::new(trunk.number, entry, level, change).late();
         case.push_edit(edit).ok().map(|()| number)
     };
-    let breaks = edit(VALID)?;
-    let changes = match is_leaf {
-        true => edit(difference(rng, world, trunk, leaf)),
-        false => None,
+    let breaks = edit(Change::Flip(VALID))?;
+    let changes = match (is_leaf, tables) {
+        (true, Some(_)) => edit(Change::Flip(rng.pick(&[ACCESS[0], ACCESS[1], AF])?)),
+        (true, None) => edit(Change::Flip(difference(rng, world, trunk, leaf))),
+        (false, _) if level == 2 && !at_stage2 => {
+            let block = invalid_block(rng, world, trunk, leaf);
+            block.and_then(|block| edit(Change::Replace(block)))
+        }
+        (false, _) => None,
     };
     let registers = &case.as_ref().header.registers;
     let by_ttbr1 = registers.tcr_el1 & tcr::A1 != 0;
@@ -187,6 +197,21 @@ fn target(
         is_global: !leaf.attributes.has(Attributes::NG),
     };
     Some(Target { page: va, goal: reach.goal, stale, breaks, changes })
+}
+
+/// A block of stage 1 at level 2, with the attributes of `leaf`, where stage 2 maps nothing; invalid yet.
+fn invalid_block(rng: &mut Rng, world: &World<'_>, trunk: &Trunk, leaf: &Leaf) -> Option<u64> {
+    let stage2 = world.stage2.as_ref()?;
+    let bits = trunk.format.granule.entry_bits(2);
+    let mask = (1u64 << world.setup.ipa_bits) - 1;
+    let mut ipas = (0..TRIES).map(|_| (rng.bits() & mask) >> bits << bits);
+    let ipa = ipas.find(|ipa| stage2.is_free(*ipa, 1 << bits))?;
+    let Attributes { mem_attr, ap, sh, xn, af, .. } = leaf.attributes;
+    let field = |value: u8, at: u32| u64::from(value) << at;
+    let sh = if trunk.format.address == AddressFormat::Ds { 0 } else { field(sh, 8) };
+    let not_global = u64::from(leaf.attributes.has(Attributes::NG)) << 11;
+    let permissions = field(ap, 6) | field(af, 10) | not_global | field(xn, 53);
+    Some(output_bits(trunk.format.address, ipa) | field(mem_attr & 7, 2) | sh | permissions)
 }
 
 /// Bits of `leaf` that make it lead elsewhere, to what is of the same kind, or that change permissions.

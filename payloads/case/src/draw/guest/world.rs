@@ -18,21 +18,20 @@ use super::super::{NotDrawn, Rng};
 use super::attributes::{Purpose, stage1_attributes, stage2_attributes};
 use super::ground::{Ground, PIECE, PIECE_BITS};
 use super::memory::{Memory, Stage2Memory};
+use super::rival::Rival;
 use super::setup::Setup;
-use super::shape::RangeShape;
 use super::trunk::{Leaf, Trunk};
 use crate::abilities::Abilities;
-use crate::format::{AddressFormat, Format, Granule};
+use crate::format::AddressFormat;
 use crate::guest::Guest;
 use crate::mapping::Attributes;
 use crate::memory::{Arena, MAX_ARENAS, MemoryMap, Place};
-use crate::tree::{Role, Tree};
-use crate::{Case, MAX_MAPPINGS, MAX_SLOTS, stage};
+use crate::{Case, MAX_MAPPINGS, stage};
 
 /// The most windows of a case.
 pub(super) const MOST_WINDOWS: usize = 48;
 /// The most stage arenas that a case uses, beside that of its code.
-const MOST_STAGES: u64 = 3;
+pub(super) const MOST_STAGES: usize = 3;
 /// Contiguous groups cost up to 128 words each: few a case.
 const MOST_GROUPS: usize = 4;
 
@@ -70,29 +69,21 @@ pub(super) struct Stage {
     pub is_cached: bool,
 }
 
-/// A tree that a case loads in place of another for some of its probes, under another VMID or ASID.
-#[derive(Clone, Debug)]
-pub(super) struct Rival {
-    pub trunk: Trunk,
-    /// The number of the other.
-    pub of: u8,
-}
-
 /// All that a case maps, while it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct World<'a> {
     pub setup: &'a Setup,
     pub abilities: &'a Abilities,
     pub map: &'a MemoryMap,
-    ground: Ground<'a>,
+    pub ground: Ground<'a>,
     /// Stage 2, if it is on.
     pub stage2: Option<Trunk>,
     /// The ranges of stage 1 that have tables, the one with the guest's code first.
     pub ranges: ArrayVec<Trunk, 2>,
-    /// Trees that are loaded in place of others: see [`Rival`].
+    /// Trees that are loaded in place of others.
     pub rivals: ArrayVec<Rival, 2>,
     pub windows: ArrayVec<Window, MOST_WINDOWS>,
-    pub stages: ArrayVec<Stage, { MOST_STAGES as usize }>,
+    pub stages: ArrayVec<Stage, MOST_STAGES>,
     pub guest: Guest,
     groups: usize,
 }
@@ -126,157 +117,9 @@ impl<'a> World<'a> {
         Ok(this)
     }
 
-    fn plant_stage2(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
-        if self.setup.shape.stage2.is_some() {
-            self.stage2 = Some(self.stage2_trunk(rng, 0).ok_or(NotDrawn::NoArena)?);
-        }
-        Ok(())
-    }
-
-    /// A tree of stage 2, number `number` of the case, with nothing in it.
-    fn stage2_trunk(&mut self, rng: &mut Rng, number: u8) -> Option<Trunk> {
-        let shape = self.setup.shape.stage2?;
-        let format = shape.variant.format(self.abilities, shape.ia_bits, shape.start_level);
-        let (most, count) = match format.granule {
-            Granule::K4 => (64, rng.between(1, 4)),
-            Granule::K16 => (48, rng.between(1, 4)),
-            Granule::K64 => (28, rng.between(1, 3)),
-        };
-        let share = most / count;
-        let page = format.granule.bytes();
-        let (root, alignment) = (format.root_bytes(), format.root_alignment().max(PIECE));
-        let bits = root_bits(&format, self.setup.pa_bits);
-        let first = self.ground.take(rng, pieces(root.max(PIECE) + share * page), alignment, bits);
-        let first = first?;
-        // A small root lies anywhere in its piece.
-        let choices = (PIECE.max(root) - root) / format.root_alignment();
-        let offset = rng.between(0, choices) * format.root_alignment();
-        let root = Place::new(first.arena(), first.offset() + offset);
-        let mut tree = Tree::new(Role::Stage2, format, root);
-        let mut slots = 1;
-        for _ in 1..count {
-            let bytes = pieces(share * page);
-            let Some(place) = self.ground.take(rng, bytes, PIECE, self.setup.pa_bits) else {
-                break;
-            };
-            // A tree has room for all of them.
-            let _ = tree.push_slot(place);
-            slots += 1;
-        }
-        let kind = (Role::Stage2, shape.variant, format);
-        Some(Trunk::new(number, kind, self.setup.pa_bits, tree, slots * share))
-    }
-
-    fn plant_range(&mut self, rng: &mut Rng, number: usize) -> Result<(), NotDrawn> {
-        let shape = self.setup.shape.stage1.map(|ranges| ranges[number]);
-        let Some(shape) = shape.filter(|shape| shape.has_walks) else { return Ok(()) };
-        let at = usize::from(self.stage2.is_some()) + self.ranges.len();
-        let trunk = self.range_trunk(rng, number, shape, at as u8);
-        self.ranges.push(trunk.ok_or(NotDrawn::NoRoom)?);
-        Ok(())
-    }
-
-    /// A tree of range number `number`, number `at` of the case, with nothing in it: its slots are windows.
-    fn range_trunk(
-        &mut self,
-        rng: &mut Rng,
-        number: usize,
-        shape: RangeShape,
-        at: u8,
-    ) -> Option<Trunk> {
-        let setup = self.setup;
-        let role = [Role::Ttbr0El1, Role::Ttbr1El1][number];
-        let format = shape.variant.stage1_format(self.abilities, shape.va_bits);
-        let per_slot = PIECE / format.granule.bytes();
-        let mut tree = Tree::in_ipa_space(role, format);
-        let depth = (4 - format.start_level) as u64;
-        // Its code, and one table of its own for something else.
-        let least = (depth + 1).div_ceil(per_slot);
-        let most = match format.granule {
-            Granule::K4 | Granule::K16 => least + 5,
-            Granule::K64 => 10,
-        };
-        // A third of what IPA space has room for.
-        let room = ((1 << setup.ipa_bits) / PIECE / 3).max(least);
-        let wanted = rng.between(least, most).min(room).min(MAX_SLOTS as u64);
-        let is_home = number == setup.home;
-        let mut slots = 0;
-        while slots < wanted {
-            let is_root = slots == 0;
-            let bits = if is_root { root_bits(&format, setup.ipa_bits) } else { setup.ipa_bits };
-            let spine = is_home && slots < depth;
-            let Some((place, ipa)) = self.table_window(rng, bits, spine) else { break };
-            // A root lies anywhere in its first page.
-            let choices = (format.granule.bytes() - format.root_bytes()) / format.root_alignment();
-            let offset =
-                if is_root { rng.between(0, choices) * format.root_alignment() } else { 0 };
-            let place = Place::new(place.arena(), place.offset() + offset);
-            // A tree has room for all of them.
-            let _ = tree.push_slot_at(place, ipa + offset);
-            slots += 1;
-        }
-        let kind = (role, shape.variant, format);
-        let oa_bits = setup.stage1_oa_bits[number];
-        (slots >= least).then(|| Trunk::new(at, kind, oa_bits, tree, slots * per_slot - 1))
-    }
-
-    /// A window for tables of stage 1: where it is, and its IPA.
-    fn table_window(&mut self, rng: &mut Rng, bits: u8, spine: bool) -> Option<(Place, u64)> {
-        let pa_bits = if self.stage2.is_some() { self.setup.pa_bits } else { bits };
-        let before = self.ground.clone();
-        let place = self.ground.take(rng, PIECE, PIECE, pa_bits)?;
-        let purpose = Purpose::Tables { spine };
-        let content = Content::Tables { spine };
-        let mapped = match rng.chance(200) {
-            true => self.map_block(rng, place, bits, purpose, content),
-            false => None,
-        };
-        let mapped =
-            mapped.or_else(|| self.map_window(rng, place, (0, PIECE), bits, purpose, content));
-        if mapped.is_none() {
-            self.ground = before;
-        }
-        Some((place, mapped?))
-    }
-
-    /// Maps a block of stage 2 over `place` that does not leave the arena; returns the IPA of `place`.
-    fn map_block(
-        &mut self,
-        rng: &mut Rng,
-        place: Place,
-        bits: u8,
-        purpose: Purpose,
-        content: Content,
-    ) -> Option<u64> {
-        let pa = self.map.resolve(place)?;
-        let arena = self.map.arenas().get(usize::from(place.arena()))?;
-        let trunk = self.stage2.as_mut()?;
-        let level = 2;
-        let entry_bits = trunk.format.granule.entry_bits(level);
-        let first = pa >> entry_bits << entry_bits;
-        if trunk.format.start_level > level || !arena.contains(first, 1 << entry_bits) {
-            return None;
-        }
-        let input = trunk.find(rng, 1 << entry_bits, entry_bits, level, 1 << bits)?;
-        let (attributes, memory) = stage2_attributes(rng, self.setup, self.abilities, purpose);
-        let place = Place::new(place.arena(), first - arena.base);
-        trunk.push(Leaf {
-            first: input,
-            level,
-            entries: 1,
-            place,
-            output: first,
-            attributes,
-            memory,
-        })?;
-        let ipa = input + (pa - first);
-        self.windows.try_push(Window { ipa, content, memory }).ok()?;
-        Some(ipa)
-    }
-
     /// Maps `run`, first and size in bytes, of the 64 KB at `place` by pages of stage 2, or by nothing where
     /// it is off; returns the IPA of `place`, less than 2^`bits`.
-    fn map_window(
+    pub fn map_window(
         &mut self,
         rng: &mut Rng,
         place: Place,
@@ -352,7 +195,7 @@ impl<'a> World<'a> {
 
     fn choose_stages(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
         let mut reached = self.reached_stages();
-        for _ in 0..rng.between(1, MOST_STAGES) {
+        for _ in 0..rng.between(1, MOST_STAGES as u64) {
             if reached.is_empty() {
                 break;
             }
@@ -373,80 +216,13 @@ impl<'a> World<'a> {
     }
 
     /// How many mappings there are.
-    fn mapped(&self) -> usize {
+    pub fn mapped(&self) -> usize {
         self.trunks().map(|trunk| trunk.leaves.len()).sum()
     }
 
     /// Whether there is no room for another mapping.
     pub fn is_full(&self) -> bool {
         self.mapped() >= MAX_MAPPINGS
-    }
-
-    /// Adds a rival of a range of stage 1, if there is room: what is not global differs in part.
-    pub fn add_rival_range(&mut self, rng: &mut Rng) -> Option<()> {
-        let place = self.a_range(rng)?;
-        let role = self.ranges[place].role;
-        let number = usize::from(role == Role::Ttbr1El1);
-        let shape = self.setup.shape.stage1.map(|ranges| ranges[number])?;
-        let at = self.trunks().count() as u8;
-        let mut trunk = self.range_trunk(rng, number, shape, at)?;
-        // What is global stays in TLBs, whichever tree is loaded: few leaves.
-        for leaf in self.ranges[place].leaves.iter_mut() {
-            leaf.attributes.flags |= if rng.chance(800) { Attributes::NG } else { 0 };
-        }
-        let (own, windows) = (self.ranges[place].clone(), self.windows.clone());
-        for (number, leaf) in own.leaves.iter().enumerate() {
-            let is_code = place == 0 && number == 0;
-            let may_differ = !is_code && leaf.attributes.has(Attributes::NG);
-            let Some(leaf) = rival_of(rng, leaf, may_differ, |rng, leaf| {
-                let window =
-                    windows.iter().find(|window| leaf.output.wrapping_sub(window.ipa) < PIECE)?;
-                let same = |other: &&Window| {
-                    other.content == window.content && other.memory == window.memory
-                };
-                let others: ArrayVec<u64, MOST_WINDOWS> =
-                    windows.iter().filter(same).map(|other| other.ipa).collect();
-                let output = rng.pick(&others)? + (leaf.output - window.ipa);
-                (leaf.level == 3).then_some((Place::absolute(output), output))
-            }) else {
-                continue;
-            };
-            trunk.push(leaf)?;
-        }
-        self.push_rival(Rival { trunk, of: own.number })
-    }
-
-    /// Adds a rival of stage 2, if there is room: other tags lie at the same IPA.
-    pub fn add_rival_stage2(&mut self, rng: &mut Rng) -> Option<()> {
-        let own = self.stage2.clone()?;
-        let at = self.trunks().count() as u8;
-        let mut trunk = self.stage2_trunk(rng, at)?;
-        let (stages, map) = (self.stages.clone(), self.map);
-        for leaf in &own.leaves {
-            let used = stages.iter().find(|stage| {
-                stage.number == leaf.place.arena() && leaf.place.offset() >= stage::TAGS
-            });
-            let leaf = rival_of(rng, leaf, used.is_some(), |rng, leaf| {
-                let same =
-                    |other: &&Stage| used.is_some_and(|used| used.is_cached == other.is_cached);
-                let others: ArrayVec<u8, { MOST_STAGES as usize }> =
-                    stages.iter().filter(same).map(|other| other.number).collect();
-                let place = Place::new(rng.pick(&others)?, leaf.place.offset());
-                Some((place, map.resolve(place)?))
-            });
-            if let Some(leaf) = leaf {
-                trunk.push(leaf)?;
-            }
-        }
-        self.push_rival(Rival { trunk, of: own.number })
-    }
-
-    fn push_rival(&mut self, rival: Rival) -> Option<()> {
-        let fits = self.mapped() + rival.trunk.leaves.len() <= MAX_MAPPINGS;
-        self.rivals.try_push(rival).ok().filter(|()| fits).or_else(|| {
-            self.rivals.pop();
-            None
-        })
     }
 
     /// Maps one thing that the guest does not need, if there is room.
@@ -550,7 +326,7 @@ impl<'a> World<'a> {
     }
 
     /// A range of stage 1, by its number among those that have tables.
-    fn a_range(&self, rng: &mut Rng) -> Option<usize> {
+    pub fn a_range(&self, rng: &mut Rng) -> Option<usize> {
         let count = self.ranges.len() as u64;
         (count > 0).then(|| rng.below(count) as usize)
     }
@@ -654,27 +430,6 @@ impl<'a> World<'a> {
     }
 }
 
-/// What a rival has in the place of `leaf`: the same; or, if it may differ, what `elsewhere` says, other
-/// permissions, or nothing.
-fn rival_of(
-    rng: &mut Rng,
-    leaf: &Leaf,
-    may_differ: bool,
-    elsewhere: impl FnOnce(&mut Rng, &Leaf) -> Option<(Place, u64)>,
-) -> Option<Leaf> {
-    let mut attributes = leaf.attributes;
-    match if may_differ { rng.weighted([(2, 0), (5, 1), (2, 2), (1, 3)]) } else { 0 } {
-        1 => {
-            let (place, output) = elsewhere(rng, leaf).unwrap_or((leaf.place, leaf.output));
-            return Some(Leaf { place, output, ..*leaf });
-        }
-        2 => attributes.ap ^= 1 << rng.below(2),
-        3 => return None,
-        _ => {}
-    }
-    Some(Leaf { attributes, ..*leaf })
-}
-
 /// Whether memory of type `memory` at stage 1 agrees with what `window` is.
 fn suits(window: Window, memory: Memory) -> bool {
     match window.content {
@@ -683,16 +438,4 @@ fn suits(window: Window, memory: Memory) -> bool {
         Content::Slots => memory != Memory::Device,
         Content::Tables { .. } | Content::Code | Content::Quiet => true,
     }
-}
-
-/// How many bits the address of a root may have. QEMU looks for a root of fewer than 64 bytes above 2^48
-/// elsewhere, a known issue, and a guest that begins so ends at once.
-fn root_bits(format: &Format, bits: u8) -> u8 {
-    let is_small = format.root_bytes() < 64 && format.address != AddressFormat::Bits48;
-    if is_small { bits.min(48) } else { bits }
-}
-
-/// `bytes` in whole pieces.
-const fn pieces(bytes: u64) -> u64 {
-    bytes.next_multiple_of(PIECE)
 }

@@ -374,7 +374,7 @@ finish:
     ldp     x29, x30, [x9, #{HOME} + 80]
     ret
 
-// The loop's own exception: it is home's, as if from the main stack. x1: number of the vector.
+// The loop's own exception: it is home's, as if it had been taken there. x1: number of the vector.
 own:
     stp     x2, x3, [sp, #{GUEST} + 16]
     msr     cnthp_ctl_el2, xzr
@@ -388,7 +388,8 @@ own:
     ldp     x2, x3, [x0, #{GUEST}]
     stp     x2, x3, [sp]
     ldp     x2, x3, [x0, #{GUEST} + 16]
-    b       exception
+    ldr     x0, [x0, #{OWN}]
+    br      x0
 
     .macro  from_loop number
     .balign 0x80

@@ -13,6 +13,8 @@
 //!  run --> monitor (monitor.S) --> EL3 -----------------------+
 //!
 //!  run --> guests (guest.S) --eret--> EL1, EL0 --> guest_exits --> the next guest, or back
+//!
+//!  PSCI --> second_entry (second.S): another PE --> second_boot, switch_map --> second_serve
 //! ```
 
 use core::arch::{asm, global_asm};
@@ -26,6 +28,7 @@ use executor::roster::{self, Roster};
 use link::observations::Exception;
 
 use crate::payload::away::Journey;
+use crate::payload::crew::seat::{Seat, Start};
 use crate::payload::exceptions::Frame;
 use crate::payload::park::{HCR_EL2_HOME, MDCR_EL2_GUEST};
 
@@ -116,6 +119,7 @@ global_asm!(
     TAKEN = const offset_of!(Roster, taken),
     TICK = const offset_of!(Roster, tick),
     TICKS = const offset_of!(Roster, ticks),
+    OWN = const offset_of!(Roster, own),
     MAX_TICKS = const roster::MAX_TICKS,
     MDCR_GUEST = const MDCR_EL2_GUEST,
     NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
@@ -124,6 +128,16 @@ global_asm!(
     FRAME_BYTES = const FRAME_BYTES,
 );
 global_asm!(include_str!("tlbi.S"));
+global_asm!(
+    include_str!("second.S"),
+    STACK = const offset_of!(Seat, start) + offset_of!(Start, stack),
+    MAP = const offset_of!(Seat, start) + offset_of!(Start, map),
+    LOST = const offset_of!(Seat, lost),
+    SCTLR_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
+    SCTLR_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
+    HCR_EL2_HOME_LOW = const HCR_EL2_HOME & 0xffff,
+    HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
+);
 #[cfg(feature = "self-test")]
 global_asm!(include_str!("hurt.S"));
 
@@ -210,6 +224,9 @@ unsafe extern "C" {
     static monitor_vectors: u8;
     static guest_code: u8;
     static guest_code_end: u8;
+    static exception: u8;
+    static second_entry: u8;
+    static second_lost: u8;
 }
 
 /// Stops this PE.
@@ -297,6 +314,21 @@ impl StayCode {
     pub fn exit() -> u64 {
         label!(stay_exit) - label!(stay_code)
     }
+}
+
+/// Where another PE begins.
+pub fn second_entry_address() -> u64 {
+    label!(second_entry)
+}
+
+/// Where the first PE's exceptions go, behind its vectors.
+pub fn exception_address() -> u64 {
+    label!(exception)
+}
+
+/// Where another PE's exceptions go.
+pub fn second_lost_address() -> u64 {
+    label!(second_lost)
 }
 
 /// The guest's code, which lies in each stage arena.
@@ -406,9 +438,9 @@ pub fn isb() {
     barrier::isb(barrier::SY);
 }
 
-/// Forgets all instructions that caches of this PE hold.
+/// Forgets all instructions that caches of the PEs hold.
 pub fn forget_instructions() {
-    instruction!("ic iallu");
+    instruction!("ic ialluis");
 }
 
 /// Cleans the line of `va` to the point of coherency.

@@ -13,8 +13,6 @@
 //! **Coherency.** Guests reach tags as the case maps them: Write-Back, Non-cacheable or Device. No line of
 //! a tag is dirty while they run, and lines are cleaned and invalidated before tags are looked at.
 
-use core::mem::MaybeUninit;
-
 use aarch64_cpu::registers::*;
 use case::memory::MemoryMap;
 use case::probe::{El, Probe};
@@ -24,28 +22,15 @@ use link::observations::{Exception, Status};
 
 use crate::payload::asm::{self, msr};
 use crate::payload::away;
-use crate::payload::global::Global;
 use crate::payload::ids::field;
+use crate::payload::regime::Regime;
 use crate::payload::step;
-
-#[unsafe(link_section = ".noinit")]
-static ROSTER: Global<MaybeUninit<Roster>> = Global::new(MaybeUninit::uninit());
 
 /// The guests of one case.
 #[derive(Clone, Copy)]
 pub struct Guests {
     /// The virtual address of their code.
     code_va: u64,
-}
-
-/// How a visit of guests ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Visit {
-    /// As it should: so many probes were asked.
-    Done,
-    /// A guest ran wild: the registers of EL1 may be anything that EL1 can make them. Behind it so many
-    /// probes had been asked.
-    Wild(usize),
 }
 
 /// Whether `probe` is a guest's.
@@ -88,63 +73,70 @@ impl Guests {
         msr!("csselr_el1", 0);
     }
 
-    /// Has guests ask `probes`, all of them theirs; the first is number `first` of the case. Cursor and
-    /// answers are the words for probe number 0.
-    ///
-    /// # Safety
-    /// `answers` must be good for all probes of the case, `cursor` must be a word, and the case's
-    /// registers loaded.
-    pub unsafe fn ask(
+    /// Writes up in `roster` what guests are to ask: the probes with their numbers, all of them theirs.
+    pub fn enlist<'a>(
         &self,
-        probes: &[Probe],
-        first: usize,
-        cursor: *mut u64,
-        here: u64,
-        answers: *mut u64,
-    ) -> Visit {
-        let roster = roster();
-        let entries = &mut roster.entries;
-        for (number, (entry, probe)) in (first..).zip(entries.iter_mut().zip(probes)) {
+        roster: &mut Roster,
+        probes: impl Iterator<Item = (usize, &'a Probe)>,
+        desk: &Desk,
+    ) {
+        let mut count = 0;
+        for (entry, (number, probe)) in roster.entries.iter_mut().zip(probes) {
             // All were looked at before the case was built.
             let Some(made) = Entry::new(probe, number as u16, self.code_va) else { break };
             *entry = made;
+            count += 1;
         }
-        let range = entries[..probes.len()].as_ptr_range();
+        let range = roster.entries[..count].as_ptr_range();
         roster.at = range.start.addr() as u64;
         roster.end = range.end.addr() as u64;
-        roster.cursor = cursor.addr() as u64;
-        roster.here = here;
-        roster.answers = answers.addr() as u64;
+        roster.cursor = desk.cursor.addr() as u64;
+        roster.here = desk.here;
+        roster.answers = desk.answers.addr() as u64;
+        roster.own = desk.own;
         roster.tick = CNTFRQ_EL0.get() / TICKS_PER_SECOND;
         roster.ticks = 0;
-        // SAFETY: the roster is as above, and the rest is the caller's promise.
-        let is_wild = unsafe { asm::guests(roster) } != 0;
-        if is_wild {
-            let done = roster.at - roster.entries.as_ptr().addr() as u64;
-            Visit::Wild(done as usize / size_of::<Entry>())
-        } else {
-            Visit::Done
-        }
     }
 }
 
+/// Where guests and the loop that enters them leave what they have to say.
+pub struct Desk {
+    /// The cursor's word.
+    pub cursor: *mut u64,
+    /// Its value at probe number 0.
+    pub here: u64,
+    /// The answer to probe number 0.
+    pub answers: *mut u64,
+    /// Where the loop's own exceptions go.
+    pub own: u64,
+}
+
+/// Has guests visit the entries of `roster`, at this PE. Returns whether one of them ran wild: the registers
+/// of EL1 were then loaded again behind it.
+///
+/// # Safety
+/// The roster must be as [`Guests::enlist`] leaves it and this PE's alone, its desk must be good for the
+/// probes, and the case's registers loaded.
+pub unsafe fn visit(roster: *mut Roster, guests: Guests, regime: &mut Regime) -> bool {
+    let mut is_wild = false;
+    // SAFETY: the caller's promise.
+    while unsafe { asm::guests(roster) } != 0 {
+        is_wild = true;
+        regime.restore();
+        guests.load();
+        asm::isb();
+    }
+    is_wild
+}
+
 /// Forgets the exceptions that guests took.
-pub fn forget_exceptions() {
-    let roster = roster();
+pub fn forget_exceptions(roster: &mut Roster) {
     roster.taken = roster.exceptions.as_ptr().addr() as u64;
 }
 
 /// The exceptions that guests took since they were forgotten.
-pub fn exceptions() -> &'static [Exception] {
-    let roster = roster();
+pub fn exceptions(roster: &Roster) -> &[Exception] {
     let bytes = roster.taken - roster.exceptions.as_ptr().addr() as u64;
     let count = bytes as usize / size_of::<Exception>();
     &roster.exceptions[..count.min(roster.exceptions.len())]
-}
-
-/// This PE's.
-fn roster() -> &'static mut Roster {
-    // SAFETY: any bytes make a roster; nobody keeps what this returns while another one is used, and the
-    // code that runs guests has it to itself.
-    unsafe { (*ROSTER.pointer()).assume_init_mut() }
 }

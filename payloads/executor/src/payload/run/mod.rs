@@ -37,38 +37,40 @@
 //! of a writable-clean descriptor says so, so that a write looks again. Where the executor itself changes
 //! tables or roots between probes (see [`step`]), stale entries are what the case is about.
 
+mod body;
+mod sequence;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
-use case::probe::{Operation, Probe};
+use case::probe::Probe;
 use case::registers::Registers;
-use case::tree::Role;
-use case::{CaseRef, Flags, MAX_PROBES};
+use case::{CaseRef, Flags};
 use executor::windows::Windows;
 use link::hello::Epitaph;
 use link::mailbox::Cursor;
 use link::observations::{Audited, Changed, Exception, Life, NO_ANSWER, Report, Status, Update};
 use tables::{Built, WordLog};
-use zerocopy::{Immutable, IntoBytes};
 
+use self::body::Body;
+use self::sequence::together;
 use crate::payload::asm;
 use crate::payload::away::{self, Away, stages};
+use crate::payload::crew::Crew;
+use crate::payload::crew::seat::Order;
 use crate::payload::global::Global;
-use crate::payload::guest::{self, Guests, Visit};
+use crate::payload::guest::{self, Guests};
 use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::home::MapRegisters;
 use crate::payload::last_words;
 use crate::payload::memory::{Arenas, Cleaned, Watched};
-use crate::payload::park::{HCR_EL2_GUEST, HCR_EL2_ROUTING, Parked};
-use crate::payload::regime::{Regime, Register};
-use crate::payload::step::{self, Tlbi};
+use crate::payload::park::{HCR_EL2_GUEST, Parked};
+use crate::payload::regime::{Controls, HCR_EL2_REFUSED, Regime, Roots, has_stage1};
+use crate::payload::step;
 
 /// The most changed words that one case reports.
 const MAX_UPDATES: usize = 1024;
-
-/// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
-const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
 static LOG: Global<WordLog> = Global::new(WordLog::new());
 static WATCHED: Global<Watched> = Global::new(Watched::none());
@@ -80,6 +82,7 @@ pub struct Runner {
     arenas: Arenas,
     parked: Parked,
     regime: Regime,
+    crew: Crew,
     /// Size of a data cache line.
     line: u64,
 }
@@ -111,13 +114,13 @@ struct Tables<'a> {
 }
 
 impl Runner {
-    /// Without arenas.
-    pub fn new() -> Self {
+    /// Without arenas, on this PE alone.
+    pub fn new(crew: Crew) -> Self {
         let parked = Parked::new();
         parked.park();
         let line = asm::line_bytes();
         let regime = Regime::unknown();
-        Self { map: MemoryMap::new(), arenas: Arenas::none(), parked, regime, line }
+        Self { map: MemoryMap::new(), arenas: Arenas::none(), parked, regime, crew, line }
     }
 
     /// Takes the arenas of `map` into use, and zeroes them.
@@ -130,6 +133,11 @@ impl Runner {
         unsafe { self.arenas.replace(windows) };
         self.zero(|_| true);
         stages::furnish(&self.arenas, self.line);
+    }
+
+    /// Has `pes` PEs take part in cases, at home in `map`.
+    pub fn muster(&mut self, pes: usize, map: MapRegisters) {
+        self.crew.muster(pes, map);
     }
 
     /// Runs the case in `bytes`, writes the body of the response to `body`, and returns its size. Its
@@ -152,6 +160,9 @@ impl Runner {
         if !is_away && is_refused || is_away && has_guests {
             return body.finish(&Report::new(Status::Unsupported));
         }
+        if !self.crew.can(&case) {
+            return body.finish(&Report::new(Status::Unsupported));
+        }
         let has_steps = case.probes.iter().any(step::is_step);
         let steps =
             if is_away || rounds > 1 { Err(Status::Unsupported) } else { step::check(&case) };
@@ -170,7 +181,9 @@ impl Runner {
             (*UPDATES.pointer()).clear();
             (*LOG.pointer()).clear();
         }
-        guest::forget_exceptions();
+        self.crew.each_roster(guest::forget_exceptions);
+        // They are awake when their registers can be loaded.
+        self.crew.taking_part(&case).for_each(|pe| self.crew.give(pe, Order::Nothing));
 
         let report = Report::new(Status::Done);
         let life = Life::default();
@@ -185,17 +198,6 @@ impl Runner {
         }
         hand::enter(Phase::Idle);
         attempt.body.finish(&attempt.report)
-    }
-
-    /// Loads the registers that a TLB entry may depend on, but for roots, and then empties the TLB.
-    fn load(&mut self, registers: &Registers, traps: u64) {
-        // What is refused at home is set away from it.
-        let hcr_el2 = registers.hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING | traps;
-        self.regime.load(Register::Hcr, hcr_el2);
-        self.regime.load(Register::Sctlr, registers.sctlr_el1);
-        self.regime.load(Register::Tcr, registers.tcr_el1);
-        self.regime.load(Register::Mair, registers.mair_el1);
-        empty_tlb();
     }
 
     /// Zeroes what the log says was written; returns the digest of what was there.
@@ -229,7 +231,9 @@ impl Attempt<'_> {
     fn carry_out(&mut self, log: &mut WordLog) {
         let registers = &self.case.header.registers;
         let runner = &mut *self.runner;
-        runner.load(registers, if self.guests.is_some() { HCR_EL2_GUEST } else { 0 });
+        let controls =
+            Controls::new(registers, if self.guests.is_some() { HCR_EL2_GUEST } else { 0 });
+        runner.regime.prepare(&controls);
 
         let built = tables::build(self.case, &runner.map, &mut runner.arenas, log);
         hand::enter(Phase::Built);
@@ -266,18 +270,16 @@ impl Attempt<'_> {
             asm::dsb_sy();
         }
 
-        VTCR_EL2.set(registers.vtcr_el2);
-        VTTBR_EL2.set(built.vttbr_el2);
-        self.runner.regime.load(Register::Ttbr0, built.ttbr0_el1);
-        self.runner.regime.load(Register::Ttbr1, built.ttbr1_el1);
-        asm::isb();
-        if has_stage1(registers) {
-            empty_tlb();
-        }
+        let roots = Roots::new(&built);
+        runner.regime.enter(&controls, &roots);
         if let Some(away) = &away {
             self.ask_away(away, log);
         } else {
-            self.guests.iter().for_each(Guests::load);
+            if let Some(guests) = self.guests {
+                guests.load();
+                let crew = &self.runner.crew;
+                crew.order_all(&self.case, Order::Enter { controls, roots, guests });
+            }
             hand::enter(Phase::Asking);
             let mut tables = Tables { built: &built, log, is_coherent };
             for _ in 1..self.rounds {
@@ -289,9 +291,10 @@ impl Attempt<'_> {
         asm::dsb_ish();
         hand::enter(Phase::Built);
         self.runner.parked.park();
+        self.park_others();
 
         self.cursor.store(self.here(usize::from(Cursor::NO_PROBE)), Ordering::Relaxed);
-        collect_exceptions();
+        self.collect_exceptions();
         self.body.list_exceptions_and_updates(&mut self.report);
         let flags = self.case.flags();
         if away.is_some() || self.guests.is_some() {
@@ -322,7 +325,7 @@ impl Attempt<'_> {
         }
         // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
         unsafe { (*EXCEPTIONS.pointer()).clear() };
-        guest::forget_exceptions();
+        self.runner.crew.each_roster(guest::forget_exceptions);
     }
 
     /// Asks all probes, as far as they can be asked.
@@ -336,7 +339,7 @@ impl Attempt<'_> {
         }
         let mut at = 0;
         while at < probes.len() {
-            let stop = if may_update { at + 1 } else { probes.len() };
+            let stop = if may_update { at + together(&probes[at..]) } else { probes.len() };
             let next = self.ask_run(at, stop, tables);
             if next > at {
                 at = next;
@@ -354,113 +357,6 @@ impl Attempt<'_> {
             }
         }
         self.report.answers = at as u32;
-    }
-
-    /// Asks probes from number `first` up to `stop`, as many as one way of asking does. Returns the number of
-    /// the first that it did not ask; that is `first` where there is no way.
-    fn ask_run(&mut self, first: usize, stop: usize, tables: &mut Tables<'_>) -> usize {
-        let probes = &self.case.probes[first..stop];
-        if probes.first().is_some_and(step::is_step) {
-            return if self.step(first, tables) { first + 1 } else { first };
-        }
-        let Some(guests) = self.guests else { return self.ask_ats(first, stop) };
-        let is_visit = probes.first().is_some_and(guest::is_guests);
-        let others = probes.iter().position(|probe| guest::is_guests(probe) != is_visit);
-        let stop = others.map_or(stop, |count| first + count);
-        if is_visit { self.visit(guests, first, stop) } else { self.ask_ats(first, stop) }
-    }
-
-    /// Does step number `number`; whether it was done.
-    fn step(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
-        self.cursor.store(self.here(number), Ordering::Relaxed);
-        let step = &self.case.probes[number];
-        let is_done = match step.operation() {
-            Some(Operation::Change) => self.change(step.number.into(), tables),
-            Some(Operation::UseTree) => self.use_tree(step, tables.built),
-            _ => Tlbi::new(step).map(|tlbi| tlbi.perform()).is_some(),
-        };
-        // SAFETY: the answers have room for as many as a case can have.
-        unsafe { self.body.answers().add(number).write(0) };
-        is_done
-    }
-
-    /// Carries out late edit number `number`; whether it is one.
-    fn change(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
-        let (runner, log) = (&mut *self.runner, &mut *tables.log);
-        let known = log.words().len();
-        let line = tables.built.late.iter().find(|late| late.edit == number);
-        let line = line.and_then(|late| runner.arenas.address_of(late.pa));
-        if let (false, Some(line)) = (tables.is_coherent, line) {
-            // What walks wrote past the caches, to this descriptor or to others of its line, is neither
-            // missed nor overwritten.
-            asm::clean_and_invalidate_line(line);
-            asm::dsb_sy();
-        }
-        hand::enter(Phase::Building);
-        let arenas = &mut runner.arenas;
-        let changed = tables::change(self.case, &runner.map, tables.built, number, arenas, log);
-        hand::enter(Phase::Asking);
-        if let (false, Some(line)) = (tables.is_coherent, line) {
-            asm::clean_and_invalidate_line(line);
-            asm::dsb_sy();
-        }
-        // Walks see it from here on.
-        asm::dsb_ish();
-        asm::isb();
-        if log.words().len() > known && self.case.flags().has(Flags::UPDATES) {
-            // SAFETY: a case is in hand: nobody else uses it.
-            unsafe { (*WATCHED.pointer()).replace(&runner.arenas, log.words()) };
-        }
-        changed.is_ok()
-    }
-
-    /// Loads the register of the tree that `step` names; whether there is one.
-    fn use_tree(&mut self, step: &Probe, built: &Built) -> bool {
-        let number = usize::from(step.number);
-        let role = self.case.trees.get(number).and_then(|tree| tree.role());
-        let (Some(role), Some(base)) = (role, built.bases.get(number)) else { return false };
-        let value = step.address ^ base;
-        match role {
-            Role::Stage2 => VTTBR_EL2.set(value),
-            Role::Ttbr0El1 => self.runner.regime.load(Register::Ttbr0, value),
-            Role::Ttbr1El1 => self.runner.regime.load(Register::Ttbr1, value),
-            Role::Ttbr0El2 | Role::Ttbr1El2 | Role::Idmap => return false,
-        }
-        asm::isb();
-        true
-    }
-
-    /// Asks the probes from number `first` up to `stop`. Returns the number of the first that it did not
-    /// ask: `stop`, or one that is no AT instruction.
-    fn ask_ats(&mut self, first: usize, stop: usize) -> usize {
-        let probes = self.case.probes;
-        let range = probes[first..stop].as_ptr_range();
-        let here = self.here(first);
-        // SAFETY: the probes are a slice, the answers have room for as many as a case can have, and the
-        // cursor is a word. The case's registers are loaded.
-        let stopped = unsafe {
-            let answer = self.body.answers().add(first);
-            asm::ask(range.start, range.end, answer, self.cursor.as_ptr(), here)
-        };
-        (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
-    }
-
-    /// Has guests ask the probes from number `first` up to `stop`; returns `stop`.
-    fn visit(&mut self, guests: Guests, first: usize, stop: usize) -> usize {
-        let probes = self.case.probes;
-        let (cursor, here, answers) = (self.cursor.as_ptr(), self.here(0), self.body.answers());
-        let mut at = first;
-        loop {
-            // SAFETY: as for `ask_ats`.
-            let visit = unsafe { guests.ask(&probes[at..stop], at, cursor, here, answers) };
-            let Visit::Wild(count) = visit else { return stop };
-            at += count;
-            self.is_wild = true;
-            self.runner.regime.restore();
-            guests.load();
-            // Whatever was made of what the guest may have loaded is gone.
-            empty_tlb();
-        }
     }
 
     /// Asks all probes away from home: one at a time where they may change tables, or else together.
@@ -585,6 +481,7 @@ impl Attempt<'_> {
         let this: *mut u8 = (&raw mut *self).cast();
         // SAFETY: not in a guarded call; `self` is not used meanwhile.
         let guarded = |function| unsafe { asm::guarded(function, this) } == 0;
+        self.park_others();
         // A log that was being changed may miss a word.
         let is_log_whole = phase != Phase::Building;
         hand::enter(Phase::Built);
@@ -598,7 +495,7 @@ impl Attempt<'_> {
         if phase == Phase::Asking {
             self.report.answers = probe.into();
         }
-        collect_exceptions();
+        self.collect_exceptions();
         self.report.set_status(Status::Broken);
         self.body.list_exceptions_and_updates(&mut self.report);
     }
@@ -631,28 +528,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Empties the TLB of the EL1&0 regime. The registers written before count, and stores before are seen by
-/// walks, before it is done; and nothing that was made before is left.
-fn empty_tlb() {
-    asm::isb();
-    asm::dsb_ish();
-    asm::tlbi_alle1();
-    asm::dsb_nsh();
-    asm::isb();
-}
-
-/// Puts the exceptions that guests took among those of the case, in the order of the probes.
-fn collect_exceptions() {
-    // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
-    let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
-    let (own, room) = (exceptions.len(), exceptions.remaining_capacity());
-    exceptions.extend(guest::exceptions().iter().copied().take(room));
-    guest::forget_exceptions();
-    if own > 0 {
-        exceptions.sort_unstable_by_key(|taken| taken.probe);
-    }
-}
-
 /// The last exception, which could not be survived.
 fn epitaph() -> Epitaph {
     // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
@@ -664,7 +539,7 @@ fn epitaph() -> Epitaph {
 /// Whether walks with these registers see what the executor's stores left in the caches.
 fn walks_are_coherent(registers: &Registers) -> bool {
     const CD: u64 = 1 << 32;
-    if has_stage1(registers) {
+    if has_stage1(registers.sctlr_el1) {
         return false;
     }
     let field = |low: u32| registers.vtcr_el2 >> low & 0b11;
@@ -674,11 +549,6 @@ fn walks_are_coherent(registers: &Registers) -> bool {
         && is_write_back(field(10))
         && field(12) == 0b11
         && registers.hcr_el2 & CD == 0
-}
-
-/// Whether stage 1 of the EL1&0 regime may be on: SCTLR_EL1.M. (HCR_EL2.DC would turn it off.)
-fn has_stage1(registers: &Registers) -> bool {
-    registers.sctlr_el1 & 1 != 0
 }
 
 /// Whether a walk with these registers may write to the tables.
@@ -693,6 +563,8 @@ fn walks_may_write(registers: &Registers, flags: Flags) -> bool {
 /// Does what a self-test's probe says; whether it says anything.
 #[cfg(feature = "self-test")]
 fn hurt(probe: &Probe) -> bool {
+    use case::probe::Operation;
+
     let at = probe.address;
     match probe.operation() {
         Some(Operation::FaultCode) => {
@@ -717,53 +589,4 @@ fn hurt(probe: &Probe) -> bool {
 #[cfg(not(feature = "self-test"))]
 fn hurt(_: &Probe) -> bool {
     false
-}
-
-/// The body of a response, filled from the front: report, answers, lists.
-struct Body<'a> {
-    bytes: &'a mut [u8],
-    used: usize,
-}
-
-impl<'a> Body<'a> {
-    fn new(bytes: &'a mut [u8]) -> Self {
-        Self { bytes, used: size_of::<Report>() }
-    }
-
-    /// Where the answers go: behind the report.
-    fn answers(&mut self) -> *mut u64 {
-        const { assert!(size_of::<Report>().is_multiple_of(align_of::<u64>())) };
-        let most = size_of::<u64>() * MAX_PROBES;
-        self.bytes[size_of::<Report>()..][..most].as_mut_ptr().cast()
-    }
-
-    /// Adds `item`, if there is room.
-    fn push(&mut self, item: &(impl IntoBytes + Immutable)) -> bool {
-        let bytes = item.as_bytes();
-        let Some(place) = self.bytes.get_mut(self.used..self.used + bytes.len()) else {
-            return false;
-        };
-        place.copy_from_slice(bytes);
-        self.used += bytes.len();
-        true
-    }
-
-    /// Adds the lists that follow the answers which `report` counts.
-    fn list_exceptions_and_updates(&mut self, report: &mut Report) {
-        self.used = size_of::<Report>() + size_of::<u64>() * report.answers as usize;
-        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
-        let (exceptions, updates) = unsafe { (&*EXCEPTIONS.pointer(), &*UPDATES.pointer()) };
-        report.exceptions = exceptions.iter().take_while(|item| self.push(*item)).count() as u32;
-        report.updates = updates.iter().take_while(|item| self.push(*item)).count() as u32;
-        let listed = (report.exceptions as usize, report.updates as usize);
-        if listed != (exceptions.len(), updates.len()) {
-            report.truncated = 1;
-        }
-    }
-
-    /// Writes the report in front; returns the size of the body.
-    fn finish(&mut self, report: &Report) -> usize {
-        self.bytes[..size_of::<Report>()].copy_from_slice(report.as_bytes());
-        self.used
-    }
 }

@@ -1,0 +1,57 @@
+//! The body of a response.
+
+use case::MAX_PROBES;
+use link::observations::Report;
+use zerocopy::{Immutable, IntoBytes};
+
+use super::UPDATES;
+use crate::payload::hand::EXCEPTIONS;
+
+/// The body of a response, filled from the front: report, answers, lists.
+pub(super) struct Body<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, used: size_of::<Report>() }
+    }
+
+    /// Where the answers go: behind the report.
+    pub(super) fn answers(&mut self) -> *mut u64 {
+        const { assert!(size_of::<Report>().is_multiple_of(align_of::<u64>())) };
+        let most = size_of::<u64>() * MAX_PROBES;
+        self.bytes[size_of::<Report>()..][..most].as_mut_ptr().cast()
+    }
+
+    /// Adds `item`, if there is room.
+    pub(super) fn push(&mut self, item: &(impl IntoBytes + Immutable)) -> bool {
+        let bytes = item.as_bytes();
+        let Some(place) = self.bytes.get_mut(self.used..self.used + bytes.len()) else {
+            return false;
+        };
+        place.copy_from_slice(bytes);
+        self.used += bytes.len();
+        true
+    }
+
+    /// Adds the lists that follow the answers which `report` counts.
+    pub(super) fn list_exceptions_and_updates(&mut self, report: &mut Report) {
+        self.used = size_of::<Report>() + size_of::<u64>() * report.answers as usize;
+        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+        let (exceptions, updates) = unsafe { (&*EXCEPTIONS.pointer(), &*UPDATES.pointer()) };
+        report.exceptions = exceptions.iter().take_while(|item| self.push(*item)).count() as u32;
+        report.updates = updates.iter().take_while(|item| self.push(*item)).count() as u32;
+        let listed = (report.exceptions as usize, report.updates as usize);
+        if listed != (exceptions.len(), updates.len()) {
+            report.truncated = 1;
+        }
+    }
+
+    /// Writes the report in front; returns the size of the body.
+    pub(super) fn finish(&mut self, report: &Report) -> usize {
+        self.bytes[..size_of::<Report>()].copy_from_slice(report.as_bytes());
+        self.used
+    }
+}

@@ -1,0 +1,195 @@
+//! The probes of a case in their order: AT instructions at home, guests, and steps between them, each by the PE
+//! that it names.
+
+use core::sync::atomic::Ordering;
+
+use case::Flags;
+use case::probe::{Operation, Probe};
+use case::tree::Role;
+use tables::Built;
+
+use super::{Attempt, Runner, Tables, WATCHED};
+use crate::payload::asm;
+use crate::payload::crew::ByPe;
+use crate::payload::crew::seat::Order;
+use crate::payload::crew::second::{LINE, line_up};
+use crate::payload::guest::{self, Desk, Guests};
+use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::regime::Register;
+use crate::payload::step::{self, Tlbi};
+
+impl Attempt<'_> {
+    /// Asks probes from number `first` up to `stop`, as many as one way of asking does. Returns the number of
+    /// the first that it did not ask; that is `first` where there is no way.
+    pub(super) fn ask_run(&mut self, first: usize, stop: usize, tables: &mut Tables<'_>) -> usize {
+        let probes = &self.case.probes[first..stop];
+        let Some(probe) = probes.first() else { return first };
+        if step::is_step(probe) {
+            return if self.step(first, tables) { first + 1 } else { first };
+        }
+        let Some(guests) = self.guests else { return self.ask_ats(first, stop) };
+        // Behind the first probe that is another's, or asked in another way.
+        let behind = |is_other: &dyn Fn(&Probe) -> bool| {
+            probes.iter().position(is_other).map_or(stop, |count| first + count)
+        };
+        if !guest::is_guests(probe) {
+            return self.ask_ats(first, behind(&guest::is_guests));
+        }
+        let stop = if probe.has(Probe::TOGETHER) {
+            first + together(probes)
+        } else {
+            behind(&|other| {
+                !guest::is_guests(other) || other.pe != probe.pe || other.has(Probe::TOGETHER)
+            })
+        };
+        self.visit(guests, first, stop);
+        stop
+    }
+
+    /// Does step number `number`, by the PE that it names; whether it was done.
+    fn step(&mut self, number: usize, tables: &mut Tables<'_>) -> bool {
+        self.cursor.store(self.here(number), Ordering::Relaxed);
+        let step = &self.case.probes[number];
+        let is_done = match step.operation() {
+            Some(Operation::Change) => self.change(step, tables),
+            Some(Operation::UseTree) => self.use_tree(step, tables.built),
+            _ => Tlbi::new(step).map(|tlbi| self.invalidate(step.pe.into(), tlbi)).is_some(),
+        };
+        // SAFETY: the answers have room for as many as a case can have.
+        unsafe { self.body.answers().add(number).write(0) };
+        is_done
+    }
+
+    fn invalidate(&self, pe: usize, tlbi: Tlbi) {
+        if pe == 0 {
+            tlbi.perform();
+        } else {
+            self.runner.crew.order(pe, Order::Tlbi(tlbi));
+        }
+    }
+
+    /// Carries out the late edit that `step` names; whether there is one.
+    fn change(&mut self, step: &Probe, tables: &mut Tables<'_>) -> bool {
+        let (number, pe) = (usize::from(step.number), usize::from(step.pe));
+        let (runner, log) = (&mut *self.runner, &mut *tables.log);
+        let known = log.words().len();
+        let line = tables.built.late.iter().find(|late| late.edit == number);
+        let line = line.and_then(|late| runner.arenas.address_of(late.pa));
+        if let (false, Some(line)) = (tables.is_coherent, line) {
+            // What walks wrote past the caches, to this descriptor or to others of its line, is neither
+            // missed nor overwritten.
+            asm::clean_and_invalidate_line(line);
+            asm::dsb_sy();
+        }
+        hand::enter(Phase::Building);
+        let mut memory = ByPe::new(&mut runner.arenas, &runner.crew, pe);
+        let changed =
+            tables::change(self.case, &runner.map, tables.built, number, &mut memory, log);
+        hand::enter(Phase::Asking);
+        if let (false, Some(line)) = (tables.is_coherent, line) {
+            asm::clean_and_invalidate_line(line);
+            asm::dsb_sy();
+        }
+        // Walks see it from here on.
+        asm::dsb_ish();
+        asm::isb();
+        if log.words().len() > known && self.case.flags().has(Flags::UPDATES) {
+            // SAFETY: a case is in hand: nobody else uses it.
+            unsafe { (*WATCHED.pointer()).replace(&runner.arenas, log.words()) };
+        }
+        changed.is_ok()
+    }
+
+    /// Loads the register of the tree that `step` names; whether there is one.
+    fn use_tree(&mut self, step: &Probe, built: &Built) -> bool {
+        let number = usize::from(step.number);
+        let role = self.case.trees.get(number).and_then(|tree| tree.role());
+        let (Some(role), Some(base)) = (role, built.bases.get(number)) else { return false };
+        let register = match role {
+            Role::Stage2 => None,
+            Role::Ttbr0El1 => Some(Register::Ttbr0),
+            Role::Ttbr1El1 => Some(Register::Ttbr1),
+            Role::Ttbr0El2 | Role::Ttbr1El2 | Role::Idmap => return false,
+        };
+        let (pe, value) = (usize::from(step.pe), step.address ^ base);
+        if pe == 0 {
+            self.runner.regime.use_root(register, value);
+        } else {
+            self.runner.crew.order(pe, Order::UseRoot { register, value });
+        }
+        true
+    }
+
+    /// Asks the probes from number `first` up to `stop`. Returns the number of the first that it did not
+    /// ask: `stop`, or one that is no AT instruction.
+    fn ask_ats(&mut self, first: usize, stop: usize) -> usize {
+        let probes = self.case.probes;
+        let range = probes[first..stop].as_ptr_range();
+        let here = self.here(first);
+        // SAFETY: the probes are a slice, the answers have room for as many as a case can have, and the
+        // cursor is a word. The case's registers are loaded.
+        let stopped = unsafe {
+            let answer = self.body.answers().add(first);
+            asm::ask(range.start, range.end, answer, self.cursor.as_ptr(), here)
+        };
+        (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
+    }
+
+    /// Has guests ask the probes from number `first` up to `stop`: those of one PE, or those of several at the
+    /// same time.
+    fn visit(&mut self, guests: Guests, first: usize, stop: usize) {
+        let (here, at_first) = (self.here(0), self.here(first));
+        let answers = self.body.answers();
+        let Runner { crew, regime, .. } = &mut *self.runner;
+        let probes = || (first..).zip(&self.case.probes[first..stop]);
+        let takes_part = |pe: usize| probes().any(|(_, probe)| usize::from(probe.pe) == pe);
+        let count = (0..crew.count()).filter(|pe| takes_part(*pe)).count();
+        let others = || (1..crew.count()).filter(|pe| takes_part(*pe));
+        for pe in (0..crew.count()).filter(|pe| takes_part(*pe)) {
+            // Of several PEs none moves the cursor.
+            let cursor = if count > 1 { crew.no_cursor(pe) } else { self.cursor.as_ptr() };
+            let own = if pe == 0 { asm::exception_address() } else { asm::second_lost_address() };
+            let own_probes = probes().filter(|(_, probe)| usize::from(probe.pe) == pe);
+            let desk = Desk { cursor, here, answers, own };
+            // SAFETY: the PE visits nothing now.
+            guests.enlist(unsafe { &mut *crew.roster(pe) }, own_probes, &desk);
+        }
+        self.cursor.store(at_first, Ordering::Relaxed);
+        LINE.store(0, Ordering::Relaxed);
+        let together = count as u64;
+        others().for_each(|pe| crew.give(pe, Order::Visit { together, guests }));
+        if takes_part(0) {
+            line_up(together);
+            // SAFETY: just enlisted, with answers for as many probes as a case can have; the cursor is a
+            // word, and the case's registers are loaded.
+            self.is_wild |= unsafe { guest::visit(crew.roster(0), guests, regime) };
+        }
+        others().for_each(|pe| crew.wait(pe));
+        self.is_wild |= others().any(|pe| crew.was_wild(pe));
+    }
+
+    /// Takes the tables away from the walkers of the other PEs, if the case has any.
+    pub(super) fn park_others(&self) {
+        self.runner.crew.order_all(&self.case, Order::Park);
+    }
+
+    /// Puts the exceptions that guests took among those of the case, in the order of the probes.
+    pub(super) fn collect_exceptions(&self) {
+        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
+        let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
+        self.runner.crew.each_roster(|roster| {
+            let room = exceptions.remaining_capacity();
+            exceptions.extend(guest::exceptions(roster).iter().copied().take(room));
+            guest::forget_exceptions(roster);
+        });
+        if self.guests.is_some() {
+            exceptions.sort_unstable_by_key(|taken| (taken.probe, taken.origin));
+        }
+    }
+}
+
+/// How many of `probes`, from the first, are asked at the same time.
+pub(super) fn together(probes: &[Probe]) -> usize {
+    let count = probes.iter().take_while(|probe| probe.has(Probe::TOGETHER)).count();
+    (count + 1).min(probes.len())
+}
