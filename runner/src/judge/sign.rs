@@ -47,8 +47,9 @@ impl Fields {
     const SYNDROME: Self = Self(1 << 5);
     const TARGET: Self = Self(1 << 6);
     const RETURN: Self = Self(1 << 7);
+    const XS: Self = Self(1 << 8);
 
-    const NAMED: [(Self, &'static str); 8] = [
+    const NAMED: [(Self, &'static str); 9] = [
         (Self::ADDRESS, "PA"),
         (Self::ATTR, "ATTR"),
         (Self::SH, "SH"),
@@ -57,6 +58,7 @@ impl Fields {
         (Self::SYNDROME, "syndrome"),
         (Self::TARGET, "target EL"),
         (Self::RETURN, "return state"),
+        (Self::XS, "XS"),
     ];
 
     /// The fields of a `PAR_EL1` like `value` in which the bits of `differing` lie.
@@ -70,8 +72,10 @@ impl Fields {
             ],
             _ => &[(1 << 8, Self::PTW), (!0x37f, Self::RESERVED)],
         };
+        let [wanted, found] = [value, value ^ differing].map(|par| with_xs((par >> 56) as u8));
+        let named = |field| if field == Self::ATTR && wanted == found { Self::XS } else { field };
         let differ = fields.iter().filter(|(mask, _)| differing & mask != 0);
-        differ.fold(Self::default(), |fields, (_, field)| fields | *field)
+        differ.fold(Self::default(), |fields, (_, field)| fields | named(*field))
     }
 
     /// The fields in which an exception differs.
@@ -112,6 +116,18 @@ impl fmt::Display for Fields {
         let named = Self::NAMED.iter().filter(|(field, _)| self.0 & field.0 != 0);
         let names: Vec<&str> = named.map(|(_, name)| *name).collect();
         f.write_str(&names.join(" and "))
+    }
+}
+
+/// What `PAR_EL1.ATTR` tells of the memory that `attr` tells of, if its XS were 1.
+///
+/// Source: DDI 0487, `PAR_EL1.ATTR`; `EncodePARAttrs`.
+const fn with_xs(attr: u8) -> u8 {
+    match attr {
+        0x40 => 0x44,
+        0xa0 => 0xaa,
+        device if device & 0xf3 == 0x01 => device & 0xf2,
+        other => other,
     }
 }
 
@@ -246,6 +262,18 @@ mod tests {
             words(0xff00_0004_5678_9980, 0x4400_0004_5678_8980, true),
             "success, with another PA and ATTR"
         );
+        for (one, other) in [(0x40_u64, 0x44_u64), (0xaa, 0xa0), (0x0d, 0x0c), (0x00, 0x01)] {
+            assert_eq!(
+                words(one << 56 | 0x980, other << 56 | 0x980, true),
+                "success, with another XS"
+            );
+        }
+        for (one, other) in [(0x40_u64, 0x4a_u64), (0xaa, 0x40), (0x0d, 0x08), (0x00, 0x02)] {
+            assert_eq!(
+                words(one << 56 | 0x980, other << 56 | 0x980, true),
+                "success, with another ATTR"
+            );
+        }
         assert_eq!(
             words(0xa1b, 0x980, true),
             "success instead of stage 2 Permission fault, level 1"
