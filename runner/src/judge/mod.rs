@@ -159,7 +159,8 @@ mod tests {
     fn an_exception_is_judged_in_full() {
         let (answer, seen) = fault();
         assert!(admits(&answer, &Observation::Exception(&seen)));
-        let cases: [(fn(&mut Exception), &str); 6] = [
+        type Change = fn(&mut Exception);
+        let cases: [(Change, &str); 6] = [
             (|seen| seen.target = 2, "target EL"),
             (|seen| seen.esr ^= 1 << 6, "syndrome"),
             (|seen| seen.far += 8, "syndrome"),
