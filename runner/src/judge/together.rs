@@ -96,6 +96,7 @@ mod tests {
             answer: Answer::Par { par: Masked::exact(0), fault: None },
             updates: updates.to_vec(),
             descriptor: None,
+            stage1: None,
             attributes: SmallVec::new(),
             asked: Vec::new(),
         };
