@@ -9,7 +9,9 @@
 //! ```
 //!
 //! A rule never changes what the architecture allows: the reference walker knows nothing of it. It
-//! gives a name to a difference that has been explained, so that others show.
+//! gives a name to a difference that has been explained, so that others show. TLB maintenance that does
+//! nothing ([`Idle`]) shows in what comes after it: an answer that is not allowed is known, if it is what would be
+//! allowed had that maintenance been left out.
 //!
 //! # What is shown, and what is fixed
 //!
@@ -20,6 +22,7 @@
 
 mod bits;
 mod conditions;
+mod idle;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -31,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::sign::Sign;
 use crate::suite::yaml::{self, YamlError, nearest};
+pub use idle::Idle;
 pub use rule::{File, Question, Rule, RuleFields};
 
 /// So many probes asked, none of which showed an issue, and it counts as fixed. Each of the delivered rules
@@ -45,6 +49,7 @@ const ENOUGH_SAMPLES: u64 = 4;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    idle: Vec<Idle>,
     sources: Vec<Source>,
 }
 
@@ -125,6 +130,7 @@ pub type RuleId = usize;
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     rules: Vec<Rule>,
+    idle: Vec<Idle>,
     sources: Vec<Source>,
     in_full: bool,
 }
@@ -160,6 +166,7 @@ impl Rules {
     /// Reads the rules of these files, and holds them against each other.
     pub fn from_sources(sources: Vec<Source>) -> Result<Self, YamlError> {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut idle: Vec<Idle> = Vec::new();
         for Source { file, text } in &sources {
             let fields: File = yaml::from_str(text, file)?;
             for fields in fields.issues {
@@ -171,21 +178,40 @@ impl Rules {
                 }
                 rules.push(rule);
             }
+            for fields in fields.maintenance {
+                let place = fields.referenced;
+                let issue = Idle::new(fields, text, file)?;
+                let others = rules.iter().map(Rule::name).chain(idle.iter().map(Idle::name));
+                if others.into_iter().any(|name| name == issue.name()) {
+                    let problem = format!("there are two known issues called `{}`", issue.name());
+                    return Err(YamlError::at(text, file, place, problem));
+                }
+                idle.push(issue);
+            }
         }
-        Ok(Self { rules, sources })
+        Ok(Self { rules, idle, sources })
     }
 
     /// Those of the target called `name`, run by version `emulator` of its emulator.
     pub fn for_target(&self, name: &str, emulator: Option<&str>) -> Known {
         let rules = self.rules.iter().filter(|rule| rule.is_about(name, emulator));
-        Known { rules: rules.cloned().collect(), sources: self.sources.clone(), in_full: false }
+        let idle = self.idle.iter().filter(|issue| issue.is_about(name, emulator));
+        Known {
+            rules: rules.cloned().collect(),
+            idle: idle.cloned().collect(),
+            sources: self.sources.clone(),
+            in_full: false,
+        }
     }
 
     /// Names of targets in rules that are not among `targets`, and nearly are: the rule, what it says, and
     /// what may be meant. A name that is like none of them is somebody's own target.
     pub fn misspelled<'a>(&'a self, targets: &'a [String]) -> Vec<(&'a str, &'a str, &'a str)> {
-        let said =
+        let of_rules =
             self.rules.iter().flat_map(|rule| rule.targets().map(|name| (rule.name(), name)));
+        let of_idle =
+            self.idle.iter().flat_map(|issue| issue.targets().map(|name| (issue.name(), name)));
+        let said = of_rules.chain(of_idle);
         let strange = said.filter(|(_, name)| !targets.iter().any(|target| target == name));
         let near = |(rule, name)| Some((rule, name, nearest(name, targets)?.as_str()));
         strange.filter_map(near).collect()
@@ -217,6 +243,11 @@ impl Known {
     /// Whether what shows an issue is told like a finding.
     pub const fn is_in_full(&self) -> bool {
         self.in_full
+    }
+
+    /// TLB maintenance that does nothing.
+    pub fn idle(&self) -> &[Idle] {
+        &self.idle
     }
 
     /// The rule with this number.
@@ -263,7 +294,12 @@ impl Known {
             let issue = Issue { reference, only_samples: rule.always_kills() };
             (rule.name().to_owned(), issue)
         };
-        Record { sources: self.sources.clone(), issues: self.rules.iter().map(issue).collect() }
+        let idle = self.idle.iter().map(|idle| {
+            let reference = idle.reference().to_owned();
+            (idle.name().to_owned(), Issue { reference, only_samples: false })
+        });
+        let issues = self.rules.iter().map(issue).chain(idle).collect();
+        Record { sources: self.sources.clone(), issues }
     }
 }
 

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
+use super::idle::IdleFields;
 use crate::judge::kind::{Kind, Kinds};
 use crate::judge::sign::Sign;
 use crate::suite::name::Name;
@@ -31,6 +32,10 @@ pub struct File {
     /// The issues.
     #[schemars(with = "Vec<RuleFields>")]
     pub issues: Vec<Spanned<RuleFields>>,
+    /// TLB maintenance that does nothing. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<IdleFields>")]
+    pub maintenance: Vec<Spanned<IdleFields>>,
 }
 
 /// A known issue as its file says it.
