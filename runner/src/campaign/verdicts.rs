@@ -472,7 +472,11 @@ impl Asked<'_> {
             Difference::new(&allowed.answer, observation, updated(&allowed.updates, updates))
         };
         let signs = |allowed: &Allowed| differs(allowed).signs();
-        let explained = self.prepared.explain(known, learned, self.probe, expectation, signs);
+        let explain =
+            |expectation| self.prepared.explain(known, learned, self.probe, expectation, signs);
+        // What an old translation leads to may show another issue.
+        let excused = || self.excuse.and_then(|excuse| explain(&excuse.expectation));
+        let explained = explain(expectation).or_else(excused);
         let (verdict, signature) = match &explained {
             Some(rules) => {
                 judged.show(known, self.prepared, self.index, rules);
