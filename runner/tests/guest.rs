@@ -939,6 +939,35 @@ fn every_pe_asks_under_the_same_tables() {
     let [changed] = answer.changed.as_slice() else { panic!("{:x?}", answer.changed) };
     assert_eq!((changed.pa, changed.value), (tag, stage::stored(15)));
 
+    // What is asked at EL2 is asked by the PE that is named; and PE 1 has another stage 2.
+    let mut world = World::stage2(&*session);
+    let stage = world.case.as_ref().header.guest.code.arena();
+    let tree = Tree::new(Role::Stage2, K4, Place::new(world.tables, 3 << 20));
+    world.case.push_tree(tree).expect("there is room");
+    let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
+    world.map(1, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    world.probe(at(1, step(Operation::UseTree, 1, 8 << 48)));
+    for pe in [0, 1, 1, 2] {
+        world.probe(at(pe, Probe::new(Operation::AtS12e1w, TAGS)));
+    }
+    world.probe(at(1, Probe::new(Operation::AtS12e1r, UNMAPPED)));
+    // A root where nothing answers: PE 1 takes a Data Abort, and goes on.
+    world.probe(at(1, step(Operation::UseTree, 1, 1 << 46)));
+    let lost = world.probe(at(1, Probe::new(Operation::AtS12e0r, TAGS)));
+    world.probe(at(1, step(Operation::UseTree, 1, 8 << 48)));
+    world.probe(at(1, Probe::new(Operation::AtS12e0r, TAGS)));
+    let answer = done(&mut *session, &world.case);
+    let [taken] = answer.exceptions.as_slice() else { panic!("{answer:x?}") };
+    let what = (taken.probe, taken.origin, taken.target, taken.esr >> 26, taken.esr & 0x3c);
+    assert_eq!(what, (lost, Exception::PROBE, 2, 0x25, 0b01_0100));
+    assert_eq!(taken.spsr & 0x1f, 0b01000, "at home, on SP_EL0");
+    assert_eq!(answer.answers[7], NO_ANSWER);
+    assert_eq!((answer.answers[9] & 0xf_ffff_ffff_f001) - world.tags(), PAGE);
+    let pages: Vec<_> =
+        answer.answers[1..5].iter().map(|par| (par & 0xf_ffff_ffff_f001) - world.tags()).collect();
+    assert_eq!(pages, [0, PAGE, PAGE, 0]);
+    assert_eq!(answer.answers[5] & 0x7f, 0b00_0110 << 1 | 1);
+
     // Other PEs are not left in the case before.
     let mut world = World::stage2(&*session);
     for pe in [2, 1, 0] {
@@ -1069,10 +1098,9 @@ fn what_pes_can_not_do_is_refused() {
     };
     let refused = Some(Status::Unsupported);
     assert_eq!(status(&[load, at(3, load)]), refused, "there is no such PE");
-    assert_eq!(status(&[at(1, Probe::new(Operation::AtS12e1r, TAGS))]), refused);
-    assert_eq!(status(&[load.with(Probe::TOGETHER), tlbi]), refused);
-    assert_eq!(status(&[tlbi.with(Probe::TOGETHER), load]), refused);
-    assert_eq!(status(&[load.with(Probe::TOGETHER), at(2, load), tlbi]), Some(Status::Done));
+    assert_eq!(status(&[load, at(1, Probe::new(Operation::AtS1e2r, TAGS))]), refused);
+    let together = [load, at(2, load), tlbi].map(|probe| probe.with(Probe::TOGETHER));
+    assert_eq!(status(&together), Some(Status::Done), "a step is done alone");
 
     let mut description = description("qemu-max-el3");
     let Start::Qemu(qemu) = &mut description.start;

@@ -414,6 +414,9 @@ impl Seen {
 
     fn rivals(&mut self, case: &Case) {
         let case = case.as_ref();
+        if case.header.registers.vttbr_el2 & 1 == 1 {
+            self.note("CnP");
+        }
         for (number, tree) in case.trees.iter().enumerate() {
             let role = tree.role().unwrap();
             if case.trees[..number].iter().any(|other| other.role() == Some(role)) {
@@ -762,7 +765,8 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
 }
 
 /// What sequences are made of, and how often at least.
-const SEQUENCES: [(&str, usize); 36] = [
+const SEQUENCES: [(&str, usize); 37] = [
+    ("CnP", 150),
     ("op change", 10_000),
     ("op use_tree", 1000),
     ("op load", 10_000),
@@ -841,6 +845,7 @@ fn pes_share_the_work() {
         while let Some(probe) = probes.next() {
             seen.step(probe);
             assert!(u64::from(probe.pe) < space.pes, "{what}");
+            assert!(probe.el() != Some(El::El2) || probe.pe == 0, "{what}: {probe:x?}");
             if probe.has(Probe::TOGETHER) {
                 let other = probes.peek().unwrap();
                 assert!(other.pe != probe.pe && other.el() != Some(El::El2), "{what}: {other:x?}");
@@ -850,9 +855,14 @@ fn pes_share_the_work() {
             }
         }
         let case = sequence(&space, &machine.abilities, &machine.map, 2, index).unwrap();
+        let registers = &case.as_ref().header.registers;
+        assert_eq!((registers.vttbr_el2 | registers.ttbr0_el1) & 1, 0, "{what}: CnP");
         for step in case.as_ref().probes {
             seen.step(step);
-            assert_ne!(step.operation(), Some(Operation::UseTree), "{what}: of which PE?");
+            let operation = step.operation().unwrap();
+            assert_ne!(operation, Operation::UseTree, "{what}: of which PE?");
+            let is_own = step.el() == Some(El::El2) && !operation.is_step();
+            assert!(!is_own || step.pe == 0, "{what}: {step:x?}");
         }
     }
     for (what, least) in [("together", 500), ("another PE", 5000), ("inner", 200), ("outer", 100)] {

@@ -53,7 +53,8 @@ impl Probe {
     pub const OUTER_SHAREABLE: u8 = 1 << 2;
     /// Flag of a TLBI: it does not wait for accesses with the XS attribute, `..nXS`. FEAT_XS.
     pub const NXS: u8 = 1 << 3;
-    /// Flag: it is done at the same time as the next probe, on another PE.
+    /// Flag: it is done at the same time as the next probe, on another PE, where both are guests'. Probes of
+    /// such a run that one PE does, it does in their order.
     pub const TOGETHER: u8 = 1 << 4;
 
     /// The question `operation` at `address`, by the executor itself, of 8 bytes where that matters.

@@ -136,7 +136,7 @@ impl Exception {
 )]
 #[repr(C)]
 pub struct Update {
-    /// Number of the probe after which the change was seen.
+    /// Number of the probe after which the change was seen: of those that are done at the same time, the last.
     pub probe: u64,
     /// Physical address of the word.
     pub pa: u64,

@@ -113,3 +113,81 @@ pub fn updated(expected: &[Expected], observed: &[Update]) -> bool {
     let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);
     expected.iter().all(done) && observed.iter().all(meant)
 }
+
+#[cfg(test)]
+mod tests {
+    use golden::{Abort, El, Fault, FaultKind, Level, Masked, Stage, Va};
+
+    use super::*;
+    use sign::Difference;
+
+    /// A store of EL0 to a page that EL1 has not mapped, and what is seen of it.
+    fn fault() -> (Answer, Exception) {
+        let fault = Fault {
+            kind: FaultKind::Translation,
+            level: Level::L3,
+            stage: Stage::One,
+            s1_walk: false,
+            ipa: None,
+            write: true,
+            dirty_bit: false,
+        };
+        let exception = golden::Exception {
+            target: El::El1,
+            esr: Masked::exact(0x9200_0047),
+            far: Va(0x4000),
+            hpfar: None,
+        };
+        let taken = Taken {
+            elr: Some(0x8020),
+            spsr: Masked::exact(0x3c0),
+            ..Taken::new(Abort { fault, exception })
+        };
+        let seen = Exception {
+            target: 1,
+            esr: 0x9200_0047,
+            far: 0x4000,
+            hpfar: 0x77,
+            elr: 0x8020,
+            spsr: 0x3c0,
+            ..Exception::default()
+        };
+        (Answer::Exception(taken), seen)
+    }
+
+    #[test]
+    fn an_exception_is_judged_in_full() {
+        let (answer, seen) = fault();
+        assert!(admits(&answer, &Observation::Exception(&seen)));
+        type Change = fn(&mut Exception);
+        let cases: [(Change, &str); 6] = [
+            (|seen| seen.target = 2, "target EL"),
+            (|seen| seen.esr ^= 1 << 6, "syndrome"),
+            (|seen| seen.far += 8, "syndrome"),
+            (|seen| seen.elr += 4, "return state"),
+            (|seen| seen.spsr = 0x3c5, "return state"),
+            (|seen| (seen.target, seen.far) = (2, 0), "syndrome and target EL"),
+        ];
+        for (change, what) in cases {
+            let mut wrong = seen;
+            change(&mut wrong);
+            let observation = Observation::Exception(&wrong);
+            assert!(!admits(&answer, &observation), "{what}");
+            let told = Difference::new(&answer, &observation, true).to_string();
+            let wanted = format!("exception Translation fault, level 3, with another {what}");
+            assert_eq!(told, wanted);
+        }
+    }
+
+    #[test]
+    fn a_guest_that_does_not_come_back_is_never_allowed() {
+        let (answer, seen) = fault();
+        let observation = Observation::Runaway(&seen);
+        assert!(!admits(&answer, &observation));
+        let told = Difference::new(&answer, &observation, true).to_string();
+        assert_eq!(
+            told,
+            "a guest that does not come back instead of exception Translation fault, level 3"
+        );
+    }
+}

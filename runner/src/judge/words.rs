@@ -1,5 +1,6 @@
 //! Observations and expectations in words.
 
+use case::guest::piece;
 use case::probe::{El, Probe};
 use link::observations::Exception;
 
@@ -18,8 +19,11 @@ pub fn question(probe: &Probe) -> String {
         Some(El::El2) | None => format!("{name} of {:#x}", probe.address),
         Some(el) => {
             let pan = if probe.has(Probe::PAN) { " with PAN" } else { "" };
-            let (bytes, address) = (probe.bytes(), probe.address);
-            format!("{name} of {bytes} bytes at {address:#x} by EL{}{pan}", el.level())
+            // Of an operation that has a size there is a piece of code for each.
+            let has_size = piece(operation, 1) != piece(operation, 8);
+            let bytes =
+                if has_size { format!("of {} bytes at", probe.bytes()) } else { "of".into() };
+            format!("{name} {bytes} {:#x} by EL{}{pan}", probe.address, el.level())
         }
     }
 }
@@ -111,7 +115,19 @@ fn par(value: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use case::probe::Operation;
+
     use super::*;
+
+    #[test]
+    fn a_question_says_who_asks_and_how() {
+        let probe = |operation| Probe::new(operation, 0x1000);
+        let store = probe(Operation::Store).of_bytes(4);
+        assert_eq!(question(&store.by(El::El1)), "store of 4 bytes at 0x1000 by EL1");
+        let fetch = probe(Operation::Fetch).by(El::El0).with(Probe::PAN);
+        assert_eq!(question(&fetch), "fetch of 0x1000 by EL0 with PAN");
+        assert_eq!(question(&probe(Operation::AtS12e1r)), "at_s12e1r of 0x1000");
+    }
 
     #[test]
     fn a_par_is_read_back_from_its_words() {

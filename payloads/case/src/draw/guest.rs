@@ -87,7 +87,8 @@ pub fn sequence(
             let _ = world.add_rival_stage2(rng);
         }
         *case = world.case();
-        if abilities.cnp && rng.chance(400) {
+        // Shared by several PEs, an entry that one of them gave up might come back from another.
+        if abilities.cnp && space.pes == 1 && rng.chance(400) {
             const CNP: u64 = 1;
             let registers = case.registers_mut();
             registers.vttbr_el2 |= CNP;

@@ -62,9 +62,12 @@ impl<'a> Asker<'a> {
             {
                 continue;
             }
-            let pe = if pes > 1 { rng.below(pes) as u8 } else { 0 };
+            let probe = self.probe(rng);
+            // What the executor asks itself, it asks where it has the case in hand.
+            let is_anybodys = pes > 1 && probe.el() != Some(El::El2);
+            let pe = if is_anybodys { rng.below(pes) as u8 } else { 0 };
             // A case has room for all of them.
-            let _ = case.push_probe(self.probe(rng).on(pe));
+            let _ = case.push_probe(probe.on(pe));
         }
     }
 

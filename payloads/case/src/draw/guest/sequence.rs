@@ -407,7 +407,8 @@ impl Sequence<'_> {
                 2 => Probe::new(Operation::AtS12e1r, address),
                 _ => Probe::new(Operation::AtS12e0r, address),
             };
-            let pe = self.pe();
+            // What the executor asks itself, it asks where it has the case in hand.
+            let pe = if probe.el() == Some(El::El2) { 0 } else { self.pe() };
             self.push(case, probe.on(pe));
         }
     }

@@ -44,7 +44,48 @@ second_entry:
     mov     x1, x20
     b       second_serve            // (seat, shortest wait)
 
-// An exception that is no guest's: the first PE tells of it.
+// An exception of an AT, while this PE asks: see ask.S, whose x9 to x12 are anybody's. It is recorded in the
+// roster, and the asking goes on. Any other is the end.
+second_taken:
+    mrs     x9, elr_el2
+    adrp    x10, ask_ats
+    add     x10, x10, :lo12:ask_ats
+    cmp     x9, x10
+    b.lo    second_lost
+    adrp    x10, ask_ats_end
+    add     x10, x10, :lo12:ask_ats_end
+    cmp     x9, x10
+    b.hs    second_lost
+    mrs     x10, tpidr_el2
+    add     x10, x10, #{ROSTER}
+    ldr     x11, [x10, #{TAKEN}]
+    sub     w12, w4, #1             // the cursor has gone on already
+    and     w12, w12, #0xffff
+    str     w12, [x11]
+    mov     w12, #{OF_PROBE} | 2 << 16
+    str     w12, [x11, #4]
+    adrp    x12, image_start
+    sub     x9, x9, x12
+    str     x9, [x11, #32]          // ELR, relative to the image
+    mrs     x9, esr_el2
+    mrs     x12, far_el2
+    stp     x9, x12, [x11, #8]
+    mrs     x9, hpfar_el2
+    str     x9, [x11, #24]
+    mrs     x9, spsr_el2
+    str     x9, [x11, #40]
+    add     x11, x11, #48
+    str     x11, [x10, #{TAKEN}]
+    bic     x9, x9, #0xc00          // PSTATE.BTYPE: where it goes on is no branch target
+    msr     spsr_el2, x9
+    adrp    x9, ask_excepted
+    add     x9, x9, :lo12:ask_excepted
+    msr     elr_el2, x9
+    eret
+    dsb     nsh                     // no speculation past the return
+    isb
+
+// An exception that is no probe's: the first PE tells of it.
     .global second_lost
 second_lost:
     mrs     x0, tpidr_el2
@@ -62,7 +103,8 @@ second_lost:
 
     .balign 0x800
 second_vectors:
-    .rept   16
+    b       second_taken            // synchronous, from home
+    .rept   15
     .balign 0x80
     b       second_lost
     .endr

@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
-use case::probe::{El, Probe};
+use case::probe::{El, Operation, Probe};
 use case::{CaseRef, Flags};
 use executor::machine::{Gic, Machine, Psci};
 use executor::roster::Roster;
@@ -27,7 +27,6 @@ use self::seat::{Order, Seat};
 use crate::payload::asm;
 use crate::payload::exceptions;
 use crate::payload::global::Global;
-use crate::payload::guest;
 use crate::payload::home::MapRegisters;
 use crate::payload::idle::Idle;
 use crate::payload::last_words;
@@ -172,23 +171,18 @@ impl Crew {
         }
     }
 
-    /// Whether the PEs that `case` names are there, and what it wants of them can be done: guests and steps
-    /// by any, and guests together.
+    /// Whether the PEs that `case` names are there, and what it wants of them can be done: guests, steps and AT
+    /// instructions of the EL1&0 regime by any.
     pub fn can(&self, case: &CaseRef<'_>) -> bool {
         let has_guests = case.flags().has(Flags::GUEST);
-        let is_guests = |probe: &Probe| has_guests && guest::is_guests(probe);
         let can = |probe: &Probe| {
             let is_own = probe.el() == Some(El::El2);
-            let is_mobile = has_guests && (!is_own || step::is_step(probe));
+            let is_mobile = has_guests && (!is_own || step::is_step(probe) || is_asked(probe));
             (is_own || has_guests)
                 && usize::from(probe.pe) < self.count
                 && (probe.pe == 0 || is_mobile)
         };
-        let pairs = case.probes.windows(2);
         case.probes.iter().all(can)
-            && pairs
-                .filter(|pair| pair[0].has(Probe::TOGETHER))
-                .all(|pair| pair.iter().all(is_guests))
     }
 
     /// The PEs, beside the first, that take part in `case`.
@@ -197,6 +191,12 @@ impl Crew {
         let takes_part = move |pe: &usize| probes.iter().any(|probe| usize::from(probe.pe) == *pe);
         (1..self.count).filter(takes_part)
     }
+}
+
+/// Whether `probe` is an AT instruction that is asked at home.
+fn is_asked(probe: &Probe) -> bool {
+    let is_of_el2 = matches!(probe.operation(), Some(Operation::AtS1e2r | Operation::AtS1e2w));
+    probe.operation().is_some_and(Operation::is_at) && !is_of_el2
 }
 
 /// The arenas, with each word written by one PE.

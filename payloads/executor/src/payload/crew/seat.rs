@@ -9,8 +9,10 @@
 //! ```
 
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use case::probe::Probe;
 use executor::machine::Gic;
 use executor::roster::Roster;
 
@@ -81,6 +83,19 @@ pub enum Order {
         /// Whose code it is.
         guests: Guests,
     },
+    /// Ask AT instructions.
+    Ask {
+        /// The address of the first probe.
+        probe: *const Probe,
+        /// How many.
+        count: usize,
+        /// The answer to the first.
+        answer: *mut u64,
+        /// The cursor's word.
+        cursor: *const u64,
+        /// Its value at the first.
+        here: u64,
+    },
     /// Load the root of another tree: of stage 2, where no register is named.
     UseRoot {
         /// The register of stage 1.
@@ -104,6 +119,9 @@ pub enum Order {
 unsafe impl Sync for Seat {}
 
 impl Seat {
+    /// Where the roster is in it.
+    pub const ROSTER_OFFSET: usize = offset_of!(Self, roster);
+
     /// Makes it ready for a PE that has not started.
     ///
     /// # Safety

@@ -101,6 +101,11 @@ impl Second {
                 let is_wild = unsafe { guest::visit(self.seat.roster(), guests, &mut self.regime) };
                 self.seat.is_wild.store(is_wild.into(), Ordering::Relaxed);
             }
+            Order::Ask { probe, count, answer, cursor, here } => {
+                // SAFETY: the first PE's promise, which waits for this; and none of them is another
+                // operation, so that all are asked.
+                unsafe { asm::ask(probe, probe.add(count), answer, cursor, here) };
+            }
             Order::UseRoot { register, value } => self.regime.use_root(register, value),
             Order::Tlbi(tlbi) => tlbi.perform(),
             Order::Store { address, value } => {

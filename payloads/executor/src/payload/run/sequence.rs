@@ -33,7 +33,10 @@ impl Attempt<'_> {
             probes.iter().position(is_other).map_or(stop, |count| first + count)
         };
         if !guest::is_guests(probe) {
-            return self.ask_ats(first, behind(&guest::is_guests));
+            let stop = behind(&|other| {
+                guest::is_guests(other) || step::is_step(other) || other.pe != probe.pe
+            });
+            return self.ask_ats(first, stop);
         }
         let stop = if probe.has(Probe::TOGETHER) {
             first + together(probes)
@@ -126,12 +129,18 @@ impl Attempt<'_> {
         let probes = self.case.probes;
         let range = probes[first..stop].as_ptr_range();
         let here = self.here(first);
-        // SAFETY: the probes are a slice, the answers have room for as many as a case can have, and the
-        // cursor is a word. The case's registers are loaded.
-        let stopped = unsafe {
-            let answer = self.body.answers().add(first);
-            asm::ask(range.start, range.end, answer, self.cursor.as_ptr(), here)
-        };
+        let cursor = self.cursor.as_ptr();
+        // SAFETY: the answers have room for as many as a case can have.
+        let answer = unsafe { self.body.answers().add(first) };
+        let pe = probes.get(first).map_or(0, |probe| usize::from(probe.pe));
+        if pe != 0 {
+            let (probe, count) = (range.start, stop - first);
+            self.runner.crew.order(pe, Order::Ask { probe, count, answer, cursor, here });
+            return stop;
+        }
+        // SAFETY: the probes are a slice, with as many answers, and the cursor is a word. The case's
+        // registers are loaded.
+        let stopped = unsafe { asm::ask(range.start, range.end, answer, cursor, here) };
         (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
     }
 
@@ -190,6 +199,7 @@ impl Attempt<'_> {
 
 /// How many of `probes`, from the first, are asked at the same time.
 pub(super) fn together(probes: &[Probe]) -> usize {
-    let count = probes.iter().take_while(|probe| probe.has(Probe::TOGETHER)).count();
-    (count + 1).min(probes.len())
+    let goes_on =
+        |pair: &&[Probe]| pair[0].has(Probe::TOGETHER) && pair.iter().all(guest::is_guests);
+    (probes.windows(2).take_while(goes_on).count() + 1).min(probes.len())
 }
