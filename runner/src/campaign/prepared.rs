@@ -373,7 +373,14 @@ pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) 
         let index = stage1 >> 2 & 7;
         (registers.mair_el1 >> (8 * index)) as u8
     });
-    Question { operation, expected, descriptor, stage1, memory_type, registers: *registers }
+    let fault = match allowed.answer {
+        Answer::Par { fault, .. } => fault,
+        Answer::Exception(taken) => Some(taken.abort.fault),
+        Answer::Reached(_) | Answer::Maintained(_) => None,
+    };
+    let stage1_walk = fault.is_some_and(|fault| fault.s1_walk);
+    let registers = *registers;
+    Question { operation, expected, stage1_walk, descriptor, stage1, memory_type, registers }
 }
 
 /// The classes of answer that are allowed, each once, the pseudocode's own first.

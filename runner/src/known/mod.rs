@@ -341,6 +341,7 @@ issues:
         Question {
             operation,
             expected,
+            stage1_walk: false,
             descriptor: Some(0x47),
             stage1: None,
             memory_type: None,
@@ -546,6 +547,76 @@ issues:
         ] {
             assert_eq!(twice(good, other).err(), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_rule_looks_at_stage_1_its_memory_type_and_the_registers_of_el1() {
+        let text = format!(
+            "{RULE}    stage1: [{{ mask: 0x80, value: 0x80 }}]\n    \
+             memory_type: [{{ mask: 0xf0, value: 0 }}]\n"
+        );
+        let text =
+            text.replace("    registers:\n", "    registers:\n      SCTLR_EL1: [{ mask: 0x4 }]\n");
+        let registers = Registers { sctlr_el1: 4, ..fwb() };
+        let asked = Question { stage1: Some(0x483), memory_type: Some(0x04), ..question() };
+        let named = |registers: &Registers, question: &Question| {
+            names(&text, registers, question, &["success, with another ATTR"])
+        };
+        assert!(named(&registers, &asked));
+        assert!(!named(&fwb(), &asked), "C = 0");
+        for other in [
+            Question { stage1: Some(0x403), ..asked },
+            Question { stage1: None, ..asked },
+            Question { memory_type: Some(0x44), ..asked },
+            Question { memory_type: None, ..asked },
+            Question { descriptor: Some(0x77), ..asked },
+        ] {
+            assert!(!named(&registers, &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_tells_faults_on_walks_of_stage_1_from_others() {
+        let of = |walk| format!("{RULE}    stage1_walk: {walk}\n");
+        let named = |text: &str, stage1_walk| {
+            let question = Question { stage1_walk, ..question() };
+            names(text, &fwb(), &question, &["success, with another ATTR"])
+        };
+        assert!(named(&of(true), true) && !named(&of(true), false));
+        assert!(named(&of(false), false) && !named(&of(false), true));
+        assert!(named(RULE, true) && named(RULE, false));
+        let beside = |text: String| {
+            let second = text.replace("\nissues:\n", "").replace("fwb-device", "second");
+            rules(&format!("{}{second}", of(true))).err()
+        };
+        assert_eq!(beside(of(false)), None);
+        assert!(beside(of(true)).is_some() && beside(RULE.into()).is_some());
+    }
+
+    #[test]
+    fn a_rule_takes_any_of_its_alternatives_whole() {
+        let text = format!(
+            "{RULE}    either:\n      - {{ registers: {{ TCR_EL1: [{{ mask: 0x1 }}] }}, stage1: [{{ mask: 0x100 }}] }}\n      \
+             - {{ registers: {{ TCR_EL1: [{{ mask: 0x2 }}] }}, stage1: [{{ mask: 0x200 }}] }}\n"
+        );
+        let named = |tcr_el1, stage1| {
+            let registers = Registers { tcr_el1, ..fwb() };
+            let question = Question { stage1: Some(stage1), ..question() };
+            names(&text, &registers, &question, &["success, with another ATTR"])
+        };
+        assert!(named(1, 0x100) && named(2, 0x200) && named(3, 0x300));
+        assert!(!named(1, 0x200) && !named(2, 0x100) && !named(0, 0x300) && !named(3, 0));
+
+        let error = rules(&format!("{RULE}    either: [{{ stage1: [] }}]\n")).unwrap_err();
+        assert!(error.contains("this says nothing"), "{error}");
+        // Another rule may have what no alternative takes, together with what the rule takes anyway.
+        let second = |stage1| {
+            let second = RULE.replace("\nissues:\n", "").replace("fwb-device", "second");
+            rules(&format!("{text}{second}    stage1: [{{ mask: 0x300, value: {stage1} }}]\n"))
+                .err()
+        };
+        assert_eq!(second("0"), None);
+        assert!(second("0x200").is_some_and(|error| error.contains("could both name")));
     }
 
     #[test]
