@@ -183,6 +183,14 @@ impl<'a> Memory<'a> {
                 }
             }
             (None, _) => fitting.retain(|reach| self.will_change(*reach, access.bytes)),
+            // Strays may have left the value elsewhere, byte by byte.
+            (Some(_), Some(_)) if !self.strays.is_empty() => {
+                let is_there = |reach: &Reach| {
+                    (0..access.bytes)
+                        .all(|number| self.finally(reach.byte(number)) == byte(value, number))
+                };
+                fitting.retain(|reach| is_there(reach));
+            }
             (Some(_), Some(_)) => fitting.clear(),
         }
     }
@@ -485,6 +493,18 @@ mod tests {
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
         assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn a_store_whose_value_a_stray_makes_up_elsewhere_is_where_it_should_be() {
+        let map = map();
+        let changed = [TAG, TAG + 0x100].map(|pa| Changed { pa, value: stage::stored(2) });
+        let mut memory = memory(&map, &changed);
+        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        assert_eq!(done(&mut memory, store(2), &[TAG]), [0; 0], "it is in two places");
+        let mut memory = self::memory(&map, &changed);
+        assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
+        assert_eq!(done(&mut memory, store(2), &[TAG]), [TAG]);
     }
 
     #[test]
