@@ -48,7 +48,7 @@ pub use dossier::Dossier;
 use order::Order;
 use outbox::Outbox;
 pub use personality::Personality;
-pub use prepared::{Bench, Prepared, Tables};
+pub use prepared::{Bench, Excuse, Prepared, Tables};
 use worker::{Shared, Worker};
 
 /// So many deaths in a row without an answer between them end the campaign: more than one case can

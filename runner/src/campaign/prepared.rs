@@ -19,10 +19,10 @@ use crate::judge::guest::Asker;
 use crate::judge::kind::Kind;
 use crate::judge::learned::Learned;
 use crate::judge::sign::Sign;
-use crate::judge::tlb::{self, Tag, View};
+use crate::judge::tlb::{self, Tag, Tlb, View};
 use crate::judge::together;
 use crate::judge::told::Telling;
-use crate::known::{Known, Question, RuleId};
+use crate::known::{Idle, Known, Question, RuleId};
 use crate::simulation::Simulation;
 use crate::verdict::NotAsked;
 
@@ -53,6 +53,8 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
+    /// For each probe that is asked, what TLB maintenance that does nothing would excuse.
+    pub excuses: Vec<Option<Excuse>>,
     /// What a fetch at the trampoline may lead to in the case's own tree, where it enters by another.
     pub arrival: Option<Expectation>,
     /// The roots, and the registers that name them.
@@ -138,9 +140,20 @@ impl Bench {
             let (memory, log) = (&mut self.memory, &mut self.log);
             let asker = Asker::of(case.as_ref(), self.branch_targets);
             let (case, updates) = (case.as_ref(), Updates::new());
-            let (pe, loaded) = (&self.pe, BTreeMap::new());
-            let mut tables =
-                Tables { pe, asker, case, map, registers, built, memory, log, updates, loaded };
+            let mut tables = Tables {
+                pe: &self.pe,
+                asker,
+                case,
+                map,
+                registers,
+                built,
+                memory,
+                log,
+                updates,
+                loaded: BTreeMap::new(),
+                idle: Vec::new(),
+                lax: None,
+            };
             tables.load_first();
             work(&mut tables)
         });
@@ -169,6 +182,8 @@ impl Bench {
             let updates = case.as_ref().flags().has(Flags::UPDATES);
             let mut numbers = Vec::with_capacity(wanted.len());
             let mut expectations = Vec::with_capacity(wanted.len());
+            let mut excuses = Vec::with_capacity(wanted.len());
+            tables.mind(known);
             let mut not_asked = NotAsked::new();
             let mut telling = Telling::new(case.as_ref(), map);
             let mut homes = Homes::default();
@@ -182,6 +197,7 @@ impl Bench {
                     homes = Homes::default();
                     numbers.push(number);
                     expectations.push(None);
+                    excuses.push(None);
                     continue;
                 }
                 // What is done at the same time is asked as a whole, or not at all.
@@ -202,7 +218,8 @@ impl Bench {
                         Some(expectation) => telling.untold(probe, expectation).map(str::to_owned),
                         None => telling.unknown(probe).map(str::to_owned),
                     };
-                    looks.push(Look { expectation, reason });
+                    let excuse = tables.excuse(probe, learned);
+                    looks.push(Look { expectation, excuse, reason });
                 }
                 if let Some(reason) = looks.iter().find_map(|look| look.reason.clone()) {
                     *not_asked.entry(reason).or_default() += members as u64;
@@ -222,6 +239,18 @@ impl Bench {
                         {
                             may_show.push((first + at, rule));
                             kills = kills.or(is_deadly.then_some(rule));
+                        }
+                        // What old translations may lead to can kill as well.
+                        if let Some(Excuse { expectation, .. }) = &look.excuse {
+                            let stale = rules_that_may_show(
+                                probe,
+                                &registers,
+                                expectation,
+                                known,
+                                &candidates,
+                            );
+                            let deadly = stale.filter(|(_, is_deadly)| *is_deadly);
+                            kills = kills.or(deadly.map(|(rule, _)| rule).next());
                         }
                         deadly.extend(kills.map(|rule| (number, rule)));
                     }
@@ -243,7 +272,10 @@ impl Bench {
                     may_show.truncate(seen);
                 } else {
                     numbers.extend((number..).take(members));
-                    expectations.extend(looks.into_iter().map(|look| look.expectation));
+                    for Look { expectation, excuse, .. } in looks {
+                        expectations.push(expectation);
+                        excuses.push(excuse);
+                    }
                 }
             }
             for (_, rule) in &held {
@@ -264,6 +296,7 @@ impl Bench {
                 case: asked,
                 numbers,
                 expectations,
+                excuses,
                 arrival,
                 built,
                 registers,
@@ -281,6 +314,7 @@ impl Bench {
 /// What is known of a probe before it is asked.
 struct Look {
     expectation: Option<Expectation>,
+    excuse: Option<Excuse>,
     /// Why it is not asked.
     reason: Option<String>,
 }
@@ -339,7 +373,14 @@ pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) 
         let index = stage1 >> 2 & 7;
         (registers.mair_el1 >> (8 * index)) as u8
     });
-    Question { operation, expected, descriptor, stage1, memory_type, registers: *registers }
+    let fault = match allowed.answer {
+        Answer::Par { fault, .. } => fault,
+        Answer::Exception(taken) => Some(taken.abort.fault),
+        Answer::Reached(_) | Answer::Maintained(_) => None,
+    };
+    let stage1_walk = fault.is_some_and(|fault| fault.s1_walk);
+    let registers = *registers;
+    Question { operation, expected, stage1_walk, descriptor, stage1, memory_type, registers }
 }
 
 /// The classes of answer that are allowed, each once, the pseudocode's own first.
@@ -356,6 +397,23 @@ pub fn classes(expectation: &Expectation) -> Vec<String> {
 
 /// The trees of the EL1&0 regime.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
+
+/// What is known of a target's answer to a probe where TLB maintenance before it does nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Excuse {
+    /// The issues by which it does nothing.
+    pub issues: Vec<String>,
+    /// What is allowed had it not been executed.
+    pub expectation: Expectation,
+}
+
+/// TLBs of a target on which some maintenance does nothing.
+#[derive(Debug)]
+struct Lax {
+    tlb: Tlb,
+    /// The issues by which it has done nothing so far.
+    issues: Vec<String>,
+}
 
 /// Tables that stand in a bench's memory.
 #[derive(Debug)]
@@ -375,9 +433,53 @@ pub struct Tables<'a> {
     updates: Updates,
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
+    /// Maintenance that does nothing on the target.
+    idle: Vec<Idle>,
+    /// From the first such maintenance on.
+    lax: Option<Lax>,
 }
 
 impl Tables<'_> {
+    /// Minds that TLB maintenance which is among the issues `known` does nothing: see [`Tables::excuse`].
+    pub fn mind(&mut self, known: &Known) {
+        self.idle = known.idle().to_vec();
+    }
+
+    /// What is allowed as the answer to `probe` if maintenance so far that does nothing on the target had not been
+    /// executed; `None` where there was none, or it changes nothing.
+    pub fn excuse(&mut self, probe: &Probe, learned: &Learned) -> Option<Excuse> {
+        let mut lax = self.lax.take()?;
+        let strict = self.expect(probe, learned);
+        std::mem::swap(&mut self.memory.tlb, &mut lax.tlb);
+        let expectation = self.expect(probe, learned);
+        std::mem::swap(&mut self.memory.tlb, &mut lax.tlb);
+        let issues = lax.issues.clone();
+        self.lax = Some(lax);
+        let expectation = if expectation == strict { None } else { expectation };
+        Some(Excuse { issues, expectation: expectation? })
+    }
+
+    /// What TLBs may hold, on a target that is sound and, where there is one, on one that is not.
+    fn tlbs(&mut self) -> impl Iterator<Item = &mut Tlb> {
+        std::iter::once(&mut self.memory.tlb).chain(self.lax.as_mut().map(|lax| &mut lax.tlb))
+    }
+
+    /// Carries out TLB maintenance.
+    fn maintain(&mut self, step: &Probe) {
+        let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
+        let issue =
+            self.idle.iter().find(|idle| idle.takes(step)).map(|idle| idle.name().to_owned());
+        match (issue, &mut self.lax) {
+            (Some(issue), None) => {
+                self.lax = Some(Lax { tlb: self.memory.tlb.clone(), issues: vec![issue] });
+            }
+            (Some(issue), Some(lax)) if !lax.issues.contains(&issue) => lax.issues.push(issue),
+            (Some(_), Some(_)) | (None, None) => {}
+            (None, Some(lax)) => lax.tlb.invalidate(step, &self.registers, &loaded),
+        }
+        self.memory.tlb.invalidate(step, &self.registers, &loaded);
+    }
+
     /// What is allowed as the answer to `probe` as the tables are now.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
         let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
@@ -408,7 +510,7 @@ impl Tables<'_> {
         let tag = Tag::of(&self.registers);
         for (role, number) in self.loaded.clone() {
             let root = *self.root(role);
-            self.memory.tlb.load(number, role, root, tag);
+            self.tlbs().for_each(|tlb| tlb.load(number, role, root, tag));
         }
     }
 
@@ -425,7 +527,7 @@ impl Tables<'_> {
         if let (Some(role), Some(format)) = (role, format) {
             let tree = (edit.tree, role, &format);
             let word = tlb::Word::new(tree, (late.pa, late.level), edit.input, &self.registers);
-            self.memory.tlb.change(word, old);
+            self.tlbs().for_each(|tlb| tlb.change(word, old));
         }
         Ok(())
     }
@@ -452,10 +554,7 @@ impl Tables<'_> {
                 }
                 self.walk_loaded();
             }
-            _ => {
-                let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
-                self.memory.tlb.invalidate(probe, &self.registers, &loaded);
-            }
+            _ => self.maintain(probe),
         }
         Ok(true)
     }

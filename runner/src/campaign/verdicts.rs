@@ -10,7 +10,7 @@ use link::observations::{Exception, NO_ANSWER, Observations, Report, Status, Upd
 use tables::BuildError;
 
 use super::dossier::Dossier;
-use super::prepared::{Bench, Prepared};
+use super::prepared::{Bench, Excuse, Prepared};
 use crate::judge::answer::{Answer, Taken};
 use crate::judge::expectation::{Allowed, Expectation};
 use crate::judge::learned::Learned;
@@ -75,7 +75,10 @@ impl Judged {
     }
 
     fn count(&mut self, known: &Known, rule: RuleId, shown: Shown) {
-        let name = known.rule(rule).name();
+        self.count_name(known.rule(rule).name(), shown);
+    }
+
+    fn count_name(&mut self, name: &str, shown: Shown) {
         match self.known.get_mut(name) {
             Some(counts) => counts.merge(shown),
             None => {
@@ -175,8 +178,10 @@ pub fn judge(
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let asked = Asked { case, map, prepared, probe, index, pa_bits: bench.pe.pa_bits };
-            let observation = observe(observations, probe, index, expectation, &mut memory);
+            let excuse = prepared.excuses[index].as_ref();
+            let pa_bits = bench.pe.pa_bits;
+            let asked = Asked { case, map, prepared, probe, index, excuse, pa_bits };
+            let observation = asked.observe(observations, expectation, &mut memory);
             if !asked.judge(&mut judged, expectation, &observation, &[], known, learned) {
                 without.push(index);
             }
@@ -188,6 +193,7 @@ pub fn judge(
         }
     } else {
         bench.with_tables(case, map, |tables| {
+            tables.mind(known);
             let mut next = 0;
             while let Some(probes @ [probe, ..]) = case_ref.probes.get(next..asked) {
                 if tables.step(probe)? {
@@ -197,15 +203,17 @@ pub fn judge(
                 let probes = &probes[..together::count(probes)];
                 let expect = |probe| tables.expect(probe, &dossier.learned);
                 let mut expectations: Vec<_> = probes.iter().map(expect).collect();
+                let excuse = |probe| tables.excuse(probe, &dossier.learned);
+                let excuses: Vec<_> = probes.iter().map(excuse).collect();
                 together::hand_on(&mut expectations);
                 let first = next;
                 next += probes.len();
                 for (index, (probe, expectation)) in (first..).zip(probes.iter().zip(&expectations))
                 {
                     let Some(expectation) = expectation else { continue };
-                    let pa_bits = tables.pe().pa_bits;
-                    let asked = Asked { case, map, prepared, probe, index, pa_bits };
-                    let observation = observe(observations, probe, index, expectation, &mut memory);
+                    let (excuse, pa_bits) = (excuses[index - first].as_ref(), tables.pe().pa_bits);
+                    let asked = Asked { case, map, prepared, probe, index, excuse, pa_bits };
+                    let observation = asked.observe(observations, expectation, &mut memory);
                     let updates = observations.updates.iter();
                     let updates: Vec<Update> =
                         updates.filter(|update| update.probe as usize == index).copied().collect();
@@ -300,44 +308,6 @@ fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exc
     };
 }
 
-/// What was observed of `probe`, number `index` of those that were asked.
-fn observe<'a>(
-    observations: &Observations<'a>,
-    probe: &Probe,
-    index: usize,
-    expectation: &Expectation,
-    memory: &mut Memory<'_>,
-) -> Observation<'a> {
-    let word = observations.answers[index];
-    let exception = observations.exception_of(index).filter(|_| word == NO_ANSWER);
-    let access = Access::new(probe, index as u16, word);
-    match (exception, access) {
-        (Some(exception), _) if exception.origin == Exception::RUNAWAY => {
-            Observation::Runaway(exception)
-        }
-        (Some(exception), access) => {
-            let observation = Observation::Exception(exception);
-            let allowed = expectation.outcomes.iter().map(|allowed| &allowed.answer);
-            for answer in allowed.filter(|answer| admits(answer, &observation)) {
-                if let (Answer::Exception(Taken { partial: Some(partial), .. }), Some(access)) =
-                    (answer, access)
-                {
-                    memory.stopped(access, *partial);
-                }
-            }
-            observation
-        }
-        (None, None) => Observation::Par(word),
-        (None, Some(access)) => {
-            let places = expectation.outcomes.iter().filter_map(|allowed| match allowed.answer {
-                Answer::Reached(reach) => Some(reach),
-                _ => None,
-            });
-            Observation::Reached { places: memory.done(access, places), word }
-        }
-    }
-}
-
 /// What the target built otherwise than the host, wanted and found.
 fn built_otherwise(prepared: &Prepared, report: &Report, flags: Flags) -> Option<(String, String)> {
     let built = &prepared.built;
@@ -369,11 +339,51 @@ struct Asked<'a> {
     probe: &'a Probe,
     /// Its number among those that are asked.
     index: usize,
+    /// What TLB maintenance that does nothing would excuse.
+    excuse: Option<&'a Excuse>,
     /// The PE's physical address size.
     pa_bits: u8,
 }
 
 impl Asked<'_> {
+    /// What was observed.
+    fn observe<'o>(
+        &self,
+        observations: &Observations<'o>,
+        expectation: &Expectation,
+        memory: &mut Memory<'_>,
+    ) -> Observation<'o> {
+        let word = observations.answers[self.index];
+        let exception = observations.exception_of(self.index).filter(|_| word == NO_ANSWER);
+        let access = Access::new(self.probe, self.index as u16, word);
+        let excused = self.excuse.iter().flat_map(|excuse| &excuse.expectation.outcomes);
+        let answers = expectation.outcomes.iter().chain(excused).map(|allowed| &allowed.answer);
+        match (exception, access) {
+            (Some(exception), _) if exception.origin == Exception::RUNAWAY => {
+                Observation::Runaway(exception)
+            }
+            (Some(exception), access) => {
+                let observation = Observation::Exception(exception);
+                for answer in answers.filter(|answer| admits(answer, &observation)) {
+                    if let (Answer::Exception(Taken { partial: Some(partial), .. }), Some(access)) =
+                        (answer, access)
+                    {
+                        memory.stopped(access, *partial);
+                    }
+                }
+                observation
+            }
+            (None, None) => Observation::Par(word),
+            (None, Some(access)) => {
+                let places = answers.filter_map(|answer| match *answer {
+                    Answer::Reached(reach) => Some(reach),
+                    _ => None,
+                });
+                Observation::Reached { places: memory.done(access, places), word }
+            }
+        }
+    }
+
     /// Judges an answer. Returns whether there is a verdict.
     fn judge(
         &self,
@@ -391,8 +401,23 @@ impl Asked<'_> {
             *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
             return false;
         }
+        let is_excused = !fits && self.is_excused(observation, updates, learned);
+        if let Some(excuse) = self.excuse {
+            let shown = u64::from(is_excused);
+            excuse
+                .issues
+                .iter()
+                .for_each(|name| judged.count_name(name, Shown { asked: 1, shown }));
+        }
         if fits {
             judged.judge(Verdict::Conforms);
+        } else if is_excused {
+            judged.judge(Verdict::Known);
+            if known.is_in_full() {
+                let signature = self.excuse.map(|excuse| excuse.issues.join(" and "));
+                let signature = signature.unwrap_or_default();
+                self.tell(judged, Verdict::Known, signature, expectation, observation, updates);
+            }
         } else {
             self.differs(judged, expectation, observation, updates, known, learned);
         }
@@ -415,6 +440,19 @@ impl Asked<'_> {
         true
     }
 
+    /// Whether the answer is one that is allowed had TLB maintenance not been executed that does nothing.
+    fn is_excused(
+        &self,
+        observation: &Observation<'_>,
+        updates: &[Update],
+        learned: &Learned,
+    ) -> bool {
+        // Nothing is learned from what should not be.
+        let mut learned = learned.clone();
+        self.excuse
+            .is_some_and(|excuse| conforms(&excuse.expectation, observation, updates, &mut learned))
+    }
+
     /// Its number in the whole case.
     fn number(&self) -> u32 {
         self.prepared.numbers[self.index].into()
@@ -434,7 +472,11 @@ impl Asked<'_> {
             Difference::new(&allowed.answer, observation, updated(&allowed.updates, updates))
         };
         let signs = |allowed: &Allowed| differs(allowed).signs();
-        let explained = self.prepared.explain(known, learned, self.probe, expectation, signs);
+        let explain =
+            |expectation| self.prepared.explain(known, learned, self.probe, expectation, signs);
+        // What an old translation leads to may show another issue.
+        let excused = || self.excuse.and_then(|excuse| explain(&excuse.expectation));
+        let explained = explain(expectation).or_else(excused);
         let (verdict, signature) = match &explained {
             Some(rules) => {
                 judged.show(known, self.prepared, self.index, rules);
@@ -455,6 +497,19 @@ impl Asked<'_> {
                 (Verdict::Mismatch, format!("{operation}: {difference}"))
             }
         };
+        self.tell(judged, verdict, signature, expectation, observation, updates);
+    }
+
+    /// Tells of an answer that is not allowed.
+    fn tell(
+        &self,
+        judged: &mut Judged,
+        verdict: Verdict,
+        signature: String,
+        expectation: &Expectation,
+        observation: &Observation<'_>,
+        updates: &[Update],
+    ) {
         let mut observed = words::observation(observation);
         for Update { pa, value, .. } in updates {
             observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");

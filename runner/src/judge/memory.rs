@@ -183,14 +183,23 @@ impl<'a> Memory<'a> {
                 }
             }
             (None, _) => fitting.retain(|reach| self.will_change(*reach, access.bytes)),
+            // Strays may have left the value elsewhere, byte by byte.
+            (Some(_), Some(_)) if !self.strays.is_empty() => {
+                let is_there = |reach: &Reach| {
+                    (0..access.bytes)
+                        .all(|number| self.finally(reach.byte(number)) == byte(value, number))
+                };
+                fitting.retain(|reach| is_there(reach));
+            }
             (Some(_), Some(_)) => fitting.clear(),
         }
     }
 
-    /// Whether the bytes at `reach` are in the end other than they may be now: so somebody stores there.
+    /// Whether the bytes at `reach` are in the end other than they are now, strays aside: so somebody stores
+    /// there.
     fn will_change(&self, reach: Reach, bytes: u8) -> bool {
         let mut places = (0..bytes).map(|number| reach.byte(number));
-        places.any(|pa| !self.may_hold(pa, self.finally(pa)))
+        places.any(|pa| !self.is_known_to_hold(pa, self.finally(pa)))
     }
 
     /// Whether the answer is one that an access to `reach` gives.
@@ -276,11 +285,15 @@ impl<'a> Memory<'a> {
     }
 
     fn may_hold(&self, pa: u64, value: u8) -> bool {
-        let is_known = match self.bytes.get(&pa) {
+        self.is_known_to_hold(pa, value) || self.strays.contains(&value)
+    }
+
+    /// The same, but for what strays may have left there.
+    fn is_known_to_hold(&self, pa: u64, value: u8) -> bool {
+        match self.bytes.get(&pa) {
             Some(values) => values.contains(&value),
             None => tag(pa) == value,
-        };
-        is_known || self.strays.contains(&value)
+        }
     }
 
     /// What the byte holds in the end.
@@ -463,6 +476,35 @@ mod tests {
         assert_eq!(done(&mut memory, load(3, TAG), &[TAG]), [0; 0], "it holds that no more");
         assert_eq!(done(&mut memory, load(4, OTHER), &[TAG]), [OTHER], "another was loaded");
         assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn what_is_left_of_a_store_tells_of_it_after_a_stray() {
+        let map = map();
+        // An unaligned store, whose first bytes another one overwrites.
+        let value = stage::stored(2);
+        let changed = [
+            Changed { pa: TAG, value: stage::stored(3) },
+            Changed { pa: TAG + 8, value: (TAG + 8) & !0xff_ffff_ffff | value >> 24 },
+        ];
+        let mut memory = memory(&map, &changed);
+        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
+        assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
+        assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
+        assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn a_store_whose_value_a_stray_makes_up_elsewhere_is_where_it_should_be() {
+        let map = map();
+        let changed = [TAG, TAG + 0x100].map(|pa| Changed { pa, value: stage::stored(2) });
+        let mut memory = memory(&map, &changed);
+        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        assert_eq!(done(&mut memory, store(2), &[TAG]), [0; 0], "it is in two places");
+        let mut memory = self::memory(&map, &changed);
+        assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
+        assert_eq!(done(&mut memory, store(2), &[TAG]), [TAG]);
     }
 
     #[test]

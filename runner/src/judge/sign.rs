@@ -72,8 +72,9 @@ impl Fields {
             ],
             _ => &[(1 << 8, Self::PTW), (!0x37f, Self::RESERVED)],
         };
-        let [wanted, found] = [value, value ^ differing].map(|par| with_xs((par >> 56) as u8));
-        let named = |field| if field == Self::ATTR && wanted == found { Self::XS } else { field };
+        let [found, wanted] = [value, value ^ differing].map(|par| (par >> 56) as u8);
+        let is_xs = differ_in_xs(found, wanted);
+        let named = |field| if field == Self::ATTR && is_xs { Self::XS } else { field };
         let differ = fields.iter().filter(|(mask, _)| differing & mask != 0);
         differ.fold(Self::default(), |fields, (_, field)| fields | named(*field))
     }
@@ -119,16 +120,22 @@ impl fmt::Display for Fields {
     }
 }
 
-/// What `PAR_EL1.ATTR` tells of the memory that `attr` tells of, if its XS were 1.
+/// Whether two values of `PAR_EL1.ATTR` tell of the same memory, with XS = 0 and with XS = 1. That of Write-Through
+/// with XS = 0 does not tell what it allocates, nor whether it is transient.
 ///
 /// Source: DDI 0487, `PAR_EL1.ATTR`; `EncodePARAttrs`.
-const fn with_xs(attr: u8) -> u8 {
-    match attr {
-        0x40 => 0x44,
-        0xa0 => 0xaa,
-        device if device & 0xf3 == 0x01 => device & 0xf2,
-        other => other,
+const fn differ_in_xs(one: u8, other: u8) -> bool {
+    const fn is_write_through(nibble: u8) -> bool {
+        nibble & 0b1100 == 0b1000 || matches!(nibble, 1..=3)
     }
+    const fn is_without(attr: u8, with: u8) -> bool {
+        match attr {
+            0x40 => with == 0x44,
+            0xa0 => is_write_through(with >> 4) && is_write_through(with & 0xf),
+            device => device & 0xf3 == 0x01 && with == device & 0xfe,
+        }
+    }
+    is_without(one, other) || is_without(other, one)
 }
 
 const FIELDS: &str = ", with another ";
@@ -262,13 +269,15 @@ mod tests {
             words(0xff00_0004_5678_9980, 0x4400_0004_5678_8980, true),
             "success, with another PA and ATTR"
         );
-        for (one, other) in [(0x40_u64, 0x44_u64), (0xaa, 0xa0), (0x0d, 0x0c), (0x00, 0x01)] {
+        for (one, other) in [(0x40_u64, 0x44_u64), (0xa3, 0xa0), (0x0d, 0x0c), (0x00, 0x01)] {
             assert_eq!(
                 words(one << 56 | 0x980, other << 56 | 0x980, true),
                 "success, with another XS"
             );
         }
-        for (one, other) in [(0x40_u64, 0x4a_u64), (0xaa, 0x40), (0x0d, 0x08), (0x00, 0x02)] {
+        for (one, other) in
+            [(0x40_u64, 0x4a_u64), (0xab, 0xaa), (0xa0, 0xaf), (0x0d, 0x08), (0x00, 0x02)]
+        {
             assert_eq!(
                 words(one << 56 | 0x980, other << 56 | 0x980, true),
                 "success, with another ATTR"

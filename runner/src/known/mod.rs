@@ -9,7 +9,9 @@
 //! ```
 //!
 //! A rule never changes what the architecture allows: the reference walker knows nothing of it. It
-//! gives a name to a difference that has been explained, so that others show.
+//! gives a name to a difference that has been explained, so that others show. TLB maintenance that does
+//! nothing ([`Idle`]) shows in what comes after it: an answer that is not allowed is known, if it is what would be
+//! allowed had that maintenance been left out.
 //!
 //! # What is shown, and what is fixed
 //!
@@ -20,6 +22,7 @@
 
 mod bits;
 mod conditions;
+mod idle;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -31,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::sign::Sign;
 use crate::suite::yaml::{self, YamlError, nearest};
+pub use idle::Idle;
 pub use rule::{File, Question, Rule, RuleFields};
 
 /// So many probes asked, none of which showed an issue, and it counts as fixed. Each of the delivered rules
@@ -45,6 +49,7 @@ const ENOUGH_SAMPLES: u64 = 4;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    idle: Vec<Idle>,
     sources: Vec<Source>,
 }
 
@@ -125,6 +130,7 @@ pub type RuleId = usize;
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     rules: Vec<Rule>,
+    idle: Vec<Idle>,
     sources: Vec<Source>,
     in_full: bool,
 }
@@ -160,6 +166,7 @@ impl Rules {
     /// Reads the rules of these files, and holds them against each other.
     pub fn from_sources(sources: Vec<Source>) -> Result<Self, YamlError> {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut idle: Vec<Idle> = Vec::new();
         for Source { file, text } in &sources {
             let fields: File = yaml::from_str(text, file)?;
             for fields in fields.issues {
@@ -171,21 +178,40 @@ impl Rules {
                 }
                 rules.push(rule);
             }
+            for fields in fields.maintenance {
+                let place = fields.referenced;
+                let issue = Idle::new(fields, text, file)?;
+                let others = rules.iter().map(Rule::name).chain(idle.iter().map(Idle::name));
+                if others.into_iter().any(|name| name == issue.name()) {
+                    let problem = format!("there are two known issues called `{}`", issue.name());
+                    return Err(YamlError::at(text, file, place, problem));
+                }
+                idle.push(issue);
+            }
         }
-        Ok(Self { rules, sources })
+        Ok(Self { rules, idle, sources })
     }
 
     /// Those of the target called `name`, run by version `emulator` of its emulator.
     pub fn for_target(&self, name: &str, emulator: Option<&str>) -> Known {
         let rules = self.rules.iter().filter(|rule| rule.is_about(name, emulator));
-        Known { rules: rules.cloned().collect(), sources: self.sources.clone(), in_full: false }
+        let idle = self.idle.iter().filter(|issue| issue.is_about(name, emulator));
+        Known {
+            rules: rules.cloned().collect(),
+            idle: idle.cloned().collect(),
+            sources: self.sources.clone(),
+            in_full: false,
+        }
     }
 
     /// Names of targets in rules that are not among `targets`, and nearly are: the rule, what it says, and
     /// what may be meant. A name that is like none of them is somebody's own target.
     pub fn misspelled<'a>(&'a self, targets: &'a [String]) -> Vec<(&'a str, &'a str, &'a str)> {
-        let said =
+        let of_rules =
             self.rules.iter().flat_map(|rule| rule.targets().map(|name| (rule.name(), name)));
+        let of_idle =
+            self.idle.iter().flat_map(|issue| issue.targets().map(|name| (issue.name(), name)));
+        let said = of_rules.chain(of_idle);
         let strange = said.filter(|(_, name)| !targets.iter().any(|target| target == name));
         let near = |(rule, name)| Some((rule, name, nearest(name, targets)?.as_str()));
         strange.filter_map(near).collect()
@@ -217,6 +243,11 @@ impl Known {
     /// Whether what shows an issue is told like a finding.
     pub const fn is_in_full(&self) -> bool {
         self.in_full
+    }
+
+    /// TLB maintenance that does nothing.
+    pub fn idle(&self) -> &[Idle] {
+        &self.idle
     }
 
     /// The rule with this number.
@@ -263,7 +294,12 @@ impl Known {
             let issue = Issue { reference, only_samples: rule.always_kills() };
             (rule.name().to_owned(), issue)
         };
-        Record { sources: self.sources.clone(), issues: self.rules.iter().map(issue).collect() }
+        let idle = self.idle.iter().map(|idle| {
+            let reference = idle.reference().to_owned();
+            (idle.name().to_owned(), Issue { reference, only_samples: false })
+        });
+        let issues = self.rules.iter().map(issue).chain(idle).collect();
+        Record { sources: self.sources.clone(), issues }
     }
 }
 
@@ -305,6 +341,7 @@ issues:
         Question {
             operation,
             expected,
+            stage1_walk: false,
             descriptor: Some(0x47),
             stage1: None,
             memory_type: None,
@@ -510,6 +547,76 @@ issues:
         ] {
             assert_eq!(twice(good, other).err(), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_rule_looks_at_stage_1_its_memory_type_and_the_registers_of_el1() {
+        let text = format!(
+            "{RULE}    stage1: [{{ mask: 0x80, value: 0x80 }}]\n    \
+             memory_type: [{{ mask: 0xf0, value: 0 }}]\n"
+        );
+        let text =
+            text.replace("    registers:\n", "    registers:\n      SCTLR_EL1: [{ mask: 0x4 }]\n");
+        let registers = Registers { sctlr_el1: 4, ..fwb() };
+        let asked = Question { stage1: Some(0x483), memory_type: Some(0x04), ..question() };
+        let named = |registers: &Registers, question: &Question| {
+            names(&text, registers, question, &["success, with another ATTR"])
+        };
+        assert!(named(&registers, &asked));
+        assert!(!named(&fwb(), &asked), "C = 0");
+        for other in [
+            Question { stage1: Some(0x403), ..asked },
+            Question { stage1: None, ..asked },
+            Question { memory_type: Some(0x44), ..asked },
+            Question { memory_type: None, ..asked },
+            Question { descriptor: Some(0x77), ..asked },
+        ] {
+            assert!(!named(&registers, &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_tells_faults_on_walks_of_stage_1_from_others() {
+        let of = |walk| format!("{RULE}    stage1_walk: {walk}\n");
+        let named = |text: &str, stage1_walk| {
+            let question = Question { stage1_walk, ..question() };
+            names(text, &fwb(), &question, &["success, with another ATTR"])
+        };
+        assert!(named(&of(true), true) && !named(&of(true), false));
+        assert!(named(&of(false), false) && !named(&of(false), true));
+        assert!(named(RULE, true) && named(RULE, false));
+        let beside = |text: String| {
+            let second = text.replace("\nissues:\n", "").replace("fwb-device", "second");
+            rules(&format!("{}{second}", of(true))).err()
+        };
+        assert_eq!(beside(of(false)), None);
+        assert!(beside(of(true)).is_some() && beside(RULE.into()).is_some());
+    }
+
+    #[test]
+    fn a_rule_takes_any_of_its_alternatives_whole() {
+        let text = format!(
+            "{RULE}    either:\n      - {{ registers: {{ TCR_EL1: [{{ mask: 0x1 }}] }}, stage1: [{{ mask: 0x100 }}] }}\n      \
+             - {{ registers: {{ TCR_EL1: [{{ mask: 0x2 }}] }}, stage1: [{{ mask: 0x200 }}] }}\n"
+        );
+        let named = |tcr_el1, stage1| {
+            let registers = Registers { tcr_el1, ..fwb() };
+            let question = Question { stage1: Some(stage1), ..question() };
+            names(&text, &registers, &question, &["success, with another ATTR"])
+        };
+        assert!(named(1, 0x100) && named(2, 0x200) && named(3, 0x300));
+        assert!(!named(1, 0x200) && !named(2, 0x100) && !named(0, 0x300) && !named(3, 0));
+
+        let error = rules(&format!("{RULE}    either: [{{ stage1: [] }}]\n")).unwrap_err();
+        assert!(error.contains("this says nothing"), "{error}");
+        // Another rule may have what no alternative takes, together with what the rule takes anyway.
+        let second = |stage1| {
+            let second = RULE.replace("\nissues:\n", "").replace("fwb-device", "second");
+            rules(&format!("{text}{second}    stage1: [{{ mask: 0x300, value: {stage1} }}]\n"))
+                .err()
+        };
+        assert_eq!(second("0"), None);
+        assert!(second("0x200").is_some_and(|error| error.contains("could both name")));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
+use super::idle::IdleFields;
 use crate::judge::kind::{Kind, Kinds};
 use crate::judge::sign::Sign;
 use crate::suite::name::Name;
@@ -31,6 +32,10 @@ pub struct File {
     /// The issues.
     #[schemars(with = "Vec<RuleFields>")]
     pub issues: Vec<Spanned<RuleFields>>,
+    /// TLB maintenance that does nothing. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<IdleFields>")]
+    pub maintenance: Vec<Spanned<IdleFields>>,
 }
 
 /// A known issue as its file says it.
@@ -91,6 +96,9 @@ pub struct RuleFields {
     #[serde(default)]
     #[schemars(with = "Vec<ConditionsFields>")]
     either: Vec<Spanned<ConditionsFields>>,
+    /// Whether what is expected is a fault of stage 2 on a walk of stage 1, or is none. Default: it does not matter.
+    #[serde(default)]
+    stage1_walk: Option<bool>,
     /// It takes a root table of fewer bytes than this.
     #[serde(default)]
     root_below: Option<u64>,
@@ -129,6 +137,7 @@ pub struct Rule {
     conditions: Conditions,
     /// Any one of these holds besides. Empty: nothing more is asked.
     either: Vec<Conditions>,
+    stage1_walk: Option<bool>,
     root_below: Option<u64>,
 }
 
@@ -147,6 +156,8 @@ pub struct Question {
     pub operation: Operation,
     /// The kind of answer that the architecture allows.
     pub expected: Kind,
+    /// Whether it is a fault of stage 2 on a walk of stage 1.
+    pub stage1_walk: bool,
     /// The last descriptor that the walk reads, of stage 2 where that is asked.
     pub descriptor: Option<u64>,
     /// The last one of stage 1.
@@ -220,7 +231,7 @@ impl Rule {
         }
         let alternative = |fields: Spanned<ConditionsFields>| {
             let place = fields.referenced;
-            let alternative = Conditions::new(fields.value, &bits)?;
+            let alternative = Conditions::new(fields.value, bits)?;
             let empty = "this says nothing: every probe would be of it";
             if alternative.is_empty() { Err(refuse(place, empty.into())) } else { Ok(alternative) }
         };
@@ -242,8 +253,9 @@ impl Rule {
             kills: fields.kills,
             kills_if: fields.kills_if.into_iter().map(circumstance).collect::<Result<_, _>>()?,
             seldom: fields.seldom,
-            conditions: Conditions::new(conditions, &bits)?,
+            conditions: Conditions::new(conditions, bits)?,
             either,
+            stage1_walk: fields.stage1_walk,
             root_below: fields.root_below,
         };
         rule.checked().map_err(|problem| refuse(place, problem))
@@ -329,6 +341,7 @@ impl Rule {
         let either = |one: &Conditions| one.fit(question);
         (self.operations.is_empty() || self.operations.contains(&question.operation))
             && self.expected.has(question.expected)
+            && self.stage1_walk.is_none_or(|walk| walk == question.stage1_walk)
             && self.conditions.fit(question)
             && (self.either.is_empty() || self.either.iter().any(either))
     }
@@ -373,6 +386,7 @@ impl Rule {
             && meet(&self.targets, &other.targets)
             && meet(&self.operations, &other.operations)
             && self.expected.meets(other.expected)
+            && self.stage1_walk.zip(other.stage1_walk).is_none_or(|(one, another)| one == another)
             && pairs.any(|(one, another)| {
                 Conditions::can_meet(&[&self.conditions, &other.conditions, one, another])
             });

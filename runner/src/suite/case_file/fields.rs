@@ -422,7 +422,7 @@ impl JsonSchema for Bytes {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ProbeFlag")]
-enum ProbeFlag {
+pub enum ProbeFlag {
     /// A guest's access with PSTATE.PAN = 1.
     Pan,
     /// TLB maintenance of all PEs of the Inner Shareable domain.
@@ -436,7 +436,8 @@ enum ProbeFlag {
 }
 
 impl ProbeFlag {
-    const fn bit(self) -> u8 {
+    /// The bit in [`Probe::flags`].
+    pub const fn bit(self) -> u8 {
         match self {
             Self::Pan => Probe::PAN,
             Self::Is => Probe::INNER_SHAREABLE,

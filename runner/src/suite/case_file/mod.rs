@@ -27,6 +27,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use self::fields::CaseFields;
+pub use self::fields::ProbeFlag;
 use super::hex::Hex;
 use super::machine::Machine;
 use super::yaml::{self, YamlError};
