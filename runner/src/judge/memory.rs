@@ -182,7 +182,21 @@ impl<'a> Memory<'a> {
                     *fitting = SmallVec::from_iter([Reach::new(only.pa)]);
                 }
             }
-            (None, _) => fitting.retain(|reach| self.will_change(*reach, access.bytes)),
+            (None, _) => {
+                let told = |reach: &Reach| self.will_change(*reach, access.bytes);
+                if fitting.iter().any(told) {
+                    fitting.retain(|reach| told(reach));
+                } else {
+                    // What an earlier store left may look like it, where a later one hides the difference:
+                    // whether there is one is seen in the end.
+                    fitting.retain(|reach| {
+                        (0..access.bytes).any(|number| self.last.contains_key(&reach.byte(number)))
+                    });
+                    if !fitting.is_empty() {
+                        self.unsettled.push((access, fitting.iter().copied().collect()));
+                    }
+                }
+            }
             // Strays may have left the value elsewhere, byte by byte.
             (Some(_), Some(_)) if !self.strays.is_empty() => {
                 let is_there = |reach: &Reach| {
@@ -493,6 +507,27 @@ mod tests {
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
         assert_eq!(signature(&memory), None);
+    }
+
+    #[test]
+    fn a_store_between_two_others_that_hide_it_is_believed_and_no_other() {
+        let map = map();
+        // One at 5, one like it, and one at 0 that leaves of them what both left.
+        let left = (TAG + 8) & !0xff_ffff_ffff | stage::stored(0) >> 24;
+        let changed =
+            [Changed { pa: TAG, value: stage::stored(3) }, Changed { pa: TAG + 8, value: left }];
+        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        let mut memory = memory(&map, &changed);
+        assert_eq!(done(&mut memory, store(1), &[TAG + 5]), [TAG + 5]);
+        assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
+        assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
+        assert_eq!(signature(&memory), None);
+        // Nobody hides this one.
+        let changed = [Changed { pa: TAG, value: stage::stored(1) }];
+        let mut memory = self::memory(&map, &changed);
+        assert_eq!(done(&mut memory, store(1), &[TAG]), [TAG]);
+        done(&mut memory, store(2), &[TAG]);
+        assert!(signature(&memory).is_some());
     }
 
     #[test]
