@@ -153,6 +153,10 @@ fn candidates(target: &Description) -> Vec<Test> {
         let is_drawn = suite.generators.iter().all(|generator| {
             !matches!(generator, Generator::Legality { .. } | Generator::Explicit(_))
         });
+        // What one PE is asked is asked of the other targets.
+        if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
+            continue;
+        }
         let parts = if is_drawn { GranuleName::ALL.map(Some).to_vec() } else { vec![None] };
         for granule in parts {
             let has_short = !LONG.contains(&suite.name.as_str());
@@ -163,6 +167,14 @@ fn candidates(target: &Description) -> Vec<Test> {
         }
     }
     tests
+}
+
+/// Whether cases of `generator` take several PEs.
+const fn takes_several(generator: &Generator) -> bool {
+    match generator {
+        Generator::Guest { space, .. } | Generator::Tlbi { space, .. } => space.pes > 1,
+        _ => false,
+    }
 }
 
 /// The tests that have something to ask, of all targets. Each target is started once, to be asked what

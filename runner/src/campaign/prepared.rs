@@ -54,7 +54,7 @@ pub struct Prepared {
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
     /// For each probe that is asked, what TLB maintenance that does nothing would excuse.
-    pub excuses: Vec<Option<Excuse>>,
+    pub excuses: Vec<Option<Box<Excuse>>>,
     /// What a fetch at the trampoline may lead to in the case's own tree, where it enters by another.
     pub arrival: Option<Expectation>,
     /// The roots, and the registers that name them.
@@ -207,7 +207,7 @@ impl Bench {
                     all.clone().map(|(number, _)| number).eq(left.iter().copied().take(count));
                 let members = if is_whole { count } else { 1 };
                 left = &left[members..];
-                let mut looks: Vec<Look> = Vec::with_capacity(members);
+                let mut looks: SmallVec<[Look; 1]> = SmallVec::new();
                 for (_, probe) in all.take(members) {
                     let expectation = tables.expect(probe, learned);
                     let reason = match &expectation {
@@ -241,7 +241,7 @@ impl Bench {
                             kills = kills.or(is_deadly.then_some(rule));
                         }
                         // What old translations may lead to can kill as well.
-                        if let Some(Excuse { expectation, .. }) = &look.excuse {
+                        if let Some(Excuse { expectation, .. }) = look.excuse.as_deref() {
                             let stale = rules_that_may_show(
                                 probe,
                                 &registers,
@@ -314,7 +314,7 @@ impl Bench {
 /// What is known of a probe before it is asked.
 struct Look {
     expectation: Option<Expectation>,
-    excuse: Option<Excuse>,
+    excuse: Option<Box<Excuse>>,
     /// Why it is not asked.
     reason: Option<String>,
 }
@@ -447,7 +447,7 @@ impl Tables<'_> {
 
     /// What is allowed as the answer to `probe` if maintenance so far that does nothing on the target had not been
     /// executed; `None` where there was none, or it changes nothing.
-    pub fn excuse(&mut self, probe: &Probe, learned: &Learned) -> Option<Excuse> {
+    pub fn excuse(&mut self, probe: &Probe, learned: &Learned) -> Option<Box<Excuse>> {
         let mut lax = self.lax.take()?;
         let strict = self.expect(probe, learned);
         std::mem::swap(&mut self.memory.tlb, &mut lax.tlb);
@@ -456,7 +456,7 @@ impl Tables<'_> {
         let issues = lax.issues.clone();
         self.lax = Some(lax);
         let expectation = if expectation == strict { None } else { expectation };
-        Some(Excuse { issues, expectation: expectation? })
+        Some(Box::new(Excuse { issues, expectation: expectation? }))
     }
 
     /// What TLBs may hold, on a target that is sound and, where there is one, on one that is not.

@@ -178,7 +178,7 @@ pub fn judge(
     if case_ref.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         for (index, probe) in case_ref.probes.iter().take(asked).enumerate() {
             let Some(expectation) = &prepared.expectations[index] else { continue };
-            let excuse = prepared.excuses[index].as_ref();
+            let excuse = prepared.excuses[index].as_deref();
             let pa_bits = bench.pe.pa_bits;
             let asked = Asked { case, map, prepared, probe, index, excuse, pa_bits };
             let observation = asked.observe(observations, expectation, &mut memory);
@@ -211,7 +211,8 @@ pub fn judge(
                 for (index, (probe, expectation)) in (first..).zip(probes.iter().zip(&expectations))
                 {
                     let Some(expectation) = expectation else { continue };
-                    let (excuse, pa_bits) = (excuses[index - first].as_ref(), tables.pe().pa_bits);
+                    let (excuse, pa_bits) =
+                        (excuses[index - first].as_deref(), tables.pe().pa_bits);
                     let asked = Asked { case, map, prepared, probe, index, excuse, pa_bits };
                     let observation = asked.observe(observations, expectation, &mut memory);
                     let updates = observations.updates.iter();

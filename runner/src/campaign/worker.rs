@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use case::Case;
-use case::probe::Operation;
+use case::probe::{Operation, Probe};
 use link::hello::IdRegisters;
 use link::observations::Observations;
 
@@ -305,17 +305,24 @@ impl<'a> Worker<'a> {
         if let Some(open) = self.open.get_mut(&index) {
             open.skip(&flight.prepared.not_asked);
         }
-        match (probe, flight.prepared.numbers.as_slice()) {
+        let numbers = &flight.prepared.numbers;
+        // Steps come with whatever probes are behind them.
+        let probes = flight.prepared.case.as_ref().as_ref().probes;
+        let is_step = |probe: &Probe| probe.operation().is_some_and(Operation::is_step);
+        let asked = (0..).zip(numbers).zip(probes).filter(|(_, probe)| !is_step(probe));
+        let asked: Vec<(usize, u16)> = asked.map(|((at, number), _)| (at, *number)).collect();
+        match (probe, asked.as_slice()) {
             // The cursor names the probe, or there is but one.
-            (Some(Some(at)), numbers) if usize::from(at) < numbers.len() => {
+            (Some(Some(at)), _) if usize::from(at) < numbers.len() => {
                 let number = numbers[usize::from(at)];
                 let rest = numbers.iter().copied().filter(|other| *other != number).collect();
                 self.charge(&flight, Some((usize::from(at), number)), &death);
                 self.ask_again(index, rest);
             }
-            (None, &[number]) => self.charge(&flight, Some((0, number)), &death),
+            (None, &[only]) => self.charge(&flight, Some(only), &death),
             // Nobody can tell which: ask each half.
-            (None, numbers) if numbers.len() > 1 => {
+            (None, asked) if asked.len() > 1 => {
+                let numbers: Vec<u16> = asked.iter().map(|(_, number)| *number).collect();
                 let (one, other) = numbers.split_at(numbers.len() / 2);
                 self.ask_again(index, other.to_vec());
                 self.ask_again(index, one.to_vec());
