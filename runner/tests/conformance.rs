@@ -21,7 +21,7 @@ use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
 use runner::suite::{Overrides, Suite};
-use runner::target::description::{Start, Transport};
+use runner::target::description::Transport;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Target as _};
 use serde_json::Value;
@@ -185,7 +185,7 @@ fn all(payload: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
     for description in targets() {
         let mut candidates = candidates(&description);
-        let Start::Qemu(qemu) = &description.start;
+        let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         if models.split_ascii_whitespace().any(|other| other == model) {
             let target = QemuTarget::new(description, &executor, emulator());

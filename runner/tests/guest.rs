@@ -14,7 +14,7 @@ use case::tree::{Role, Tree};
 use case::{Case, Flags, stage};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::Start;
+use runner::target::description::{Qemu, Start};
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, Session, Target};
 
@@ -30,6 +30,13 @@ fn description(name: &str) -> Description {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
     let file = folder.join(name).with_extension("yaml");
     Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The emulated machine of `description`.
+fn qemu_of(description: &mut Description) -> &mut Qemu {
+    match &mut description.start {
+        Start::Qemu(qemu) => qemu,
+    }
 }
 
 fn boot(name: &str) -> Box<dyn Session> {
@@ -603,7 +610,7 @@ fn guests_come_and_go_on_other_machines() {
         [("qemu-cortex-a53", "3", 1), ("qemu-cortex-a57", "2", 2), ("qemu-max-el3", "3", 1)]
     {
         let mut description = description(name);
-        let Start::Qemu(qemu) = &mut description.start;
+        let qemu = qemu_of(&mut description);
         qemu.machine_options.insert("gic-version".into(), gic.into());
         qemu.cpus = cpus;
         let mut session = start(description);
@@ -1103,7 +1110,7 @@ fn what_pes_can_not_do_is_refused() {
     assert_eq!(status(&together), Some(Status::Done), "a step is done alone");
 
     let mut description = description("qemu-max-el3");
-    let Start::Qemu(qemu) = &mut description.start;
+    let qemu = qemu_of(&mut description);
     qemu.cpus = 2;
     let target = QemuTarget::new(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
     let error = target.boot().err().expect("EL3 is the executor's").to_string();

@@ -24,7 +24,6 @@ use runner::payload::{self, Executor, Options, Wish};
 use runner::plan::Plan;
 use runner::suite::case_file::CaseFile;
 use runner::suite::generator::{ExplicitCase, Generator};
-use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, HowDied, Session, Target};
 use runner::verdict::{CaseRecord, Verdict};
@@ -55,7 +54,7 @@ fn names() -> Vec<String> {
 }
 
 fn has_cpu(description: &Description) -> bool {
-    let Start::Qemu(qemu) = &description.start;
+    let qemu = description.qemu().expect("shipped targets are emulated");
     let emulator = std::env::var_os("HYPWALK_QEMU");
     let program = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
     let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();

@@ -18,7 +18,6 @@ use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use link::observations::{Observations, Status};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{
     CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError,
@@ -54,7 +53,8 @@ fn names() -> Vec<String> {
     let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
     let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
     let has = |name: &String| {
-        let Start::Qemu(qemu) = description(name).start;
+        let description = description(name);
+        let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let has = models.split_ascii_whitespace().any(|other| other == model);
         if !has {

@@ -10,8 +10,7 @@ use crate::failure::Failure;
 use crate::judge::learned::Learned;
 use crate::payload::{self, Executor, Options, Wish};
 use crate::report::TargetHeader;
-use crate::target::qemu::QemuTarget;
-use crate::target::{Description, TargetError};
+use crate::target::{self, Description, Target, TargetError};
 
 /// How a target is run.
 #[derive(Clone, Debug, Args)]
@@ -27,7 +26,7 @@ pub struct HowToRun {
 /// A target, ready to be started.
 pub struct Opened {
     /// It.
-    pub target: QemuTarget,
+    pub target: Box<dyn Target>,
     /// What its file says of its IMPLEMENTATION DEFINED choices.
     pub learned: Learned,
     /// The executor's ELF file.
@@ -54,7 +53,7 @@ impl HowToRun {
             Failure::new(Exit::Usage, format!("{}: {error}", file.file.display()))
         })?;
         let executor = self.executor().map_err(TargetError::from)?;
-        let target = QemuTarget::new(description, &executor, self.qemu.clone())?;
+        let target = target::open(description, &executor, self.qemu.clone())?;
         Ok(Opened { target, learned, file, executor: executor.file().to_owned() })
     }
 

@@ -345,8 +345,21 @@ impl Description {
 
     /// How many PEs take part in cases.
     pub const fn pes(&self) -> u8 {
-        let Start::Qemu(qemu) = &self.start;
-        qemu.cpus
+        match &self.start {
+            Start::Qemu(qemu) => qemu.cpus,
+        }
+    }
+
+    /// The machine that QEMU emulates, where it is one.
+    pub const fn qemu(&self) -> Option<&Qemu> {
+        match &self.start {
+            Start::Qemu(qemu) => Some(qemu),
+        }
+    }
+
+    /// RAM that is plugged at addresses of its own.
+    pub fn dimms(&self) -> &[Dimm] {
+        self.qemu().map_or(&[], |qemu| &qemu.dimms)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -485,7 +498,7 @@ transport: uart
     #[test]
     fn what_is_left_out_has_a_default() {
         let description = parse(MINIMAL).expect("it is whole");
-        let Start::Qemu(qemu) = &description.start;
+        let qemu = description.qemu().expect("a machine of QEMU");
         assert_eq!((qemu.memory, qemu.load_address), (Size(512 << 20), Address(0x4020_0000)));
         assert_eq!(description.limits, Limits::default());
     }

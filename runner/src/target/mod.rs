@@ -31,7 +31,26 @@ mod life;
 mod machine;
 mod process;
 
+use std::path::PathBuf;
+
+use description::Start;
+use qemu::QemuTarget;
+
+use crate::payload::Executor;
+
 pub use child::Child;
 pub use description::Description;
 pub use error::TargetError;
 pub use session::{CaseCursor, Death, Event, HowDied, HungReason, Identity, Session, Target};
+
+/// The target that `description` describes, with `executor` on it; `emulator` is the QEMU to run in place
+/// of the default one, where it is emulated.
+pub fn open(
+    description: Description,
+    executor: &Executor,
+    emulator: Option<PathBuf>,
+) -> Result<Box<dyn Target>, TargetError> {
+    Ok(match description.start {
+        Start::Qemu(_) => Box::new(QemuTarget::new(description, executor, emulator)?),
+    })
+}

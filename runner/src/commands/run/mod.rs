@@ -144,7 +144,7 @@ impl Run {
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
         let job = Job {
-            target: &opened.target,
+            target: opened.target.as_ref(),
             dossier: Dossier {
                 learned: opened.learned.clone(),
                 known: known_issues::of(rules, identity),
@@ -152,7 +152,7 @@ impl Run {
             suite,
             seed,
             shard: self.shard.unwrap_or_default(),
-            workers: self.workers(&opened.target)?,
+            workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
             interrupt: Arc::clone(interrupt),
         };
@@ -178,7 +178,7 @@ impl Run {
         let rules = Rules::from_sources(header.known_issues.sources.clone())?;
         let opened = self.how.open_text(header.target.clone())?;
         let job = Job {
-            target: &opened.target,
+            target: opened.target.as_ref(),
             dossier: Dossier {
                 known: known_issues::of(Some(&rules), opened.target.identity()),
                 learned: opened.learned,
@@ -186,7 +186,7 @@ impl Run {
             suite: &suite,
             seed: header.seed,
             shard: header.shard,
-            workers: self.workers(&opened.target)?,
+            workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
             interrupt,
         };
