@@ -3,6 +3,8 @@
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::surroundings::Surroundings;
+
 /// The most regions of free RAM that a target reports.
 pub const MAX_REGIONS: usize = 16;
 /// The most PEs that a target lends.
@@ -85,6 +87,8 @@ pub struct Hello {
     pub ids: IdRegisters,
     /// How many PEs it can lend, itself included: 1 to [`MAX_PES`].
     pub pes: u64,
+    /// What it found around itself.
+    pub surroundings: Surroundings,
     /// How many of `free` count.
     pub free_count: u64,
     /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.

@@ -29,6 +29,7 @@ pub mod hello;
 pub mod mailbox;
 pub mod message;
 pub mod observations;
+pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
 pub const VERSION: u32 = 4;

@@ -326,6 +326,7 @@ mod tests {
     use link::hello::{IdRegisters, MAX_REGIONS, Region};
     use link::mailbox::{self, Control, Cursor, response_offset};
     use link::observations::Report;
+    use link::surroundings::Surroundings;
     use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::*;
@@ -406,6 +407,7 @@ mod tests {
             entry_sctlr_el2: 0,
             ids: IdRegisters::default(),
             pes: 1,
+            surroundings: Surroundings::default(),
             free_count: 1,
             free,
         }
