@@ -10,18 +10,27 @@
 //!   choices                                                               what it is pinned to
 //! ```
 
-use std::borrow::Cow;
+mod address;
+mod limits;
+mod qemu;
+mod range;
+mod size;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use case::stage;
 use link::hello::MAX_PES;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
 use crate::suite::yaml::{self, YamlError};
+
+pub use self::address::Address;
+pub use self::limits::Limits;
+pub use self::qemu::{Dimm, Qemu};
+pub use self::range::Range;
+pub use self::size::Size;
 
 /// A machine that answers cases: how it starts, how it talks, what it is.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
@@ -72,70 +81,6 @@ pub enum Start {
     Qemu(Qemu),
 }
 
-/// A machine that QEMU emulates.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Qemu {
-    /// The machine type, such as `virt`.
-    pub machine: String,
-    /// Options of the machine: `gic-version`, `secure`, `virtualization` and so on.
-    #[serde(default)]
-    pub machine_options: BTreeMap<String, String>,
-    /// The CPU model with its properties, as `-cpu` takes it.
-    pub cpu: String,
-    /// How many CPUs it has, 1 to 4: all of them take part in cases.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 4))]
-    pub cpus: u8,
-    /// Size of the main RAM.
-    pub memory: Size,
-    /// Where the main RAM begins: 1 GB on `virt`.
-    #[serde(default = "virt_ram")]
-    pub ram: Address,
-    /// Where the executor's image is loaded, on a machine with DIMMs.
-    #[serde(default = "virt_load")]
-    pub load_address: Address,
-    /// RAM plugged at further addresses. A machine with DIMMs is started through a stub in its
-    /// firmware flash, since QEMU refuses `-kernel` with them.
-    #[serde(default)]
-    pub dimms: Vec<Dimm>,
-    /// Further arguments, as they are.
-    #[serde(default)]
-    pub args: Vec<String>,
-}
-
-const fn one() -> u8 {
-    1
-}
-
-fn virt_ram() -> Address {
-    Address(0x4000_0000)
-}
-
-fn virt_load() -> Address {
-    Address(0x4020_0000)
-}
-
-/// RAM plugged at an address of its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Dimm {
-    /// First physical address; QEMU wants a multiple of 2 MB.
-    pub address: Address,
-    /// Size.
-    pub size: Size,
-    /// How much of it, from its start, is an arena.
-    #[serde(default)]
-    pub arena: Size,
-}
-
-impl Dimm {
-    /// The part of it that is an arena.
-    pub const fn arena(&self) -> Range {
-        Range { address: self.address, size: self.arena }
-    }
-}
-
 /// How host and executor talk.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -149,16 +94,6 @@ pub enum Transport {
     Uart,
 }
 
-/// A piece of the physical address space.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// First physical address.
-    pub address: Address,
-    /// Size.
-    pub size: Size,
-}
-
 /// Arenas cut from the RAM that the target reports as free.
 ///
 /// They are taken from the top of the free regions downwards, so that their addresses do not depend
@@ -170,132 +105,6 @@ pub struct Carve {
     pub count: usize,
     /// Size of each, and what its address is a multiple of; a power of two.
     pub size: Size,
-}
-
-/// When a target counts as hung.
-///
-/// Neither limit runs while the target makes progress, and neither is a wall clock: a host that is
-/// overloaded or was suspended does not make a target hang.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Limits {
-    /// Seconds of its own CPU time that the emulator may burn without progress.
-    pub busy_seconds: u32,
-    /// Seconds for which the runner may watch the emulator sit idle with work in hand.
-    pub idle_seconds: u32,
-    /// Like `busy-seconds`, but until the executor's first word.
-    pub boot_busy_seconds: u32,
-    /// Like `idle-seconds`, but until the executor's first word.
-    pub boot_idle_seconds: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { busy_seconds: 4, idle_seconds: 4, boot_busy_seconds: 20, boot_idle_seconds: 10 }
-    }
-}
-
-/// A physical address: a number, best written in hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Address(pub u64);
-
-/// A size in bytes: a number, or a string with a unit of K, M, G or T (powers of 1024).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Size(pub u64);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
-        match units.iter().find(|(shift, _)| self.0 != 0 && self.0.trailing_zeros() >= *shift) {
-            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
-            None => write!(f, "{}", self.0),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Address {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let address = u64::deserialize(deserializer)?;
-        if address >> 56 != 0 {
-            let message = format!("{address:#x} is no physical address: it has more than 56 bits");
-            return Err(de::Error::custom(message));
-        }
-        Ok(Self(address))
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SizeVisitor;
-
-        impl Visitor<'_> for SizeVisitor {
-            type Value = Size;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a size in bytes, or one such as 16M or 2G")
-            }
-
-            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Size, E> {
-                Ok(Size(bytes))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-                size_from_text(text)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-
-        deserializer.deserialize_any(SizeVisitor)
-    }
-}
-
-fn size_from_text(text: &str) -> Option<Size> {
-    let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
-    let shift = match &text[digits.len()..] {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return None,
-    };
-    let number: u64 = digits.parse().ok()?;
-    number.checked_mul(1 << shift).map(Size)
-}
-
-impl JsonSchema for Address {
-    fn schema_name() -> Cow<'static, str> {
-        "Address".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A physical address, best written in hexadecimal.",
-            "type": "integer", "minimum": 0, "maximum": (1u64 << 56) - 1,
-        })
-    }
-}
-
-impl JsonSchema for Size {
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A size in bytes, or one with a unit of K, M, G or T.",
-            "anyOf": [
-                { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^[0-9]+[KMGT]?$" },
-            ],
-        })
-    }
 }
 
 /// A target file that can't be used.
@@ -439,40 +248,6 @@ impl Description {
 /// What QEMU wants the address of a DIMM to be a multiple of.
 const DIMM_ALIGNMENT: u64 = 2 << 20;
 
-impl Range {
-    /// The address after the last one.
-    pub fn end(&self) -> u64 {
-        self.address.0.saturating_add(self.size.0)
-    }
-
-    /// Whether `other` lies in this range whole.
-    pub fn contains(&self, other: &Self) -> bool {
-        self.address <= other.address && other.end() <= self.end()
-    }
-
-    /// Whether the two have an address in common.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.address.0 < other.end() && other.address.0 < self.end()
-    }
-
-    fn check(&self, name: &str) -> Result<(), String> {
-        let page = 0x1_0000;
-        if self.size.0 == 0 || self.end() > 1 << 56 {
-            return Err(format!("{name} must have a size, and end below 2^56"));
-        }
-        if !self.address.0.is_multiple_of(page) || !self.size.0.is_multiple_of(page) {
-            return Err(format!("{name} must begin and end at multiples of 64 KB"));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}..{:#x}", self.address.0, self.end())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -501,19 +276,6 @@ transport: uart
         let qemu = description.qemu().expect("a machine of QEMU");
         assert_eq!((qemu.memory, qemu.load_address), (Size(512 << 20), Address(0x4020_0000)));
         assert_eq!(description.limits, Limits::default());
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        let cases = [("4096", 4096), ("64K", 64 << 10), ("3M", 3 << 20), ("2G", 2 << 30)];
-        for (text, bytes) in cases {
-            assert_eq!(size_from_text(text), Some(Size(bytes)), "{text}");
-        }
-        for text in ["", "M", "1MM", "-1", "1.5G", "99999999T", "16 M"] {
-            assert_eq!(size_from_text(text), None, "{text}");
-        }
-        assert_eq!(Size(24 << 20).to_string(), "24M");
-        assert_eq!(Size(0).to_string(), "0");
     }
 
     #[test]
