@@ -302,7 +302,7 @@ fn charged(records: &Records, verdict: Verdict) -> Vec<(u64, u32)> {
 fn guilty() -> Vec<(u64, u32)> {
     let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
     let generators = vec![Generator::Random { space, cases: Some(CASES) }];
-    let plan = Plan::new(generators, pe::abilities(&ids()), map(), 5);
+    let plan = Plan::new(generators, ids().abilities(), map(), 5);
     let mut guilty = Vec::new();
     for index in 0..CASES {
         let case = plan.case(index).unwrap().unwrap();

@@ -192,7 +192,7 @@ fn all(payload: &Path) -> Vec<Test> {
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();
-            let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
+            let abilities = hello.abilities();
             let map = session.memory_map();
             candidates.retain(|test| {
                 let overrides = Overrides { granule: test.granule, ..Overrides::default() };

@@ -130,7 +130,7 @@ impl From<&Region> for Piece {
 
 impl Askable {
     fn new(suite: &Suite, hello: &Hello, map: &MemoryMap) -> Self {
-        let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
+        let abilities = hello.abilities();
         let plan = Plan::new(suite.generators.clone(), abilities, map.clone(), 1);
         let tried = plan.count().min(CASES);
         let mut not_drawn = BTreeMap::new();
