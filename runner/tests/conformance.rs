@@ -16,7 +16,6 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
 use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
