@@ -12,6 +12,7 @@
 //! ```
 
 mod address;
+mod affinity;
 mod board;
 mod limits;
 mod qemu;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::stage;
+use link::config::Config;
 use link::hello::MAX_PES;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +31,7 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::affinity::Affinity;
 pub use self::board::Board;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
@@ -71,6 +74,10 @@ pub struct Description {
     /// EL2 could not live in.
     #[serde(default)]
     pub monitor: bool,
+    /// The PE that runs cases, by the affinity that its MPIDR_EL1 has: the PE that is booted hands over to it
+    /// by PSCI. Default: the one that is booted.
+    #[serde(default)]
+    pub pe: Option<Affinity>,
     /// When it counts as hung.
     #[serde(default)]
     pub limits: Limits,
@@ -156,6 +163,16 @@ impl Description {
             .check()
             .map_err(|what| DescriptionError::Impossible { file: file.to_owned(), what })?;
         Ok(description)
+    }
+
+    /// What is written into the executor's image.
+    pub fn config(&self) -> Config {
+        let mailbox = match self.transport {
+            Transport::Mailbox { address } => address.0,
+            Transport::Uart => 0,
+        };
+        let pe = self.pe.map_or(Config::ANY_PE, Affinity::number);
+        Config { mailbox, pe, board: self.board.said(), ..Config::new() }
     }
 
     /// How many PEs take part in cases.

@@ -212,5 +212,6 @@ park:
 
     .data
     .balign 8
+    .global claim
 claim:
     .quad   0
