@@ -5,6 +5,8 @@ pub mod shard;
 use case::abilities::Abilities;
 use case::draw::{NotDrawn, exhaustive, guest, hyp, random};
 use case::memory::MemoryMap;
+use case::tree::Role;
+use case::vtcr::ps_bits;
 use case::{Case, Flags};
 
 use crate::suite::generator::Generator;
@@ -93,7 +95,7 @@ impl Plan {
             }
             Generator::Guest { space, .. } => guest::draw(space, abilities, map, seed, local),
             Generator::Tlbi { space, .. } => guest::sequence(space, abilities, map, seed, local),
-            Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
+            Generator::Explicit(cases) => spelled_out(&cases[local as usize].case, map),
         };
         let audited = |mut case: Case| {
             if index.is_multiple_of(AUDIT_EVERY) {
@@ -102,5 +104,47 @@ impl Plan {
             case
         };
         Some(drawn.map(audited))
+    }
+}
+
+/// A case that is spelled out. If its mappings are to mean what they say, the tables of stage 2 must lie where
+/// the output size of its `VTCR_EL2.PS` reaches: not all machines have memory there.
+fn spelled_out(case: &Case, map: &MemoryMap) -> Result<Case, NotDrawn> {
+    let view = case.as_ref();
+    let bits = ps_bits(view.header.registers.vtcr_el2 >> 16 & 7);
+    let is_far = |place| map.resolve(place).is_some_and(|pa| pa >> bits != 0);
+    let is_out_of_reach =
+        view.tree(Role::Stage2).is_some_and(|tree| tree.slots().iter().copied().any(is_far));
+    if view.flags().has(Flags::INTENT) && is_out_of_reach {
+        return Err(NotDrawn::NoArena);
+    }
+    Ok(case.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use case::format::{AddressFormat, Format, Granule};
+    use case::memory::{Arena, ArenaKind, Place};
+    use case::registers::Registers;
+    use case::tree::Tree;
+
+    use super::*;
+
+    #[test]
+    fn a_case_whose_tables_its_output_size_does_not_reach_is_asked_only_where_that_is_the_point() {
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 1 << 40, size: 1 << 20, kind: ArenaKind::Tables });
+        let case = |ps: u64, flags| {
+            let registers = Registers { vtcr_el2: ps << 16, ..Registers::default() };
+            let address = AddressFormat::Bits48;
+            let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
+            let tree = Tree::new(Role::Stage2, format, Place::new(0, 0));
+            let mut case = Case::with_tree(registers, tree);
+            case.set_flags(Flags(flags));
+            spelled_out(&case, &map).map(|_| ())
+        };
+        assert_eq!(case(2, Flags::INTENT), Err(NotDrawn::NoArena));
+        assert_eq!(case(2, 0), Ok(()));
+        assert_eq!(case(3, Flags::INTENT), Ok(()));
     }
 }
