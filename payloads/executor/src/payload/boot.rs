@@ -19,6 +19,7 @@ use link::surroundings::{Surroundings, Text};
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
 use crate::payload::crew::Crew;
+use crate::payload::efi;
 use crate::payload::global::Global;
 use crate::payload::hand::{self, Phase};
 use crate::payload::home::Home;
@@ -40,10 +41,13 @@ pub fn console() -> &'static Console {
     unsafe { &*CONSOLE.pointer() }
 }
 
-/// What the device tree at `tree`, 0 where there is none, says of the machine, and the host.
+/// What the device tree at `tree`, 0 where there is none, says of the machine, and UEFI, and the host.
 pub fn machine(tree: u64) -> Machine {
     let tree = tree_bytes(tree).and_then(DeviceTree::from_bytes);
     let mut machine = tree.map_or_else(Machine::default, |tree| Machine::new(&tree));
+    if let Some(firmware) = efi::firmware() {
+        firmware.apply(&mut machine);
+    }
     board::apply(&config().board, &mut machine);
     machine
 }
