@@ -22,6 +22,8 @@ fn main() {
         "-zseparate-loadable-segments".into(),
         "--orphan-handling=error".into(),
         "--build-id=none".into(),
+        // ADRP in the last words of a page may go wrong on a Cortex-A53: such code is moved.
+        "--fix-cortex-a53-843419".into(),
         "--fatal-warnings".into(),
     ];
     for argument in arguments {
