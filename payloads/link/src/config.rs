@@ -13,6 +13,8 @@ pub struct Config {
     pub version: u64,
     /// Physical address of the mailbox, 4 KB aligned; 0: talk over the console.
     pub mailbox: u64,
+    /// How the host reaches the mailbox: [`Config::BEHIND_CACHES`], or 0.
+    pub mailbox_flags: u64,
     /// Physical address of the console's registers, where the device tree does not say; 0: ask the
     /// device tree.
     pub console: u64,
@@ -24,9 +26,19 @@ impl Config {
     /// "hypwalk\0" as a little-endian number.
     pub const MAGIC: u64 = u64::from_le_bytes(*b"hypwalk\0");
 
+    /// In `mailbox_flags`: the host sees what memory holds of the mailbox, and not what the PE's caches
+    /// hold, as a debugger does that has a port to the bus.
+    pub const BEHIND_CACHES: u64 = 1 << 0;
+
     /// The block as built.
     pub const fn new() -> Self {
-        Self { magic: Self::MAGIC, version: crate::VERSION as u64, mailbox: 0, console: 0 }
+        Self {
+            magic: Self::MAGIC,
+            version: crate::VERSION as u64,
+            mailbox: 0,
+            mailbox_flags: 0,
+            console: 0,
+        }
     }
 }
 

@@ -50,6 +50,7 @@ global_asm!(
 );
 global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
 global_asm!(include_str!("home.S"));
+global_asm!(include_str!("doorbell.S"));
 global_asm!(
     include_str!("ask.S"),
     AT_S1E1RP = const Operation::AtS1e1rp as u8,
@@ -202,6 +203,8 @@ unsafe extern "C" {
     /// Meant to fault.
     #[cfg(feature = "self-test")]
     pub fn push_at(sp: u64);
+    /// Where a debugger waits. See doorbell.S.
+    pub safe fn doorbell();
     /// Stops this PE.
     safe fn park() -> !;
 
