@@ -3,6 +3,7 @@
 //! ```text
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
+//!            gdb: address, command, reset, load address, registers
 //!   transport ── mailbox: address | uart                                  how it talks
 //!   arenas, carve, void, stages                                           what cases may use
 //!   monitor                                                               whether EL3 is ours
@@ -11,6 +12,7 @@
 //! ```
 
 mod address;
+mod gdb;
 mod limits;
 mod qemu;
 mod range;
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::gdb::Gdb;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
@@ -79,6 +82,8 @@ pub struct Description {
 pub enum Start {
     /// By QEMU, as a process on this host.
     Qemu(Qemu),
+    /// By a debugger, which loads and runs it.
+    Gdb(Gdb),
 }
 
 /// How host and executor talk.
@@ -87,7 +92,8 @@ pub enum Start {
 pub enum Transport {
     /// Through memory that both see.
     Mailbox {
-        /// Physical address of the mailbox, a multiple of 4 KB, in the main RAM.
+        /// Physical address of the mailbox, a multiple of 4 KB, in RAM: 2 MB and 4 KB from there are the
+        /// mailbox's.
         address: Address,
     },
     /// In frames over the console.
@@ -156,6 +162,7 @@ impl Description {
     pub const fn pes(&self) -> u8 {
         match &self.start {
             Start::Qemu(qemu) => qemu.cpus,
+            Start::Gdb(_) => 1,
         }
     }
 
@@ -163,6 +170,7 @@ impl Description {
     pub const fn qemu(&self) -> Option<&Qemu> {
         match &self.start {
             Start::Qemu(qemu) => Some(qemu),
+            Start::Gdb(_) => None,
         }
     }
 
@@ -176,13 +184,19 @@ impl Description {
         if self.name.is_empty() || !self.name.chars().all(good) {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
-        let Start::Qemu(qemu) = &self.start;
-        if !(1..=MAX_PES).contains(&usize::from(qemu.cpus)) {
-            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", qemu.cpus));
+        if !(1..=MAX_PES).contains(&usize::from(self.pes())) {
+            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", self.pes()));
         }
-        let ram = Range { address: qemu.ram, size: qemu.memory };
-        let mut taken = vec![("the main RAM".to_owned(), ram)];
-        for dimm in &qemu.dimms {
+        // Where the main RAM is, as far as the file says it.
+        let ram = match &self.start {
+            Start::Qemu(qemu) => Some(Range { address: qemu.ram, size: qemu.memory }),
+            Start::Gdb(gdb) => {
+                gdb.check()?;
+                None
+            }
+        };
+        let mut taken: Vec<_> = ram.iter().map(|ram| ("the main RAM".to_owned(), *ram)).collect();
+        for dimm in self.dimms() {
             let range = Range { address: dimm.address, size: dimm.size };
             let name = format!("the DIMM at {}", dimm.address);
             if !dimm.address.0.is_multiple_of(DIMM_ALIGNMENT) {
@@ -204,11 +218,11 @@ impl Description {
                 }
             }
         }
-        let dimm_arenas = qemu.dimms.iter().map(|dimm| ("DIMM's arena", dimm.arena()));
+        let dimm_arenas = self.dimms().iter().map(|dimm| ("DIMM's arena", dimm.arena()));
         let arenas = self.arenas.iter().map(|arena| ("arena", *arena));
         let stages = self.stages().map(|stage| ("stage", stage));
         let lent: Vec<_> = dimm_arenas.chain(arenas).chain(stages).collect();
-        for (at, (what, range)) in lent.iter().enumerate().skip(qemu.dimms.len()) {
+        for (at, (what, range)) in lent.iter().enumerate().skip(self.dimms().len()) {
             let name = format!("the {what} at {}", range.address);
             range.check(&name)?;
             if lent[..at].iter().any(|(_, earlier)| range.overlaps(earlier)) {
@@ -225,7 +239,9 @@ impl Description {
             if !address.0.is_multiple_of(0x1000) {
                 return Err(format!("the mailbox address {address} must be a multiple of 4 KB"));
             }
-            if !ram.contains(&mailbox) {
+            if let Some(ram) = ram
+                && !ram.contains(&mailbox)
+            {
                 return Err(format!(
                     "the mailbox at {address} does not lie in the main RAM, {ram} (it takes {:#x})",
                     mailbox.size.0
@@ -234,6 +250,8 @@ impl Description {
             if let Some((what, range)) = lent.iter().find(|(_, range)| range.overlaps(&mailbox)) {
                 return Err(format!("the mailbox overlaps the {what} at {}", range.address));
             }
+        } else if let Start::Gdb(_) = self.start {
+            return Err("a debugger reaches no console: transport must be a mailbox".to_owned());
         }
         Ok(())
     }
