@@ -16,14 +16,13 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
 use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
 use runner::suite::{Overrides, Suite};
 use runner::target::description::Transport;
 use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Target as _};
+use runner::target::{self, Description};
 use serde_json::Value;
 
 /// How many cases a test asks that is not of the whole suite.
@@ -185,14 +184,15 @@ fn all(payload: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
     for description in targets() {
         let mut candidates = candidates(&description);
-        let qemu = description.qemu().expect("shipped targets are emulated");
-        let model = qemu.cpu.split(',').next().unwrap_or_default();
+        // What a debugger starts says for itself what it needs, in its command.
+        let model = description.qemu().map_or("max", |qemu| qemu.cpu.as_str()).to_owned();
+        let model = model.split(',').next().unwrap_or_default();
         if models.split_ascii_whitespace().any(|other| other == model) {
-            let target = QemuTarget::new(description, &executor, emulator());
+            let target = target::open(description, &executor, emulator());
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();
-            let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
+            let abilities = hello.abilities();
             let map = session.memory_map();
             candidates.retain(|test| {
                 let overrides = Overrides { granule: test.granule, ..Overrides::default() };

@@ -2,8 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::board::Board;
+
 /// The executor's configuration block, in a section of its own that the host finds by name and
-/// overwrites. As built, it leaves everything to the device tree.
+/// overwrites. As built, it leaves everything to the device tree, or to UEFI's tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Config {
@@ -15,9 +17,8 @@ pub struct Config {
     pub mailbox: u64,
     /// How the host reaches the mailbox: [`Config::BEHIND_CACHES`], or 0.
     pub mailbox_flags: u64,
-    /// Physical address of the console's registers, where the device tree does not say; 0: ask the
-    /// device tree.
-    pub console: u64,
+    /// What the host says of the board.
+    pub board: Board,
 }
 
 impl Config {
@@ -37,7 +38,7 @@ impl Config {
             version: crate::VERSION as u64,
             mailbox: 0,
             mailbox_flags: 0,
-            console: 0,
+            board: Board::SILENT,
         }
     }
 }

@@ -24,6 +24,7 @@ use link::message::{Head, Kind};
 use link::observations::{
     Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
 };
+use link::surroundings::{Surroundings, Text};
 use runner::known::Record;
 use runner::plan::Shard;
 use runner::report::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
@@ -67,6 +68,7 @@ pub fn overwrite(target: &str) {
     let seeds = match target {
         "mailbox" => mailbox(),
         "frames" => frames(),
+        "gdb" => gdb(),
         "case" => cases(),
         "records" => records(),
         "vectors" => vectors(),
@@ -157,6 +159,10 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
         entry_sctlr_el2: 0x30c5_0830,
         ids: ids(),
         pes: 1,
+        surroundings: Surroundings {
+            model: Text::new(b"linux,dummy-virt"),
+            ..Surroundings::default()
+        },
         free_count: 2,
         free,
     };
@@ -194,6 +200,33 @@ fn frames() -> Vec<Seed> {
     let message =
         |kind, body: &[u8]| [Head::new(kind, body.len() as u32, 3).as_bytes(), body].concat();
     named(bodies().into_iter().map(|(name, kind, body)| (name, message(kind, &body))))
+}
+
+/// Answers to what is asked of a debugger, one a line: its features, `vCont?`, QEMU's own question, the
+/// description, a monitor command, memory in binary, two pieces to write and two to read.
+fn gdb() -> Vec<Seed> {
+    let zeros = |bytes: usize| "00".repeat(bytes);
+    let modern = [
+        "PacketSize=1000;QStartNoAckMode+;qXfer:features:read+;vContSupported+",
+        "OK",
+        "vCont;c;C;s;S",
+        "0",
+        "OK",
+        "l<target><architecture>aarch64</architecture><xi:include href=\"core.xml\"/></target>",
+        "m<feature><reg name=\"x0\" bitsize=\"64\"/><reg name=\"pc\" regnum=\"32\"/>",
+        "l<reg name=\"cpsr\" bitsize=\"32\"/></feature>",
+        "O6f6b0a",
+        "OK",
+        "OK",
+        "OK",
+        "OK",
+        &zeros(600),
+        &zeros(16),
+    ];
+    let old = ["", "", "", "E01", "", "OK", "OK", "OK", "OK", &zeros(100), &zeros(16)];
+    let small = ["PacketSize=190", "vCont;c", "", "6f6b", "", "OK", "E01"];
+    let lines = |lines: &[&str]| lines.join("\n").into_bytes();
+    named([("modern", lines(&modern)), ("old", lines(&old)), ("small", lines(&small))])
 }
 
 /// Steps as `decoders::mailbox` has them.

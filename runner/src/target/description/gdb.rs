@@ -81,3 +81,52 @@ impl Gdb {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::target::description::{Description, Start};
+
+    const BOARD: &str = "name: board\nstart:\n  gdb:\n    address: localhost:3333\n    \
+                         reset: [reset halt]\n    load-address: 0x8_0000\n\
+                         transport: { mailbox: { address: 0x100_0000 } }\n";
+
+    fn parse(text: &str) -> Result<Description, String> {
+        let description = Description::from_text(text, Path::new("board.yaml"));
+        description.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let description = parse(BOARD).expect("it is whole");
+        assert_eq!((description.pes(), description.dimms().len()), (1, 0));
+        let Start::Gdb(gdb) = description.start else { panic!("it is behind a debugger") };
+        assert!(gdb.command.is_none() && gdb.bus.is_none() && !gdb.behind_caches);
+        assert_eq!(gdb.device_tree.0, 0);
+        assert!(!gdb.is_emulated());
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_told_apart() {
+        let refused = [
+            ("    address: localhost:3333\n", "", "an address to connect to, a command"),
+            ("localhost:3333", "localhost", "neither host:port"),
+            ("localhost:3333", "localhost:99999", "neither host:port"),
+            ("localhost:3333", "localhost:3333\n    bus: there", "bus: \"there\" is neither"),
+            ("    reset: [reset halt]\n", "", "it needs `reset`"),
+            ("0x8_0000", "0x8_1000", "64 KB"),
+            ("{ mailbox: { address: 0x100_0000 } }", "uart", "reaches no console"),
+            ("0x100_0000", "0x100_0010", "4 KB"),
+        ];
+        for (from, to, reason) in refused {
+            assert!(BOARD.contains(from), "{from}");
+            let message = parse(&BOARD.replace(from, to)).expect_err("it makes no sense");
+            assert!(message.contains(reason), "{message}");
+        }
+        let emulated = BOARD.replace("    address: localhost:3333\n", "    command: $QEMU -S\n");
+        let description = parse(&emulated).expect("its command's pipe is the way");
+        let Start::Gdb(gdb) = description.start else { panic!("it is behind a debugger") };
+        assert!(gdb.is_emulated());
+    }
+}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::error::GdbError;
-use super::packet::unhex;
-use super::registers::Registers;
+use super::packet::{hex, unhex};
+use super::registers::{Register, Registers};
 use super::stub::{Stub, expect_ok, is_error};
 
 /// How long a stub may take to say that its target is stopped when it is, before it is taken to run.
@@ -14,8 +14,10 @@ const RUNS_AFTER: Duration = Duration::from_secs(1);
 const TRIES: u32 = 3;
 /// CPSR: the core is in AArch32 state.
 const AARCH32: u64 = 1 << 4;
-/// Bytes of a register in the packet of all registers, as far as they are the general ones.
+/// Bytes of each register but the last in the packet of all registers, as far as it is the same everywhere.
 const REGISTER_BYTES: usize = 8;
+/// The number of the last one there: CPSR.
+const LAST_IN_ALL: usize = 33;
 
 /// A core that a debugger can halt.
 #[derive(Debug)]
@@ -56,9 +58,9 @@ impl Core {
 
     /// Reads the register `name`.
     pub fn register(&mut self, name: &str) -> Result<u64, GdbError> {
-        let number = self.registers.number(name)?;
+        let register = self.registers.get(name)?;
         if self.has_single {
-            let asked = format!("p{number:x}").into_bytes();
+            let asked = format!("p{:x}", register.number).into_bytes();
             let answer = self.stub.client().ask(&asked)?;
             if !answer.is_empty() {
                 return value(&answer).ok_or_else(|| GdbError::nonsense(&asked, &answer));
@@ -66,18 +68,19 @@ impl Core {
             self.has_single = false;
         }
         let all = self.all_registers()?;
-        let at = place(number).and_then(|at| all.get(at));
+        let at = place(register).and_then(|at| all.get(at));
         let digits = at.ok_or_else(|| GdbError::NoRegister(name.to_owned()))?;
         value(digits).ok_or_else(|| GdbError::nonsense(b"g", digits))
     }
 
     /// Sets the register `name`.
     pub fn set_register(&mut self, name: &str, value: u64) -> Result<(), GdbError> {
-        let number = self.registers.number(name)?;
-        let digits = super::packet::hex(&value.to_le_bytes());
+        let register = self.registers.get(name)?;
+        // Neither more nor less than it has.
+        let digits = hex(&value.to_le_bytes()[..register.bytes]);
         let what = format!("set the register {name}");
         if self.has_single {
-            let asked = [format!("P{number:x}=").as_bytes(), &digits].concat();
+            let asked = [format!("P{:x}=", register.number).as_bytes(), &digits].concat();
             let answer = self.stub.client().ask(&asked)?;
             if !answer.is_empty() {
                 return expect_ok(&what, &asked, &answer);
@@ -85,7 +88,7 @@ impl Core {
             self.has_single = false;
         }
         let mut all = self.all_registers()?;
-        let at = place(number).and_then(|at| all.get_mut(at));
+        let at = place(register).and_then(|at| all.get_mut(at));
         at.ok_or_else(|| GdbError::NoRegister(name.to_owned()))?.copy_from_slice(&digits);
         let asked = [b"G", all.as_slice()].concat();
         let answer = self.stub.client().ask(&asked)?;
@@ -166,10 +169,12 @@ fn has_stopped(client: &mut Client, patience: Duration) -> Result<bool, GdbError
     Ok(false)
 }
 
-/// The digits of general register number `number`, SP or PC among all digits.
-fn place(number: u64) -> Option<std::ops::Range<usize>> {
-    let at = usize::try_from(number).ok()?.checked_mul(2 * REGISTER_BYTES)?;
-    (number <= 32).then_some(at..at + 2 * REGISTER_BYTES)
+/// The digits of `register` among those of all: the general registers, SP and PC come first, and CPSR behind
+/// them.
+fn place(register: Register) -> Option<std::ops::Range<usize>> {
+    let number = usize::try_from(register.number).ok().filter(|number| *number <= LAST_IN_ALL)?;
+    let at = 2 * REGISTER_BYTES * number;
+    Some(at..at + 2 * register.bytes)
 }
 
 /// A number of up to 8 bytes, the lowest first.
@@ -189,7 +194,8 @@ mod tests {
         for digits in [&b""[..], b"xxxxxxxx", b"123", b"112233445566778899"] {
             assert_eq!(value(digits), None);
         }
-        assert_eq!(place(32), Some(512..528));
-        assert_eq!((place(33), place(u64::MAX)), (None, None));
+        let place = |number, bytes| place(Register { number, bytes });
+        assert_eq!((place(32, 8), place(33, 4)), (Some(512..528), Some(528..536)));
+        assert_eq!((place(34, 8), place(u64::MAX, 8)), (None, None));
     }
 }

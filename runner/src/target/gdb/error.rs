@@ -70,7 +70,7 @@ pub enum GdbError {
     NoRegister(String),
     /// The core does not stop.
     #[error(
-        "the core does not stop: name the monitor commands that reset and halt it in `monitor`, \
+        "the core does not stop: name the monitor commands that reset and halt it in `reset`, \
          such as `reset halt`"
     )]
     NotHalted,

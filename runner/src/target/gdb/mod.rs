@@ -48,7 +48,7 @@ use self::core::Core;
 use self::life::{Debuggee, Loss};
 use self::stream::Stream;
 use self::stub::Stub;
-use self::wire::{Places, Probe};
+use self::wire::{Places, RemoteMailbox};
 use super::description::{Description, Gdb, Start, Transport};
 use super::error::TargetError;
 use super::life::Life as _;
@@ -93,7 +93,12 @@ impl GdbTarget {
         let emulator = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
         let version = gdb.is_emulated().then(|| qemu::version(&emulator)).transpose()?;
         let mailbox_flags = if gdb.behind_caches { Config::BEHIND_CACHES } else { 0 };
-        let image = executor.image(&Config { mailbox, mailbox_flags, ..Config::new() })?;
+        let image = executor.image(&Config {
+            mailbox,
+            mailbox_flags,
+            board: description.board.said(),
+            ..Config::new()
+        })?;
         let load = gdb.load_address.0;
         let places = Places { image: load, mailbox, doorbell: load + executor.doorbell()? };
         let command = match (&gdb.address, &gdb.command) {
@@ -162,7 +167,7 @@ impl GdbTarget {
     }
 
     /// Has the core behind `stream` run the executor.
-    fn enter(&self, stream: Stream, loss: Arc<Loss>) -> Result<Probe, GdbError> {
+    fn enter(&self, stream: Stream, loss: Arc<Loss>) -> Result<RemoteMailbox, GdbError> {
         let Self { gdb, places, .. } = self;
         let mut core = Core::attach(Client::new(stream, self.patience()))?;
         let mut bus = match &gdb.bus {
@@ -197,7 +202,7 @@ impl GdbTarget {
         }
         core.set_register("pc", places.image)?;
         let patience = Duration::from_secs(self.description.limits.idle_seconds.into());
-        Probe::new(core, bus, *places, patience, loss)
+        RemoteMailbox::new(core, bus, *places, patience, loss)
     }
 
     fn boot_error(&self, death: Death) -> TargetError {
@@ -234,12 +239,11 @@ impl Target for GdbTarget {
         };
         let (mut process, stream) = self.start().map_err(|source| error(source, String::new()))?;
         let loss = Arc::new(Loss::default());
-        let probe = self.enter(stream, Arc::clone(&loss)).map_err(|source| {
+        let wire = self.enter(stream, Arc::clone(&loss)).map_err(|source| {
             error(source, process.as_mut().map(|process| process.end()).unwrap_or_default())
         })?;
         let life = Box::new(Debuggee::new(process, loss));
-        let machine =
-            Machine::boot(&self.description, probe, life, |death| self.boot_error(death))?;
+        let machine = Machine::boot(&self.description, wire, life, |death| self.boot_error(death))?;
         Ok(Box::new(machine))
     }
 

@@ -26,16 +26,26 @@ const NEEDED: [&str; 3] = ["x0", "pc", "cpsr"];
 /// More files than this describe no machine.
 const MOST_FILES: usize = 64;
 
-/// Numbers by name.
+/// How a stub has a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Register {
+    /// Its number.
+    pub number: u64,
+    /// Its size in bytes, 1 to 8.
+    pub bytes: usize,
+}
+
+/// Registers of up to 64 bits, by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Registers(BTreeMap<String, u64>);
+pub struct Registers(BTreeMap<String, Register>);
 
 impl Default for Registers {
     /// GDB's own order for AArch64, for stubs that describe nothing.
     fn default() -> Self {
-        let general = (0..31).map(|number| (format!("x{number}"), number));
-        let others = [("sp", 31), ("pc", 32), ("cpsr", 33)];
-        let others = others.map(|(name, number)| (name.to_owned(), number));
+        let general = (0..31).map(|number| (format!("x{number}"), Register { number, bytes: 8 }));
+        let others = [("sp", 31, 8), ("pc", 32, 8), ("cpsr", 33, 4)];
+        let others =
+            others.map(|(name, number, bytes)| (name.to_owned(), Register { number, bytes }));
         Self(general.chain(others).collect())
     }
 }
@@ -55,10 +65,13 @@ impl Registers {
                     return Err(GdbError::Architecture(name));
                 }
                 Item::Architecture(_) => {}
-                Item::Register { name, number } => {
+                Item::Register { name, number, bits } => {
                     let number = number.unwrap_or(next);
                     next = number.saturating_add(1);
-                    all.0.entry(name).or_insert(number);
+                    if let 1..=64 = bits {
+                        let register = Register { number, bytes: bits.div_ceil(8) };
+                        all.0.entry(name).or_insert(register);
+                    }
                 }
                 Item::Include(file) => {
                     files += 1;
@@ -75,8 +88,8 @@ impl Registers {
         Ok(all)
     }
 
-    /// The number of the register `name`.
-    pub fn number(&self, name: &str) -> Result<u64, GdbError> {
+    /// The register `name`.
+    pub fn get(&self, name: &str) -> Result<Register, GdbError> {
         self.0.get(name).copied().ok_or_else(|| GdbError::NoRegister(name.to_owned()))
     }
 }
@@ -85,7 +98,7 @@ impl Registers {
 enum Item {
     Architecture(String),
     Include(String),
-    Register { name: String, number: Option<u64> },
+    Register { name: String, number: Option<u64>, bits: usize },
 }
 
 /// What `text` says, as far as it is XML.
@@ -115,7 +128,8 @@ fn item(tag: &BytesStart<'_>) -> Option<Item> {
         "include" => Some(Item::Include(attribute("href")?)),
         "reg" => {
             let number = attribute("regnum").and_then(|number| number.parse().ok());
-            Some(Item::Register { name: attribute("name")?, number })
+            let bits = attribute("bitsize").and_then(|bits| bits.parse().ok()).unwrap_or(64);
+            Some(Item::Register { name: attribute("name")?, number, bits })
         }
         _ => None,
     }
@@ -138,15 +152,16 @@ mod tests {
             <architecture>aarch64</architecture>
             <xi:include href="a.xml"/><xi:include href="b.xml"/><xi:include href="c.xml"/></target>"#;
         let a = r#"<feature name="first"><reg name="odd" bitsize="8" regnum="7"/>
-            <reg name="x0" bitsize="64"/><reg name="x0" bitsize="64"/></feature>"#;
+            <reg name="x0" bitsize="64"/><reg name="x0" bitsize="64"/>
+            <reg name="v0" bitsize="128"/></feature>"#;
         let b = r#"<feature name="second"><reg name="cpsr" bitsize="32"></reg>
             <reg name="pc" bitsize="64" regnum="99"/><reg name="late" bitsize="64"/></feature>"#;
         // c.xml is not needed any more.
         let registers = read(&[("target.xml", root), ("a.xml", a), ("b.xml", b)]);
         let registers = registers.expect("it is an aarch64");
-        let number = |name| registers.number(name).ok();
-        let numbers = ["odd", "x0", "cpsr", "pc", "late"].map(number);
-        assert_eq!(numbers, [Some(7), Some(8), Some(10), Some(99), None]);
+        let found = ["odd", "x0", "cpsr", "pc", "late", "v0"]
+            .map(|name| registers.get(name).ok().map(|register| (register.number, register.bytes)));
+        assert_eq!(found, [Some((7, 1)), Some((8, 8)), Some((11, 4)), Some((99, 8)), None, None]);
     }
 
     #[test]
@@ -160,12 +175,12 @@ mod tests {
     fn what_makes_no_sense_describes_nothing() {
         for text in ["", "<", "<target><reg/><xi:include/></target>", "no XML", "<reg name='x0'"] {
             let registers = read(&[("target.xml", text)]).expect("nothing is wrong");
-            let error = registers.number("pc").expect_err("there is none").to_string();
+            let error = registers.get("pc").expect_err("there is none").to_string();
             assert!(error.contains("\"pc\""), "{error}");
         }
         // A file that includes itself ends.
         let endless = r#"<target><xi:include href="target.xml"/></target>"#;
         assert!(read(&[("target.xml", endless)]).is_ok());
-        assert_eq!(Registers::default().number("pc").ok(), Some(32));
+        assert_eq!(Registers::default().get("pc").ok().map(|pc| pc.number), Some(32));
     }
 }

@@ -68,7 +68,7 @@ pub struct Places {
 
 /// The runner's end of a mailbox that a debugger reaches.
 #[derive(Debug)]
-pub struct Probe {
+pub struct RemoteMailbox {
     core: Core,
     /// The way to memory beside the core, if there is one.
     bus: Option<Stub>,
@@ -117,7 +117,7 @@ struct Seen {
     cursor: u64,
 }
 
-impl Probe {
+impl RemoteMailbox {
     /// The wire to the executor that is about to be entered on `core`, by way of the `bus` if there is one. The
     /// core has `patience` to halt.
     pub fn new(
@@ -132,7 +132,7 @@ impl Probe {
         bus.as_mut().unwrap_or_else(|| core.stub()).write(&zeros)?;
         let has_breakpoint = bus.is_none() && core.break_at(places.doorbell)?;
         let (queue, inbox, begun, body) = Default::default();
-        let mut probe = Self {
+        let mut mailbox = Self {
             core,
             bus,
             places,
@@ -151,8 +151,8 @@ impl Probe {
             problem: None,
             loss,
         };
-        probe.go(LOOK_AFTER, 0);
-        Ok(probe)
+        mailbox.go(LOOK_AFTER, 0);
+        Ok(mailbox)
     }
 
     fn memory(&mut self) -> &mut Stub {
@@ -368,7 +368,7 @@ fn head(words: &[u64]) -> Option<Head> {
     Head::read_from_prefix(words.as_bytes()).map_or_else(|_| None, |(head, _)| Some(head))
 }
 
-impl Wire for Probe {
+impl Wire for RemoteMailbox {
     fn window(&self) -> usize {
         2 * BATCH
     }
