@@ -22,7 +22,7 @@ use runner::suite::granule::GranuleName;
 use runner::suite::{Overrides, Suite};
 use runner::target::description::Transport;
 use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Target as _};
+use runner::target::{self, Description};
 use serde_json::Value;
 
 /// How many cases a test asks that is not of the whole suite.
@@ -194,18 +194,20 @@ fn all(payload: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
     for description in targets() {
         let mut candidates = candidates(&description);
-        let qemu = description.qemu().expect("shipped targets are emulated");
-        let model = qemu.cpu.split(',').next().unwrap_or_default();
-        let wanted = [model, &qemu.machine];
-        let lacks = |(known, wanted): &(&String, &str)| {
-            !known.split_ascii_whitespace().any(|other| other == *wanted)
-        };
-        let missing = known.iter().zip(wanted).find(lacks).map(|(_, wanted)| wanted.to_owned());
-        if let Some(missing) = missing {
-            let missing = format!("this QEMU has no {missing}");
+        // What a debugger or a recipe starts says for itself what it needs.
+        let lacking = description.qemu().and_then(|qemu| {
+            let model = qemu.cpu.split(',').next().unwrap_or_default();
+            let has = |known: &String, wanted: &str| {
+                known.split_ascii_whitespace().any(|other| other == wanted)
+            };
+            let mut wanted = known.iter().zip([model, &qemu.machine]);
+            wanted.find(|(known, wanted)| !has(known, wanted)).map(|(_, wanted)| wanted.to_owned())
+        });
+        if let Some(lacking) = lacking {
+            let missing = format!("this QEMU has no {lacking}");
             candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
         } else {
-            let target = QemuTarget::new(description, &executor, emulator());
+            let target = target::open(description, &executor, emulator());
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();

@@ -56,6 +56,11 @@ fn frames_survive_any_stream() {
 }
 
 #[test]
+fn the_runner_survives_its_debugger() {
+    survives("gdb", decoders::gdb::decode);
+}
+
+#[test]
 fn a_case_survives_any_words() {
     survives("case", decoders::case::decode);
 }

@@ -18,6 +18,8 @@ pub struct Config {
     /// Which PE runs cases, by the affinity fields of its `MPIDR_EL1`; [`Config::ANY_PE`]: the one that the
     /// loader starts.
     pub pe: u64,
+    /// How the host reaches the mailbox: [`Config::BEHIND_CACHES`], or 0.
+    pub mailbox_flags: u64,
     /// What the host says of the board.
     pub board: Board,
 }
@@ -30,6 +32,9 @@ impl Config {
 
     /// No PE in particular: no affinity has all bits set.
     pub const ANY_PE: u64 = u64::MAX;
+    /// In `mailbox_flags`: the host sees what memory holds of the mailbox, and not what the PE's caches
+    /// hold, as a debugger does that has a port to the bus.
+    pub const BEHIND_CACHES: u64 = 1 << 0;
 
     /// The block as built.
     pub const fn new() -> Self {
@@ -38,6 +43,7 @@ impl Config {
             version: crate::VERSION as u64,
             mailbox: 0,
             pe: Self::ANY_PE,
+            mailbox_flags: 0,
             board: Board::SILENT,
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`mailbox`] | counters and messages in shared memory | the target |
 //! | [`frames`]  | messages on a byte stream | the target |
+//! | [`gdb`]     | packets of a debugger | the debugger |
 //! | [`case`]    | the words of a case, and a case as text | the wire, people |
 //! | [`records`] | header, records and summary of a run | a disk |
 //! | [`vectors`] | test vectors, tables of legality | people |
@@ -15,6 +16,7 @@
 
 pub mod case;
 pub mod frames;
+pub mod gdb;
 pub mod mailbox;
 pub mod message;
 pub mod records;

@@ -102,6 +102,9 @@ pub enum Fault {
     /// The version note is not as it should be.
     #[error("the version note {0}")]
     Note(String),
+    /// A symbol that is needed is not there.
+    #[error("it has no symbol {0}: it was stripped, or is of another version")]
+    NoSymbol(String),
     /// The flat image does not begin as a Linux `Image`.
     #[error("the image header {0}")]
     Header(String),

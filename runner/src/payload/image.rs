@@ -11,7 +11,7 @@
 use link::config::Config;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSection};
+use object::{LittleEndian, Object, ObjectSection, ObjectSymbol};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::error::Fault;
@@ -86,6 +86,14 @@ fn check_header(image: &[u8], memory: u64) -> Result<(), Fault> {
         return fault(format!("says {said:#x} bytes, but the image takes {memory:#x} in memory"));
     }
     Ok(())
+}
+
+/// The offset in the image of the symbol `name` of the ELF file `elf`.
+pub fn symbol(elf: &[u8], name: &str) -> Result<u64, Fault> {
+    let file = ElfFile64::<LittleEndian>::parse(elf)
+        .map_err(|error| Fault::Malformed(error.to_string()))?;
+    let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name));
+    symbol.map(|symbol| symbol.address()).ok_or_else(|| Fault::NoSymbol(name.to_owned()))
 }
 
 fn patch(elf: &[u8], image: &mut [u8], config: &Config) -> Result<(), Fault> {

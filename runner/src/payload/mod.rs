@@ -60,6 +60,12 @@ impl Executor {
         &self.layout
     }
 
+    /// The offset in the image of the place where the executor comes by when it has nothing more in hand.
+    pub fn doorbell(&self) -> Result<u64, PayloadError> {
+        image::symbol(&self.elf, "doorbell")
+            .map_err(|fault| PayloadError::Unfit { file: self.file.clone(), fault })
+    }
+
     /// The flat image, configured by `config`: what a boot loader puts into memory and jumps to.
     pub fn image(&self, config: &Config) -> Result<Vec<u8>, PayloadError> {
         image::flat(&self.elf, config).map_err(|fault| self.unfit(fault))

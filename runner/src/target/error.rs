@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::description::DescriptionError;
+use super::gdb::GdbError;
 use super::map::MapError;
 use super::session::Death;
 use crate::payload::PayloadError;
@@ -51,6 +52,19 @@ pub enum TargetError {
         command: String,
         /// What to do about it.
         remedy: &'static str,
+    },
+    /// The debugger does not do what it should, before the first case.
+    #[error(
+        "the target could not be loaded and run by its debugger: {source}{said}\n  the debugger: \
+         {command}"
+    )]
+    Debugger {
+        /// What is wrong.
+        source: GdbError,
+        /// The end of what the debugger said on its standard error, for reading.
+        said: String,
+        /// Where it is, and the command that starts it.
+        command: String,
     },
     /// The executor speaks another version.
     #[error(

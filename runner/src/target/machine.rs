@@ -13,7 +13,7 @@ use super::description::Description;
 use super::error::TargetError;
 use super::life::Life;
 use super::map::memory_map;
-use super::session::{CaseCursor, Death, Event, HowDied, Session};
+use super::session::{CaseCursor, Death, Event, HowDied, HungReason, Session};
 use super::watchdog::{INTERVAL, Look, Patience, Watchdog};
 use super::wire::Wire;
 
@@ -50,7 +50,7 @@ impl<W: Wire> Machine<W> {
         boot_error: impl FnOnce(Death) -> TargetError,
     ) -> Result<Self, TargetError> {
         let watchdog = Watchdog::new(Patience::at_boot(&description.limits));
-        let mut running = Running { wire, life, watchdog };
+        let mut running = Running { wire, life, watchdog, hung: None };
         match running.handshake(description)? {
             Ok((hello, map)) => {
                 running.watchdog = Watchdog::new(Patience::at_work(&description.limits));
@@ -192,6 +192,8 @@ struct Running<W> {
     wire: W,
     life: Box<dyn Life>,
     watchdog: Watchdog,
+    /// Why it is held to hang, and what was seen of it then.
+    hung: Option<(HungReason, String)>,
 }
 
 impl<W: Wire> Running<W> {
@@ -247,6 +249,11 @@ impl<W: Wire> Running<W> {
             if let Some(head) = self.take()? {
                 return Ok(head);
             }
+            if let Some((reason, seen)) = self.hung.take() {
+                let said = [seen, self.life.end()];
+                let stderr = said.into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>();
+                return Err(HowDied::Hung { reason, stderr: stderr.join("\n") });
+            }
             if pause.spin() {
                 continue;
             }
@@ -262,7 +269,8 @@ impl<W: Wire> Running<W> {
                 let progress = self.wire.progress();
                 let look = Look { progress, vitals: self.life.vitals(), asked, took };
                 if let Some(reason) = self.watchdog.look(look) {
-                    return Err(HowDied::Hung { reason, stderr: self.life.end() });
+                    // What it said before it hung still counts.
+                    self.hung = self.wire.examine().map(|seen| (reason, seen));
                 }
             }
         }

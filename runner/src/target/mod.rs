@@ -13,11 +13,13 @@
 //! | `child`         | a process of another kind that ends with the runner |
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
+//! | [`gdb`]         | a machine behind a debugger |
 //! | [`scripted`]    | a target that answers from a closure, for tests |
 
 pub mod description;
 pub mod error;
 pub mod frames;
+pub mod gdb;
 pub mod mailbox;
 pub mod map;
 pub mod memory;
@@ -36,6 +38,7 @@ mod process;
 use std::path::PathBuf;
 
 use description::Start;
+use gdb::GdbTarget;
 use qemu::QemuTarget;
 
 use crate::payload::Executor;
@@ -54,5 +57,6 @@ pub fn open(
 ) -> Result<Box<dyn Target>, TargetError> {
     Ok(match description.start {
         Start::Qemu(_) => Box::new(QemuTarget::new(description, executor, emulator)?),
+        Start::Gdb(_) => Box::new(GdbTarget::new(description, executor, emulator)?),
     })
 }

@@ -38,9 +38,21 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, which inherits the file descriptors `fds` under the same numbers.
+    /// Starts `command`, which inherits the file descriptors `fds` under the same numbers. It has nothing
+    /// to read, and what it prints is lost.
     pub fn start(mut command: Command, fds: Vec<OwnedFd>) -> io::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self::spawn(command, fds)
+    }
+
+    /// Starts `command`, which reads from `channel` and prints to it.
+    pub fn start_on(mut command: Command, channel: OwnedFd) -> io::Result<Self> {
+        command.stdin(channel.try_clone()?).stdout(channel);
+        Self::spawn(command, Vec::new())
+    }
+
+    fn spawn(mut command: Command, fds: Vec<OwnedFd>) -> io::Result<Self> {
+        command.stderr(Stdio::piped());
         // Ctrl-C at the terminal is for the runner, which ends its processes in order.
         command.process_group(0);
         prepare(&mut command, fds.iter().map(AsRawFd::as_raw_fd).collect());

@@ -35,6 +35,15 @@ pub trait Wire: Send {
     /// Sleeps for about `pause`, or until there may be something to take.
     fn sleep(&mut self, pause: Duration);
 
+    /// Takes a closer look at a target that seems to hang, where it takes more than a look: what is seen,
+    /// in words. `None` says that it makes progress after all, and that [`Wire::progress`] now shows it.
+    ///
+    /// After a look that finds no progress the target is as good as dead, and what it said before is there to
+    /// be taken.
+    fn examine(&mut self) -> Option<String> {
+        Some(String::new())
+    }
+
     /// Where the target is, if the wire can tell.
     fn cursor(&self) -> Option<Cursor>;
 

@@ -68,6 +68,7 @@ pub fn overwrite(target: &str) {
     let seeds = match target {
         "mailbox" => mailbox(),
         "frames" => frames(),
+        "gdb" => gdb(),
         "case" => cases(),
         "records" => records(),
         "vectors" => vectors(),
@@ -199,6 +200,33 @@ fn frames() -> Vec<Seed> {
     let message =
         |kind, body: &[u8]| [Head::new(kind, body.len() as u32, 3).as_bytes(), body].concat();
     named(bodies().into_iter().map(|(name, kind, body)| (name, message(kind, &body))))
+}
+
+/// Answers to what is asked of a debugger, one a line: its features, `vCont?`, QEMU's own question, the
+/// description, a monitor command, memory in binary, two pieces to write and two to read.
+fn gdb() -> Vec<Seed> {
+    let zeros = |bytes: usize| "00".repeat(bytes);
+    let modern = [
+        "PacketSize=1000;QStartNoAckMode+;qXfer:features:read+;vContSupported+",
+        "OK",
+        "vCont;c;C;s;S",
+        "0",
+        "OK",
+        "l<target><architecture>aarch64</architecture><xi:include href=\"core.xml\"/></target>",
+        "m<feature><reg name=\"x0\" bitsize=\"64\"/><reg name=\"pc\" regnum=\"32\"/>",
+        "l<reg name=\"cpsr\" bitsize=\"32\"/></feature>",
+        "O6f6b0a",
+        "OK",
+        "OK",
+        "OK",
+        "OK",
+        &zeros(600),
+        &zeros(16),
+    ];
+    let old = ["", "", "", "E01", "", "OK", "OK", "OK", "OK", &zeros(100), &zeros(16)];
+    let small = ["PacketSize=190", "vCont;c", "", "6f6b", "", "OK", "E01"];
+    let lines = |lines: &[&str]| lines.join("\n").into_bytes();
+    named([("modern", lines(&modern)), ("old", lines(&old)), ("small", lines(&small))])
 }
 
 /// Steps as `decoders::mailbox` has them.

@@ -1,6 +1,7 @@
 //! Requests and responses.
 
 use aarch64_cpu::registers::*;
+use link::config::Config;
 use link::hello::{Configure, Epitaph, Hello};
 use link::mailbox::{Control, REQUESTS, RESPONSES};
 use link::message::{Head, Kind, Rounds};
@@ -36,8 +37,14 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
     let response = room(transport, &mut idle);
     let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
     transport.send(bytes);
+    let mut has_news = true;
     loop {
         match transport.next() {
+            // Once, and then another look before a wait: whoever waited for it may have asked for more.
+            Next::Nothing if has_news => {
+                transport.ring();
+                has_news = false;
+            }
             Next::Nothing => idle.wait(transport.longest_wait()),
             Next::Soon => asm::yield_hint(),
             Next::Request(request) => {
@@ -46,6 +53,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
                 let bytes = answer(&request, response, &mut home, runner, transport);
                 transport.send(bytes);
                 transport.finish();
+                has_news = true;
             }
         }
     }
@@ -57,7 +65,7 @@ fn open() -> &'static mut dyn Transport {
         // SAFETY: once, and the console lives for ever.
         0 => unsafe { (*UART.pointer()).insert(Uart::new(boot::console())) },
         // SAFETY: once; the host keeps the memory for this, and it is mapped.
-        base => unsafe { (*MAILBOX.pointer()).insert(Mailbox::new(base)) },
+        base => unsafe { (*MAILBOX.pointer()).insert(Mailbox::new(base, config().mailbox_flags)) },
     }
 }
 
@@ -144,7 +152,7 @@ fn refuse(response: &mut [u8], sequence: u64) -> usize {
 
 /// Leaves a last message in the mailbox, if there is one. The console has been told.
 pub fn last_message(head: &[u8], body: &[u8]) {
-    let base = config().mailbox;
+    let Config { mailbox: base, mailbox_flags: flags, .. } = config();
     if base == 0 {
         return;
     }
@@ -161,7 +169,7 @@ pub fn last_message(head: &[u8], body: &[u8]) {
             asm::dsb_sy();
         }
         // SAFETY: the host keeps the memory for this; it is mapped, or the MMU is off.
-        unsafe { Mailbox::new(base) }
+        unsafe { Mailbox::new(base, flags) }
     });
     let response = loop {
         // The host reads as long as it lives.
@@ -175,5 +183,6 @@ pub fn last_message(head: &[u8], body: &[u8]) {
         place[..head.len()].copy_from_slice(head);
         place[head.len()..].copy_from_slice(body);
         mailbox.send(bytes);
+        mailbox.ring();
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
+//!            gdb: address, command, reset, load address, registers
 //!   transport ── mailbox: address | uart                                  how it talks
 //!   board ── console, ram, reserved, psci, gic                            what no device tree tells
 //!   arenas, carve, void, stages                                           what cases may use
@@ -14,6 +15,7 @@
 mod address;
 mod affinity;
 mod board;
+mod gdb;
 mod limits;
 mod qemu;
 mod range;
@@ -33,6 +35,7 @@ use crate::suite::yaml::{self, YamlError};
 pub use self::address::Address;
 pub use self::affinity::Affinity;
 pub use self::board::Board;
+pub use self::gdb::Gdb;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
@@ -92,6 +95,8 @@ pub struct Description {
 pub enum Start {
     /// By QEMU, as a process on this host.
     Qemu(Qemu),
+    /// By a debugger, which loads and runs it.
+    Gdb(Gdb),
 }
 
 /// How host and executor talk.
@@ -100,7 +105,8 @@ pub enum Start {
 pub enum Transport {
     /// Through memory that both see.
     Mailbox {
-        /// Physical address of the mailbox, a multiple of 4 KB, in the main RAM.
+        /// Physical address of the mailbox, a multiple of 4 KB, in RAM: 2 MB and 4 KB from there are the
+        /// mailbox's.
         address: Address,
     },
     /// In frames over the console.
@@ -172,13 +178,16 @@ impl Description {
             Transport::Uart => 0,
         };
         let pe = self.pe.map_or(Config::ANY_PE, Affinity::number);
-        Config { mailbox, pe, board: self.board.said(), ..Config::new() }
+        let is_behind_caches = matches!(&self.start, Start::Gdb(gdb) if gdb.behind_caches);
+        let mailbox_flags = if is_behind_caches { Config::BEHIND_CACHES } else { 0 };
+        Config { mailbox, mailbox_flags, pe, board: self.board.said(), ..Config::new() }
     }
 
     /// How many PEs take part in cases.
     pub const fn pes(&self) -> u8 {
         match &self.start {
             Start::Qemu(qemu) => qemu.cpus,
+            Start::Gdb(_) => 1,
         }
     }
 
@@ -186,6 +195,7 @@ impl Description {
     pub const fn qemu(&self) -> Option<&Qemu> {
         match &self.start {
             Start::Qemu(qemu) => Some(qemu),
+            Start::Gdb(_) => None,
         }
     }
 
@@ -200,13 +210,19 @@ impl Description {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
         self.board.check()?;
-        let Start::Qemu(qemu) = &self.start;
-        if !(1..=MAX_PES).contains(&usize::from(qemu.cpus)) {
-            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", qemu.cpus));
+        if !(1..=MAX_PES).contains(&usize::from(self.pes())) {
+            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", self.pes()));
         }
-        let ram = Range { address: qemu.ram, size: qemu.memory };
-        let mut taken = vec![("the main RAM".to_owned(), ram)];
-        for dimm in &qemu.dimms {
+        // Where the main RAM is, as far as the file says it.
+        let ram = match &self.start {
+            Start::Qemu(qemu) => Some(Range { address: qemu.ram, size: qemu.memory }),
+            Start::Gdb(gdb) => {
+                gdb.check()?;
+                None
+            }
+        };
+        let mut taken: Vec<_> = ram.iter().map(|ram| ("the main RAM".to_owned(), *ram)).collect();
+        for dimm in self.dimms() {
             let range = Range { address: dimm.address, size: dimm.size };
             let name = format!("the DIMM at {}", dimm.address);
             if !dimm.address.0.is_multiple_of(DIMM_ALIGNMENT) {
@@ -228,11 +244,11 @@ impl Description {
                 }
             }
         }
-        let dimm_arenas = qemu.dimms.iter().map(|dimm| ("DIMM's arena", dimm.arena()));
+        let dimm_arenas = self.dimms().iter().map(|dimm| ("DIMM's arena", dimm.arena()));
         let arenas = self.arenas.iter().map(|arena| ("arena", *arena));
         let stages = self.stages().map(|stage| ("stage", stage));
         let lent: Vec<_> = dimm_arenas.chain(arenas).chain(stages).collect();
-        for (at, (what, range)) in lent.iter().enumerate().skip(qemu.dimms.len()) {
+        for (at, (what, range)) in lent.iter().enumerate().skip(self.dimms().len()) {
             let name = format!("the {what} at {}", range.address);
             range.check(&name)?;
             if lent[..at].iter().any(|(_, earlier)| range.overlaps(earlier)) {
@@ -249,7 +265,9 @@ impl Description {
             if !address.0.is_multiple_of(0x1000) {
                 return Err(format!("the mailbox address {address} must be a multiple of 4 KB"));
             }
-            if !ram.contains(&mailbox) {
+            if let Some(ram) = ram
+                && !ram.contains(&mailbox)
+            {
                 return Err(format!(
                     "the mailbox at {address} does not lie in the main RAM, {ram} (it takes {:#x})",
                     mailbox.size.0
@@ -258,6 +276,8 @@ impl Description {
             if let Some((what, range)) = lent.iter().find(|(_, range)| range.overlaps(&mailbox)) {
                 return Err(format!("the mailbox overlaps the {what} at {}", range.address));
             }
+        } else if let Start::Gdb(_) = self.start {
+            return Err("a debugger reaches no console: transport must be a mailbox".to_owned());
         }
         Ok(())
     }

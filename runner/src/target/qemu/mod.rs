@@ -165,7 +165,7 @@ impl QemuTarget {
 }
 
 /// The version of the emulator `program`, as it states it.
-fn version(program: &PathBuf) -> Result<String, TargetError> {
+pub(super) fn version(program: &PathBuf) -> Result<String, TargetError> {
     let output = Command::new(program)
         .arg("--version")
         .output()

@@ -55,6 +55,7 @@ global_asm!(
 global_asm!(include_str!("efi.S"));
 global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
 global_asm!(include_str!("home.S"));
+global_asm!(include_str!("doorbell.S"));
 global_asm!(
     include_str!("ask.S"),
     AT_S1E1RP = const Operation::AtS1e1rp as u8,
@@ -212,6 +213,8 @@ unsafe extern "C" {
     /// # Safety
     /// The machine must be the executor's: nothing that it does not own may be in use.
     pub fn entry(tree: u64) -> !;
+    /// Where a debugger waits. See doorbell.S.
+    pub safe fn doorbell();
     /// Stops this PE.
     safe fn park() -> !;
 

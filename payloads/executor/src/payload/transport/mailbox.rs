@@ -1,21 +1,35 @@
 //! Rings of messages in memory that the host sees. See [`link::mailbox`].
 //!
 //! The host is taken to see memory as this PE does: an emulator, or a debugger that reads through the
-//! PE. Answers and cursor are plain stores then. For a host that looks at memory behind the caches,
-//! the line of the cursor is cleaned once a case: a dead PE's case is then known, and its probe to
-//! whoever reads through the PE.
+//! PE. Answers and cursor are plain stores then. (The line of the cursor is cleaned once a case all the same: a
+//! dead PE's case is then known to whoever looks behind the caches.)
+//!
+//! A host that is known to look behind the caches ([`Config::BEHIND_CACHES`]) writes to memory, and reads
+//! from there. Each line of the mailbox has one writer, so that none is ever dirty here and written there:
+//!
+//! | line | before it is read | when it has been written |
+//! |---|---|---|
+//! | the host's: `sent`, `read`, `bell`, requests | forgotten | |
+//! | ours: `magic`, `taken`, `answered`, `cursor`, responses | | cleaned, before the counter that tells of it |
 
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use executor::home_map::{Kind, Range};
 use executor::ring;
-use link::mailbox::{BYTES, Control, SLOT_BYTES, request_offset, response_offset};
+use link::config::Config;
+use link::mailbox::{BYTES, Control, Line, RESPONSES, SLOT_BYTES, request_offset, response_offset};
+use link::message::Head;
+use zerocopy::FromBytes;
 
+use crate::payload::asm;
 use crate::payload::transport::{Next, Request, Transport};
 
 /// A mailbox in use.
 pub struct Mailbox {
     base: u64,
+    /// Size of a cache line where the host looks behind the caches; 0 where it sees what we see.
+    line: u64,
     /// Requests that are done with.
     taken: u64,
     /// Responses written.
@@ -28,18 +42,61 @@ impl Mailbox {
         Range::identity(base, BYTES as u64, Kind::Data)
     }
 
-    /// Takes the mailbox at `base` into use.
+    /// Takes the mailbox at `base` into use; `flags` are [`Config::mailbox_flags`].
     ///
     /// # Safety
     /// `base` is the address of [`BYTES`] bytes that are kept for this, and mapped or the MMU is off.
-    pub unsafe fn new(base: u64) -> Self {
-        let mailbox = Self { base, taken: 0, answered: 0 };
+    pub unsafe fn new(base: u64, flags: u64) -> Self {
+        let line = if flags & Config::BEHIND_CACHES != 0 { asm::line_bytes() } else { 0 };
+        let mailbox = Self { base, line, taken: 0, answered: 0 };
+        // What others left in the caches is not what the host has written, nor may it come to stand there.
+        mailbox.forget(0, RESPONSES as u64);
         let control = mailbox.control();
         control.taken.0.store(0, Ordering::Relaxed);
         control.answered.0.store(0, Ordering::Relaxed);
         control.cursor.0.store(0, Ordering::Relaxed);
         control.magic.0.store(Control::MAGIC, Ordering::Release);
+        mailbox.clean(0, size_of::<Control>() as u64);
         mailbox
+    }
+
+    /// What the host wrote to `bytes` from `offset` is read from memory.
+    fn forget(&self, offset: u64, bytes: u64) {
+        if self.line != 0 {
+            // SAFETY: the lines are the host's: nothing here ever makes them dirty. (At the start they
+            // are everybody's, and what is in them is to be lost.)
+            unsafe { asm::forget_lines(self.base + offset, self.base + offset + bytes) };
+        }
+    }
+
+    /// What was written to `bytes` from `offset` is in memory before whatever is written next.
+    fn clean(&self, offset: u64, bytes: u64) {
+        if self.line != 0 {
+            let from = (self.base + offset) & !(self.line - 1);
+            let to = self.base + offset + bytes;
+            (from..to).step_by(self.line as usize).for_each(asm::clean_line);
+            asm::dsb_sy();
+        }
+    }
+
+    fn forget_counter(&self, offset: usize) {
+        self.forget(offset as u64, size_of::<Line>() as u64);
+    }
+
+    fn clean_counter(&self, offset: usize) {
+        self.clean(offset as u64, 8);
+    }
+
+    /// The request in the slot at `offset`, which is full, is read from memory as far as it reaches.
+    fn forget_message(&self, offset: usize) {
+        if self.line == 0 {
+            return;
+        }
+        self.forget(offset as u64, Head::BYTES as u64);
+        // SAFETY: in the mailbox; the host leaves the slot alone.
+        let head = unsafe { *((self.base + offset as u64) as *const [u8; Head::BYTES]) };
+        let body = Head::read_from_bytes(&head).map_or(0, |head| head.bytes as usize);
+        self.forget(offset as u64, (Head::BYTES + body).min(SLOT_BYTES) as u64);
     }
 
     fn control(&self) -> &'static Control {
@@ -51,21 +108,23 @@ impl Mailbox {
 impl Transport for Mailbox {
     fn next(&mut self) -> Next {
         let control = self.control();
+        self.forget_counter(offset_of!(Control, sent));
         // Acquire: the slot is read after the counter that says it is full.
         let sent = control.sent.0.load(Ordering::Acquire);
         if ring::waiting(sent, self.taken) {
-            let at = self.base + request_offset(self.taken) as u64;
+            let offset = request_offset(self.taken);
+            self.forget_message(offset);
+            let at = self.base + offset as u64;
             // SAFETY: in the mailbox; the host leaves the slot alone until it is counted as taken.
             let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, SLOT_BYTES) };
-            Next::Request(Request { number: self.taken, bytes })
-        } else if control.bell.0.load(Ordering::Relaxed) != 0 {
-            Next::Soon
-        } else {
-            Next::Nothing
+            return Next::Request(Request { number: self.taken, bytes });
         }
+        self.forget_counter(offset_of!(Control, bell));
+        if control.bell.0.load(Ordering::Relaxed) != 0 { Next::Soon } else { Next::Nothing }
     }
 
     fn response(&mut self) -> Option<&'static mut [u8]> {
+        self.forget_counter(offset_of!(Control, read));
         // Acquire: the slot is written after the host has counted it as read.
         let read = self.control().read.0.load(Ordering::Acquire);
         ring::has_room(self.answered, read).then(|| {
@@ -76,10 +135,12 @@ impl Transport for Mailbox {
         })
     }
 
-    fn send(&mut self, _bytes: usize) {
+    fn send(&mut self, bytes: usize) {
+        self.clean(response_offset(self.answered) as u64, bytes as u64);
         self.answered += 1;
         // Release: whoever sees the counter sees the slot.
         self.control().answered.0.store(self.answered, Ordering::Release);
+        self.clean_counter(offset_of!(Control, answered));
     }
 
     fn finish(&mut self) {
@@ -87,6 +148,12 @@ impl Transport for Mailbox {
         self.taken += 1;
         control.cursor.0.store(0, Ordering::Relaxed);
         control.taken.0.store(self.taken, Ordering::Release);
+        self.clean_counter(offset_of!(Control, cursor));
+        self.clean_counter(offset_of!(Control, taken));
+    }
+
+    fn ring(&self) {
+        asm::doorbell();
     }
 
     fn cursor(&self) -> &'static AtomicU64 {

@@ -16,6 +16,8 @@ pub trait Transport {
     fn send(&mut self, bytes: usize);
     /// The request is done with.
     fn finish(&mut self);
+    /// All that was asked is answered: whoever waits for that is told.
+    fn ring(&self) {}
     /// The word that says where the executor is.
     fn cursor(&self) -> &'static AtomicU64;
     /// The longest wait between two looks, in units of the shortest.
