@@ -121,6 +121,12 @@ pub fn set_up() {
     CNTHCTL_EL2.set(3);
     CNTHP_CTL_EL2.set(0);
     CNTVOFF_EL2.set(0);
+    // So are the others: a loader's may have gone off long ago, and wake nobody but this PE.
+    msr!("cntp_ctl_el0", 0);
+    msr!("cntv_ctl_el0", 0);
+    if field(mmfr1, 8) != 0 {
+        msr!("S3_4_C14_C3_1", 0); // CNTHV_CTL_EL2
+    }
     msr!("vpidr_el2", MIDR_EL1.get());
     VMPIDR_EL2.set(MPIDR_EL1.get());
     msr!("amair_el2", 0);
@@ -151,9 +157,15 @@ pub fn set_up() {
         msr!("S3_4_C1_C0_3", 0); // SCTLR2_EL2
         msr!("S3_0_C1_C0_3", 0); // SCTLR2_EL1
     }
-    // Interrupts through system registers, where there is a GICv3.
+    // Interrupts through system registers, where there is a GICv3. None comes before `gic` asks for it, none
+    // is a guest's.
     if field(pfr0, 24) != 0 {
         ICC_SRE_EL2.set(0xf);
+        asm::isb();
+        if ICC_SRE_EL2.get() & 1 != 0 {
+            msr!("S3_0_C12_C12_7", 0); // ICC_IGRPEN1_EL1
+            msr!("S3_4_C12_C11_0", 0); // ICH_HCR_EL2
+        }
     }
 
     // Stage 1 of EL1&0: tables that a case does not set lie at 0.

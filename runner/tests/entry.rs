@@ -1,0 +1,150 @@
+//! In whatever state a loader leaves the machine, the executor begins and cases conform.
+//!
+//! A prologue is put in front of the image, in the file that QEMU loads: it ruins all of EL2's and EL1's
+//! registers that it can, and goes on into the image, whose address is an odd multiple of 4 KB.
+//!
+//! ```text
+//!   0x4008_0000  prologue
+//!   0x4008_1000  tables of an identity map: 1 GB of devices, 2 GB of memory
+//!   0x4008_3000  image
+//! ```
+
+mod prologue;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use link::config::Config;
+use link::hello::Hello;
+use runner::payload::{self, Executor, Options, Wish};
+use runner::target::qemu::QemuTarget;
+use runner::target::{Description, Target as _};
+
+use prologue::{BYTES, LOADED_AT, Prologue};
+
+/// The executor, built once for all tests.
+static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
+    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    let built = payload::build(&Options { toolchain, ..Options::default() });
+    Executor::open(&built.unwrap_or_else(|error| panic!("{error}")).elf)
+        .unwrap_or_else(|error| panic!("{error}"))
+});
+
+const E2H: u64 = 1 << 34;
+const TGE: u64 = 1 << 27;
+
+/// The shipped target `name` with more arguments of QEMU, as a file of test `test`.
+fn target(test: &str, name: &str, arguments: &[&str]) -> PathBuf {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
+    let text = fs::read_to_string(shipped.join(name).with_extension("yaml"));
+    let (front, back) = text.as_ref().expect("it is shipped").split_once("\ntransport:").unwrap();
+    let text = format!("{front}\n    args: {arguments:?}\ntransport:{back}");
+    let file = folder(test).join("target.yaml");
+    fs::write(&file, text).expect("the target file can be written");
+    file
+}
+
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("entry").join(test);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    folder
+}
+
+/// What the executor says first on the target of `file`.
+fn hello(file: &Path, emulator: Option<&str>) -> Hello {
+    let description = Description::read(file).unwrap_or_else(|error| panic!("{error}"));
+    let emulator =
+        emulator.map(PathBuf::from).or_else(|| std::env::var_os("HYPWALK_QEMU").map(PathBuf::from));
+    let booted = QemuTarget::new(description, &EXECUTOR, emulator).and_then(|target| target.boot());
+    *booted.unwrap_or_else(|error| panic!("{error}")).hello()
+}
+
+fn run(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+    command.args(["run", suite, "--cases", &cases.to_string(), "--payload"]);
+    command.arg(EXECUTOR.file()).arg("--target").arg(file);
+    command.arg("--results").arg(file.with_file_name("results"));
+    command.args(emulator.iter().flat_map(|emulator| ["--qemu", emulator]));
+    command.output().expect("hypwalk can be run")
+}
+
+fn conforms(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) {
+    let output = run(suite, cases, file, emulator);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("conforms"), "{said}");
+}
+
+/// Enters the image behind `prologue`, and has it answer cases of each kind.
+fn survives(test: &str, prologue: &Prologue) {
+    let image = EXECUTOR.image(&Config::new()).unwrap_or_else(|error| panic!("{error}"));
+    let kernel = folder(test).join("kernel");
+    fs::write(&kernel, [prologue.bytes(), image].concat()).expect("the file can be written");
+    let file = target(test, "qemu-max-uart", &["-kernel", kernel.to_str().expect("a plain path")]);
+
+    let hello = hello(&file, None);
+    assert_eq!((hello.entry_el, hello.image), (2, LOADED_AT + BYTES));
+    let wanted = prologue.hcr_el2 & (E2H | TGE);
+    assert_eq!(hello.entry_hcr_el2 & (E2H | TGE), wanted, "{:#x}", hello.entry_hcr_el2);
+    assert_eq!(hello.entry_sctlr_el2 & 1, u64::from(prologue.has_mmu));
+
+    for (suite, cases) in [("smoke", 16), ("hyp-smoke", 16), ("guest-smoke", 48)] {
+        conforms(suite, cases, &file, None);
+    }
+}
+
+#[test]
+fn with_the_mmu_off() {
+    survives("mmu-off", &Prologue { hcr_el2: 0x3_ffff_ffff & !TGE, has_mmu: false });
+}
+
+#[test]
+fn with_the_mmu_on() {
+    survives("mmu-on", &Prologue { hcr_el2: 0x3_ffff_ffff, has_mmu: true });
+}
+
+#[test]
+fn as_a_host_with_the_mmu_off() {
+    survives("host-mmu-off", &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: false });
+}
+
+#[test]
+fn as_a_host_with_the_mmu_on() {
+    survives("host-mmu-on", &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: true });
+}
+
+/// At EL1 it can't run, and says so, on whatever console there is.
+#[test]
+fn at_el1_it_says_why_it_does_not_run() {
+    let file = target("el1", "qemu-max-uart", &["-machine", "virtualization=off"]);
+    let output = run("smoke", 1, &file, None);
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("entered at EL1: the target must start it at EL2 or EL3"), "{said}");
+}
+
+/// A board whose CPUs all begin at once, at EL3, and in the image: one goes on.
+#[test]
+fn all_cpus_at_once() {
+    let emulator = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulators/without-kernel");
+    let mut description = target("all-at-once", "qemu-raspi3b", &[]);
+    let board = Description::read(&description).unwrap_or_else(|error| panic!("{error}")).board;
+    let config = Config { board: board.said(), ..Config::new() };
+    let image = EXECUTOR.image(&config).unwrap_or_else(|error| panic!("{error}"));
+    let kernel = folder("all-at-once").join("kernel");
+    fs::write(&kernel, image).expect("the file can be written");
+
+    let loaded = format!("loader,file={},addr=0x20081000,force-raw=on", kernel.display());
+    let begins = [0, 1, 2, 3].map(|cpu| format!("loader,addr=0x20081000,cpu-num={cpu}"));
+    let arguments: Vec<_> =
+        [&loaded].into_iter().chain(&begins).flat_map(|device| ["-device", device]).collect();
+    description = target("all-at-once", "qemu-raspi3b", &arguments);
+    // Who is the first differs from time to time.
+    for _ in 0..4 {
+        let hello = hello(&description, Some(emulator));
+        assert_eq!((hello.entry_el, hello.image), (3, 0x2008_1000));
+    }
+    conforms("smoke", 1, &description, Some(emulator));
+}
