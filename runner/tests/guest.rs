@@ -36,6 +36,7 @@ fn description(name: &str) -> Description {
 fn qemu_of(description: &mut Description) -> &mut Qemu {
     match &mut description.start {
         Start::Qemu(qemu) => qemu,
+        other => panic!("{other:?} is no machine of QEMU"),
     }
 }
 

@@ -47,9 +47,7 @@ fn hello(body: &[u8]) -> bool {
                 && u128::from(arena.base) + u128::from(arena.size)
                     <= u128::from(region.base) + u128::from(region.size)
         });
-        let Description { start: runner::target::description::Start::Qemu(qemu), .. } =
-            &*DESCRIPTION;
-        let plugged = qemu.dimms.iter().any(|dimm| dimm.address.0 == arena.base);
+        let plugged = DESCRIPTION.dimms().iter().any(|dimm| dimm.address.0 == arena.base);
         assert!(reported || plugged, "{arena:x?} is nobody's to use");
     }
     assert_eq!(Configure::new(&map).map(), Some(map));

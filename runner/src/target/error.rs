@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::description::DescriptionError;
 use super::map::MapError;
+use super::serial::BoardError;
 use super::session::Death;
 use crate::payload::PayloadError;
 
@@ -51,6 +52,19 @@ pub enum TargetError {
         command: String,
         /// What to do about it.
         remedy: &'static str,
+    },
+    /// It is a board that could not be started.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// It was up before, and does not come up again.
+    #[error(
+        "the board was up before, and did not come up again, {attempts} times in a row; the last time: {last}"
+    )]
+    Gone {
+        /// How often its recipe was tried.
+        attempts: u32,
+        /// What went wrong in the end.
+        last: Box<TargetError>,
     },
     /// The executor speaks another version.
     #[error(

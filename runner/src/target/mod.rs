@@ -13,6 +13,7 @@
 //! | `child`         | a process of another kind that ends with the runner |
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
+//! | [`serial`]      | a board on a serial line, started by a recipe |
 //! | [`scripted`]    | a target that answers from a closure, for tests |
 
 pub mod description;
@@ -23,6 +24,7 @@ pub mod map;
 pub mod memory;
 pub mod qemu;
 pub mod scripted;
+pub mod serial;
 pub mod session;
 pub mod stream;
 pub mod watchdog;
@@ -37,6 +39,7 @@ use std::path::PathBuf;
 
 use description::Start;
 use qemu::QemuTarget;
+use serial::SerialTarget;
 
 use crate::payload::Executor;
 
@@ -54,5 +57,6 @@ pub fn open(
 ) -> Result<Box<dyn Target>, TargetError> {
     Ok(match description.start {
         Start::Qemu(_) => Box::new(QemuTarget::new(description, executor, emulator)?),
+        Start::Serial(_) => Box::new(SerialTarget::new(description, executor, emulator)?),
     })
 }

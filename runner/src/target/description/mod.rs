@@ -3,6 +3,7 @@
 //! ```text
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
+//!        └── serial: port, boot recipe
 //!   transport ── mailbox: address | uart                                  how it talks
 //!   arenas, carve, void, stages                                           what cases may use
 //!   monitor                                                               whether EL3 is ours
@@ -14,6 +15,8 @@ mod address;
 mod limits;
 mod qemu;
 mod range;
+mod recipe;
+mod serial;
 mod size;
 
 use std::collections::BTreeMap;
@@ -30,6 +33,8 @@ pub use self::address::Address;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
+pub use self::recipe::{Action, Form, Pattern, Step, filled, unescaped};
+pub use self::serial::{Emulator, Port, Serial, Tty};
 pub use self::size::Size;
 
 /// A machine that answers cases: how it starts, how it talks, what it is.
@@ -79,6 +84,8 @@ pub struct Description {
 pub enum Start {
     /// By QEMU, as a process on this host.
     Qemu(Qemu),
+    /// By a recipe, as a board on a serial line.
+    Serial(Serial),
 }
 
 /// How host and executor talk.
@@ -156,6 +163,7 @@ impl Description {
     pub const fn pes(&self) -> u8 {
         match &self.start {
             Start::Qemu(qemu) => qemu.cpus,
+            Start::Serial(serial) => serial.cpus,
         }
     }
 
@@ -163,6 +171,15 @@ impl Description {
     pub const fn qemu(&self) -> Option<&Qemu> {
         match &self.start {
             Start::Qemu(qemu) => Some(qemu),
+            Start::Serial(_) => None,
+        }
+    }
+
+    /// The board on a serial line, where it is one.
+    pub const fn serial(&self) -> Option<&Serial> {
+        match &self.start {
+            Start::Serial(serial) => Some(serial),
+            Start::Qemu(_) => None,
         }
     }
 
@@ -176,13 +193,15 @@ impl Description {
         if self.name.is_empty() || !self.name.chars().all(good) {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
-        let Start::Qemu(qemu) = &self.start;
-        if !(1..=MAX_PES).contains(&usize::from(qemu.cpus)) {
-            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", qemu.cpus));
+        if !(1..=MAX_PES).contains(&usize::from(self.pes())) {
+            return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", self.pes()));
         }
-        let ram = Range { address: qemu.ram, size: qemu.memory };
-        let mut taken = vec![("the main RAM".to_owned(), ram)];
-        for dimm in &qemu.dimms {
+        if let Start::Serial(serial) = &self.start {
+            serial.check()?;
+        }
+        let ram = self.qemu().map(|qemu| Range { address: qemu.ram, size: qemu.memory });
+        let mut taken: Vec<_> = ram.iter().map(|ram| ("the main RAM".to_owned(), *ram)).collect();
+        for dimm in self.dimms() {
             let range = Range { address: dimm.address, size: dimm.size };
             let name = format!("the DIMM at {}", dimm.address);
             if !dimm.address.0.is_multiple_of(DIMM_ALIGNMENT) {
@@ -204,11 +223,11 @@ impl Description {
                 }
             }
         }
-        let dimm_arenas = qemu.dimms.iter().map(|dimm| ("DIMM's arena", dimm.arena()));
+        let dimm_arenas = self.dimms().iter().map(|dimm| ("DIMM's arena", dimm.arena()));
         let arenas = self.arenas.iter().map(|arena| ("arena", *arena));
         let stages = self.stages().map(|stage| ("stage", stage));
         let lent: Vec<_> = dimm_arenas.chain(arenas).chain(stages).collect();
-        for (at, (what, range)) in lent.iter().enumerate().skip(qemu.dimms.len()) {
+        for (at, (what, range)) in lent.iter().enumerate().skip(self.dimms().len()) {
             let name = format!("the {what} at {}", range.address);
             range.check(&name)?;
             if lent[..at].iter().any(|(_, earlier)| range.overlaps(earlier)) {
@@ -225,6 +244,11 @@ impl Description {
             if !address.0.is_multiple_of(0x1000) {
                 return Err(format!("the mailbox address {address} must be a multiple of 4 KB"));
             }
+            let Some(ram) = ram else {
+                return Err("transport: nobody shares memory with a board on a serial line: it \
+                            talks over its `uart`"
+                    .to_owned());
+            };
             if !ram.contains(&mailbox) {
                 return Err(format!(
                     "the mailbox at {address} does not lie in the main RAM, {ram} (it takes {:#x})",

@@ -104,7 +104,7 @@ impl QemuTarget {
 
     fn boot_error(&self, death: Death) -> TargetError {
         let remedy = match death.how {
-            HowDied::Exited { .. } => {
+            HowDied::Exited { .. } | HowDied::Reset { .. } | HowDied::Lost { .. } => {
                 "see what the emulator says; the target file names machine, cpu and arguments, and \
                  --qemu or HYPWALK_QEMU another emulator"
             }
@@ -170,7 +170,7 @@ impl QemuTarget {
 }
 
 /// The version of the emulator `program`, as it states it.
-fn version(program: &PathBuf) -> Result<String, TargetError> {
+pub(super) fn version(program: &PathBuf) -> Result<String, TargetError> {
     let output = Command::new(program)
         .arg("--version")
         .output()
