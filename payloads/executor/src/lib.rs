@@ -2,6 +2,7 @@
 //!
 //! | module | noun |
 //! |---|---|
+//! | [`board`]       | what the host says of the machine, laid over what was found |
 //! | [`device_tree`] | a flattened device tree, read without trusting it |
 //! | [`machine`]     | what a device tree says of memory, console and interrupts |
 //! | [`free`]        | RAM that belongs to nobody |
@@ -14,6 +15,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod board;
 pub mod device_tree;
 pub mod free;
 pub mod home_map;

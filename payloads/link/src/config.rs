@@ -2,8 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::board::Board;
+
 /// The executor's configuration block, in a section of its own that the host finds by name and
-/// overwrites. As built, it leaves everything to the device tree.
+/// overwrites. As built, it leaves everything to the device tree, or to UEFI's tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Config {
@@ -13,9 +15,8 @@ pub struct Config {
     pub version: u64,
     /// Physical address of the mailbox, 4 KB aligned; 0: talk over the console.
     pub mailbox: u64,
-    /// Physical address of the console's registers, where the device tree does not say; 0: ask the
-    /// device tree.
-    pub console: u64,
+    /// What the host says of the board.
+    pub board: Board,
 }
 
 impl Config {
@@ -26,7 +27,12 @@ impl Config {
 
     /// The block as built.
     pub const fn new() -> Self {
-        Self { magic: Self::MAGIC, version: crate::VERSION as u64, mailbox: 0, console: 0 }
+        Self {
+            magic: Self::MAGIC,
+            version: crate::VERSION as u64,
+            mailbox: 0,
+            board: Board::SILENT,
+        }
     }
 }
 

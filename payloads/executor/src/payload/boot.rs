@@ -8,10 +8,12 @@
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
+use executor::board;
 use executor::device_tree::DeviceTree;
 use executor::free;
-use executor::machine::{self, ConsoleKind, Machine};
-use link::hello::{Epitaph, Hello, MAX_REGIONS, Region};
+use executor::machine::Machine;
+use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
+use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
@@ -35,10 +37,12 @@ pub fn console() -> &'static Console {
     unsafe { &*CONSOLE.pointer() }
 }
 
-/// Reads the device tree at `tree`; 0 means that there is none.
+/// What the device tree at `tree`, 0 where there is none, says of the machine, and the host.
 pub fn machine(tree: u64) -> Machine {
-    let Some(bytes) = tree_bytes(tree) else { return Machine::default() };
-    DeviceTree::from_bytes(bytes).map_or_else(Machine::default, |tree| Machine::new(&tree))
+    let tree = tree_bytes(tree).and_then(DeviceTree::from_bytes);
+    let mut machine = tree.map_or_else(Machine::default, |tree| Machine::new(&tree));
+    board::apply(&config().board, &mut machine);
+    machine
 }
 
 fn tree_bytes(tree: u64) -> Option<&'static [u8]> {
@@ -52,14 +56,10 @@ fn tree_bytes(tree: u64) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(tree as *const u8, size) })
 }
 
-/// Takes the console into use that the device tree or else the configuration names.
+/// Takes the console of `machine` into use.
 pub fn open_console(machine: &Machine) {
-    let configured = match config().console {
-        0 => None,
-        base => Some(machine::Console { base, kind: ConsoleKind::Pl011 }),
-    };
     // SAFETY: as `console` says.
-    unsafe { *CONSOLE.pointer() = Console::new(machine.console.or(configured)) };
+    unsafe { *CONSOLE.pointer() = Console::new(machine.console) };
 }
 
 /// Entered at EL1: that is the end of it.
@@ -90,7 +90,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
     let free = free_ram(&machine, tree, mailbox);
     let ranges = console().range().into_iter();
     let ranges = ranges.chain((mailbox != 0).then(|| Mailbox::range(mailbox)));
-    // SAFETY: once, MMU off; console and mailbox are what device tree and configuration say.
+    // SAFETY: once, MMU off; console and mailbox are what the machine and the configuration say.
     let Ok(home) = (unsafe { Home::enter(ranges) }) else {
         last_words::speak(Epitaph { reason: Epitaph::BAD_CONFIGURATION, ..Epitaph::default() })
     };
@@ -105,11 +105,26 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_sctlr_el2,
         ids: ids::read(),
         pes: crew.most() as u64,
+        surroundings: surroundings(&machine, &crew),
         free_count: free.len() as u64,
         free: regions,
     };
     hand::enter(Phase::Idle);
     serve::serve(home, idle, crew, &hello)
+}
+
+/// What people may want to know of the machine.
+fn surroundings(machine: &Machine, crew: &Crew) -> Surroundings {
+    let mut affinities = [0; MAX_PES];
+    affinities.iter_mut().zip(crew.affinities()).for_each(|(slot, affinity)| *slot = affinity);
+    Surroundings {
+        model: machine.model,
+        firmware: machine.firmware,
+        console: Text::new(console().name().as_bytes()),
+        console_base: console().range().map_or(0, |range| range.pa),
+        psci: crew.psci_version(),
+        affinities,
+    }
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {

@@ -5,6 +5,7 @@
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
 //!        └── serial: port, boot recipe
 //!   transport ── mailbox: address | uart                                  how it talks
+//!   board ── console, ram, reserved, psci, gic                            what no device tree tells
 //!   arenas, carve, void, stages                                           what cases may use
 //!   monitor                                                               whether EL3 is ours
 //!   limits                                                                when it counts as hung
@@ -12,6 +13,7 @@
 //! ```
 
 mod address;
+mod board;
 mod limits;
 mod qemu;
 mod range;
@@ -30,6 +32,7 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::board::Board;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
@@ -51,6 +54,9 @@ pub struct Description {
     pub start: Start,
     /// How host and executor talk.
     pub transport: Transport,
+    /// What the executor is to know of the board, where nothing else tells it.
+    #[serde(default)]
+    pub board: Board,
     /// Memory for tables, at addresses of your choice. Each must lie in a DIMM, or in RAM that the
     /// target reports as free.
     #[serde(default)]
@@ -193,6 +199,7 @@ impl Description {
         if self.name.is_empty() || !self.name.chars().all(good) {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
+        self.board.check()?;
         if !(1..=MAX_PES).contains(&usize::from(self.pes())) {
             return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", self.pes()));
         }
@@ -354,6 +361,7 @@ transport: uart
             "name",
             "start",
             "transport",
+            "board",
             "arenas",
             "carve",
             "void",

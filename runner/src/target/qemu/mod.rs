@@ -68,7 +68,11 @@ impl QemuTarget {
             Transport::Mailbox { address } => address.0,
             Transport::Uart => 0,
         };
-        let image = executor.image(&Config { mailbox: address, ..Config::new() })?;
+        let image = executor.image(&Config {
+            mailbox: address,
+            board: description.board.said(),
+            ..Config::new()
+        })?;
         let stub = stub::firmware(qemu.ram.0, qemu.load_address.0);
         let (image, stub) = (in_memory("image", &image)?, in_memory("stub", &stub)?);
 
