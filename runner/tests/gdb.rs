@@ -156,7 +156,7 @@ fn expect_hang(answered: &[u64], death: &Death) {
     assert_eq!(answered, [70], "{death}");
     assert_eq!(death.cursor, Some(CaseCursor { sequence: 71, probe: Some(2) }), "{death}");
     assert_eq!(death.answers_before.len(), 2, "{death}");
-    let HowDied::Hung { stderr, .. } = &death.how else { panic!("{death}") };
+    let HowDied::Hung { said: stderr, .. } = &death.how else { panic!("{death}") };
     assert!(
         stderr.contains("halted it at EL2, PC 0x402") && stderr.contains("image + "),
         "{death}"

@@ -292,6 +292,8 @@ impl<'a> Worker<'a> {
         }
         let mut parts: VecDeque<InFlight> = std::mem::take(&mut self.in_flight);
         let guilty = match death.cursor {
+            // The cable went, and the target may have done nothing wrong.
+            _ if matches!(death.how, HowDied::Lost { .. }) => None,
             Some(cursor) => parts.iter().position(|flight| flight.sequence == cursor.sequence),
             None => (parts.len() == 1).then_some(0),
         };

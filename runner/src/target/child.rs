@@ -3,7 +3,7 @@
 use std::io;
 use std::process::Command;
 
-use super::life::Life as _;
+use super::life::{End, Life as _};
 use super::process::Process;
 
 /// A process that never outlives the runner; dropping it kills it. What it prints is lost.
@@ -23,7 +23,7 @@ impl Child {
 
     /// How it ended, in words, if it has.
     pub fn ended(&mut self) -> Option<String> {
-        self.0.ended()
+        self.0.ended().map(End::into_words)
     }
 
     /// Ends it, if need be, and returns the end of what it said on its standard error.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::description::DescriptionError;
 use super::gdb::GdbError;
 use super::map::MapError;
+use super::serial::BoardError;
 use super::session::Death;
 use crate::payload::PayloadError;
 
@@ -65,6 +66,19 @@ pub enum TargetError {
         said: String,
         /// Where it is, and the command that starts it.
         command: String,
+    },
+    /// It is a board that could not be started.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// It was up before, and does not come up again.
+    #[error(
+        "the board was up before, and did not come up again, {attempts} times in a row; the last time: {last}"
+    )]
+    Gone {
+        /// How often its recipe was tried.
+        attempts: u32,
+        /// What went wrong in the end.
+        last: Box<TargetError>,
     },
     /// The executor speaks another version.
     #[error(

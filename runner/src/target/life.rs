@@ -4,12 +4,31 @@ use super::watchdog::Vitals;
 
 /// The life of a target.
 pub trait Life: Send {
-    /// How it ended, in words, if it has.
-    fn ended(&mut self) -> Option<String>;
+    /// How it ended, if it has.
+    fn ended(&mut self) -> Option<End>;
 
     /// What it is at; `None` where that can't be seen.
     fn vitals(&mut self) -> Option<Vitals>;
 
-    /// Ends it, if need be, and returns the end of what it said on its standard error.
+    /// Ends it, if need be, and returns the end of what it said, other than messages.
     fn end(&mut self) -> String;
+}
+
+/// How a target ended by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Its process ended: exit code or signal, in words.
+    Exited(String),
+    /// It started again: the words by which it was noticed.
+    Reset(String),
+    /// Whether it ended or not, nobody can reach it: how that showed.
+    Lost(String),
+}
+
+impl End {
+    /// How it ended, in words.
+    pub fn into_words(self) -> String {
+        let (Self::Exited(how) | Self::Reset(how) | Self::Lost(how)) = self;
+        how
+    }
 }

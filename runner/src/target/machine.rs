@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::description::Description;
 use super::error::TargetError;
-use super::life::Life;
+use super::life::{End, Life};
 use super::map::memory_map;
 use super::session::{CaseCursor, Death, Event, HowDied, HungReason, Session};
 use super::watchdog::{INTERVAL, Look, Patience, Watchdog};
@@ -49,11 +49,11 @@ impl<W: Wire> Machine<W> {
         life: Box<dyn Life>,
         boot_error: impl FnOnce(Death) -> TargetError,
     ) -> Result<Self, TargetError> {
-        let watchdog = Watchdog::new(Patience::at_boot(&description.limits));
+        let watchdog = Watchdog::new(Patience::at_boot(description));
         let mut running = Running { wire, life, watchdog, hung: None };
         match running.handshake(description)? {
             Ok((hello, map)) => {
-                running.watchdog = Watchdog::new(Patience::at_work(&description.limits));
+                running.watchdog = Watchdog::new(Patience::at_work(description));
                 let asked = VecDeque::new();
                 Ok(Self { running, hello, map, asked, requests: 1, over: false })
             }
@@ -251,18 +251,23 @@ impl<W: Wire> Running<W> {
             }
             if let Some((reason, seen)) = self.hung.take() {
                 let said = [seen, self.life.end()];
-                let stderr = said.into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>();
-                return Err(HowDied::Hung { reason, stderr: stderr.join("\n") });
+                let said = said.into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>();
+                return Err(HowDied::Hung { reason, said: said.join("\n") });
             }
             if pause.spin() {
                 continue;
             }
-            if let Some(status) = self.life.ended() {
+            if let Some(end) = self.life.ended() {
                 // What it said before it ended still counts.
                 if let Some(head) = self.take()? {
                     return Ok(head);
                 }
-                return Err(HowDied::Exited { status, stderr: self.life.end() });
+                let said = self.life.end();
+                return Err(match end {
+                    End::Exited(status) => HowDied::Exited { status, stderr: said },
+                    End::Reset(sign) => HowDied::Reset { sign, said },
+                    End::Lost(what) => HowDied::Lost { what },
+                });
             }
             pause.sleep(&mut self.wire);
             if let Some((asked, took)) = pause.interval() {
@@ -373,8 +378,8 @@ mod tests {
     }
 
     impl Life for Ghost {
-        fn ended(&mut self) -> Option<String> {
-            self.ended.clone()
+        fn ended(&mut self) -> Option<End> {
+            self.ended.clone().map(End::Exited)
         }
 
         fn vitals(&mut self) -> Option<Vitals> {
@@ -591,7 +596,7 @@ mod tests {
         machine.send_case(7, case().as_ref()).expect("there is room");
         let how = death(&mut machine).how;
         let reason = HungReason::Busy { milliseconds: 2000 };
-        assert_eq!(how, HowDied::Hung { reason, stderr: "its last words".to_owned() });
+        assert_eq!(how, HowDied::Hung { reason, said: "its last words".to_owned() });
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
 //! | [`gdb`]         | a machine behind a debugger |
+//! | [`serial`]      | a board on a serial line, started by a recipe |
 //! | [`scripted`]    | a target that answers from a closure, for tests |
 
 pub mod description;
@@ -25,6 +26,7 @@ pub mod map;
 pub mod memory;
 pub mod qemu;
 pub mod scripted;
+pub mod serial;
 pub mod session;
 pub mod stream;
 pub mod watchdog;
@@ -40,6 +42,7 @@ use std::path::PathBuf;
 use description::Start;
 use gdb::GdbTarget;
 use qemu::QemuTarget;
+use serial::SerialTarget;
 
 use crate::payload::Executor;
 
@@ -58,5 +61,6 @@ pub fn open(
     Ok(match description.start {
         Start::Qemu(_) => Box::new(QemuTarget::new(description, executor, emulator)?),
         Start::Gdb(_) => Box::new(GdbTarget::new(description, executor, emulator)?),
+        Start::Serial(_) => Box::new(SerialTarget::new(description, executor, emulator)?),
     })
 }

@@ -21,7 +21,7 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, waitid,
 };
 
-use super::life::Life;
+use super::life::{End, Life};
 use super::watchdog::{Activity, Vitals};
 
 /// How much of its standard error is kept.
@@ -73,6 +73,11 @@ impl Process {
         Ok(Self { child, ended: None, tail, reader })
     }
 
+    /// How it ended, if it is known to have.
+    pub const fn status(&self) -> Option<ExitStatus> {
+        self.ended
+    }
+
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -94,13 +99,13 @@ impl Process {
 }
 
 impl Life for Process {
-    fn ended(&mut self) -> Option<String> {
+    fn ended(&mut self) -> Option<End> {
         if self.ended.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             waitid(WaitId::Pid(self.pid()), options).ok().flatten()?;
             self.kill();
         }
-        self.ended.map(|status| status.to_string())
+        self.ended.map(|status| End::Exited(status.to_string()))
     }
 
     fn vitals(&mut self) -> Option<Vitals> {
@@ -227,7 +232,7 @@ mod tests {
 
     fn until_ended(process: &mut Process) -> String {
         loop {
-            if let Some(status) = process.ended() {
+            if let Some(End::Exited(status)) = process.ended() {
                 return status;
             }
             // The shell ends when it ends: a look a millisecond leaves it the core.

@@ -123,7 +123,7 @@ pub struct CaseCursor {
 /// How a target ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HowDied {
-    /// The process ended.
+    /// The process ended: an emulator, also one in the place of a board.
     Exited {
         /// Exit code or signal, in words.
         status: String,
@@ -134,8 +134,20 @@ pub enum HowDied {
     Hung {
         /// What was seen.
         reason: HungReason,
-        /// The end of what it said on its standard error.
-        stderr: String,
+        /// The end of what it said: an emulator on its standard error, a board on its console.
+        said: String,
+    },
+    /// It started again by itself, or by what it was asked.
+    Reset {
+        /// The words by which it was noticed.
+        sign: String,
+        /// The end of what it said on its console.
+        said: String,
+    },
+    /// The way to it was lost: a cable or an adapter. It may be as well as ever.
+    Lost {
+        /// What was lost, and how that showed.
+        what: String,
     },
     /// The executor gave up and said why.
     Epitaph(Epitaph),
@@ -159,6 +171,11 @@ pub enum HungReason {
         /// Milliseconds for which it was watched doing nothing.
         milliseconds: u64,
     },
+    /// Nothing came from it.
+    Silent {
+        /// Milliseconds for which it was listened to.
+        milliseconds: u64,
+    },
 }
 
 impl fmt::Display for HungReason {
@@ -170,21 +187,29 @@ impl fmt::Display for HungReason {
             Self::Idle { milliseconds } => {
                 write!(f, "it sat idle for {milliseconds} ms with work in hand")
             }
+            Self::Silent { milliseconds } => {
+                write!(f, "nothing came from it for {milliseconds} ms")
+            }
         }
     }
 }
 
 impl fmt::Display for HowDied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stderr = match self {
+        let said = match self {
             Self::Exited { status, stderr } => {
                 write!(f, "the emulator ended: {status}")?;
                 stderr
             }
-            Self::Hung { reason, stderr } => {
+            Self::Hung { reason, said } => {
                 write!(f, "it hung: {reason}")?;
-                stderr
+                said
             }
+            Self::Reset { sign, said } => {
+                write!(f, "it reset: it said {sign:?}")?;
+                said
+            }
+            Self::Lost { what } => return write!(f, "the way to it was lost: {what}"),
             Self::Epitaph(epitaph) => {
                 write!(f, "{}", epitaph.reason_name())?;
                 return match epitaph.reason {
@@ -207,8 +232,8 @@ impl fmt::Display for HowDied {
             }
             Self::Garbage { what } => return write!(f, "it babbled: {what}"),
         };
-        match stderr.trim() {
-            "" => f.write_str(", and said nothing on standard error"),
+        match said.trim() {
+            "" => f.write_str(", and said nothing"),
             said => write!(f, ", and said:\n    {}", said.replace('\n', "\n    ")),
         }
     }

@@ -1,18 +1,21 @@
 //! When a target counts as hung.
 //!
 //! Time on the wall proves nothing: the host may be overloaded, or have slept. What counts is what
-//! the target did with the time that it really had.
+//! the target did with the time that it really had. What a board does nobody can see: there counts the
+//! time in which the runner really listened, and nothing came.
 //!
 //! ```text
 //!                    ┌ progress: anything it said or moved since the last look ──> all counts at 0
 //!   look every 10 ms ┤ busy:     processor time that it used since then          >= limit ──> hung
-//!                    └ idle:     looks at which none of its threads wanted to run >= limit ──> hung
-//!                                (not counted: a look that came late, a stopped process)
+//!                    ├ idle:     looks at which none of its threads wanted to run >= limit ──> hung
+//!                    │           (not counted: a look that came late, a stopped process)
+//!                    └ silent:   looks at a board                                 >= limit ──> hung
+//!                                (not counted: a look that came late)
 //! ```
 
 use std::time::Duration;
 
-use super::description::Limits;
+use super::description::{Description, Start};
 use super::session::HungReason;
 
 /// How often the watchdog should be shown a [`Look`].
@@ -62,22 +65,36 @@ pub struct Patience {
     pub busy: Duration,
     /// Time for which it may be watched asleep.
     pub idle: Duration,
+    /// Time for which it may be listened to in vain. `None` where it can be watched: a look that does
+    /// not show it tells nothing then.
+    pub silent: Option<Duration>,
 }
 
 impl Patience {
-    /// While it boots.
-    pub fn at_boot(limits: &Limits) -> Self {
+    /// While what `description` describes boots.
+    pub fn at_boot(description: &Description) -> Self {
+        let limits = &description.limits;
         Self {
             busy: Duration::from_secs(limits.boot_busy_seconds.into()),
             idle: Duration::from_secs(limits.boot_idle_seconds.into()),
+            silent: Self::silent(description, limits.boot_silent_seconds),
         }
     }
 
     /// While it works on cases.
-    pub fn at_work(limits: &Limits) -> Self {
+    pub fn at_work(description: &Description) -> Self {
+        let limits = &description.limits;
         Self {
             busy: Duration::from_secs(limits.busy_seconds.into()),
             idle: Duration::from_secs(limits.idle_seconds.into()),
+            silent: Self::silent(description, limits.silent_seconds),
+        }
+    }
+
+    fn silent(description: &Description, seconds: u32) -> Option<Duration> {
+        match description.start {
+            Start::Qemu(_) | Start::Gdb(_) => None,
+            Start::Serial(_) => Some(Duration::from_secs(seconds.into())),
         }
     }
 }
@@ -95,6 +112,7 @@ struct Since {
     progress: [u64; 4],
     cpu: Duration,
     idle: Duration,
+    silent: Duration,
 }
 
 impl Watchdog {
@@ -105,20 +123,36 @@ impl Watchdog {
 
     /// Takes a look; says when it has seen enough.
     pub fn look(&mut self, look: Look) -> Option<HungReason> {
-        let vitals = look.vitals?;
+        let cpu = match (look.vitals, self.patience.silent) {
+            (Some(vitals), _) => vitals.cpu,
+            (None, Some(_)) => Duration::ZERO,
+            (None, None) => return None,
+        };
         let since = match &mut self.since {
             Some(since) if since.progress == look.progress => since,
             since => {
-                let (progress, cpu) = (look.progress, vitals.cpu);
-                *since = Some(Since { progress, cpu, idle: Duration::ZERO });
+                let (idle, silent) = (Duration::ZERO, Duration::ZERO);
+                *since = Some(Since { progress: look.progress, cpu, idle, silent });
                 return None;
             }
+        };
+        let late = look.took > look.asked * LATE;
+        let Some(vitals) = look.vitals else {
+            if !late {
+                since.silent += look.took;
+            }
+            let silent = since.silent;
+            return self
+                .patience
+                .silent
+                .filter(|most| silent >= *most)
+                .map(|_| HungReason::Silent { milliseconds: milliseconds(silent) });
         };
         let busy = vitals.cpu.saturating_sub(since.cpu);
         if busy >= self.patience.busy {
             return Some(HungReason::Busy { milliseconds: milliseconds(busy) });
         }
-        if vitals.activity == Activity::Asleep && look.took <= look.asked * LATE {
+        if vitals.activity == Activity::Asleep && !late {
             since.idle += look.asked;
         }
         (since.idle >= self.patience.idle)
@@ -135,7 +169,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Patience =
-        Patience { busy: Duration::from_secs(4), idle: Duration::from_secs(1) };
+        Patience { busy: Duration::from_secs(4), idle: Duration::from_secs(1), silent: None };
 
     /// A pretend host and target: time passes only when a test says so.
     struct World {
@@ -225,5 +259,24 @@ mod tests {
             let look = Look { progress, vitals: None, asked, took: asked };
             assert_eq!(world.watchdog.look(look), None);
         }
+    }
+
+    #[test]
+    fn silence_of_a_board_is_a_hang_unless_nobody_listened() {
+        let silent = Some(Duration::from_secs(2));
+        let mut watchdog = Watchdog::new(Patience { silent, ..PATIENCE });
+        let mut look = |progress, took| {
+            watchdog.look(Look { progress: [progress; 4], vitals: None, asked: INTERVAL, took })
+        };
+        for _ in 0..5000 {
+            assert_eq!(look(0, Duration::from_secs(3600)), None);
+        }
+        for _ in 0..199 {
+            assert_eq!(look(0, INTERVAL), None);
+        }
+        for _ in 0..200 {
+            assert_eq!(look(1, INTERVAL), None);
+        }
+        assert_eq!(look(1, INTERVAL), Some(HungReason::Silent { milliseconds: 2000 }));
     }
 }

@@ -5,8 +5,10 @@ use serde::Deserialize;
 
 /// When a target counts as hung.
 ///
-/// Neither limit runs while the target makes progress, and neither is a wall clock: a host that is
-/// overloaded or was suspended does not make a target hang.
+/// No limit runs while the target makes progress. Those of an emulator are no wall clock: a host that is
+/// overloaded or was suspended does not make it hang. Into a board nobody can look, so time counts in
+/// which nothing came from it and nothing could be sent to it; not that in which the host did not get
+/// to listen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Limits {
@@ -18,10 +20,22 @@ pub struct Limits {
     pub boot_busy_seconds: u32,
     /// Like `idle-seconds`, but until the executor's first word.
     pub boot_idle_seconds: u32,
+    /// Seconds in which a board with work in hand may say nothing. It holds for `serial` targets, in
+    /// place of the limits above.
+    pub silent_seconds: u32,
+    /// Like `silent-seconds`, but from the end of the boot recipe until the executor's first word.
+    pub boot_silent_seconds: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { busy_seconds: 4, idle_seconds: 4, boot_busy_seconds: 20, boot_idle_seconds: 10 }
+        Self {
+            busy_seconds: 4,
+            idle_seconds: 4,
+            boot_busy_seconds: 20,
+            boot_idle_seconds: 10,
+            silent_seconds: 10,
+            boot_silent_seconds: 20,
+        }
     }
 }

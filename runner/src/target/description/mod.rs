@@ -4,6 +4,7 @@
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
 //!            gdb: address, command, reset, load address, registers
+//!            serial: port, boot recipe
 //!   transport ── mailbox: address | uart                                  how it talks
 //!   board ── console, ram, reserved, psci, gic                            what no device tree tells
 //!   arenas, carve, void, stages                                           what cases may use
@@ -19,6 +20,8 @@ mod gdb;
 mod limits;
 mod qemu;
 mod range;
+mod recipe;
+mod serial;
 mod size;
 
 use std::collections::BTreeMap;
@@ -39,6 +42,8 @@ pub use self::gdb::Gdb;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
+pub use self::recipe::{Action, Form, Pattern, Step, filled, unescaped};
+pub use self::serial::{Emulator, Port, Serial, Tty};
 pub use self::size::Size;
 
 /// A machine that answers cases: how it starts, how it talks, what it is.
@@ -97,6 +102,8 @@ pub enum Start {
     Qemu(Qemu),
     /// By a debugger, which loads and runs it.
     Gdb(Gdb),
+    /// By a recipe, as a board on a serial line.
+    Serial(Serial),
 }
 
 /// How host and executor talk.
@@ -188,6 +195,7 @@ impl Description {
         match &self.start {
             Start::Qemu(qemu) => qemu.cpus,
             Start::Gdb(_) => 1,
+            Start::Serial(serial) => serial.cpus,
         }
     }
 
@@ -195,7 +203,15 @@ impl Description {
     pub const fn qemu(&self) -> Option<&Qemu> {
         match &self.start {
             Start::Qemu(qemu) => Some(qemu),
-            Start::Gdb(_) => None,
+            Start::Gdb(_) | Start::Serial(_) => None,
+        }
+    }
+
+    /// The board on a serial line, where it is one.
+    pub const fn serial(&self) -> Option<&Serial> {
+        match &self.start {
+            Start::Serial(serial) => Some(serial),
+            Start::Qemu(_) | Start::Gdb(_) => None,
         }
     }
 
@@ -218,6 +234,10 @@ impl Description {
             Start::Qemu(qemu) => Some(Range { address: qemu.ram, size: qemu.memory }),
             Start::Gdb(gdb) => {
                 gdb.check()?;
+                None
+            }
+            Start::Serial(serial) => {
+                serial.check()?;
                 None
             }
         };
@@ -264,6 +284,11 @@ impl Description {
             let mailbox = Range { address, size: Size(link::mailbox::BYTES as u64) };
             if !address.0.is_multiple_of(0x1000) {
                 return Err(format!("the mailbox address {address} must be a multiple of 4 KB"));
+            }
+            if self.serial().is_some() {
+                return Err("transport: nobody shares memory with a board on a serial line: it \
+                            talks over its `uart`"
+                    .to_owned());
             }
             if let Some(ram) = ram
                 && !ram.contains(&mailbox)

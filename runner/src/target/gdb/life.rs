@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::target::life::Life;
+use crate::target::life::{End, Life};
 use crate::target::process::Process;
 use crate::target::watchdog::{Activity, Vitals};
 
@@ -37,14 +37,14 @@ impl Debuggee {
 }
 
 impl Life for Debuggee {
-    fn ended(&mut self) -> Option<String> {
+    fn ended(&mut self) -> Option<End> {
         let process = self.process.as_mut();
         let patience = if process.is_some() { END_AFTER } else { Duration::ZERO };
-        if let Some(status) = process.and_then(Life::ended) {
-            return Some(status);
+        if let Some(end) = process.and_then(Life::ended) {
+            return Some(end);
         }
         let (since, how) = self.loss.0.get()?;
-        (since.elapsed() >= patience).then(|| how.clone())
+        (since.elapsed() >= patience).then(|| End::Lost(how.clone()))
     }
 
     /// Of a machine elsewhere nothing is seen but that it is silent: it counts as idle.

@@ -145,8 +145,8 @@ impl GdbTarget {
         loop {
             let ended =
                 process.as_mut().and_then(|process| Some((process.ended()?, process.end())));
-            if let Some((status, said)) = ended {
-                return Err(GdbError::Ended { status, said });
+            if let Some((end, said)) = ended {
+                return Err(GdbError::Ended { status: end.into_words(), said });
             }
             match Stream::connect(&address) {
                 Ok(stream) => return Ok(stream),
@@ -199,7 +199,7 @@ impl GdbTarget {
 
     fn boot_error(&self, death: Death) -> TargetError {
         let remedy = match death.how {
-            HowDied::Exited { .. } => {
+            HowDied::Exited { .. } | HowDied::Reset { .. } | HowDied::Lost { .. } => {
                 "see what the debugger says; the target file names the command that starts it, and \
                  where it listens"
             }

@@ -99,7 +99,7 @@ impl QemuTarget {
 
     fn boot_error(&self, death: Death) -> TargetError {
         let remedy = match death.how {
-            HowDied::Exited { .. } => {
+            HowDied::Exited { .. } | HowDied::Reset { .. } | HowDied::Lost { .. } => {
                 "see what the emulator says; the target file names machine, cpu and arguments, and \
                  --qemu or HYPWALK_QEMU another emulator"
             }
