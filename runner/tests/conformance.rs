@@ -16,12 +16,11 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
 use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
 use runner::suite::{Overrides, Suite};
-use runner::target::description::{Start, Transport};
+use runner::target::description::Transport;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Target as _};
 use serde_json::Value;
@@ -176,8 +175,7 @@ fn candidates(target: &Description) -> Vec<Test> {
 
 /// Whether `target` is the board that is nothing but QEMU's.
 fn is_virt(target: &Description) -> bool {
-    let Start::Qemu(qemu) = &target.start;
-    qemu.machine == "virt"
+    target.qemu().is_some_and(|qemu| qemu.machine == "virt")
 }
 
 /// Whether cases of `generator` take several PEs.
@@ -196,7 +194,7 @@ fn all(payload: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
     for description in targets() {
         let mut candidates = candidates(&description);
-        let Start::Qemu(qemu) = &description.start;
+        let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let wanted = [model, &qemu.machine];
         let lacks = |(known, wanted): &(&String, &str)| {
@@ -211,7 +209,7 @@ fn all(payload: &Path) -> Vec<Test> {
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();
-            let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
+            let abilities = hello.abilities();
             let map = session.memory_map();
             candidates.retain(|test| {
                 let overrides = Overrides { granule: test.granule, ..Overrides::default() };

@@ -14,7 +14,7 @@ use case::tree::{Role, Tree};
 use case::{Case, Flags, stage};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::Start;
+use runner::target::description::{Affinity, Qemu, Start};
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, Session, Target};
 
@@ -30,6 +30,13 @@ fn description(name: &str) -> Description {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
     let file = folder.join(name).with_extension("yaml");
     Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The emulated machine of `description`.
+fn qemu_of(description: &mut Description) -> &mut Qemu {
+    match &mut description.start {
+        Start::Qemu(qemu) => qemu,
+    }
 }
 
 fn boot(name: &str) -> Box<dyn Session> {
@@ -67,6 +74,7 @@ fn ask(session: &mut dyn Session, case: &Case) -> Answer {
             }
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -603,7 +611,7 @@ fn guests_come_and_go_on_other_machines() {
         [("qemu-cortex-a53", "3", 1), ("qemu-cortex-a57", "2", 2), ("qemu-max-el3", "3", 1)]
     {
         let mut description = description(name);
-        let Start::Qemu(qemu) = &mut description.start;
+        let qemu = qemu_of(&mut description);
         qemu.machine_options.insert("gic-version".into(), gic.into());
         qemu.cpus = cpus;
         let mut session = start(description);
@@ -622,6 +630,40 @@ fn guests_come_and_go_on_other_machines() {
             assert_eq!(answer.changed, [changed], "{what}");
         }
     }
+}
+
+#[test]
+fn another_pe_than_the_booted_one_runs_cases() {
+    let mut description = description("qemu-max-smp");
+    description.pe = Affinity::new(2);
+    let mut session = start(description);
+    let hello = *session.hello();
+    assert_eq!(hello.ids.mpidr_el1 & 0xff, 2);
+    assert_eq!((hello.pes, &hello.surroundings.affinities[..3]), (3, &[2, 0, 1][..]));
+    // The one that was booted can be started again, as any other.
+    for pe in 0..3 {
+        let mut world = hostile(&*session, &[code(SPIN, RET)]);
+        world.probe(at(pe, Probe::new(Operation::Store, VA + TAGS).by(El::El0)));
+        let answer = done(&mut *session, &world.case);
+        assert_eq!(answer.answers, [stage::stored(0)], "PE {pe}");
+        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: stage::stored(0) }]);
+    }
+}
+
+#[test]
+fn a_pe_that_is_not_there_is_told() {
+    let refused = |name, pe| {
+        let mut description = description(name);
+        description.pe = Affinity::new(pe);
+        let target = QemuTarget::new(description, &EXECUTOR, None);
+        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        target.boot().err().expect("it has no such PE").to_string()
+    };
+    let message = refused("qemu-max-smp", 0x100);
+    assert!(message.contains("(affinity 0x100, CPU_ON answered -2)"), "{message}");
+    // Nobody is there to be asked.
+    let message = refused("qemu-max-el3", 1);
+    assert!(message.contains("(affinity 0x1, and there is no PSCI)"), "{message}");
 }
 
 #[test]
@@ -1103,7 +1145,7 @@ fn what_pes_can_not_do_is_refused() {
     assert_eq!(status(&together), Some(Status::Done), "a step is done alone");
 
     let mut description = description("qemu-max-el3");
-    let Start::Qemu(qemu) = &mut description.start;
+    let qemu = qemu_of(&mut description);
     qemu.cpus = 2;
     let target = QemuTarget::new(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
     let error = target.boot().err().expect("EL3 is the executor's").to_string();

@@ -24,7 +24,6 @@ use runner::payload::{self, Executor, Options, Wish};
 use runner::plan::Plan;
 use runner::suite::case_file::CaseFile;
 use runner::suite::generator::{ExplicitCase, Generator};
-use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, HowDied, Session, Target};
 use runner::verdict::{CaseRecord, Verdict};
@@ -55,7 +54,7 @@ fn names() -> Vec<String> {
 }
 
 fn has_cpu(description: &Description) -> bool {
-    let Start::Qemu(qemu) = &description.start;
+    let qemu = description.qemu().expect("shipped targets are emulated");
     let emulator = std::env::var_os("HYPWALK_QEMU");
     let program = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
     let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
@@ -106,6 +105,7 @@ fn ask(session: &mut dyn Session, case: &Case) -> Answer {
             }
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -695,6 +695,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => bodies.push(body.to_vec()),
             Event::Died(death) => panic!("{death}"),
+            Event::Planned { .. } => panic!("no plan was sent"),
         }
     }
     let pa = here.reached + stage::TAGS;
@@ -715,6 +716,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
                 assert_eq!(seen.answers[0], loaded, "{rounds} rounds");
             }
             Event::Died(death) => panic!("{death}"),
+            Event::Planned { .. } => panic!("no plan was sent"),
         }
     }
 }

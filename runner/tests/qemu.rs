@@ -18,7 +18,6 @@ use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use link::observations::{Observations, Status};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::Start;
 use runner::target::qemu::QemuTarget;
 use runner::target::{
     CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError,
@@ -59,7 +58,8 @@ fn names() -> Vec<String> {
     let models = listed(&["-M", "virt", "-cpu", "help"]);
     let machines = listed(&["-M", "help"]);
     let has = |name: &String| {
-        let Start::Qemu(qemu) = description(name).start;
+        let description = description(name);
+        let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
         let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
@@ -126,6 +126,7 @@ fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
             (sequence, observations.report.status())
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -175,6 +176,7 @@ fn answer(session: &mut dyn Session, case: &Case) -> Result<u64, u64> {
             }
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -202,6 +204,7 @@ fn a_repeated_case_answers_as_its_last_round() {
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => bodies.push(body.to_vec()),
             Event::Died(death) => panic!("{death}"),
+            Event::Planned { .. } => panic!("no plan was sent"),
         }
     }
     let observations = Observations::from_bytes(&bodies[0]);
@@ -272,6 +275,7 @@ fn a_probe_that_kills_the_emulator_is_charged() {
             assert_eq!(death.cursor, Some(CaseCursor { sequence: 70, probe: Some(1) }));
             assert_eq!(death.answers_before.len(), 1);
         }
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -415,6 +419,7 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
             match session.receive().expect("a death is no error") {
                 Event::Observations { .. } => {}
                 Event::Died(death) => break death,
+                Event::Planned { .. } => panic!("no plan was sent"),
             }
         };
         let how = died.how;

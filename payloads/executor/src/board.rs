@@ -37,15 +37,10 @@ fn console(said: &board::Console) -> Option<Console> {
 }
 
 fn apply_psci(said: &board::Psci, machine: &mut Machine) {
-    let called = |is_hvc| {
-        // What numbers an old firmware gives its functions only a device tree knows.
-        let cpu_on = machine.psci.map_or(Psci::CPU_ON, |found| found.cpu_on);
-        Some(Psci { is_hvc, cpu_on })
-    };
     machine.psci = match said.conduit {
         board::Psci::NONE => None,
-        board::Psci::SMC => called(false),
-        board::Psci::HVC => called(true),
+        // What numbers an old firmware gives its functions only a device tree knows.
+        board::Psci::SMC => machine.psci.or(Some(Psci { cpu_on: Psci::CPU_ON })),
         _ => machine.psci,
     };
     if !said.pes().is_empty() {
@@ -81,7 +76,8 @@ mod tests {
             console: Some(Console { base: 0x900_0000, kind: ConsoleKind::Pl011 }),
             gic: Some(Gic::V2 { distributor: 0x800_0000, interface: 0x801_0000 }),
             pes: [0, 1].into_iter().collect(),
-            psci: Some(Psci { is_hvc: false, cpu_on: 0x95c1_ba5f }),
+            psci: Some(Psci { cpu_on: 0x95c1_ba5f }),
+            ..Machine::default()
         }
     }
 
@@ -101,14 +97,14 @@ mod tests {
         let mut board = Board::SILENT;
         board.console =
             board::Console { base: 0x7000, kind: board::Console::NS16550, shift: 2, bits: 32 };
-        board.psci = board::Psci { conduit: board::Psci::HVC, count: 2, pes: [0x100, 0x200, 9, 9] };
+        board.psci = board::Psci { conduit: board::Psci::SMC, count: 2, pes: [0x100, 0x200, 9, 9] };
         board.gic =
             board::Gic { kind: board::Gic::V3, distributor: 0x1000, per_pe: region(0x2000) };
         board.memory.push(region(0)).expect("there is room");
         let machine = laid_over(&board);
         let kind = ConsoleKind::Ns16550 { shift: 2, wide: true };
         assert_eq!(machine.console, Some(Console { base: 0x7000, kind }));
-        assert_eq!(machine.psci, Some(Psci { is_hvc: true, cpu_on: 0x95c1_ba5f }));
+        assert_eq!(machine.psci, Some(Psci { cpu_on: 0x95c1_ba5f }));
         assert_eq!(machine.pes.as_slice(), [0x100, 0x200]);
         let redistributors = [region(0x2000)].into_iter().collect();
         assert_eq!(machine.gic, Some(Gic::V3 { distributor: 0x1000, redistributors }));

@@ -93,10 +93,8 @@ pub struct Psci {
 impl Psci {
     /// There is none.
     pub const NONE: u64 = 1;
-    /// By SMC.
+    /// By SMC. (HVC at EL2 would end at EL2.)
     pub const SMC: u64 = 2;
-    /// By HVC.
-    pub const HVC: u64 = 3;
 
     /// The affinities that count.
     pub fn pes(&self) -> &[u64] {

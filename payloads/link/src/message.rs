@@ -25,6 +25,10 @@ pub enum Kind {
     Repeat = 7,
     /// Target to host: as [`Kind::Observations`], with the answers of the last round.
     Repeated = 8,
+    /// Host to target: the suite's cases, for those that are meant by number, [`crate::plan`].
+    Plan = 16,
+    /// Target to host: it has the plan, or can't keep it. A body of one word: 1, or 0.
+    Planned = 17,
 }
 
 impl Kind {
@@ -39,6 +43,8 @@ impl Kind {
             6 => Self::Epitaph,
             7 => Self::Repeat,
             8 => Self::Repeated,
+            16 => Self::Plan,
+            17 => Self::Planned,
             _ => return None,
         })
     }

@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::output::print;
 use crate::report::Host;
 use crate::suite::Suite;
-use crate::target::Target as _;
 
 /// Measure how fast a target answers, and how much of that a campaign reaches.
 #[derive(Debug, Args)]
@@ -66,7 +65,7 @@ impl Bench {
         let identity = target.identity();
         let emulated =
             Emulated { target: identity.name.clone(), emulator: identity.emulator.clone() };
-        let device = Device { target: &target, suites, learned: &learned };
+        let device = Device { target: target.as_ref(), suites, learned: &learned };
         let report = measure(&plan, &device, &runs, emulated)?;
         if self.json {
             print(format_args!("{}\n", report.json_line()))?;

@@ -64,14 +64,15 @@ impl Replay {
         let rules = self.known_issues.read()?;
         let opened = self.how.open(&target)?;
         if let Some(machine) = machine {
-            compare(&machine, &opened.target, &case)?;
+            compare(&machine, opened.target.as_ref(), &case)?;
         }
         let Identity { name, emulator, .. } = opened.target.identity();
         let emulator =
             emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
         print(format_args!("{what} on {name}{emulator}\n"))?;
         let known = known_issues::of(rules.as_ref(), opened.target.identity());
-        let replayed = replay(&opened.target, &case, Dossier { learned: opened.learned, known })?;
+        let replayed =
+            replay(opened.target.as_ref(), &case, Dossier { learned: opened.learned, known })?;
         print(&replayed.text)?;
         let mut findings = replayed.record.findings.iter();
         let clean = !findings.any(|finding| finding.verdict.is_finding());

@@ -15,7 +15,7 @@
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use link::hello::Region;
 
-use super::description::{Address, Carve, Description, Dimm, Qemu, Range, Size, Start};
+use super::description::{Address, Carve, Description, Dimm, Range, Size};
 
 /// The target's memory can't be laid out as its description asks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum MapError {
 
 /// The memory map of the target that `description` describes, where it reports `free` RAM.
 pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMap, MapError> {
-    let Start::Qemu(Qemu { dimms, .. }) = &description.start;
+    let dimms = description.dimms();
     let free = sane(free);
     let told = || list(&free);
 

@@ -7,6 +7,7 @@
 //! | [`map`]         | which memory cases may use |
 //! | [`watchdog`]    | progress, and the lack of it |
 //! | [`wire`]: [`mailbox`], [`frames`] | how messages travel |
+//! | [`stream`]      | the bytes below frames |
 //! | [`memory`]      | memory that the target writes at any moment |
 //! | `life`: `process` | what is behind a wire, and how it is ended |
 //! | `child`         | a process of another kind that ends with the runner |
@@ -23,6 +24,7 @@ pub mod memory;
 pub mod qemu;
 pub mod scripted;
 pub mod session;
+pub mod stream;
 pub mod watchdog;
 pub mod wire;
 
@@ -31,7 +33,26 @@ mod life;
 mod machine;
 mod process;
 
+use std::path::PathBuf;
+
+use description::Start;
+use qemu::QemuTarget;
+
+use crate::payload::Executor;
+
 pub use child::Child;
 pub use description::Description;
 pub use error::TargetError;
 pub use session::{CaseCursor, Death, Event, HowDied, HungReason, Identity, Session, Target};
+
+/// The target that `description` describes, with `executor` on it; `emulator` is the QEMU to run in place
+/// of the default one, where it is emulated.
+pub fn open(
+    description: Description,
+    executor: &Executor,
+    emulator: Option<PathBuf>,
+) -> Result<Box<dyn Target>, TargetError> {
+    Ok(match description.start {
+        Start::Qemu(_) => Box::new(QemuTarget::new(description, executor, emulator)?),
+    })
+}

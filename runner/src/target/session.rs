@@ -68,6 +68,10 @@ pub trait Session: Send {
         case: CaseRef<'_>,
     ) -> Result<(), TargetError>;
 
+    /// Sends the cases of a plan, as [`link::plan::write`] writes them, for a target that draws by itself.
+    /// The answer is [`Event::Planned`].
+    fn send_plan(&mut self, sequence: u64, plan: &[u8]) -> Result<(), TargetError>;
+
     /// Waits until the target answers, in the order in which it was asked, or is found dead.
     ///
     /// Nothing that the target does makes this fail or panic: whatever it does wrong is a
@@ -84,6 +88,13 @@ pub enum Event<'a> {
         sequence: u64,
         /// The body, for [`link::observations::Observations::from_bytes`]; it is 8-byte aligned.
         body: &'a [u8],
+    },
+    /// The answer to a plan.
+    Planned {
+        /// The number that the plan was sent with.
+        sequence: u64,
+        /// Whether the target keeps it: one of another version of the generators it can't read.
+        is_kept: bool,
     },
     /// The target is of no more use.
     Died(Death),
@@ -183,6 +194,14 @@ impl fmt::Display for HowDied {
                         " (ESR_EL2 {:#x}, at image + {:#x}, FAR_EL2 {:#x})",
                         epitaph.esr, epitaph.elr, epitaph.far
                     ),
+                    Epitaph::PE_MISSING => {
+                        write!(f, " (affinity {:#x}, ", epitaph.far)?;
+                        match (epitaph.elr, epitaph.esr.cast_signed()) {
+                            (0, _) => f.write_str("and there is no PSCI)"),
+                            (_, 0) => f.write_str("and after CPU_ON nothing was heard of it)"),
+                            (_, answer) => write!(f, "CPU_ON answered {answer})"),
+                        }
+                    }
                     _ => Ok(()),
                 };
             }

@@ -12,7 +12,9 @@ use executor::board;
 use executor::device_tree::DeviceTree;
 use executor::free;
 use executor::machine::Machine;
-use link::hello::{Epitaph, Hello, MAX_REGIONS, Region};
+use link::config::Config;
+use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
+use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
@@ -25,7 +27,9 @@ use crate::payload::idle::Idle;
 use crate::payload::ids;
 use crate::payload::image::config;
 use crate::payload::last_words;
+use crate::payload::monitor;
 use crate::payload::park;
+use crate::payload::psci;
 use crate::payload::serve;
 use crate::payload::transport::mailbox::Mailbox;
 
@@ -77,6 +81,9 @@ extern "C" fn boot_el1(tree: u64) -> ! {
 extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2: u64) -> ! {
     let machine = machine(tree);
     open_console(&machine);
+    if ![Config::ANY_PE, ids::affinity()].contains(&config().pe) {
+        hand_over(&machine, tree);
+    }
     if HCR_EL2.get() & 1 << 34 != 0 {
         // ID_AA64MMFR4_EL1.E2H0 says the same: E2H is RES1 here.
         let elr = HCR_EL2.get();
@@ -108,11 +115,47 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_sctlr_el2,
         ids: ids::read(),
         pes: crew.most() as u64,
+        surroundings: surroundings(&machine, &crew),
         free_count: free.len() as u64,
         free: regions,
     };
     hand::enter(Phase::Idle);
     serve::serve(home, idle, crew, &hello)
+}
+
+/// Has the PE that the host named start the image anew, in place of this one.
+fn hand_over(machine: &Machine, tree: u64) -> ! {
+    let pe = config().pe;
+    // Where the executor owns EL3 there is no firmware.
+    let psci = machine.psci.filter(|_| !monitor::is_there());
+    let answer = psci.map(|psci| {
+        // SAFETY: MMU off, and the firmware is what device tree and configuration say. The other PE begins
+        // where this one did.
+        unsafe {
+            asm::give_up_claim();
+            psci::hand_over(psci, pe, Image::start(), tree)
+        }
+    });
+    last_words::speak(Epitaph {
+        reason: Epitaph::PE_MISSING,
+        esr: answer.unwrap_or_default() as u64,
+        elr: answer.is_some().into(),
+        far: pe,
+    })
+}
+
+/// What people may want to know of the machine.
+fn surroundings(machine: &Machine, crew: &Crew) -> Surroundings {
+    let mut affinities = [0; MAX_PES];
+    affinities.iter_mut().zip(crew.affinities()).for_each(|(slot, affinity)| *slot = affinity);
+    Surroundings {
+        model: machine.model,
+        firmware: machine.firmware,
+        console: Text::new(console().name().as_bytes()),
+        console_base: console().range().map_or(0, |range| range.pa),
+        psci: crew.psci_version(),
+        affinities,
+    }
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {

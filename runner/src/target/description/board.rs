@@ -117,8 +117,6 @@ pub enum Psci {
     None,
     /// By SMC: the affinities of the PEs, as their MPIDR_EL1 has them, or none where the device tree tells.
     Smc(#[schemars(length(max = 4))] Pes),
-    /// By HVC, likewise.
-    Hvc(#[schemars(length(max = 4))] Pes),
 }
 
 /// An interrupt controller: it ends the executor's waits. Without one the executor waits awake.
@@ -229,7 +227,6 @@ impl Psci {
         let (conduit, Few(pes)) = match self {
             Self::None => (Said::NONE, &Few::default()),
             Self::Smc(pes) => (Said::SMC, pes),
-            Self::Hvc(pes) => (Said::HVC, pes),
         };
         let mut said = Said { conduit, count: pes.len() as u64, ..Said::default() };
         said.pes.iter_mut().zip(pes).for_each(|(slot, pe)| *slot = *pe);

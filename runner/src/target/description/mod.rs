@@ -12,6 +12,7 @@
 //! ```
 
 mod address;
+mod affinity;
 mod board;
 mod limits;
 mod qemu;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::stage;
+use link::config::Config;
 use link::hello::MAX_PES;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +31,7 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::affinity::Affinity;
 pub use self::board::Board;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
@@ -71,6 +74,10 @@ pub struct Description {
     /// EL2 could not live in.
     #[serde(default)]
     pub monitor: bool,
+    /// The PE that runs cases, by the affinity that its MPIDR_EL1 has: the PE that is booted hands over to it
+    /// by PSCI. Default: the one that is booted.
+    #[serde(default)]
+    pub pe: Option<Affinity>,
     /// When it counts as hung.
     #[serde(default)]
     pub limits: Limits,
@@ -158,10 +165,33 @@ impl Description {
         Ok(description)
     }
 
+    /// What is written into the executor's image.
+    pub fn config(&self) -> Config {
+        let mailbox = match self.transport {
+            Transport::Mailbox { address } => address.0,
+            Transport::Uart => 0,
+        };
+        let pe = self.pe.map_or(Config::ANY_PE, Affinity::number);
+        Config { mailbox, pe, board: self.board.said(), ..Config::new() }
+    }
+
     /// How many PEs take part in cases.
     pub const fn pes(&self) -> u8 {
-        let Start::Qemu(qemu) = &self.start;
-        qemu.cpus
+        match &self.start {
+            Start::Qemu(qemu) => qemu.cpus,
+        }
+    }
+
+    /// The machine that QEMU emulates, where it is one.
+    pub const fn qemu(&self) -> Option<&Qemu> {
+        match &self.start {
+            Start::Qemu(qemu) => Some(qemu),
+        }
+    }
+
+    /// RAM that is plugged at addresses of its own.
+    pub fn dimms(&self) -> &[Dimm] {
+        self.qemu().map_or(&[], |qemu| &qemu.dimms)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -267,7 +297,7 @@ transport: uart
     #[test]
     fn what_is_left_out_has_a_default() {
         let description = parse(MINIMAL).expect("it is whole");
-        let Start::Qemu(qemu) = &description.start;
+        let qemu = description.qemu().expect("a machine of QEMU");
         assert_eq!((qemu.memory, qemu.load_address), (Size(512 << 20), Address(0x4020_0000)));
         assert_eq!(description.limits, Limits::default());
     }

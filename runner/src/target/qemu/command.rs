@@ -92,14 +92,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::target::description::{Description, Start};
+    use crate::target::description::Description;
 
     fn line(text: &str) -> String {
         let head = "name: t\nstart: { qemu: { machine: virt, machine-options: { gic-version: '3' }, \
                     cpu: max, memory: 2G";
         let text = format!("{head}{text}");
         let description = Description::from_text(&text, Path::new("t.yaml")).expect("it is whole");
-        let Start::Qemu(qemu) = &description.start;
+        let qemu = description.qemu().expect("a machine of QEMU");
         let files = Files { image: "I", stub: "S", channel: "7" };
         arguments(qemu, &description.transport, &files).join(" ")
     }

@@ -24,12 +24,11 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use link::config::Config;
 use link::mailbox;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use self::command::Files;
-use super::description::{Description, Qemu, Start, Transport};
+use super::description::{Description, Qemu, Transport};
 use super::error::TargetError;
 use super::frames::Frames;
 use super::machine::Machine;
@@ -43,6 +42,7 @@ use crate::payload::Executor;
 #[derive(Debug)]
 pub struct QemuTarget {
     description: Description,
+    qemu: Qemu,
     program: PathBuf,
     image: File,
     stub: File,
@@ -61,32 +61,25 @@ impl QemuTarget {
     ) -> Result<Self, TargetError> {
         let program = program.unwrap_or_else(|| Self::PROGRAM.into());
         let emulator = version(&program)?;
-        let Start::Qemu(qemu) = &description.start;
-        let address = match description.transport {
-            Transport::Mailbox { address } => address.0,
-            Transport::Uart => 0,
-        };
-        let image = executor.image(&Config {
-            mailbox: address,
-            board: description.board.said(),
-            ..Config::new()
-        })?;
+        let qemu = description.qemu().cloned();
+        let qemu = qemu.ok_or(TargetError::Misuse("QEMU is to start what is no machine of its"))?;
+        let image = executor.image(&description.config())?;
         let stub = stub::firmware(qemu.ram.0, qemu.load_address.0);
         let (image, stub) = (in_memory("image", &image)?, in_memory("stub", &stub)?);
 
         // The numbers of the files differ from boot to boot; which they are tells nobody anything.
         let files = Files { image: "IMAGE", stub: "STUB", channel: "CHANNEL" };
-        let arguments = command::arguments(qemu, &description.transport, &files);
+        let arguments = command::arguments(&qemu, &description.transport, &files);
         let identity = Identity {
             name: description.name.clone(),
             emulator: Some(emulator),
             command: format!("{} {}", program.display(), arguments.join(" ")),
-            shape: command::shape(qemu),
+            shape: command::shape(&qemu),
         };
-        Ok(Self { description, program, image, stub, identity })
+        Ok(Self { description, qemu, program, image, stub, identity })
     }
 
-    fn start(&self, qemu: &Qemu, channel: OwnedFd) -> Result<Process, TargetError> {
+    fn start(&self, channel: OwnedFd) -> Result<Process, TargetError> {
         let clone = |file: &File| file.try_clone().map(OwnedFd::from);
         let image = clone(&self.image).map_err(TargetError::host("the image can't be shared"))?;
         let stub = clone(&self.stub).map_err(TargetError::host("the stub can't be shared"))?;
@@ -99,7 +92,7 @@ impl QemuTarget {
         let files = Files { image: &image_path, stub: &stub_path, channel: &channel_name };
 
         let mut command = Command::new(&self.program);
-        command.args(command::arguments(qemu, &self.description.transport, &files));
+        command.args(command::arguments(&self.qemu, &self.description.transport, &files));
         Process::start(command, vec![channel, image, stub])
             .map_err(|source| TargetError::NoEmulator { program: self.program.clone(), source })
     }
@@ -128,15 +121,14 @@ impl QemuTarget {
 
 impl Target for QemuTarget {
     fn boot(&self) -> Result<Box<dyn Session>, TargetError> {
-        let Start::Qemu(qemu) = &self.description.start;
         match self.description.transport {
             Transport::Mailbox { address } => {
-                let ram = memory_file("ram", qemu.memory.0)
+                let ram = memory_file("ram", self.qemu.memory.0)
                     .map_err(TargetError::host("no memory file for the guest's RAM"))?;
-                let offset = address.0 - qemu.ram.0;
+                let offset = address.0 - self.qemu.ram.0;
                 let shared = SharedMemory::map(&ram, offset, mailbox::BYTES)
                     .map_err(TargetError::host("the mailbox can't be mapped"))?;
-                let process = self.start(qemu, ram.into())?;
+                let process = self.start(ram.into())?;
                 self.session(Mailbox::new(shared), process)
             }
             Transport::Uart => {
@@ -144,7 +136,7 @@ impl Target for QemuTarget {
                     .map_err(TargetError::host("no socket pair for the console"))?;
                 let frames = Frames::new(ours)
                     .map_err(TargetError::host("the console's socket can't be set up"))?;
-                let process = self.start(qemu, theirs.into())?;
+                let process = self.start(theirs.into())?;
                 self.session(frames, process)
             }
         }

@@ -240,6 +240,7 @@ unsafe extern "C" {
     static exception: u8;
     static second_entry: u8;
     static second_lost: u8;
+    static mut claim: u64;
 }
 
 /// Stops this PE.
@@ -327,6 +328,16 @@ impl StayCode {
     pub fn exit() -> u64 {
         label!(stay_exit) - label!(stay_code)
     }
+}
+
+/// Lets the image be started once more: by another PE, in place of this one. See start.S.
+///
+/// # Safety
+/// The MMU is off, and this PE does nothing more when the other begins.
+pub unsafe fn give_up_claim() {
+    // SAFETY: a word that only the start code reads.
+    unsafe { (&raw mut claim).write_volatile(0) };
+    dsb_sy();
 }
 
 /// Where another PE begins.

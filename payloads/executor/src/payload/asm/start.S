@@ -205,5 +205,6 @@ relocate:
 
     .data
     .balign 8
+    .global claim
 claim:
     .quad   0
