@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use link::board::{self, Board};
 use link::config::Config;
-use link::hello::Hello;
+use link::hello::{Hello, Region};
 use runner::payload::{self, Executor, Options, Wish};
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Target as _};
@@ -78,8 +79,9 @@ fn conforms(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) {
 }
 
 /// Enters the image behind `prologue`, and has it answer cases of each kind.
-fn survives(test: &str, prologue: &Prologue) {
-    let image = EXECUTOR.image(&Config::new()).unwrap_or_else(|error| panic!("{error}"));
+fn survives(test: &str, prologue: &Prologue, board: Board) {
+    let config = Config { board, ..Config::new() };
+    let image = EXECUTOR.image(&config).unwrap_or_else(|error| panic!("{error}"));
     let kernel = folder(test).join("kernel");
     fs::write(&kernel, [prologue.bytes(), image].concat()).expect("the file can be written");
     let file = target(test, "qemu-max-uart", &["-kernel", kernel.to_str().expect("a plain path")]);
@@ -97,22 +99,54 @@ fn survives(test: &str, prologue: &Prologue) {
 
 #[test]
 fn with_the_mmu_off() {
-    survives("mmu-off", &Prologue { hcr_el2: 0x3_ffff_ffff & !TGE, has_mmu: false });
+    survives(
+        "mmu-off",
+        &Prologue { hcr_el2: 0x3_ffff_ffff & !TGE, has_mmu: false, x0: None },
+        Board::SILENT,
+    );
 }
 
 #[test]
 fn with_the_mmu_on() {
-    survives("mmu-on", &Prologue { hcr_el2: 0x3_ffff_ffff, has_mmu: true });
+    survives(
+        "mmu-on",
+        &Prologue { hcr_el2: 0x3_ffff_ffff, has_mmu: true, x0: None },
+        Board::SILENT,
+    );
 }
 
 #[test]
 fn as_a_host_with_the_mmu_off() {
-    survives("host-mmu-off", &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: false });
+    survives(
+        "host-mmu-off",
+        &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: false, x0: None },
+        Board::SILENT,
+    );
 }
 
 #[test]
 fn as_a_host_with_the_mmu_on() {
-    survives("host-mmu-on", &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: true });
+    survives(
+        "host-mmu-on",
+        &Prologue { hcr_el2: E2H | TGE | 1 << 31, has_mmu: true, x0: None },
+        Board::SILENT,
+    );
+}
+
+/// What a debugger leaves in X0 may look like an address, and nothing be there. The host tells of the board.
+#[test]
+fn without_a_device_tree() {
+    let mut board = Board {
+        console: board::Console {
+            base: 0x900_0000,
+            kind: board::Console::PL011,
+            ..Default::default()
+        },
+        ..Board::SILENT
+    };
+    board.memory.push(Region { base: 0x4000_0000, size: 2 << 30 }).expect("there is room");
+    let void = Some(0x0b00_0000);
+    survives("no-tree", &Prologue { hcr_el2: 1 << 31, has_mmu: false, x0: void }, board);
 }
 
 /// At EL1 it can't run, and says so, on whatever console there is.

@@ -2,7 +2,7 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | [`acpi`]        | ACPI's tables, as far as they tell of the console |
+//! | [`acpi`]        | what ACPI's tables say of console, PEs and interrupts |
 //! | [`board`]       | what the host says of the machine, laid over what was found |
 //! | [`device_tree`] | a flattened device tree, read without trusting it |
 //! | [`machine`]     | what a device tree says of memory, console and interrupts |

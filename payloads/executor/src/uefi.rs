@@ -2,24 +2,35 @@
 
 use arrayvec::ArrayVec;
 use link::hello::Region;
+use link::surroundings::Text;
 
-use crate::machine::{Console, MAX_REGIONS, Machine};
+use crate::machine::{MAX_REGIONS, Machine};
 
 /// What UEFI says of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firmware {
+    /// What it calls its maker.
+    pub vendor: Text<64>,
     /// RAM that is nobody's once UEFI has been left.
     pub memory: ArrayVec<Region, MAX_REGIONS>,
-    /// The console that ACPI names.
-    pub console: Option<Console>,
+    /// What ACPI says.
+    pub acpi: Machine,
 }
 
 impl Firmware {
-    /// Lays it over what the device tree says, if UEFI has one. UEFI alone knows what it keeps of RAM; a
-    /// device tree knows more of a console than ACPI does.
+    /// Lays it over what the device tree says, if UEFI has one. UEFI alone knows what it keeps of RAM; of
+    /// everything else a device tree knows more than ACPI does.
     pub fn apply(&self, machine: &mut Machine) {
         machine.memory = self.memory.clone();
-        machine.console = machine.console.or(self.console);
+        if machine.firmware.is_empty() {
+            machine.firmware = self.vendor;
+        }
+        machine.console = machine.console.or(self.acpi.console);
+        machine.gic = machine.gic.take().or_else(|| self.acpi.gic.clone());
+        if machine.psci.is_none() {
+            machine.psci = self.acpi.psci;
+            machine.pes = self.acpi.pes.clone();
+        }
     }
 }
 
@@ -84,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::machine::ConsoleKind;
+    use crate::machine::{Console, ConsoleKind, Gic, Psci};
 
     const STRIDE: usize = 48;
 
@@ -126,20 +137,30 @@ mod tests {
     }
 
     #[test]
-    fn uefi_knows_memory_and_a_device_tree_the_console() {
-        let console = |base| Some(Console { base, kind: ConsoleKind::Pl011 });
-        let memory: ArrayVec<_, MAX_REGIONS> =
-            [Region { base: 0, size: PAGE }].into_iter().collect();
-        let firmware = Firmware { memory: memory.clone(), console: console(1) };
-        let mut machine = Machine {
+    fn uefi_knows_memory_and_a_device_tree_the_rest() {
+        let described = |console, pe| Machine {
+            console: Some(Console { base: console, kind: ConsoleKind::Pl011 }),
+            gic: Some(Gic::V2 { distributor: console, interface: 9 }),
+            psci: Some(Psci { cpu_on: Psci::CPU_ON }),
+            pes: [pe].into_iter().collect(),
+            firmware: Text::new(b"U-Boot"),
             memory: [Region { base: 0, size: 99 * PAGE }].into_iter().collect(),
             ..Machine::default()
         };
+        let memory: ArrayVec<_, MAX_REGIONS> =
+            [Region { base: 0, size: PAGE }].into_iter().collect();
+        let firmware = Firmware {
+            vendor: Text::new(b"EDK II"),
+            memory: memory.clone(),
+            acpi: described(1, 1),
+        };
+
+        let mut machine = described(2, 2);
         firmware.apply(&mut machine);
-        assert_eq!((&machine.memory, machine.console), (&memory, console(1)));
-        machine.console = console(2);
+        assert_eq!(machine, Machine { memory: memory.clone(), ..described(2, 2) });
+        let mut machine = Machine::default();
         firmware.apply(&mut machine);
-        assert_eq!(machine.console, console(2));
+        assert_eq!(machine, Machine { memory, firmware: firmware.vendor, ..described(1, 1) });
     }
 
     proptest! {

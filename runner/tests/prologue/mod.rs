@@ -7,8 +7,10 @@ pub const BYTES: u64 = 0x3000;
 /// Where its table is.
 const TABLE: u64 = 0x1000;
 
-/// Ruins registers, and goes on behind itself. X0 is left alone: it is the device tree's address.
+/// Ruins registers, and goes on behind itself.
 pub struct Prologue {
+    /// What X0 has instead of the device tree's address.
+    pub x0: Option<u64>,
     /// The value for `HCR_EL2`.
     pub hcr_el2: u64,
     /// Whether the MMU and caches are on, with an identity map.
@@ -133,6 +135,7 @@ impl Prologue {
         words.extend(load(1, 0xdead_beef_dead_beef));
         words.extend([MOV_SP_X1, SPSEL_0, MOV_SP_X1, PAN_1]);
         (1..31).for_each(|register| words.extend(load(register, 0xdead_beef_dead_beef)));
+        words.extend(self.x0.into_iter().flat_map(|value| load(0, value)));
         words.push(DAIFCLR_ALL);
         let here = 4 * words.len() as u64;
         words.push(BRANCH | ((BYTES - here) / 4) as u32);

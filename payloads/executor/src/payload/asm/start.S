@@ -38,6 +38,26 @@ entry:
     mov     x23, #0
     mov     x24, #0
 
+    // Out of reset some cores keep out of coherency, and want to be let in before any maintenance: Arm's
+    // Cortex-A53, A35, A57, A72 and A73 (parts 0xd03, 4, 7, 8, 9), by CPUECTLR_EL1.SMPEN.
+    cmp     x22, #3
+    b.ne    1f
+    mrs     x0, midr_el1
+    ubfx    x1, x0, #24, #8
+    cmp     x1, #0x41
+    b.ne    1f
+    ubfx    x1, x0, #4, #12
+    sub     x1, x1, #0xd00
+    cmp     x1, #9
+    b.hi    1f
+    mov     x0, #0x398              // a bit for each of them
+    lsr     x0, x0, x1
+    tbz     x0, #0, 1f
+    mrs     x0, S3_1_C15_C2_1
+    orr     x0, x0, #1 << 6
+    msr     S3_1_C15_C2_1, x0
+    isb
+1:
     // The image came through somebody's caches, perhaps dirty ones, and what follows runs and writes
     // with caches off. Clean it to the point of coherency so that memory holds it, and invalidate so
     // that no dirty line is later written back over what is written below.
@@ -90,10 +110,22 @@ entry:
     cmp     x1, x2
     b.ne    park
 
-    // Is there a device tree? It too may be in caches only: clean before memory is read.
+    // Is there a device tree? What is in X0 may be an address of nothing: an exception then says that there
+    // is none. Nobody returns from it, all that it could mask is masked.
     cbz     x19, 6f
     tst     x19, #7
-    b.ne    5f
+    b.ne    no_tree
+    address x0, early_vectors
+    cmp     x22, #2
+    b.lo    1f
+    b.hi    2f
+    msr     vbar_el2, x0
+    b       3f
+1:  msr     vbar_el1, x0
+    b       3f
+2:  msr     vbar_el3, x0
+3:  isb
+    // It too may be in caches only: clean before memory is read.
     mov     x2, x19
     add     x3, x19, #8
     each_line civac, x2, x3
@@ -103,16 +135,17 @@ entry:
     mov     w4, #0xfeed
     movk    w4, #0xd00d, lsl #16
     cmp     w2, w4
-    b.ne    5f
+    b.ne    no_tree
     rev     w3, w3                  // its size; Linux allows up to 2 MB
     cmp     w3, #2 << 20
-    b.hi    5f
+    b.hi    no_tree
     mov     x2, x19
     add     x3, x19, x3
     each_line civac, x2, x3
     dsb     sy
     b       6f
-5:  mov     x19, #0
+no_tree:
+    mov     x19, #0
 6:
 
     bl      relocate
@@ -202,6 +235,13 @@ relocate:
     str     x4, [x5, x2]
     b       1b
 2:  ret
+
+    .balign 0x800
+early_vectors:
+    .rept   16
+    .balign 0x80
+    b       no_tree
+    .endr
 
     .data
     .balign 8

@@ -2,7 +2,7 @@
 //! other loader.
 //!
 //! ```text
-//!  efi.S --> efi_main: device tree, ACPI's SPCR, memory map    UEFI's map and stack
+//!  efi.S --> efi_main: device tree, ACPI, memory map      UEFI's map and stack
 //!                      ExitBootServices
 //!                      entry (start.S)                         the machine is the executor's
 //! ```
@@ -36,7 +36,7 @@ pub fn firmware() -> Option<&'static Firmware> {
 #[unsafe(no_mangle)]
 extern "C" fn efi_main(image: u64, table: &SystemTable) -> u64 {
     let tree = table.device_tree();
-    let found = Firmware { console: table.acpi_console(), ..Firmware::default() };
+    let found = Firmware { vendor: table.vendor(), acpi: table.acpi(), ..Firmware::default() };
     // SAFETY: nobody has a reference to it.
     unsafe { *FIRMWARE.pointer() = Some(found) };
 

@@ -3,7 +3,8 @@
 use core::ptr;
 
 use executor::acpi;
-use executor::machine::Console;
+use executor::machine::Machine;
+use link::surroundings::Text;
 
 use crate::payload::efi::services::BootServices;
 
@@ -11,7 +12,8 @@ use crate::payload::efi::services::BootServices;
 #[repr(C)]
 pub struct SystemTable {
     head: [u64; 3],
-    vendor: [u64; 2],
+    vendor: *const u16,
+    revision: u64,
     input: [u64; 2],
     output_handle: u64,
     output: *const TextOutput,
@@ -56,12 +58,31 @@ impl SystemTable {
         self.find(&DEVICE_TREE).unwrap_or(0)
     }
 
-    /// The console that ACPI names.
-    pub fn acpi_console(&self) -> Option<Console> {
-        acpi::console(self.find(&ACPI)?, |at, bytes| {
-            // SAFETY: UEFI maps all memory, and its tables name nothing else; nobody writes them.
-            (at != 0).then(|| unsafe { core::slice::from_raw_parts(at as *const u8, bytes) })
-        })
+    /// What ACPI says of the machine.
+    pub fn acpi(&self) -> Machine {
+        let rsdp = self.find(&ACPI);
+        let described = rsdp.map(|rsdp| {
+            acpi::machine(rsdp, |at, bytes| {
+                // SAFETY: UEFI maps all memory, and its tables name nothing else; nobody writes them.
+                (at != 0).then(|| unsafe { core::slice::from_raw_parts(at as *const u8, bytes) })
+            })
+        });
+        described.unwrap_or_default()
+    }
+
+    /// What UEFI calls its maker, where that is ASCII.
+    pub fn vendor(&self) -> Text<64> {
+        let mut text = [0; 64];
+        if !self.vendor.is_null() {
+            for (at, slot) in text.iter_mut().enumerate() {
+                // SAFETY: a text that ends with a zero, which is not passed.
+                match unsafe { self.vendor.add(at).read() } {
+                    0 => break,
+                    letter => *slot = u8::try_from(letter).unwrap_or(b'?'),
+                }
+            }
+        }
+        Text::new(&text)
     }
 
     /// What may be asked before UEFI is left.
