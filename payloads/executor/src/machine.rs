@@ -8,7 +8,7 @@ use link::surroundings::Text;
 use crate::device_tree::{DeviceTree, Node};
 
 /// The most regions of each kind that are kept.
-const MAX_REGIONS: usize = 64;
+pub const MAX_REGIONS: usize = 64;
 /// The most redistributor regions that are kept.
 const MAX_REDISTRIBUTORS: usize = 4;
 

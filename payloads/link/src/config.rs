@@ -15,6 +15,9 @@ pub struct Config {
     pub version: u64,
     /// Physical address of the mailbox, 4 KB aligned; 0: talk over the console.
     pub mailbox: u64,
+    /// Which PE runs cases, by the affinity fields of its `MPIDR_EL1`; [`Config::ANY_PE`]: the one that the
+    /// loader starts.
+    pub pe: u64,
     /// What the host says of the board.
     pub board: Board,
 }
@@ -25,12 +28,16 @@ impl Config {
     /// "hypwalk\0" as a little-endian number.
     pub const MAGIC: u64 = u64::from_le_bytes(*b"hypwalk\0");
 
+    /// No PE in particular: no affinity has all bits set.
+    pub const ANY_PE: u64 = u64::MAX;
+
     /// The block as built.
     pub const fn new() -> Self {
         Self {
             magic: Self::MAGIC,
             version: crate::VERSION as u64,
             mailbox: 0,
+            pe: Self::ANY_PE,
             board: Board::SILENT,
         }
     }

@@ -13,6 +13,7 @@
 //! ```
 
 mod address;
+mod affinity;
 mod board;
 mod limits;
 mod qemu;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::stage;
+use link::config::Config;
 use link::hello::MAX_PES;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,6 +34,7 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::affinity::Affinity;
 pub use self::board::Board;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
@@ -76,6 +79,10 @@ pub struct Description {
     /// EL2 could not live in.
     #[serde(default)]
     pub monitor: bool,
+    /// The PE that runs cases, by the affinity that its MPIDR_EL1 has: the PE that is booted hands over to it
+    /// by PSCI. Default: the one that is booted.
+    #[serde(default)]
+    pub pe: Option<Affinity>,
     /// When it counts as hung.
     #[serde(default)]
     pub limits: Limits,
@@ -163,6 +170,16 @@ impl Description {
             .check()
             .map_err(|what| DescriptionError::Impossible { file: file.to_owned(), what })?;
         Ok(description)
+    }
+
+    /// What is written into the executor's image.
+    pub fn config(&self) -> Config {
+        let mailbox = match self.transport {
+            Transport::Mailbox { address } => address.0,
+            Transport::Uart => 0,
+        };
+        let pe = self.pe.map_or(Config::ANY_PE, Affinity::number);
+        Config { mailbox, pe, board: self.board.said(), ..Config::new() }
     }
 
     /// How many PEs take part in cases.

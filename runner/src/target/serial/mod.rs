@@ -30,7 +30,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use link::config::Config;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use self::board::{Board, Facts};
@@ -74,7 +73,7 @@ impl SerialTarget {
         let serial = serial.ok_or(TargetError::Misuse("a recipe is to start what has none"))?;
         let program = program.unwrap_or_else(|| qemu::QemuTarget::PROGRAM.into());
         let version = serial.emulator.as_ref().map(|_| qemu::version(&program)).transpose()?;
-        let image = executor.image(&Config { board: description.board.said(), ..Config::new() })?;
+        let image = executor.image(&description.config())?;
         let file = in_memory(&image).map_err(TargetError::host("no memory file for the image"))?;
         let facts = Facts {
             // Every process of this user can open it there, as long as the runner lives.
