@@ -9,8 +9,9 @@ use link::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::payload::{self, Executor, Layout, Options, Wish};
+use crate::payload::{self, Executor, Layout, Options, Wish, esp};
 use crate::target::TargetError;
+use crate::target::description::Size;
 
 /// Build the payload, or look at one.
 #[derive(Debug, Args)]
@@ -32,6 +33,12 @@ enum Command {
         /// Write the application that UEFI starts: the same bytes, whose PE header is checked.
         #[arg(long, value_name = "FILE")]
         efi: Option<PathBuf>,
+        /// Write a FAT image from which UEFI starts it: for a USB stick, a memory card, or an emulator's drive.
+        #[arg(long, value_name = "FILE")]
+        esp: Option<PathBuf>,
+        /// The size of this image: bytes, or a number with K or M.
+        #[arg(long, value_name = "SIZE", default_value_t = Size(esp::USUAL_BYTES), requires = "esp")]
+        esp_size: Size,
     },
     /// Check an ELF file, and tell what is in it.
     Inspect {
@@ -44,8 +51,9 @@ impl Payload {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
         match self.command {
-            Command::Build { self_test, image, efi } => {
-                build(self_test, image.as_deref(), efi.as_deref())?;
+            Command::Build { self_test, image, efi, esp, esp_size } => {
+                let esp = esp.as_deref().map(|file| (file, esp_size));
+                build(self_test, image.as_deref(), efi.as_deref(), esp)?;
             }
             Command::Inspect { file } => {
                 let executor =
@@ -57,7 +65,12 @@ impl Payload {
     }
 }
 
-fn build(self_test: bool, image: Option<&Path>, efi: Option<&Path>) -> Result<(), Failure> {
+fn build(
+    self_test: bool,
+    image: Option<&Path>,
+    efi: Option<&Path>,
+    esp: Option<(&Path, Size)>,
+) -> Result<(), Failure> {
     let wish = Wish::from_environment().map_err(TargetError::from)?;
     let built =
         payload::build(&Options { self_test, toolchain: wish }).map_err(TargetError::from)?;
@@ -69,6 +82,11 @@ fn build(self_test: bool, image: Option<&Path>, efi: Option<&Path>) -> Result<()
     }
     if let Some(file) = efi {
         write(file, &executor.efi(&Config::new()).map_err(TargetError::from)?)?;
+    }
+    if let Some((file, Size(bytes))) = esp {
+        let application = executor.efi(&Config::new()).map_err(TargetError::from)?;
+        let image = esp::image(&application, bytes);
+        write(file, &image.map_err(|error| Failure::new(Exit::Usage, error))?)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //!   payloads/executor ── cargo ──> ELF ── inspect (goblin) ──> Layout
 //!                     build         └──── image (object) ────> flat Image, configured
 //!                                                 └─ application (goblin): and PE, for UEFI
+//!                                                    └─ esp (fatfs): on a FAT volume
 //! ```
 //!
 //! The two readers of the ELF are independent on purpose: what one library takes for granted, the
@@ -12,6 +13,7 @@
 pub mod application;
 pub mod build;
 pub mod error;
+pub mod esp;
 pub mod image;
 pub mod inspect;
 pub mod source;

@@ -9,6 +9,7 @@ use super::map::MapError;
 use super::serial::BoardError;
 use super::session::Death;
 use crate::payload::PayloadError;
+use crate::payload::esp::EspError;
 
 /// A target that can't be run.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,9 @@ pub enum TargetError {
         /// Where it is, and the command that starts it.
         command: String,
     },
+    /// There is no FAT image of the executor.
+    #[error(transparent)]
+    Esp(#[from] EspError),
     /// It is a board that could not be started.
     #[error(transparent)]
     Board(#[from] BoardError),

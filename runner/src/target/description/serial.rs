@@ -6,16 +6,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address::Address;
-use super::recipe::Step;
+use super::recipe::{self, Step};
 
 /// A board whose console is a serial line, and the recipe that starts the executor on it.
 ///
 /// The recipe's commands are run by `/bin/sh` with the rights of whoever runs Hypwalk: run only
 /// target files that you trust.
 ///
-/// Texts of the recipe may name `{image}`, a file with the executor's flat image (it begins with a Linux
-/// `Image` header), `{image-size}` in bytes, `{load-address}` and `{port}`, the path of the tty. Braces after a
-/// `$` are left to the shell or the boot loader.
+/// Texts of the recipe may name `{image}`, a file with the executor's flat image, which is a Linux `Image` and an
+/// application of UEFI at once; `{image-size}` in bytes; `{esp}`, a file with a FAT image of 16 MB from which UEFI
+/// starts it; `{load-address}`; and `{port}`, the path of the tty. The files are there as long as Hypwalk runs. Braces
+/// after a `$` are left to the shell or the boot loader.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Serial {
@@ -95,8 +96,7 @@ const fn usual_baud() -> u32 {
     115_200
 }
 
-/// What the address of a Linux `Image` with a text offset of 0 must be a multiple of is 2 MB; the
-/// executor asks for less.
+/// What the executor wants its address to be a multiple of.
 const LOAD_ALIGNMENT: u64 = 0x1_0000;
 
 impl Serial {
@@ -127,10 +127,8 @@ impl Serial {
         if let Port::Tty(Tty { baud: 0, .. }) = self.port {
             return Err("port: 0 is no baud rate".to_owned());
         }
-        let arguments = self.emulator.iter().flat_map(|emulator| &emulator.args);
-        let named = arguments.map(String::as_str).chain(self.boot.iter().flat_map(Step::texts));
-        for name in named.flat_map(super::recipe::variables) {
-            let known = ["image", "image-size", "load-address", "port"];
+        for name in self.variables() {
+            let known = ["image", "image-size", "esp", "load-address", "port"];
             if !known.contains(&name) {
                 return Err(format!(
                     "boot: {{{name}}} is none of {{{}}}; braces that are meant as they are get a \
@@ -148,5 +146,16 @@ impl Serial {
             }
         }
         Ok(())
+    }
+
+    /// Whether its recipe names the variable `name`.
+    pub fn names(&self, name: &str) -> bool {
+        self.variables().any(|variable| variable == name)
+    }
+
+    fn variables(&self) -> impl Iterator<Item = &str> {
+        let arguments = self.emulator.iter().flat_map(|emulator| &emulator.args);
+        let texts = arguments.map(String::as_str).chain(self.boot.iter().flat_map(Step::texts));
+        texts.flat_map(recipe::variables)
     }
 }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub image: String,
     /// Its size in bytes.
     pub image_bytes: usize,
+    /// The path of a FAT image with it.
+    pub esp: String,
     /// Where it goes.
     pub load_address: String,
 }
@@ -81,6 +83,7 @@ impl Board {
         filled(text, |name| match (name, &self.port) {
             ("image", _) => self.facts.image.clone(),
             ("image-size", _) => self.facts.image_bytes.to_string(),
+            ("esp", _) => self.facts.esp.clone(),
             ("load-address", _) => self.facts.load_address.clone(),
             ("port", Port::Tty(Tty { path, .. })) => path.display().to_string(),
             ("port", _) => self.pty.as_ref().map_or_else(String::new, |pty| pty.path.clone()),

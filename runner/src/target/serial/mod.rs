@@ -30,7 +30,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use link::config::Config;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use self::board::{Board, Facts};
@@ -40,7 +39,7 @@ use super::frames::Frames;
 use super::machine::Machine;
 use super::qemu;
 use super::session::{Death, HowDied, Identity, Session, Target};
-use crate::payload::Executor;
+use crate::payload::{Executor, esp};
 
 pub use error::{BoardError, StepFault};
 pub use port::PortError;
@@ -54,8 +53,8 @@ pub struct SerialTarget {
     /// What takes the board's place, where something does.
     program: PathBuf,
     image: Vec<u8>,
-    /// The image as a file, as long as the target is there.
-    _file: File,
+    /// What the recipe's variables name, as long as the target is there.
+    _files: Vec<File>,
     facts: Facts,
     identity: Identity,
     /// Whether it has come up before: then a recipe that fails is tried again.
@@ -74,12 +73,27 @@ impl SerialTarget {
         let serial = serial.ok_or(TargetError::Misuse("a recipe is to start what has none"))?;
         let program = program.unwrap_or_else(|| qemu::QemuTarget::PROGRAM.into());
         let version = serial.emulator.as_ref().map(|_| qemu::version(&program)).transpose()?;
-        let image = executor.image(&Config { board: description.board.said(), ..Config::new() })?;
-        let file = in_memory(&image).map_err(TargetError::host("no memory file for the image"))?;
-        let facts = Facts {
+        let image = executor.image(&description.config())?;
+        let mut files = Vec::new();
+        let mut share = |bytes: &[u8]| {
+            let file =
+                in_memory(bytes).map_err(TargetError::host("no memory file for the image"))?;
             // Every process of this user can open it there, as long as the runner lives.
-            image: format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()),
+            let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+            files.push(file);
+            Ok::<_, TargetError>(path)
+        };
+        let esp = match serial.names("esp") {
+            true => {
+                let application = executor.efi(&description.config())?;
+                share(&esp::image(&application, esp::USUAL_BYTES)?)?
+            }
+            false => String::new(),
+        };
+        let facts = Facts {
+            image: share(&image)?,
             image_bytes: image.len(),
+            esp,
             load_address: serial.load_address.map_or_else(String::new, |at| at.to_string()),
         };
         let command = match &serial.emulator {
@@ -93,7 +107,7 @@ impl SerialTarget {
             command,
         };
         let was_up = AtomicBool::new(false);
-        Ok(Self { description, serial, program, image, _file: file, facts, identity, was_up })
+        Ok(Self { description, serial, program, image, _files: files, facts, identity, was_up })
     }
 
     /// Starts it by its recipe, once.
