@@ -1,28 +1,11 @@
 //! One PE: what its ID registers say, for each part of the runner that wants to know.
 
-use case::abilities::{Abilities, Ids};
 use golden::Implementation;
-use link::hello::{Hello, IdRegisters};
-
-/// What drawing wants to know.
-pub fn abilities(ids: &IdRegisters) -> Abilities {
-    Abilities::new(&Ids {
-        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
-        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
-        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
-        id_aa64isar0_el1: ids.id_aa64isar0_el1,
-        id_aa64isar1_el1: ids.id_aa64isar1_el1,
-    })
-}
+use link::hello::IdRegisters;
 
 /// Whether branches leave their kind in PSTATE.BTYPE (FEAT_BTI).
 pub const fn has_branch_targets(ids: &IdRegisters) -> bool {
     ids.id_aa64pfr1_el1 & 0xf != 0
-}
-
-/// Whether there is a monitor at EL3: the executor leaves one where it is entered there.
-pub const fn has_monitor(hello: &Hello) -> bool {
-    hello.entry_el == 3
 }
 
 /// What the reference walker wants to know.

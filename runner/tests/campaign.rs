@@ -14,6 +14,7 @@ use case::{Case, CaseRef, Flags};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use link::surroundings::Surroundings;
 use runner::campaign::{
     Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
 };
@@ -207,6 +208,7 @@ fn hello() -> Hello {
         entry_sctlr_el2: 0,
         ids: ids(),
         pes: 1,
+        surroundings: Surroundings::default(),
         free_count: 0,
         free: Default::default(),
     }
@@ -300,7 +302,7 @@ fn charged(records: &Records, verdict: Verdict) -> Vec<(u64, u32)> {
 fn guilty() -> Vec<(u64, u32)> {
     let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
     let generators = vec![Generator::Random { space, cases: Some(CASES) }];
-    let plan = Plan::new(generators, pe::abilities(&ids()), map(), 5);
+    let plan = Plan::new(generators, ids().abilities(), map(), 5);
     let mut guilty = Vec::new();
     for index in 0..CASES {
         let case = plan.case(index).unwrap().unwrap();

@@ -16,7 +16,6 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
 use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
@@ -192,7 +191,7 @@ fn all(payload: &Path) -> Vec<Test> {
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();
-            let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(hello));
+            let abilities = hello.abilities();
             let map = session.memory_map();
             candidates.retain(|test| {
                 let overrides = Overrides { granule: test.granule, ..Overrides::default() };

@@ -70,7 +70,7 @@ impl Machine {
             map.push(Arena { base: stage, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
         }
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
-        let (pe, abilities) = (pe::implementation(ids), pe::abilities(ids));
+        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         let bench = Bench::new(pe, Simulation::new(&map));
         Self { abilities, map, bench, learned: Learned::new([]).unwrap() }
     }

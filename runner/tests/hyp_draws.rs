@@ -65,7 +65,7 @@ impl Machine {
             let stage = base + (8 << 20);
             map.push(Arena { base: stage, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
         }
-        let (pe, abilities) = (pe::implementation(ids), pe::abilities(ids));
+        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         let bench = Bench::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
         Self { abilities, map, bench, learned, pa_bits: pe.pa_bits }

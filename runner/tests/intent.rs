@@ -53,7 +53,7 @@ impl Machine {
             map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
         }
         let simulation = Simulation::new(&map);
-        let (pe, abilities) = (pe::implementation(ids), pe::abilities(ids));
+        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         Self { pe, abilities, map, simulation, log: WordLog::new() }
     }
 

@@ -110,7 +110,7 @@ fn machine(target: &dyn Target) -> (IdRegisters, MemoryMap) {
 /// The cases of `generators` on a machine, without the probes that kill QEMU 10.0: those that a stage 2
 /// Permission fault may answer (QEMU issue 3328).
 fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -> Vec<Case> {
-    let plan = Plan::new(generators, pe::abilities(ids), map.clone(), 1);
+    let plan = Plan::new(generators, ids.abilities(), map.clone(), 1);
     let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
     let learned = Learned::new([]).expect("there are no pins");
     let drawn = (0..plan.count()).filter_map(|index| plan.case(index)?.ok());

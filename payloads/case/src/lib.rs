@@ -24,6 +24,7 @@
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
 //! | [`draw`]      | generators: from (space, seed, index) to a case |
+//! | [`plan`]      | the cases of a suite, by index |
 //!
 //! This crate depends on neither the reference walker nor the table builder; it spells the
 //! architecture out for itself where drawing needs it.
@@ -41,6 +42,7 @@ pub mod mapping;
 pub mod memory;
 pub mod operation;
 pub mod placement;
+pub mod plan;
 pub mod probe;
 pub mod registers;
 pub mod stage;

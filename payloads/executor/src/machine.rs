@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 use link::hello::{MAX_PES, Region};
+use link::surroundings::Text;
 
 use crate::device_tree::{DeviceTree, Node};
 
@@ -13,6 +14,10 @@ const MAX_REDISTRIBUTORS: usize = 4;
 /// What the executor needs to know of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
+    /// What it is called.
+    pub model: Text<64>,
+    /// What its boot loader calls itself.
+    pub firmware: Text<64>,
     /// RAM.
     pub memory: ArrayVec<Region, MAX_REGIONS>,
     /// Parts of it that somebody else keeps.
@@ -23,15 +28,13 @@ pub struct Machine {
     pub gic: Option<Gic>,
     /// The affinities of the PEs that PSCI starts, as their MPIDRs have them, as many as may be lent.
     pub pes: ArrayVec<u64, MAX_PES>,
-    /// How PSCI is called.
+    /// The firmware that starts them.
     pub psci: Option<Psci>,
 }
 
-/// Power State Coordination Interface: firmware that starts PEs.
+/// Power State Coordination Interface: firmware that starts PEs, called by SMC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Psci {
-    /// Whether it is called by HVC, and not by SMC.
-    pub is_hvc: bool,
     /// The number of CPU_ON.
     pub cpu_on: u32,
 }
@@ -89,10 +92,15 @@ impl Machine {
 
         machine.reserved.extend(tree.reservations().take(MAX_REGIONS));
         tree.visit(|node| {
+            if node.depth == 0 {
+                let name = node.text(b"model").or(node.text(b"compatible"));
+                machine.model = Text::new(name.unwrap_or_default());
+            }
             if node.depth == 1 {
                 in_reserved = node.is_named(b"reserved-memory");
                 if node.name == b"chosen" {
                     standard_out = node.text(b"stdout-path").or(node.text(b"linux,stdout-path"));
+                    machine.firmware = Text::new(node.text(b"u-boot,version").unwrap_or_default());
                 }
             }
             if in_reserved && node.depth == 2 {
@@ -179,11 +187,8 @@ fn psci(node: &Node<'_, '_>) -> Option<Psci> {
     } else {
         return None;
     };
-    match node.text(b"method")? {
-        b"smc" => Some(Psci { is_hvc: false, cpu_on }),
-        b"hvc" => Some(Psci { is_hvc: true, cpu_on }),
-        _ => None,
-    }
+    // HVC at EL2 ends at EL2: firmware that is called so is below who speaks.
+    (node.text(b"method")? == b"smc").then_some(Psci { cpu_on })
 }
 
 #[cfg(test)]
@@ -244,8 +249,11 @@ mod tests {
             .node("", |root| {
                 root.words("#address-cells", &[2])
                     .words("#size-cells", &[2])
+                    .text("model", "A board")
                     .node("aliases", |node| node.text("serial1", "/serial@7000000"))
-                    .node("chosen", |node| node.text("stdout-path", standard_out))
+                    .node("chosen", |node| {
+                        node.text("stdout-path", standard_out).text("u-boot,version", "2025.01")
+                    })
                     .node("pl011@9040000", uart(0x904_0000, "disabled"))
                     .node("pl011@9000000", uart(0x900_0000, "okay"))
                     .node("serial@7000000", debug)
@@ -261,6 +269,13 @@ mod tests {
     fn machine(standard_out: &str) -> Machine {
         let bytes = board(standard_out);
         Machine::new(&DeviceTree::from_bytes(&bytes).expect("sound"))
+    }
+
+    #[test]
+    fn machine_and_boot_loader_have_names() {
+        let machine = machine("");
+        assert_eq!(machine.model, Text::new(b"A board"));
+        assert_eq!(machine.firmware, Text::new(b"2025.01"));
     }
 
     #[test]
@@ -295,7 +310,7 @@ mod tests {
     fn the_pes_that_psci_starts_are_found() {
         let machine = machine("");
         assert_eq!(machine.pes.as_slice(), [0, 0x100]);
-        assert_eq!(machine.psci, Some(Psci { is_hvc: false, cpu_on: 0xc400_0003 }));
+        assert_eq!(machine.psci, Some(Psci { cpu_on: 0xc400_0003 }));
     }
 
     #[test]

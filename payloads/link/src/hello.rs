@@ -1,7 +1,10 @@
 //! What is said before and after the cases.
 
+use case::abilities::{Abilities, Ids};
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::surroundings::Surroundings;
 
 /// The most regions of free RAM that a target reports.
 pub const MAX_REGIONS: usize = 16;
@@ -33,6 +36,17 @@ pub struct IdRegisters {
 }
 
 impl IdRegisters {
+    /// What drawing wants to know: the same on host and target. What no ID register says is not there.
+    pub fn abilities(&self) -> Abilities {
+        Abilities::new(&Ids {
+            id_aa64mmfr0_el1: self.id_aa64mmfr0_el1,
+            id_aa64mmfr1_el1: self.id_aa64mmfr1_el1,
+            id_aa64mmfr2_el1: self.id_aa64mmfr2_el1,
+            id_aa64isar0_el1: self.id_aa64isar0_el1,
+            id_aa64isar1_el1: self.id_aa64isar1_el1,
+        })
+    }
+
     /// Name and value of each register, in the order of the fields.
     pub fn named(&self) -> [(&'static str, u64); 15] {
         [
@@ -85,6 +99,8 @@ pub struct Hello {
     pub ids: IdRegisters,
     /// How many PEs it can lend, itself included: 1 to [`MAX_PES`].
     pub pes: u64,
+    /// What it found around itself.
+    pub surroundings: Surroundings,
     /// How many of `free` count.
     pub free_count: u64,
     /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.
@@ -92,6 +108,16 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Whether there is a monitor at EL3: the executor leaves one where it is entered there.
+    pub const fn has_monitor(&self) -> bool {
+        self.entry_el == 3
+    }
+
+    /// What cases for this target are drawn by.
+    pub fn abilities(&self) -> Abilities {
+        self.ids.abilities().with_monitor(self.has_monitor())
+    }
+
     /// The regions of free RAM that count.
     pub fn free(&self) -> &[Region] {
         let count = usize::try_from(self.free_count).unwrap_or(usize::MAX);

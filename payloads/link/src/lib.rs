@@ -15,6 +15,8 @@
 //!    |-- Case 8 ----------------------------->|  (as many ahead as the ring is deep)
 //!    |<--------------------- Observations 7 --|
 //!    |<--------------------- Observations 8 --|
+//!    |-- Plan 8 ----------------------------->|  a suite: its cases can be meant by number
+//!    |<-------------------------- Planned 8 --|
 //!    |-- Repeat 9 --------------------------->|  a case, many times over: how fast is the target?
 //!    |<------------------------- Repeated 9 --|
 //!    |<---------------------------- Epitaph --|  only before dying
@@ -30,7 +32,9 @@ pub mod hello;
 pub mod mailbox;
 pub mod message;
 pub mod observations;
+pub mod plan;
 pub mod stream;
+pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
 pub const VERSION: u32 = 5;

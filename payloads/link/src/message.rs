@@ -28,6 +28,10 @@ pub enum Kind {
     /// Host to target, on a stream only: answered by a [`Kind::Hello`], also where another host was
     /// answered before. No body.
     Open = 9,
+    /// Host to target: the suite's cases, for those that are meant by number, [`crate::plan`].
+    Plan = 16,
+    /// Target to host: it has the plan, or can't keep it. A body of one word: 1, or 0.
+    Planned = 17,
 }
 
 impl Kind {
@@ -43,6 +47,8 @@ impl Kind {
             7 => Self::Repeat,
             8 => Self::Repeated,
             9 => Self::Open,
+            16 => Self::Plan,
+            17 => Self::Planned,
             _ => return None,
         })
     }

@@ -116,7 +116,7 @@ impl Device<'_> {
     /// The first cases of the suite with the probes that a campaign would ask.
     fn cases(&self, suite: &Suite, asked: Asked, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
-        let plan = Plan::new(suite.generators.clone(), pe::abilities(ids), map, 1);
+        let plan = Plan::new(suite.generators.clone(), ids.abilities(), map, 1);
         let mut bench = Bench::new(pe::implementation(ids), Simulation::new(plan.map()));
         let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
         let wanted = drawn.filter_map(|mut case| {
@@ -154,6 +154,8 @@ fn ask(session: &mut dyn Session, cases: &[Case], span: Duration) -> Result<f64,
             // The clock starts with the first answer: the target is at work from then on.
             Event::Observations { .. } if begun.is_none() => begun = Some(Instant::now()),
             Event::Observations { .. } => asked += probes(received) * rounds(received),
+            // It was sent no plan.
+            Event::Planned { .. } => continue,
             Event::Died(death) => {
                 let error = format!("the target died while it was measured: {death}");
                 return Err(Failure::new(Exit::Target, error));

@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 use case::Case;
 use link::hello::Hello;
 
-use crate::pe;
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::suite::generator::Generator;
 use crate::target::{Target, TargetError};
@@ -184,7 +183,7 @@ pub fn run(
     let session = target.boot()?;
     let hello = *session.hello();
     let map = session.memory_map().clone();
-    let abilities = pe::abilities(&hello.ids).with_monitor(pe::has_monitor(&hello));
+    let abilities = hello.abilities();
     let plan = Plan::new(generators, abilities, map, seed);
     recorder.started(&hello, &plan).map_err(CampaignError::Record)?;
 

@@ -142,6 +142,11 @@ impl<'a> Worker<'a> {
                         continue;
                     }
                 }
+                Event::Planned { sequence, .. } => {
+                    let what = format!("an answer to plan {sequence}, which nobody sent");
+                    let how = HowDied::Garbage { what };
+                    self.died(Death { how, cursor: None, answers_before: Vec::new() })?;
+                }
                 Event::Died(death) => self.died(death)?,
             }
             // The old machine goes before the new one comes: there may be only one board.

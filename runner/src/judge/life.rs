@@ -130,7 +130,7 @@ mod tests {
             hardware_updates: 0,
             ..HypSpace::BENIGN
         };
-        let abilities = pe::abilities(&ids);
+        let abilities = ids.abilities();
         let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
         let pe = pe::implementation(&ids);

@@ -2,21 +2,21 @@
 
 pub mod shard;
 
+use case::Case;
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, exhaustive, guest, hyp, random};
+use case::draw::{NotDrawn, exhaustive, hyp};
 use case::memory::MemoryMap;
-use case::{Case, Flags};
+use case::plan::{Ground, Share, Source};
 
 use crate::suite::generator::Generator;
 pub use shard::{BLOCK, Shard};
 
-/// One case in so many is audited: the target lists every word of its arenas that is not zero.
-const AUDIT_EVERY: u64 = 1 << 15;
-
 /// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    generators: Vec<(Generator, u64)>,
+    generators: Vec<Generator>,
+    /// One for each generator.
+    shares: Vec<Share>,
     abilities: Abilities,
     map: MemoryMap,
     seed: u64,
@@ -30,30 +30,14 @@ impl Plan {
         map: MemoryMap,
         seed: u64,
     ) -> Self {
-        let counted = |generator: Generator| {
-            let count = match &generator {
-                Generator::Random { cases, .. }
-                | Generator::Hyp { cases, .. }
-                | Generator::Guest { cases, .. }
-                | Generator::Tlbi { cases, .. } => cases.unwrap_or(u64::MAX),
-                Generator::Placements { space, rounds } => {
-                    hyp::placement_count(space, &abilities).saturating_mul(*rounds)
-                }
-                Generator::Shapes { space, rounds } => {
-                    exhaustive::shape_count(space, &abilities).saturating_mul(*rounds)
-                }
-                Generator::Legality { .. } => exhaustive::LegalityPoint::COUNT,
-                Generator::Explicit(cases) => cases.len() as u64,
-            };
-            (generator, count)
-        };
-        let generators = generators.into_iter().map(counted).collect();
-        Self { generators, abilities, map, seed }
+        let share = |generator: &Generator| share(generator, &abilities);
+        let shares = generators.iter().map(share).collect();
+        Self { generators, shares, abilities, map, seed }
     }
 
     /// How many cases there are; `u64::MAX` where only time ends them.
     pub fn count(&self) -> u64 {
-        self.generators.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.shares.iter().fold(0, |sum, share| sum.saturating_add(share.count))
     }
 
     /// The PE's abilities.
@@ -66,41 +50,57 @@ impl Plan {
         &self.map
     }
 
+    /// The seed of all that is random.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Its parts, in order.
+    pub fn shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    /// The cases that are spelled out, in the order of their indices.
+    pub fn spelled(&self) -> impl Iterator<Item = &Case> {
+        self.generators
+            .iter()
+            .flat_map(|generator| match generator {
+                Generator::Explicit(cases) => &cases[..],
+                _ => &[],
+            })
+            .map(|explicit| &*explicit.case)
+    }
+
     /// Case number `index`, or why this target can't be asked it; `None` behind the last.
     pub fn case(&self, index: u64) -> Option<Result<Case, NotDrawn>> {
-        let mut local = index;
-        let number = self.generators.iter().position(|(_, count)| {
-            let here = local < *count;
-            if !here {
-                local -= count;
-            }
-            here
-        })?;
-        // Each generator has a seed of its own, so that two of a kind differ.
-        let seed = self.seed ^ (number as u64) << 56;
-        let (abilities, map) = (&self.abilities, &self.map);
-        let drawn = match &self.generators[number].0 {
-            Generator::Random { space, .. } => random::draw(space, abilities, map, seed, local),
-            Generator::Shapes { space, .. } => {
-                exhaustive::shape(space, abilities, map, seed, local)
-            }
-            Generator::Legality { space } => {
-                exhaustive::legality(space, abilities, map, seed, local)
-            }
-            Generator::Hyp { space, .. } => hyp::draw(space, abilities, map, seed, local),
-            Generator::Placements { space, .. } => {
-                hyp::placement(space, abilities, map, seed, local)
-            }
-            Generator::Guest { space, .. } => guest::draw(space, abilities, map, seed, local),
-            Generator::Tlbi { space, .. } => guest::sequence(space, abilities, map, seed, local),
-            Generator::Explicit(cases) => Ok((*cases[local as usize].case).clone()),
+        let ground = Ground { abilities: &self.abilities, map: &self.map, seed: self.seed };
+        let spelled = |number: usize, local: u64| match self.generators.get(number)? {
+            Generator::Explicit(cases) => Some((*cases.get(local as usize)?.case).clone()),
+            _ => None,
         };
-        let audited = |mut case: Case| {
-            if index.is_multiple_of(AUDIT_EVERY) {
-                case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
-            }
-            case
-        };
-        Some(drawn.map(audited))
+        ground.case(self.shares.iter().copied(), spelled, index)
     }
+}
+
+/// The part of a plan that `generator` is on a PE with these abilities.
+fn share(generator: &Generator, abilities: &Abilities) -> Share {
+    let (source, count) = match generator {
+        Generator::Random { space, cases } => (Source::Random(*space), *cases),
+        Generator::Hyp { space, cases } => (Source::Hyp(*space), *cases),
+        Generator::Guest { space, cases } => (Source::Guest(*space), *cases),
+        Generator::Tlbi { space, cases } => (Source::Tlbi(*space), *cases),
+        Generator::Placements { space, rounds } => {
+            let count = hyp::placement_count(space, abilities).saturating_mul(*rounds);
+            (Source::Placements(*space), Some(count))
+        }
+        Generator::Shapes { space, rounds } => {
+            let count = exhaustive::shape_count(space, abilities).saturating_mul(*rounds);
+            (Source::Shapes(*space), Some(count))
+        }
+        Generator::Legality { space } => {
+            (Source::Legality(*space), Some(exhaustive::LegalityPoint::COUNT))
+        }
+        Generator::Explicit(cases) => (Source::Spelled, Some(cases.len() as u64)),
+    };
+    Share { source, count: count.unwrap_or(u64::MAX) }
 }

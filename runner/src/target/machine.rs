@@ -61,13 +61,13 @@ impl<W: Wire> Machine<W> {
         }
     }
 
-    /// Sends a message about `case`, which is to be answered by one of kind `answer`.
+    /// Sends a message about so many probes, which is to be answered by one of kind `answer`.
     fn send(
         &mut self,
         kind: Kind,
         answer: Kind,
         sequence: u64,
-        case: CaseRef<'_>,
+        probes: usize,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> Result<(), TargetError> {
         if self.over {
@@ -77,23 +77,23 @@ impl<W: Wire> Machine<W> {
             return Err(TargetError::Misuse("a case was sent when the window was full"));
         }
         if !self.running.wire.send(kind, sequence, write) {
-            return Err(TargetError::Misuse("a case is larger than a message"));
+            return Err(TargetError::Misuse("what was sent is larger than a message"));
         }
-        let (request, probes) = (self.requests, case.probes.len());
+        let request = self.requests;
         self.asked.push_back(Asked { request, sequence, probes, answer });
         self.requests += 1;
         Ok(())
     }
 
-    /// The next observations are here, or the target is dead.
-    fn next(&mut self) -> Result<u64, HowDied> {
+    /// The next answer is here, of this kind and number, or the target is dead.
+    fn next(&mut self) -> Result<(Kind, u64), HowDied> {
         let head = self.running.wait()?;
         match (head.kind(), self.asked.front()) {
             (Some(kind), Some(asked))
                 if kind == asked.answer && asked.sequence == head.sequence =>
             {
                 self.asked.pop_front();
-                Ok(head.sequence)
+                Ok((kind, head.sequence))
             }
             (Some(kind), Some(asked)) if kind == asked.answer => {
                 let (got, due) = (head.sequence, asked.sequence);
@@ -133,7 +133,8 @@ impl<W: Wire> Session for Machine<W> {
     }
 
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError> {
-        self.send(Kind::Case, Kind::Observations, sequence, case, &mut |body| case.write_to(body))
+        let probes = case.probes.len();
+        self.send(Kind::Case, Kind::Observations, sequence, probes, &mut |body| case.write_to(body))
     }
 
     fn send_repeat(
@@ -142,11 +143,15 @@ impl<W: Wire> Session for Machine<W> {
         rounds: u64,
         case: CaseRef<'_>,
     ) -> Result<(), TargetError> {
-        self.send(Kind::Repeat, Kind::Repeated, sequence, case, &mut |body| {
+        self.send(Kind::Repeat, Kind::Repeated, sequence, case.probes.len(), &mut |body| {
             let (front, rest) = body.split_at_mut_checked(size_of::<Rounds>())?;
             front.copy_from_slice(Rounds { rounds }.as_bytes());
             Some(front.len() + case.write_to(rest)?)
         })
+    }
+
+    fn send_plan(&mut self, sequence: u64, plan: &[u8]) -> Result<(), TargetError> {
+        self.send(Kind::Plan, Kind::Planned, sequence, 0, &mut |body| copy(plan, body))
     }
 
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {
@@ -157,7 +162,16 @@ impl<W: Wire> Session for Machine<W> {
             return Err(TargetError::Misuse("nothing was asked that could be answered"));
         }
         match self.next() {
-            Ok(sequence) => Ok(Event::Observations { sequence, body: self.running.wire.body() }),
+            Ok((kind, sequence)) => {
+                let body = self.running.wire.body();
+                Ok(match kind {
+                    Kind::Planned => {
+                        let is_kept = u64::read_from_prefix(body).is_ok_and(|(kept, _)| kept == 1);
+                        Event::Planned { sequence, is_kept }
+                    }
+                    _ => Event::Observations { sequence, body },
+                })
+            }
             Err(how) => {
                 self.over = true;
                 self.running.life.end();
@@ -165,6 +179,12 @@ impl<W: Wire> Session for Machine<W> {
             }
         }
     }
+}
+
+/// Copies `bytes` to the front of `body`, if they fit.
+fn copy(bytes: &[u8], body: &mut [u8]) -> Option<usize> {
+    body.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(bytes.len())
 }
 
 /// A machine that runs: the wire to it, its life, and who watches it.
@@ -202,11 +222,7 @@ impl<W: Wire> Running<W> {
         }
         let map = memory_map(description, hello.free())?;
         let configure = Configure::new(&map).with_pes(wanted);
-        self.wire.send(Kind::Configure, 0, &mut |body| {
-            let bytes = configure.as_bytes();
-            body.get_mut(..bytes.len())?.copy_from_slice(bytes);
-            Some(bytes.len())
-        });
+        self.wire.send(Kind::Configure, 0, &mut |body| copy(configure.as_bytes(), body));
         Ok(self.expect(Kind::Ready).map(|()| (hello, map)))
     }
 
@@ -326,6 +342,7 @@ mod tests {
     use link::hello::{IdRegisters, MAX_REGIONS, Region};
     use link::mailbox::{self, Control, Cursor, response_offset};
     use link::observations::Report;
+    use link::surroundings::Surroundings;
     use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::*;
@@ -406,6 +423,7 @@ mod tests {
             entry_sctlr_el2: 0,
             ids: IdRegisters::default(),
             pes: 1,
+            surroundings: Surroundings::default(),
             free_count: 1,
             free,
         }

@@ -112,6 +112,11 @@ impl Session for ScriptedSession {
         self.send_case(sequence, case)
     }
 
+    /// A script draws nothing.
+    fn send_plan(&mut self, _sequence: u64, _plan: &[u8]) -> Result<(), TargetError> {
+        Err(TargetError::Misuse("a script has no use for a plan"))
+    }
+
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {
         if self.over {
             return Err(TargetError::Over);

@@ -68,6 +68,10 @@ pub trait Session: Send {
         case: CaseRef<'_>,
     ) -> Result<(), TargetError>;
 
+    /// Sends the cases of a plan, as [`link::plan::write`] writes them, for a target that draws by itself.
+    /// The answer is [`Event::Planned`].
+    fn send_plan(&mut self, sequence: u64, plan: &[u8]) -> Result<(), TargetError>;
+
     /// Waits until the target answers, in the order in which it was asked, or is found dead.
     ///
     /// Nothing that the target does makes this fail or panic: whatever it does wrong is a
@@ -84,6 +88,13 @@ pub enum Event<'a> {
         sequence: u64,
         /// The body, for [`link::observations::Observations::from_bytes`]; it is 8-byte aligned.
         body: &'a [u8],
+    },
+    /// The answer to a plan.
+    Planned {
+        /// The number that the plan was sent with.
+        sequence: u64,
+        /// Whether the target keeps it: one of another version of the generators it can't read.
+        is_kept: bool,
     },
     /// The target is of no more use.
     Died(Death),

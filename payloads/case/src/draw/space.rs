@@ -1,10 +1,13 @@
 //! What random cases are drawn from.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::format::Granule;
 use crate::layout::Variant;
 
 /// The space of a random stage 2 generator. All of it is data from a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Space {
     /// Weights of the 4K, 16K and 64K granule.
     pub granules: [u64; 3],

@@ -11,7 +11,8 @@ use arrayvec::ArrayVec;
 use executor::device_tree::DeviceTree;
 use executor::free;
 use executor::machine::{self, ConsoleKind, Machine};
-use link::hello::{Epitaph, Hello, MAX_REGIONS, Region};
+use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
+use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
@@ -105,11 +106,26 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_sctlr_el2,
         ids: ids::read(),
         pes: crew.most() as u64,
+        surroundings: surroundings(&machine, &crew),
         free_count: free.len() as u64,
         free: regions,
     };
     hand::enter(Phase::Idle);
     serve::serve(home, idle, crew, &hello)
+}
+
+/// What people may want to know of the machine.
+fn surroundings(machine: &Machine, crew: &Crew) -> Surroundings {
+    let mut affinities = [0; MAX_PES];
+    affinities.iter_mut().zip(crew.affinities()).for_each(|(slot, affinity)| *slot = affinity);
+    Surroundings {
+        model: machine.model,
+        firmware: machine.firmware,
+        console: Text::new(console().name().as_bytes()),
+        console_base: console().range().map_or(0, |range| range.pa),
+        psci: crew.psci_version(),
+        affinities,
+    }
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {

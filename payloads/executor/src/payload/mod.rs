@@ -14,6 +14,7 @@
 //! | [`transport`]  | mailbox and frames |
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
+//! | [`plan`]       | the host's plan, for cases that are meant by number |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
 //! | [`guest`]      | asking from EL1 and EL0 |
 //! | [`crew`], [`psci`] | the other PEs |
@@ -41,6 +42,7 @@ mod last_words;
 mod memory;
 mod monitor;
 mod park;
+mod plan;
 mod psci;
 mod regime;
 mod run;

@@ -16,6 +16,7 @@ use crate::payload::home::Home;
 use crate::payload::idle::Idle;
 use crate::payload::image::config;
 use crate::payload::last_words;
+use crate::payload::plan;
 use crate::payload::run::Runner;
 use crate::payload::transport::mailbox::Mailbox;
 use crate::payload::transport::uart::Uart;
@@ -127,6 +128,10 @@ fn answer(
             unsafe { runner.configure(map, windows) };
             runner.muster(pes, home.registers());
             message(response, Kind::Ready, head.sequence, &[])
+        }
+        Some(Kind::Plan) => {
+            let is_kept = u64::from(plan::keep(body));
+            message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
         }
         _ => refuse(response, head.sequence),
     }

@@ -18,7 +18,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::known;
 use crate::output::remark;
-use crate::pe;
 use crate::plan::{Plan, Shard};
 use crate::report::{
     Asked, Ending, Header, Host, ReportError, RunFolder, RunId, RunWriter, Summary,
@@ -190,7 +189,7 @@ impl Recorder for Scribe<'_> {
     fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError> {
         let Identity { name, emulator, .. } = self.identity;
         let machine = Machine::new(name, emulator.clone(), &hello.ids, plan.map());
-        let machine = machine.with_monitor(pe::has_monitor(hello));
+        let machine = machine.with_monitor(hello.has_monitor());
         let writer = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Waiting(Book::New(new)) => {
                 let NewRun { folder, id, time, asked } = *new;

@@ -1,10 +1,13 @@
 //! What guests are drawn from.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use super::super::Space;
 use crate::layout::Variant;
 
 /// The space of a generator of guests under two stages. All of it is data from a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct GuestSpace {
     /// Weights of the 4K, 16K and 64K granule, at either stage.
     pub granules: [u64; 3],

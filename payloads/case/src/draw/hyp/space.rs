@@ -1,10 +1,13 @@
 //! What set-ups of EL2's stage 1 are drawn from.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::layout::Variant;
 use crate::placement::Placement;
 
 /// The space of a generator of EL2's stage 1. All of it is data from a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct HypSpace {
     /// Weights of the 4K, 16K and 64K granule.
     pub granules: [u64; 3],

@@ -33,6 +33,15 @@ impl Console {
         }
     }
 
+    /// What it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Pl011(_) => "pl011",
+            Self::Ns16550(_) => "ns16550",
+        }
+    }
+
     /// The registers, to map.
     pub fn range(&self) -> Option<Range> {
         let base = match self {

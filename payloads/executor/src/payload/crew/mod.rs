@@ -40,6 +40,9 @@ use crate::payload::step;
 static SEATS: Global<core::mem::MaybeUninit<[Seat; MAX_PES]>> =
     Global::new(core::mem::MaybeUninit::uninit());
 
+/// The affinity fields of MPIDR_EL1.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+
 /// All PEs but the first.
 pub struct Crew {
     /// The affinities of those that may be started.
@@ -55,7 +58,6 @@ pub struct Crew {
 impl Crew {
     /// Those of `machine`, whose first PE waits like `idle`. None has started.
     pub fn new(machine: &Machine, idle: &Idle) -> Self {
-        const AFFINITY: u64 = 0xff_00ff_ffff;
         let own = MPIDR_EL1.get() & AFFINITY;
         let psci = machine.psci.filter(|_| !monitor::is_there());
         let others = machine.pes.iter().copied().filter(|pe| psci.is_some() && *pe != own);
@@ -67,6 +69,17 @@ impl Crew {
     /// How many PEs there are to take part, the first included.
     pub fn most(&self) -> usize {
         1 + self.others.len()
+    }
+
+    /// The affinities of all of them, the first one's before the others'.
+    pub fn affinities(&self) -> impl Iterator<Item = u64> + '_ {
+        core::iter::once(MPIDR_EL1.get() & AFFINITY).chain(self.others.iter().copied())
+    }
+
+    /// The version of the firmware that starts them, 0 where there is none.
+    pub fn psci_version(&self) -> u64 {
+        // SAFETY: the device tree says that it is there, and no monitor of ours has taken its place.
+        self.psci.map_or(0, |_| unsafe { psci::version() })
     }
 
     /// How many take part, the first included.

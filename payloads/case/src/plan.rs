@@ -1,0 +1,151 @@
+//! The cases of a suite, by index: host and target find the same case under the same number.
+//!
+//! ```text
+//!   index     0 ........ 99 | 100 .......... 12387 | 12388 ...
+//!   shares    0: spelled    | 1: every legality    | 2: random
+//!   local     0 ........ 99 | 0 ............ 12287 | 0 .......       seed ^ share << 56
+//! ```
+
+use crate::abilities::Abilities;
+use crate::draw::guest::GuestSpace;
+use crate::draw::hyp::HypSpace;
+use crate::draw::{NotDrawn, Space, exhaustive, guest, hyp, random};
+use crate::memory::MemoryMap;
+use crate::{Case, Flags};
+
+/// One case in so many is audited: the target lists every word of its arenas that is not zero.
+pub const AUDIT_EVERY: u64 = 1 << 15;
+
+/// Where the cases of one part of a suite come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// They are spelled out, and drawn from nothing.
+    Spelled,
+    /// Random cases: [`random::draw`].
+    Random(Space),
+    /// Every legal shape of the PE: [`exhaustive::shape`].
+    Shapes(Space),
+    /// Every point of granule, DS, T0SZ, SL2 and SL0: [`exhaustive::legality`].
+    Legality(Space),
+    /// Random set-ups of EL2's own stage 1: [`hyp::draw`].
+    Hyp(HypSpace),
+    /// Every shape of EL2's stage 1 with one range: [`hyp::placement`].
+    Placements(HypSpace),
+    /// Guests under two stages: [`guest::draw`].
+    Guest(GuestSpace),
+    /// Guests between whose probes tables change: [`guest::sequence`].
+    Tlbi(GuestSpace),
+}
+
+/// One part of a suite, and how many cases it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// Where they come from.
+    pub source: Source,
+    /// How many; `u64::MAX` where only time ends them.
+    pub count: u64,
+}
+
+/// What cases depend on beside the suite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ground<'a> {
+    /// What the PE can do.
+    pub abilities: &'a Abilities,
+    /// The memory that cases may use.
+    pub map: &'a MemoryMap,
+    /// The seed of all that is random.
+    pub seed: u64,
+}
+
+impl Ground<'_> {
+    /// Case number `index` of `shares`, or why this target can't be asked it; `None` behind the last.
+    ///
+    /// `spelled` is asked for cases that are spelled out, by the number of the share and their number in
+    /// it; what it does not have is not there.
+    pub fn case(
+        &self,
+        shares: impl IntoIterator<Item = Share>,
+        spelled: impl FnOnce(usize, u64) -> Option<Case>,
+        index: u64,
+    ) -> Option<Result<Case, NotDrawn>> {
+        let mut local = index;
+        let (number, share) = shares.into_iter().enumerate().find(|(_, share)| {
+            let here = local < share.count;
+            if !here {
+                local -= share.count;
+            }
+            here
+        })?;
+        // Each share has a seed of its own, so that two of a kind differ.
+        let seed = self.seed ^ (number as u64) << 56;
+        let Self { abilities, map, .. } = *self;
+        let mut drawn = match &share.source {
+            Source::Spelled => Ok(spelled(number, local)?),
+            Source::Random(space) => random::draw(space, abilities, map, seed, local),
+            Source::Shapes(space) => exhaustive::shape(space, abilities, map, seed, local),
+            Source::Legality(space) => exhaustive::legality(space, abilities, map, seed, local),
+            Source::Hyp(space) => hyp::draw(space, abilities, map, seed, local),
+            Source::Placements(space) => hyp::placement(space, abilities, map, seed, local),
+            Source::Guest(space) => guest::draw(space, abilities, map, seed, local),
+            Source::Tlbi(space) => guest::sequence(space, abilities, map, seed, local),
+        };
+        if index.is_multiple_of(AUDIT_EVERY)
+            && let Ok(case) = &mut drawn
+        {
+            case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
+        }
+        Some(drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abilities::Ids;
+    use crate::memory::{Arena, ArenaKind};
+    use crate::registers::Registers;
+
+    fn map() -> MemoryMap {
+        let mut map = MemoryMap::new();
+        let arena = Arena { base: 0x4000_0000, size: 1 << 24, kind: ArenaKind::Tables };
+        map.push(arena).expect("it has room");
+        map
+    }
+
+    fn spelled(share: usize, number: u64) -> Option<Case> {
+        let vtcr_el2 = (share as u64) << 8 | number;
+        Some(Case::new(Registers { vtcr_el2, ..Registers::default() }))
+    }
+
+    #[test]
+    fn an_index_runs_through_the_shares() {
+        let (abilities, map) = (Abilities::new(&Ids::default()), map());
+        let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
+        let random = |count| Share { source: Source::Random(Space::BENIGN), count };
+        let shares = [
+            Share { source: Source::Spelled, count: 2 },
+            random(3),
+            Share { source: Source::Spelled, count: 1 },
+            random(2),
+        ];
+        let case = |index| ground.case(shares, spelled, index);
+        let vtcr = |index| Some(case(index)?.ok()?.as_ref().header.registers.vtcr_el2);
+        assert_eq!((vtcr(0), vtcr(1), vtcr(5)), (Some(0), Some(1), Some(0x200)));
+        assert!(case(0).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
+        assert!(!case(1).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
+        let drawn = |share: u64, local| {
+            random::draw(&Space::BENIGN, &abilities, &map, 7 ^ share << 56, local)
+        };
+        assert_eq!(case(4), Some(drawn(1, 2)));
+        assert_eq!(case(6), Some(drawn(3, 0)));
+        assert_eq!(case(8), None);
+    }
+
+    #[test]
+    fn what_is_not_spelled_out_is_not_there() {
+        let (abilities, map) = (Abilities::new(&Ids::default()), map());
+        let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
+        let shares = [Share { source: Source::Spelled, count: 2 }];
+        assert_eq!(ground.case(shares, |_, _| None, 0), None);
+    }
+}
