@@ -16,6 +16,7 @@ use case::memory::MemoryMap;
 use link::hello::{Epitaph, Hello};
 
 use super::error::TargetError;
+use super::wire::Wear;
 
 /// Something that can be started as often as needed.
 pub trait Target: Send + Sync {
@@ -53,6 +54,11 @@ pub trait Session: Send {
 
     /// How many cases may be sent and not yet answered.
     fn window(&self) -> usize;
+
+    /// What the line to it has done to messages so far.
+    fn wear(&self) -> Wear {
+        Wear::default()
+    }
 
     /// Sends a case; its observations will carry `sequence`.
     ///
@@ -144,6 +150,13 @@ pub enum HowDied {
         /// What.
         what: String,
     },
+    /// It started anew, though nobody wanted it to.
+    Reset,
+    /// It started anew, and speaks another version.
+    OtherVersion {
+        /// The executor's version.
+        found: u32,
+    },
 }
 
 /// Why a target is held to hang.
@@ -198,6 +211,14 @@ impl fmt::Display for HowDied {
                 };
             }
             Self::Garbage { what } => return write!(f, "it babbled: {what}"),
+            Self::Reset => return f.write_str("it was reset: the executor has started anew"),
+            Self::OtherVersion { found } => {
+                let own = link::VERSION;
+                return write!(
+                    f,
+                    "its executor speaks version {found} and this runner version {own}"
+                );
+            }
         };
         match stderr.trim() {
             "" => f.write_str(", and said nothing on standard error"),

@@ -115,7 +115,11 @@ impl QemuTarget {
             HowDied::Epitaph(_) => {
                 "the executor can't run there: see the machine options and arenas in the target file"
             }
-            HowDied::Garbage { .. } => {
+            HowDied::Reset => {
+                "it starts again and again before it is ready: see what its firmware says, and whether a \
+                 watchdog is on"
+            }
+            HowDied::Garbage { .. } | HowDied::OtherVersion { .. } => {
                 "it is no executor of this version: build it again with `hypwalk payload build`"
             }
         };
