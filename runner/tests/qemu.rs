@@ -47,26 +47,32 @@ fn emulator() -> Option<PathBuf> {
     std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
 }
 
-/// The names of the shipped targets whose CPU this QEMU has: an old one lacks the newest.
+/// The names of the shipped targets whose machine and CPU this QEMU has: an old one lacks the newest.
 fn names() -> Vec<String> {
     let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
-    let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
-    let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
+    let listed = |arguments: &[&str]| {
+        let said = Command::new(&program).args(arguments).output().expect("QEMU can be run");
+        let said = String::from_utf8(said.stdout).expect("it is text");
+        said.split_ascii_whitespace().map(str::to_owned).collect::<HashSet<_>>()
+    };
+    let models = listed(&["-M", "virt", "-cpu", "help"]);
+    let machines = listed(&["-M", "help"]);
     let has = |name: &String| {
         let description = description(name);
         let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
-        let has = models.split_ascii_whitespace().any(|other| other == model);
-        if !has {
-            println!("left out: {name}, since this QEMU has no {model}");
+        let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
+        let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
+        if let Some((_, missing)) = missing {
+            println!("left out: {name}, since this QEMU has no {missing}");
         }
-        has
+        missing.is_none()
     };
     let files = fs::read_dir(targets()).expect("the targets are there");
     let files = files.map(|file| file.expect("the targets can be listed").path());
     let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
     let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
-    assert!(names.len() >= 8, "{names:?}");
+    assert!(names.len() >= 16, "{names:?}");
     names.into_iter().filter(has).collect()
 }
 

@@ -1,4 +1,5 @@
-//! What a device tree says of the machine, as far as the executor needs it.
+//! What a device tree says of the machine, as far as the executor needs it. [`crate::board`] tells who
+//! else has a say.
 
 use arrayvec::ArrayVec;
 use link::hello::{MAX_PES, Region};
@@ -7,7 +8,7 @@ use link::surroundings::Text;
 use crate::device_tree::{DeviceTree, Node};
 
 /// The most regions of each kind that are kept.
-const MAX_REGIONS: usize = 64;
+pub const MAX_REGIONS: usize = 64;
 /// The most redistributor regions that are kept.
 const MAX_REDISTRIBUTORS: usize = 4;
 
@@ -39,6 +40,11 @@ pub struct Psci {
     pub cpu_on: u32,
 }
 
+impl Psci {
+    /// CPU_ON with 64-bit arguments, since PSCI 0.2.
+    pub const CPU_ON: u32 = 0xc400_0003;
+}
+
 /// A UART.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Console {
@@ -51,8 +57,10 @@ pub struct Console {
 /// The kinds of UART that the executor can drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleKind {
-    /// Arm PL011, or SBSA generic UART.
+    /// Arm PL011.
     Pl011,
+    /// SBSA generic UART: a PL011 of which software has only the data and the flags.
+    Sbsa,
     /// 16550 and its many children.
     Ns16550 {
         /// log2 of the distance of two registers in bytes.
@@ -60,6 +68,10 @@ pub enum ConsoleKind {
         /// Whether registers want 32-bit accesses.
         wide: bool,
     },
+    /// Cadence UART of Zynq and ZynqMP.
+    Cadence,
+    /// NXP's UART of i.MX.
+    Imx,
 }
 
 /// An interrupt controller that the executor can drive.
@@ -150,17 +162,32 @@ fn console_at(tree: &DeviceTree<'_>, path: &[u8]) -> Option<Console> {
 }
 
 fn console(node: &Node<'_, '_>) -> Option<Console> {
+    const NS16550: [&[u8]; 4] = [b"ns16550a", b"ns16550", b"ns8250", b"snps,dw-apb-uart"];
+    const CADENCE: [&[u8]; 3] = [b"cdns,uart-r1p8", b"cdns,uart-r1p12", b"xlnx,zynqmp-uart"];
+    const IMX: [&[u8]; 2] = [b"fsl,imx21-uart", b"fsl,imx6q-uart"];
     let is = |names: &[&[u8]]| names.iter().any(|name| node.is_compatible(name));
-    let kind = if is(&[b"arm,pl011", b"arm,sbsa-uart"]) {
+
+    let mut base = node.region(0)?.base;
+    let kind = if is(&[b"arm,pl011"]) {
         ConsoleKind::Pl011
-    } else if is(&[b"ns16550a", b"ns16550", b"snps,dw-apb-uart", b"ns8250"]) {
+    } else if is(&[b"arm,sbsa-uart"]) {
+        ConsoleKind::Sbsa
+    } else if is(&[b"brcm,bcm2835-aux-uart"]) {
+        // Its node says nothing of how its registers lie.
+        ConsoleKind::Ns16550 { shift: 2, wide: true }
+    } else if is(&NS16550) {
+        base += u64::from(node.number(b"reg-offset").unwrap_or(0));
         // Beyond 16 bytes a register it is no such thing.
         let shift = node.number(b"reg-shift").unwrap_or(0).min(4) as u8;
         ConsoleKind::Ns16550 { shift, wide: node.number(b"reg-io-width") == Some(4) }
+    } else if is(&CADENCE) {
+        ConsoleKind::Cadence
+    } else if is(&IMX) {
+        ConsoleKind::Imx
     } else {
         return None;
     };
-    Some(Console { base: node.region(0)?.base, kind })
+    Some(Console { base, kind })
 }
 
 fn gic(node: &Node<'_, '_>) -> Option<Gic> {
@@ -178,10 +205,8 @@ fn gic(node: &Node<'_, '_>) -> Option<Gic> {
 }
 
 fn psci(node: &Node<'_, '_>) -> Option<Psci> {
-    /// CPU_ON with 64-bit arguments, since PSCI 0.2.
-    const CPU_ON: u32 = 0xc400_0003;
     let cpu_on = if node.is_compatible(b"arm,psci-0.2") || node.is_compatible(b"arm,psci-1.0") {
-        CPU_ON
+        Psci::CPU_ON
     } else if node.is_compatible(b"arm,psci") {
         node.number(b"cpu_on")?
     } else {
@@ -304,6 +329,35 @@ mod tests {
         assert_eq!(machine("/serial@7000000:115200n8").console, Some(debug));
         assert_eq!(machine("serial1:115200n8").console, Some(debug));
         assert_eq!(machine("serial2").console, Some(pl011));
+    }
+
+    #[test]
+    fn each_kind_of_uart_is_known_by_its_name() {
+        let wide = |shift| ConsoleKind::Ns16550 { shift, wide: true };
+        let kinds = [
+            ("arm,pl011\0arm,primecell", 0, ConsoleKind::Pl011),
+            ("arm,sbsa-uart", 0, ConsoleKind::Sbsa),
+            ("snps,dw-apb-uart\0ns16550a", 0x40, wide(3)),
+            ("ns16550", 0x40, wide(3)),
+            ("brcm,bcm2835-aux-uart", 0, wide(2)),
+            ("xlnx,zynqmp-uart\0cdns,uart-r1p12", 0, ConsoleKind::Cadence),
+            ("fsl,imx8mp-uart\0fsl,imx6q-uart", 0, ConsoleKind::Imx),
+        ];
+        for (compatible, offset, kind) in kinds {
+            let uart = |node: Writer| {
+                node.text("compatible", compatible)
+                    .words("reg-shift", &[3])
+                    .words("reg-io-width", &[4])
+                    .words("reg-offset", &[0x40])
+                    .words("reg", &[0, 0x3000, 0, 0x1000])
+            };
+            let root = |node: Writer| {
+                node.words("#address-cells", &[2]).words("#size-cells", &[2]).node("uart", uart)
+            };
+            let bytes = Writer::default().node("", root).finish(&[]);
+            let found = Machine::new(&DeviceTree::from_bytes(&bytes).expect("sound")).console;
+            assert_eq!(found, Some(Console { base: 0x3000 + offset, kind }), "{compatible}");
+        }
     }
 
     #[test]

@@ -200,7 +200,8 @@ impl Epitaph {
     pub const BAD_CONFIGURATION: u64 = 4;
     /// HCR_EL2.E2H can't be 0 on this PE.
     pub const E2H_FIXED: u64 = 5;
-    /// Another PE does not start. `esr` is what PSCI says, `far` the other's number.
+    /// Another PE does not start. `far` is its affinity, `elr` 1 where firmware was asked for it, and `esr` what
+    /// that answered.
     pub const PE_MISSING: u64 = 6;
     /// Another PE took an exception that it can't survive.
     pub const PE_LOST: u64 = 7;

@@ -26,6 +26,7 @@
 
 #![no_std]
 
+pub mod board;
 pub mod config;
 pub mod frame;
 pub mod hello;

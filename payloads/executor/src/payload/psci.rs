@@ -14,6 +14,44 @@ pub unsafe fn cpu_on(psci: Psci, pe: u64, entry: u64, context: u64) -> i64 {
     unsafe { call(psci.cpu_on, [pe, entry, context]) }
 }
 
+/// Starts the PE with affinity `pe` as [`cpu_on`] does, and ends this one. Returns only where the other does not
+/// start: what CPU_ON returned.
+///
+/// # Safety
+/// As for [`cpu_on`]; and this PE must be ready to lose its caches: its MMU is off. What runs at `entry` may
+/// use all memory, this PE's stack too: behind CPU_ON nothing here does.
+pub unsafe fn hand_over(psci: Psci, pe: u64, entry: u64, context: u64) -> i64 {
+    let result: i64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smc #0",
+            "cbnz x0, 3f",
+            "mov w0, #{cpu_off_low}",
+            "movk w0, #{cpu_off_high}, lsl #16",
+            "smc #0",
+            // Firmware that can't end a PE leaves it here.
+            "2: wfi",
+            "b 2b",
+            "3:",
+            cpu_off_low = const CPU_OFF & 0xffff,
+            cpu_off_high = const CPU_OFF >> 16,
+            inout("x0") u64::from(psci.cpu_on) => result,
+            inout("x1") pe => _,
+            inout("x2") entry => _,
+            inout("x3") context => _,
+            out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _, out("x9") _,
+            out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _,
+            out("x15") _, out("x16") _, out("x17") _,
+            options(nostack)
+        );
+    }
+    result
+}
+
+/// CPU_OFF, since PSCI 0.2.
+const CPU_OFF: u32 = 0x8400_0002;
+
 /// The version of the firmware's PSCI: major in bits 30:16, minor in bits 15:0.
 ///
 /// # Safety
