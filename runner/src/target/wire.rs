@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use link::mailbox::Cursor;
 use link::message::{Head, Kind};
+use serde::{Deserialize, Serialize};
 
 /// A way to the executor and back.
 pub trait Wire: Send {
@@ -59,7 +60,8 @@ pub enum Fault {
 }
 
 /// What a line has done to messages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wear {
     /// Frames that came damaged.
     pub damaged: u64,
@@ -68,6 +70,11 @@ pub struct Wear {
 }
 
 impl Wear {
+    /// Whether the line has done nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Adds what `other` tells.
     pub const fn add(&mut self, other: Self) {
         self.damaged += other.damaged;

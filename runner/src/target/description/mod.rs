@@ -15,6 +15,7 @@ mod address;
 mod affinity;
 mod board;
 mod limits;
+mod line;
 mod qemu;
 mod range;
 mod size;
@@ -34,6 +35,7 @@ pub use self::address::Address;
 pub use self::affinity::Affinity;
 pub use self::board::Board;
 pub use self::limits::Limits;
+pub use self::line::Line;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
 pub use self::size::Size;
@@ -103,7 +105,7 @@ pub enum Transport {
         /// Physical address of the mailbox, a multiple of 4 KB, in the main RAM.
         address: Address,
     },
-    /// In frames over the console.
+    /// In messages over the console.
     Uart,
 }
 
@@ -243,6 +245,9 @@ impl Description {
             && !carve.size.0.is_power_of_two()
         {
             return Err(format!("carve: the size {} must be a power of two", carve.size));
+        }
+        if qemu.line.is_some() && self.transport != Transport::Uart {
+            return Err("line: there is one only with `transport: uart`".to_owned());
         }
         if let Transport::Mailbox { address } = self.transport {
             let mailbox = Range { address, size: Size(link::mailbox::BYTES as u64) };
