@@ -222,6 +222,7 @@ fn ending(parts: &[Part], personality: &Personality) -> Ending {
         ending.seconds += of_part.seconds;
         ending.workers += of_part.workers;
         ending.boots += of_part.boots;
+        ending.wear.add(of_part.wear);
         ending.profile.extend(of_part.profile.clone());
     }
     // What shards saw of a choice is less than what all of them saw.

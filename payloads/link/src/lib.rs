@@ -1,12 +1,13 @@
 //! What host and target say to each other, and the two ways in which it travels.
 //!
 //! The *messages* are the same on every transport: a [`message::Head`] and a body of 8-byte words,
-//! little-endian. They travel either through a [`mailbox`] in memory that both sides see, or as
-//! [`frame`]s on a byte stream.
+//! little-endian. They travel either through a [`mailbox`] in memory that both sides see, or over a
+//! byte [`stream`] that may lose and change what it carries.
 //!
 //! ```text
 //!   host                                    target
 //!    |  (boot)                                |
+//!    |-- Open ------------------------------->|  on a stream only: who are you?
 //!    |<------------------------------ Hello --|  who I am, ID registers, free RAM
 //!    |-- Configure -------------------------->|  these are the arenas
 //!    |<------------------------------ Ready --|  mapped and zeroed
@@ -33,10 +34,11 @@ pub mod mailbox;
 pub mod message;
 pub mod observations;
 pub mod plan;
+pub mod stream;
 pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use crate::MAX_MESSAGE;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Kind {
-    /// Target to host, once after boot: [`crate::hello::Hello`].
+    /// Target to host, after boot, or when it is asked: [`crate::hello::Hello`].
     Hello = 1,
     /// Host to target: [`crate::hello::Configure`].
     Configure = 2,
@@ -25,6 +25,9 @@ pub enum Kind {
     Repeat = 7,
     /// Target to host: as [`Kind::Observations`], with the answers of the last round.
     Repeated = 8,
+    /// Host to target, on a stream only: answered by a [`Kind::Hello`], also where another host was
+    /// answered before. No body.
+    Open = 9,
     /// Host to target: the suite's cases, for those that are meant by number, [`crate::plan`].
     Plan = 16,
     /// Target to host: it has the plan, or can't keep it. A body of one word: 1, or 0.
@@ -43,6 +46,7 @@ impl Kind {
             6 => Self::Epitaph,
             7 => Self::Repeat,
             8 => Self::Repeated,
+            9 => Self::Open,
             16 => Self::Plan,
             17 => Self::Planned,
             _ => return None,

@@ -1,82 +1,101 @@
-//! Messages on a byte stream: the receiver that both ends have, and the host's wire.
+//! Messages on a byte stream: the receiver of frames, and both ends that talk in segments.
 //!
 //! The bytes are put on the stream as they are, as noise; and then once more in a frame, since no
-//! fuzzer finds a CRC-32 by itself. What comes out is held against a decoder that is written here a
-//! second time, in the plainest way.
-
-use std::io::Write;
-use std::os::unix::net::UnixStream;
+//! fuzzer finds a CRC-32 by itself, and as a response. What comes out of frames is held against a decoder
+//! that is written here a second time, in the plainest way.
 
 use link::MAX_MESSAGE;
-use link::frame::{self, Received, Receiver};
+use link::frame::{self, CHECK_BYTES, Received, Receiver};
 use link::message::Head;
-use runner::target::frames::Frames;
-use runner::target::wire::Wire;
+use link::stream::{Answerer, Asker, Event, Heard};
 
 use super::{Aligned, message};
 
-/// More than this is not put on a stream: nobody reads it while it is written.
+/// The longest noise.
 const MOST: usize = 16 << 10;
 
-/// Feeds `bytes` to the decoders; whether they hold a message that makes sense, framed or not.
+/// Feeds `bytes` to the decoders; whether they hold a message that makes sense.
 pub fn decode(bytes: &[u8]) -> bool {
     if bytes.len() > MOST {
         return false;
     }
     let mut stream = bytes.to_vec();
+    frame::begin(|byte| stream.push(byte));
     frame::send(&[bytes], |byte| stream.push(byte));
 
-    let messages = received(&stream);
-    assert_eq!(messages, decoded(&stream));
-    assert_eq!(messages.last().map(Vec::as_slice), Some(bytes), "the frame comes through noise");
-    on_a_wire(&stream, &messages)
+    let frames = received(&stream);
+    assert_eq!(frames, decoded(&stream));
+    assert_eq!(frames.last().map(Vec::as_slice), Some(bytes), "the frame comes through noise");
+    !bytes.is_empty() && bytes.len().is_multiple_of(8) && answered(&stream, bytes)
 }
 
 fn received(stream: &[u8]) -> Vec<Vec<u8>> {
-    let mut receiver = Receiver::new(vec![0; MAX_MESSAGE + 4]);
-    let mut messages = Vec::new();
+    let mut receiver = Receiver::new(vec![0; MOST + CHECK_BYTES]);
+    let mut frames = Vec::new();
     for &byte in stream {
-        if let Received::Message(length) = receiver.take(byte) {
-            messages.push(receiver.buffer()[..length].to_vec());
+        if let Received::Frame(length) = receiver.take(byte) {
+            frames.push(receiver.buffer()[..length].to_vec());
         }
     }
-    messages
+    frames
 }
 
-/// The host's wire gives the same messages in the same order, and an error for what holds none.
-fn on_a_wire(stream: &[u8], messages: &[Vec<u8>]) -> bool {
-    let (mut theirs, ours) = UnixStream::pair().expect("a pair of sockets");
-    theirs.write_all(stream).expect("a socket holds so much");
-    drop(theirs);
-    let mut wire = Frames::new(ours).expect("a socket that does not block");
-    let mut sense = false;
-    for whole in messages {
-        let whole = Aligned::new(whole);
-        match (next(&mut wire, stream), Head::split(whole.bytes())) {
-            (Ok(Some(head)), Some((expected, body))) => {
-                assert_eq!((head, wire.body()), (expected, body));
-                sense |= message::read(&head, wire.body());
+/// Both ends hear `noise`, and then understand each other: the first response is `response`.
+fn answered(noise: &[u8], response: &[u8]) -> bool {
+    let buffer = || vec![0; MAX_MESSAGE];
+    let (mut host, mut target) = (Asker::new(1, buffer(), buffer()), Answerer::new(buffer()));
+    let (mut there, mut back) = (Vec::new(), Vec::new());
+    for &byte in noise {
+        host.take(byte, |_| {});
+        if target.take(byte) == Heard::Request {
+            target.answered();
+        }
+    }
+    for _ in 0..4 {
+        host.overdue(|byte| there.push(byte));
+        for byte in there.drain(..) {
+            match target.take(byte) {
+                Heard::Nothing => {}
+                Heard::Turn(turn) => target.send(&turn, response, |byte| back.push(byte)),
+                Heard::Request => {
+                    target.answered();
+                    target.respond(response, |byte| back.push(byte));
+                }
             }
-            (Err(problem), None) => assert!(!problem.is_empty()),
-            (taken, expected) => panic!("{taken:?} where {expected:?} was sent"),
+        }
+        for byte in back.drain(..) {
+            if host.take(byte, |byte| there.push(byte)) == Event::Response {
+                assert_eq!(host.response(), response);
+                let whole = Aligned::new(response);
+                let message = Head::split(whole.bytes());
+                return message.is_some_and(|(head, body)| message::read(&head, body));
+            }
         }
     }
-    assert_eq!(next(&mut wire, stream), Ok(None));
-    sense
+    panic!("the noise made them deaf");
 }
 
-/// The next message: a wire says that there is none yet when it has read a part of the stream.
-fn next(wire: &mut Frames, stream: &[u8]) -> Result<Option<Head>, String> {
-    let mut taken = stream.chunks(1 << 10).map(|_| wire.take());
-    taken.find(|taken| *taken != Ok(None)).unwrap_or(Ok(None))
-}
-
-/// The messages of a stream: COBS between zeros, then a CRC-32.
+/// The frames of a stream: escaped COBS between zeros, then a CRC-32.
 fn decoded(stream: &[u8]) -> Vec<Vec<u8>> {
     // What stands behind the last zero is not ended yet.
     let Some(last) = stream.iter().rposition(|byte| *byte == 0) else { return Vec::new() };
     let frames = stream[..last].split(|byte| *byte == 0);
-    frames.filter_map(|frame| checked(&unstuffed(frame)?)).collect()
+    frames.filter_map(|frame| checked(&unstuffed(&unescaped(frame)?)?)).collect()
+}
+
+fn unescaped(frame: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = frame.iter().copied().filter(|byte| ![0x11, 0x13].contains(byte));
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            0x7d => [0x11, 0x13, 0x7d].into_iter().zip([0x31, 0x33, 0x5d]).find_map({
+                let escaped = bytes.next()?;
+                move |(plain, code)| (code == escaped).then_some(plain)
+            })?,
+            byte => byte,
+        });
+    }
+    Some(plain)
 }
 
 fn unstuffed(mut frame: &[u8]) -> Option<Vec<u8>> {

@@ -25,7 +25,7 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
     match head.kind().expect("a wire hands out messages of a kind that exists") {
         Kind::Hello => hello(body),
         Kind::Configure => configure(body),
-        Kind::Ready => true,
+        Kind::Ready | Kind::Open => true,
         Kind::Case => super::case::words(body),
         Kind::Repeat => Rounds::split(body).is_some_and(|(rounds, case)| {
             assert!(rounds > 0, "nothing would be asked");

@@ -29,9 +29,9 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::suite::generator::Generator;
+use crate::target::wire::Wear;
 use crate::target::{Target, TargetError};
 use crate::verdict::{CaseRecord, Counts, NotAsked};
 use dispenser::Dispenser;
@@ -141,6 +142,8 @@ pub struct Totals {
     pub workers: u64,
     /// How often the target was started, in sum over all of them.
     pub boots: u64,
+    /// What the line to the target did to messages.
+    pub wear: Wear,
     /// Time since the target was ready for the first time, and what was used before.
     pub elapsed: Duration,
     /// What was used before.
@@ -192,8 +195,15 @@ pub fn run(
     let deadline = time.map(|time| begun + time.saturating_sub(past.elapsed));
     let dispenser = Dispenser::new(past.cases..end, deadline, &interrupt);
     let boots = AtomicU64::new(1);
-    let shared =
-        Shared { ids: hello.ids, plan: &plan, shard, dispenser: &dispenser, boots: &boots };
+    let wear = Mutex::default();
+    let shared = Shared {
+        ids: hello.ids,
+        plan: &plan,
+        shard,
+        dispenser: &dispenser,
+        boots: &boots,
+        wear: &wear,
+    };
     let blocks = end.saturating_sub(past.cases).div_ceil(BLOCK);
     let workers = workers.get().min(target.most_at_once().get());
     let workers = usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, workers);
@@ -240,6 +250,7 @@ pub fn run(
         recorded.and(worked)
     })?;
     clerk.tick();
+    clerk.totals.wear = *wear.lock().unwrap_or_else(PoisonError::into_inner);
     clerk.totals.profile = dossier.learned.settled();
     clerk.totals.profile.extend(clerk.personality.answers());
     clerk.totals.complete = dispenser.is_complete();

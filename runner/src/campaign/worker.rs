@@ -18,6 +18,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use case::Case;
 use case::probe::{Operation, Probe};
@@ -37,6 +38,7 @@ use crate::judge::words;
 use crate::pe;
 use crate::plan::{Plan, Shard};
 use crate::simulation::Simulation;
+use crate::target::wire::Wear;
 use crate::target::{Death, Event, HowDied, Session, Target};
 use crate::verdict::{CaseRecord, Finding, NotAsked, Verdict};
 
@@ -53,6 +55,8 @@ pub struct Shared<'a> {
     pub dispenser: &'a Dispenser<'a>,
     /// How often the target was started.
     pub boots: &'a AtomicU64,
+    /// What the lines to it did to messages.
+    pub wear: &'a Mutex<Wear>,
 }
 
 /// A case with some of its probes.
@@ -60,6 +64,8 @@ pub struct Shared<'a> {
 struct Part {
     index: u64,
     probes: Vec<u16>,
+    /// Whether the target was reset while it was asked.
+    saw_reset: bool,
 }
 
 struct InFlight {
@@ -88,6 +94,13 @@ pub struct Worker<'a> {
     /// How many parts are to be sent one at a time, to see which of them kills the target.
     alone: usize,
     deaths_in_a_row: u32,
+}
+
+impl Shared<'_> {
+    /// Counts what a session's line did.
+    fn count(&self, wear: Wear) {
+        self.wear.lock().unwrap_or_else(PoisonError::into_inner).add(wear);
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -130,6 +143,7 @@ impl<'a> Worker<'a> {
         loop {
             self.fill(session.as_mut())?;
             if self.in_flight.is_empty() {
+                self.shared.count(session.wear());
                 return Ok(());
             }
             match session.receive()? {
@@ -149,6 +163,7 @@ impl<'a> Worker<'a> {
                 }
                 Event::Died(death) => self.died(death)?,
             }
+            self.shared.count(session.wear());
             // The old machine goes before the new one comes: there may be only one board.
             drop(session);
             if self.shared.dispenser.is_stopped() {
@@ -189,7 +204,7 @@ impl<'a> Worker<'a> {
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
                     let open = OpenCase::new(index, case, map, self.dossier.learned.clone());
                     self.open.insert(index, Box::new(open));
-                    return Some(Part { index, probes });
+                    return Some(Part { index, probes, saw_reset: false });
                 }
                 Err(not_drawn) => {
                     let not_asked = NotAsked::from([(not_drawn.reason().to_owned(), 1)]);
@@ -276,7 +291,7 @@ impl<'a> Worker<'a> {
             let left = std::mem::take(&mut judged.left);
             if !left.is_empty() {
                 open.parts += 1;
-                self.again.push_front(Part { index, probes: left });
+                self.again.push_front(Part { index, probes: left, saw_reset: false });
             }
             open.add(judged);
         }
@@ -291,6 +306,13 @@ impl<'a> Worker<'a> {
             return Err(CampaignError::KeepsDying(death.to_string()));
         }
         let mut parts: VecDeque<InFlight> = std::mem::take(&mut self.in_flight);
+        let is_reset = matches!(death.how, HowDied::Reset { .. });
+        if is_reset && !parts.iter().any(|flight| flight.part.saw_reset) {
+            // Boards have reasons of their own to start anew: a case has done it if it does it again.
+            let again = parts.into_iter().map(|flight| Part { saw_reset: true, ..flight.part });
+            again.rev().for_each(|part| self.again.push_front(part));
+            return Ok(());
+        }
         let guilty = match death.cursor {
             // The cable went, and the target may have done nothing wrong.
             _ if matches!(death.how, HowDied::Lost { .. }) => None,
@@ -308,7 +330,7 @@ impl<'a> Worker<'a> {
         }
         let Some(flight) = guilty else { return Ok(()) };
         let probe = death.cursor.map(|cursor| cursor.probe);
-        let index = flight.part.index;
+        let Part { index, saw_reset, .. } = flight.part;
         if let Some(open) = self.open.get_mut(&index) {
             open.skip(&flight.prepared.not_asked);
         }
@@ -324,15 +346,15 @@ impl<'a> Worker<'a> {
                 let number = numbers[usize::from(at)];
                 let rest = numbers.iter().copied().filter(|other| *other != number).collect();
                 self.charge(&flight, Some((usize::from(at), number)), &death);
-                self.ask_again(index, rest);
+                self.ask_again(index, rest, saw_reset);
             }
             (None, &[only]) => self.charge(&flight, Some(only), &death),
             // Nobody can tell which: ask each half.
             (None, asked) if asked.len() > 1 => {
                 let numbers: Vec<u16> = asked.iter().map(|(_, number)| *number).collect();
                 let (one, other) = numbers.split_at(numbers.len() / 2);
-                self.ask_again(index, other.to_vec());
-                self.ask_again(index, one.to_vec());
+                self.ask_again(index, other.to_vec(), saw_reset);
+                self.ask_again(index, one.to_vec(), saw_reset);
             }
             // It died while it built or undid the tables.
             _ => self.charge(&flight, None, &death),
@@ -341,10 +363,10 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn ask_again(&mut self, index: u64, probes: Vec<u16>) {
+    fn ask_again(&mut self, index: u64, probes: Vec<u16>, saw_reset: bool) {
         if let Some(open) = self.open.get_mut(&index).filter(|_| !probes.is_empty()) {
             open.parts += 1;
-            self.again.push_front(Part { index, probes });
+            self.again.push_front(Part { index, probes, saw_reset });
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
 use crate::known::{Issue, Shown};
+use crate::target::wire::Wear;
 use crate::verdict::{Counts, NotAsked};
 
 /// What a run came to.
@@ -44,6 +45,9 @@ pub struct Ending {
     pub workers: u64,
     /// How often the target was started, in sum over all of them.
     pub boots: u64,
+    /// What the line to the target did to messages.
+    #[serde(default, skip_serializing_if = "Wear::is_none")]
+    pub wear: Wear,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
     pub profile: BTreeMap<String, String>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Ending, Group, Summary};
+use crate::target::wire::Wear;
 use crate::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
@@ -66,6 +67,12 @@ impl fmt::Display for Table<'_> {
             && restarts > 0
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
+        }
+        if let Some(Ending { wear: Wear { damaged, sent_again }, .. }) = ending
+            && damaged + sent_again > 0
+        {
+            let (damaged, sent_again) = (grouped(*damaged), grouped(*sent_again));
+            writeln!(f, "\nthe line: {damaged} frames came damaged, {sent_again} were sent again")?;
         }
         let first = tally.groups.values().min_by_key(|group| group.first_case);
         if let Some(file) = first.and_then(|group| group.reproducers.first()) {

@@ -19,7 +19,7 @@ pub trait Life: Send {
 pub enum End {
     /// Its process ended: exit code or signal, in words.
     Exited(String),
-    /// It started again: the words by which it was noticed.
+    /// It started again: what showed it, in words.
     Reset(String),
     /// Whether it ended or not, nobody can reach it: how that showed.
     Lost(String),

@@ -15,7 +15,7 @@ use super::life::{End, Life};
 use super::map::memory_map;
 use super::session::{CaseCursor, Death, Event, HowDied, HungReason, Session};
 use super::watchdog::{INTERVAL, Look, Patience, Watchdog};
-use super::wire::Wire;
+use super::wire::{Fault, Wear, Wire};
 
 /// A machine with an executor that is ready for cases.
 pub struct Machine<W> {
@@ -124,6 +124,10 @@ impl<W: Wire> Session for Machine<W> {
         &self.hello
     }
 
+    fn wear(&self) -> Wear {
+        self.running.wire.wear()
+    }
+
     fn memory_map(&self) -> &MemoryMap {
         &self.map
     }
@@ -204,6 +208,7 @@ impl<W: Wire> Running<W> {
     ) -> Result<Result<(Hello, MemoryMap), HowDied>, TargetError> {
         let hello = match self.expect(Kind::Hello) {
             Ok(()) => self.hello(),
+            Err(HowDied::OtherVersion { found }) => return Err(TargetError::Version { found }),
             Err(how) => return Ok(Err(how)),
         };
         // Whatever else a Hello of another version says, its version comes first.
@@ -282,7 +287,14 @@ impl<W: Wire> Running<W> {
     }
 
     fn take(&mut self) -> Result<Option<Head>, HowDied> {
-        let head = self.wire.take().map_err(garbage)?;
+        let head = self.wire.take().map_err(|fault| match fault {
+            Fault::Garbage(what) => garbage(what),
+            Fault::Reset => HowDied::Reset {
+                sign: "its executor has started anew".to_owned(),
+                said: self.life.end(),
+            },
+            Fault::Version(found) => HowDied::OtherVersion { found },
+        })?;
         match head.and_then(|head| head.kind()) {
             Some(Kind::Epitaph) => Err(match Epitaph::read_from_prefix(self.wire.body()) {
                 Ok((epitaph, _)) => HowDied::Epitaph(epitaph),

@@ -13,7 +13,7 @@ use link::observations::Report;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::memory::SharedMemory;
-use super::wire::Wire;
+use super::wire::{Fault, Wire};
 
 const MAGIC: usize = offset_of!(Control, magic);
 const SENT: usize = offset_of!(Control, sent);
@@ -83,9 +83,9 @@ impl Wire for Mailbox {
         true
     }
 
-    fn take(&mut self) -> Result<Option<Head>, String> {
+    fn take(&mut self) -> Result<Option<Head>, Fault> {
         if let Some(what) = self.garbage.take() {
-            return Err(what);
+            return Err(Fault::Garbage(what));
         }
         let answered = self.memory.load_acquire(ANSWERED);
         if answered == self.read {
@@ -93,11 +93,16 @@ impl Wire for Mailbox {
         }
         let magic = self.memory.load_acquire(MAGIC);
         if magic != Control::MAGIC {
-            return Err(format!("the mailbox begins with {magic:#x}, not {:#x}", Control::MAGIC));
+            return Err(Fault::Garbage(format!(
+                "the mailbox begins with {magic:#x}, not {:#x}",
+                Control::MAGIC
+            )));
         }
         if answered < self.read || answered - self.read > SLOTS as u64 {
             let read = self.read;
-            return Err(format!("it claims {answered} answers where {read} have been read"));
+            return Err(Fault::Garbage(format!(
+                "it claims {answered} answers where {read} have been read"
+            )));
         }
 
         let offset = response_offset(self.read);
@@ -109,7 +114,9 @@ impl Wire for Mailbox {
             head.kind().is_some() && size.is_multiple_of(8) && size <= MAX_MESSAGE - Head::BYTES
         }) else {
             let words = &self.slot[..HEAD_WORDS];
-            return Err(format!("a message begins with {words:#x?}, which is no head"));
+            return Err(Fault::Garbage(format!(
+                "a message begins with {words:#x?}, which is no head"
+            )));
         };
         self.memory.read(offset + Head::BYTES, &mut self.slot[HEAD_WORDS..][..size / 8]);
         self.body = size;

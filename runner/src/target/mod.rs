@@ -10,6 +10,7 @@
 //! | [`stream`]      | the bytes below frames |
 //! | [`memory`]      | memory that the target writes at any moment |
 //! | `life`: `process` | what is behind a wire, and how it is ended |
+//! | `bad_line`      | a serial line that harms what it carries |
 //! | `child`         | a process of another kind that ends with the runner |
 //! | `machine`        | a booted machine behind any wire |
 //! | [`qemu`]        | a machine that QEMU emulates |
@@ -32,6 +33,7 @@ pub mod stream;
 pub mod watchdog;
 pub mod wire;
 
+mod bad_line;
 mod child;
 mod life;
 mod machine;

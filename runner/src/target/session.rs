@@ -16,6 +16,7 @@ use case::memory::MemoryMap;
 use link::hello::{Epitaph, Hello};
 
 use super::error::TargetError;
+use super::wire::Wear;
 
 /// Something that can be started as often as needed.
 pub trait Target: Send + Sync {
@@ -53,6 +54,11 @@ pub trait Session: Send {
 
     /// How many cases may be sent and not yet answered.
     fn window(&self) -> usize;
+
+    /// What the line to it has done to messages so far.
+    fn wear(&self) -> Wear {
+        Wear::default()
+    }
 
     /// Sends a case; its observations will carry `sequence`.
     ///
@@ -139,7 +145,7 @@ pub enum HowDied {
     },
     /// It started again by itself, or by what it was asked.
     Reset {
-        /// The words by which it was noticed.
+        /// What showed it, in words.
         sign: String,
         /// The end of what it said on its console.
         said: String,
@@ -155,6 +161,11 @@ pub enum HowDied {
     Garbage {
         /// What.
         what: String,
+    },
+    /// It started anew, and speaks another version.
+    OtherVersion {
+        /// The executor's version.
+        found: u32,
     },
 }
 
@@ -206,7 +217,7 @@ impl fmt::Display for HowDied {
                 said
             }
             Self::Reset { sign, said } => {
-                write!(f, "it reset: it said {sign:?}")?;
+                write!(f, "it was reset: {sign}")?;
                 said
             }
             Self::Lost { what } => return write!(f, "the way to it was lost: {what}"),
@@ -231,6 +242,13 @@ impl fmt::Display for HowDied {
                 };
             }
             Self::Garbage { what } => return write!(f, "it babbled: {what}"),
+            Self::OtherVersion { found } => {
+                let own = link::VERSION;
+                return write!(
+                    f,
+                    "its executor speaks version {found} and this runner version {own}"
+                );
+            }
         };
         match said.trim() {
             "" => f.write_str(", and said nothing"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use link::mailbox::Cursor;
 use link::message::{Head, Kind};
+use serde::{Deserialize, Serialize};
 
 /// A way to the executor and back.
 pub trait Wire: Send {
@@ -22,9 +23,9 @@ pub trait Wire: Send {
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool;
 
-    /// The next message, if it is here; its body is then in [`Wire::body`]. `Err` says in words
-    /// what was there that makes no sense.
-    fn take(&mut self) -> Result<Option<Head>, String>;
+    /// The next message, if it is here; its body is then in [`Wire::body`]. After an `Err` the target is of
+    /// no more use.
+    fn take(&mut self) -> Result<Option<Head>, Fault>;
 
     /// The body of the message that was taken last; 8-byte aligned.
     fn body(&self) -> &[u8];
@@ -49,4 +50,43 @@ pub trait Wire: Send {
 
     /// The first `count` answers to the request in hand, as far as the wire can tell.
     fn answers(&self, count: usize) -> Vec<u64>;
+
+    /// What the way there and back has done to messages.
+    fn wear(&self) -> Wear {
+        Wear::default()
+    }
+}
+
+/// What is wrong at the other end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// What came makes no sense, in these words.
+    Garbage(String),
+    /// It has started anew.
+    Reset,
+    /// It speaks this version.
+    Version(u32),
+}
+
+/// What a line has done to messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wear {
+    /// Frames that came damaged.
+    pub damaged: u64,
+    /// Pieces of messages that were sent again, there or back.
+    pub sent_again: u64,
+}
+
+impl Wear {
+    /// Whether the line has done nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what `other` tells.
+    pub const fn add(&mut self, other: Self) {
+        self.damaged += other.damaged;
+        self.sent_again += other.sent_again;
+    }
 }

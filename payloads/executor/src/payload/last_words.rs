@@ -3,19 +3,20 @@
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use link::frame;
 use link::hello::Epitaph;
 use link::message::{Head, Kind};
+use link::stream::segment::send_epitaph;
 use zerocopy::IntoBytes;
 
 use crate::payload::asm;
 use crate::payload::boot;
 use crate::payload::serve;
+use crate::payload::transport::uart;
 
 /// Set once: a fault on the way to the last words is not talked about.
 static SPEAKING: AtomicBool = AtomicBool::new(false);
 
-/// Says why on the console, in words and as a frame, and in the mailbox if there is one. Then stops.
+/// Says why on the console, in words and as a message, and in the mailbox if there is one. Then stops.
 pub fn speak(epitaph: Epitaph) -> ! {
     if SPEAKING.load(Ordering::Relaxed) {
         asm::stop();
@@ -28,7 +29,11 @@ pub fn speak(epitaph: Epitaph) -> ! {
     let why = epitaph.reason_name();
     // A console never fails.
     let _ = writeln!(console, "\r\nhypwalk: {why} (esr {esr:#x}, elr {elr:#x}, far {far:#x})\r");
-    frame::send(&[head.as_bytes(), epitaph.as_bytes()], |byte| console.put(byte));
+    let mut message = [0; Head::BYTES + size_of::<Epitaph>()];
+    let (front, rest) = message.split_at_mut(Head::BYTES);
+    front.copy_from_slice(head.as_bytes());
+    rest.copy_from_slice(epitaph.as_bytes());
+    send_epitaph(uart::session(), &message, |byte| console.put(byte));
 
     serve::last_message(head.as_bytes(), epitaph.as_bytes());
     asm::stop()

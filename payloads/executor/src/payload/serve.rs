@@ -34,9 +34,11 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
     // SAFETY: filled here, and used below only.
     let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
 
-    let response = room(transport, &mut idle);
-    let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
-    transport.send(bytes);
+    if !transport.is_asked_for_hello() {
+        let response = room(transport, &mut idle);
+        let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
+        transport.send(bytes);
+    }
     let mut has_news = true;
     loop {
         match transport.next() {
@@ -50,7 +52,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
             Next::Request(request) => {
                 idle.reset();
                 let response = room(transport, &mut idle);
-                let bytes = answer(&request, response, &mut home, runner, transport);
+                let bytes = answer(&request, response, hello, &mut home, runner, transport);
                 transport.send(bytes);
                 transport.finish();
                 has_news = true;
@@ -97,6 +99,7 @@ fn message(response: &mut [u8], kind: Kind, sequence: u64, body: &[u8]) -> usize
 fn answer(
     request: &Request,
     response: &mut [u8],
+    hello: &Hello,
     home: &mut Home,
     runner: &mut Runner,
     transport: &dyn Transport,
@@ -106,6 +109,7 @@ fn answer(
         return refuse(response, head.map_or(0, |(head, _)| head.sequence));
     };
     match head.kind() {
+        Some(Kind::Open) => message(response, Kind::Hello, head.sequence, hello.as_bytes()),
         Some(Kind::Case) => {
             let (place, out) = response.split_at_mut(Head::BYTES);
             let bytes = runner.run(body, 1, request.number, transport.cursor(), out);

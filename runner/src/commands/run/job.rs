@@ -157,6 +157,7 @@ fn finish(totals: Totals, writer: RunWriter) -> Result<Done, Failure> {
         host: Some(Host::this()),
         workers: totals.workers,
         boots: totals.boots,
+        wear: totals.wear,
         profile: totals.profile,
     })?;
     Ok(Done::Ended { summary: Box::new(summary), folder })

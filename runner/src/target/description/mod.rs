@@ -18,6 +18,7 @@ mod affinity;
 mod board;
 mod gdb;
 mod limits;
+mod line;
 mod qemu;
 mod range;
 mod recipe;
@@ -40,6 +41,7 @@ pub use self::affinity::Affinity;
 pub use self::board::Board;
 pub use self::gdb::Gdb;
 pub use self::limits::Limits;
+pub use self::line::Line;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
 pub use self::recipe::{Action, Form, Pattern, Step, filled, unescaped};
@@ -116,7 +118,7 @@ pub enum Transport {
         /// mailbox's.
         address: Address,
     },
-    /// In frames over the console.
+    /// In messages over the console.
     Uart,
 }
 
@@ -279,6 +281,10 @@ impl Description {
             && !carve.size.0.is_power_of_two()
         {
             return Err(format!("carve: the size {} must be a power of two", carve.size));
+        }
+        let line = self.qemu().and_then(|qemu| qemu.line.as_ref());
+        if line.is_some() && self.transport != Transport::Uart {
+            return Err("line: there is one only with `transport: uart`".to_owned());
         }
         if let Transport::Mailbox { address } = self.transport {
             let mailbox = Range { address, size: Size(link::mailbox::BYTES as u64) };

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address::Address;
+use super::line::Line;
 use super::range::Range;
 use super::size::Size;
 use crate::suite::bounded::Bounded;
@@ -36,6 +37,9 @@ pub struct Qemu {
     /// Which of the machine's serial lines is the console, where it talks over one: 0 is the first.
     #[serde(default)]
     pub serial: Option<Bounded<0, 7>>,
+    /// A bad line between host and console, to see what becomes of messages on it.
+    #[serde(default)]
+    pub line: Option<Line>,
     /// RAM plugged at further addresses. A machine with DIMMs is started through a stub in its
     /// firmware flash, since QEMU refuses `-kernel` with them.
     #[serde(default)]

@@ -210,7 +210,7 @@ impl GdbTarget {
             HowDied::Epitaph(_) => {
                 "the executor can't run there: see the registers and arenas in the target file"
             }
-            HowDied::Garbage { .. } => {
+            HowDied::Garbage { .. } | HowDied::OtherVersion { .. } => {
                 "what stands in the mailbox is not the executor's: see that nothing else runs on the \
                  machine, and whether the debugger looks behind the core's caches (`behind-caches`)"
             }

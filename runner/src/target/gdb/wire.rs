@@ -34,7 +34,7 @@ use super::core::Core;
 use super::error::GdbError;
 use super::life::Loss;
 use super::stub::Stub;
-use crate::target::wire::Wire;
+use crate::target::wire::{Fault, Wire};
 
 const MAGIC: usize = offset_of!(Control, magic);
 const SENT: usize = offset_of!(Control, sent);
@@ -389,7 +389,7 @@ impl Wire for RemoteMailbox {
         true
     }
 
-    fn take(&mut self) -> Result<Option<Head>, String> {
+    fn take(&mut self) -> Result<Option<Head>, Fault> {
         if self.state != State::Over
             && let Err(error) = self.turn()
         {
@@ -399,7 +399,7 @@ impl Wire for RemoteMailbox {
             self.body = words;
             return Ok(head(&self.body));
         }
-        self.problem.take().map_or(Ok(None), Err)
+        self.problem.take().map_or(Ok(None), |what| Err(Fault::Garbage(what)))
     }
 
     fn body(&self) -> &[u8] {

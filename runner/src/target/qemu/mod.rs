@@ -23,11 +23,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use link::mailbox;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use self::command::Files;
+use super::bad_line::relay;
 use super::description::{Description, Qemu, Transport};
 use super::error::TargetError;
 use super::frames::Frames;
@@ -47,6 +49,8 @@ pub struct QemuTarget {
     image: File,
     stub: File,
     identity: Identity,
+    /// How often it was started over a bad line.
+    boots: AtomicU64,
 }
 
 impl QemuTarget {
@@ -76,7 +80,8 @@ impl QemuTarget {
             command: format!("{} {}", program.display(), arguments.join(" ")),
             shape: command::shape(&qemu),
         };
-        Ok(Self { description, qemu, program, image, stub, identity })
+        let boots = AtomicU64::new(0);
+        Ok(Self { description, qemu, program, image, stub, identity, boots })
     }
 
     fn start(&self, channel: OwnedFd) -> Result<Process, TargetError> {
@@ -99,7 +104,7 @@ impl QemuTarget {
 
     fn boot_error(&self, death: Death) -> TargetError {
         let remedy = match death.how {
-            HowDied::Exited { .. } | HowDied::Reset { .. } | HowDied::Lost { .. } => {
+            HowDied::Exited { .. } | HowDied::Lost { .. } => {
                 "see what the emulator says; the target file names machine, cpu and arguments, and \
                  --qemu or HYPWALK_QEMU another emulator"
             }
@@ -110,7 +115,11 @@ impl QemuTarget {
             HowDied::Epitaph(_) => {
                 "the executor can't run there: see the machine options and arenas in the target file"
             }
-            HowDied::Garbage { .. } => {
+            HowDied::Reset { .. } => {
+                "it starts again and again before it is ready: see what its firmware says, and whether a \
+                 watchdog is on"
+            }
+            HowDied::Garbage { .. } | HowDied::OtherVersion { .. } => {
                 "it is no executor of this version: build it again with `hypwalk payload build`"
             }
         };
@@ -134,7 +143,8 @@ impl Target for QemuTarget {
             Transport::Uart => {
                 let (ours, theirs) = UnixStream::pair()
                     .map_err(TargetError::host("no socket pair for the console"))?;
-                let frames = Frames::new(ours)
+                let frames = self
+                    .frames(ours)
                     .map_err(TargetError::host("the console's socket can't be set up"))?;
                 let process = self.start(theirs.into())?;
                 self.session(frames, process)
@@ -152,6 +162,17 @@ impl Target for QemuTarget {
 }
 
 impl QemuTarget {
+    /// The host's end of a line whose other end is that of `socket`.
+    fn frames(&self, socket: UnixStream) -> io::Result<Frames> {
+        let Some(line) = &self.qemu.line else { return Frames::new(socket) };
+        let boot = self.boots.fetch_add(1, Ordering::Relaxed);
+        let frames = Frames::new(relay(line, boot, socket)?)?;
+        Ok(match line.bytes_per_second {
+            Some(rate) => frames.with_rate(rate.get() as u32),
+            None => frames,
+        })
+    }
+
     fn session(
         &self,
         wire: impl super::wire::Wire + 'static,

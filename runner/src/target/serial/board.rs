@@ -204,7 +204,7 @@ impl Running {
 impl Life for Running {
     fn ended(&mut self) -> Option<End> {
         if let Some(sign) = locked(&self.heard).reset() {
-            return Some(End::Reset(sign));
+            return Some(End::Reset(format!("it said {sign:?}")));
         }
         let lost = self.lost();
         if let Some(process) = &mut self.emulator {

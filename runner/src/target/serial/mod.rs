@@ -145,9 +145,10 @@ impl SerialTarget {
                 "the executor can't run there: see at which EL it is entered, and the arenas in the \
                  target file"
             }
-            HowDied::Garbage { .. } => {
-                "see that the port's baud rate is the board's; or it is no executor of this version"
+            HowDied::OtherVersion { .. } => {
+                "the recipe starts an executor of another version: let it load `{image}`"
             }
+            HowDied::Garbage { .. } => "see that the port's baud rate is the board's",
         };
         let command = self.identity.command.clone();
         TargetError::Boot { death: Box::new(death), command, remedy }

@@ -163,4 +163,8 @@ impl Transport for Mailbox {
     fn longest_wait(&self) -> u64 {
         10
     }
+
+    fn is_asked_for_hello(&self) -> bool {
+        false
+    }
 }

@@ -22,6 +22,8 @@ pub trait Transport {
     fn cursor(&self) -> &'static AtomicU64;
     /// The longest wait between two looks, in units of the shortest.
     fn longest_wait(&self) -> u64;
+    /// Whether the host asks for the Hello, as often as it likes. Otherwise it is sent once, unasked.
+    fn is_asked_for_hello(&self) -> bool;
 }
 
 /// What a look for a request found.

@@ -1,39 +1,50 @@
-//! Frames on the console. See [`link::frame`].
+//! Messages on the console. See [`link::stream`].
 //!
-//! There is no flow control: while a case runs nobody empties the receive FIFO, so a host sends the
-//! next request when it has the response to the last.
+//! There is no flow control: while a request is executed nobody empties the receive FIFO, so a host says
+//! nothing that is needed until it has the response.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use aarch64_cpu::registers::*;
 use link::MAX_MESSAGE;
-use link::frame::{Received, Receiver, send};
+use link::stream::segment::send_beacon;
+use link::stream::{Answerer, Heard};
 
 use crate::payload::console::Console;
 use crate::payload::global::Global;
 use crate::payload::transport::{Next, Request, Transport};
 
-/// A message and its check sum.
+/// A message.
 #[repr(C, align(16))]
-struct Buffer([u8; MAX_MESSAGE + 16]);
+struct Buffer([u8; MAX_MESSAGE]);
 
 #[unsafe(link_section = ".noinit")]
-static REQUEST: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE + 16]));
+static REQUEST: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE]));
 #[unsafe(link_section = ".noinit")]
-static RESPONSE: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE + 16]));
+static RESPONSE: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE]));
 static CURSOR: AtomicU64 = AtomicU64::new(0);
+static SESSION: AtomicU32 = AtomicU32::new(0);
 
-/// Looks at an empty FIFO that follow each other in the middle of a frame before its rest is given up
+/// Looks at an empty FIFO that follow each other in the middle of a burst before its rest is given up
 /// for late.
 const PATIENCE: u32 = 1 << 20;
+/// Beacons a second.
+const BEACONS: u64 = 2;
+/// The counter's frequency, in Hz, where firmware has not said it.
+const USUAL_FREQUENCY: u64 = 62_500_000;
 
-/// The console, used for frames.
+/// The console, used for messages.
 pub struct Uart {
     console: &'static Console,
-    receiver: Receiver<&'static mut [u8]>,
+    answerer: Answerer<&'static mut [u8]>,
+    /// Bytes of the response to the last request.
+    response: usize,
     /// Requests that are done with.
     taken: u64,
-    /// Looks left until a frame's rest is late; 0 between frames.
+    /// Looks left until a burst's rest is late; 0 between bursts.
     patience: u32,
+    /// When the last beacon was sent, if there was one.
+    beacon: Option<u64>,
 }
 
 impl Uart {
@@ -44,36 +55,75 @@ impl Uart {
     pub unsafe fn new(console: &'static Console) -> Self {
         // SAFETY: the caller's promise, and nobody else names the buffer.
         let buffer = unsafe { &mut (*REQUEST.pointer()).0 };
-        Self { console, receiver: Receiver::new(buffer), taken: 0, patience: 0 }
+        let answerer = Answerer::new(&mut buffer[..]);
+        Self { console, answerer, response: 0, taken: 0, patience: 0, beacon: None }
     }
+
+    /// Says that the executor is there, again and again until a host opens a session: the first time is
+    /// easily lost in what firmware says, or before a host listens.
+    fn be_seen(&mut self) {
+        let frequency = match CNTFRQ_EL0.get() {
+            0 => USUAL_FREQUENCY,
+            frequency => frequency,
+        };
+        let now = CNTPCT_EL0.get();
+        let is_due = |last| now.wrapping_sub(last) >= frequency / BEACONS;
+        if self.answerer.session() == 0 && self.beacon.is_none_or(is_due) {
+            self.beacon = Some(now);
+            send_beacon(|byte| self.console.put(byte));
+        }
+    }
+
+    /// The response to the last request.
+    fn last_response(&self) -> &'static [u8] {
+        // SAFETY: whoever filled the buffer is done with it, since the next request has not come.
+        unsafe { &(&(*RESPONSE.pointer()).0)[..self.response] }
+    }
+}
+
+/// The session of the host that talks to the console, 0 where there is none.
+pub fn session() -> u32 {
+    SESSION.load(Ordering::Relaxed)
 }
 
 impl Transport for Uart {
     fn next(&mut self) -> Next {
         while let Some(byte) = self.console.get() {
-            self.patience = if byte == 0 { 0 } else { PATIENCE };
-            // A damaged frame is not answered: the host asks again.
-            if let Received::Message(length) = self.receiver.take(byte) {
-                let message = &self.receiver.buffer()[..length];
-                // SAFETY: the buffer is static, and the next look, which may write to it, comes after
-                // the request is finished with.
-                let bytes = unsafe { core::slice::from_raw_parts(message.as_ptr(), length) };
-                return Next::Request(Request { number: self.taken, bytes });
+            self.patience = PATIENCE;
+            match self.answerer.take(byte) {
+                Heard::Nothing => {}
+                Heard::Turn(turn) => {
+                    self.patience = 0;
+                    let response = self.last_response();
+                    self.answerer.send(&turn, response, |byte| self.console.put(byte));
+                }
+                Heard::Request => {
+                    self.patience = 0;
+                    SESSION.store(self.answerer.session(), Ordering::Relaxed);
+                    let request = self.answerer.request();
+                    // SAFETY: the buffer is static, and the next look, which may write to it, comes after
+                    // the request is finished with.
+                    let bytes =
+                        unsafe { core::slice::from_raw_parts(request.as_ptr(), request.len()) };
+                    return Next::Request(Request { number: self.taken, bytes });
+                }
             }
         }
+        self.be_seen();
         self.patience = self.patience.saturating_sub(1);
         if self.patience > 0 { Next::Soon } else { Next::Nothing }
     }
 
     fn response(&mut self) -> Option<&'static mut [u8]> {
         // SAFETY: static; a second call comes only when the first slice is no longer used.
-        Some(unsafe { &mut (&mut (*RESPONSE.pointer()).0)[..MAX_MESSAGE] })
+        Some(unsafe { &mut (*RESPONSE.pointer()).0 })
     }
 
     fn send(&mut self, bytes: usize) {
-        // SAFETY: whoever filled the buffer is done with it.
-        let message = unsafe { &(&(*RESPONSE.pointer()).0)[..bytes.min(MAX_MESSAGE)] };
-        send(&[message], |byte| self.console.put(byte));
+        self.response = bytes.min(MAX_MESSAGE);
+        self.answerer.answered();
+        let response = self.last_response();
+        self.answerer.respond(response, |byte| self.console.put(byte));
     }
 
     fn finish(&mut self) {
@@ -88,5 +138,9 @@ impl Transport for Uart {
     /// Always the shortest: a FIFO of 16 bytes is full after 100 us at 1.6 Mbaud.
     fn longest_wait(&self) -> u64 {
         1
+    }
+
+    fn is_asked_for_hello(&self) -> bool {
+        true
     }
 }
