@@ -1,5 +1,6 @@
 //! Debuggers for tests: a real QEMU behind a stub with other habits than its own, and a port to the bus.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
@@ -107,7 +108,7 @@ enum Listener {
 }
 
 /// How long a stub looks at one of its ends before it looks at the other.
-const A_MOMENT: Option<Duration> = Some(Duration::from_micros(100));
+const A_MOMENT: Option<Duration> = Some(Duration::from_millis(1));
 
 impl Listener {
     fn new(path: Option<PathBuf>) -> (String, Self) {
@@ -154,6 +155,8 @@ trait Behind {
 /// A stub's end of a connection.
 struct Front {
     stream: Box<dyn Stream>,
+    /// What was read and not yet looked at.
+    input: VecDeque<u8>,
     decoder: Decoder,
     in_packet: bool,
     has_acks: bool,
@@ -169,7 +172,8 @@ enum Heard {
 
 impl Front {
     fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, decoder: Decoder::default(), in_packet: false, has_acks: true }
+        let (input, decoder) = Default::default();
+        Self { stream, input, decoder, in_packet: false, has_acks: true }
     }
 
     fn serve(
@@ -218,21 +222,23 @@ impl Front {
         let _ = self.stream.write_all(&encode(payload));
     }
 
-    /// Reads one byte after the other: nothing that comes behind a packet is taken with it.
     fn hear(&mut self) -> Heard {
-        let mut byte = [0];
         loop {
-            match self.stream.read(&mut byte) {
-                Ok(0) => return Heard::End,
-                Ok(_) => {}
-                Err(error) if is_later(&error) => return Heard::Nothing,
-                Err(_) => return Heard::End,
-            }
-            if byte[0] == INTERRUPT && !self.in_packet {
+            let Some(byte) = self.input.pop_front() else {
+                let mut bytes = [0; 4096];
+                match self.stream.read(&mut bytes) {
+                    Ok(0) => return Heard::End,
+                    Ok(count) => self.input.extend(&bytes[..count]),
+                    Err(error) if is_later(&error) => return Heard::Nothing,
+                    Err(_) => return Heard::End,
+                }
+                continue;
+            };
+            if byte == INTERRUPT && !self.in_packet {
                 return Heard::Interrupt;
             }
-            self.in_packet |= byte[0] == b'$';
-            if let Some(item) = self.decoder.take(byte[0]) {
+            self.in_packet |= byte == b'$';
+            if let Some(item) = self.decoder.take(byte) {
                 self.in_packet = false;
                 if let Item::Packet(payload) = item {
                     if self.has_acks {
@@ -253,7 +259,10 @@ fn is_later(error: &std::io::Error) -> bool {
 struct Qemu {
     process: Child,
     stream: UnixStream,
+    input: VecDeque<u8>,
     decoder: Decoder,
+    /// It was set going, and has not said yet that it stopped.
+    is_running: bool,
 }
 
 impl Qemu {
@@ -277,19 +286,25 @@ impl Qemu {
             .stdout(theirs)
             .stderr(Stdio::null());
         let process = command.spawn().expect("QEMU can be run");
-        Self { process, stream, decoder: Decoder::default() }
+        let (input, decoder) = Default::default();
+        Self { process, stream, input, decoder, is_running: false }
     }
 
     /// The next packet, if one comes soon.
     fn hear(&mut self) -> Option<Vec<u8>> {
-        let mut bytes = [0; 1];
-        while let Ok(1) = self.stream.read(&mut bytes) {
-            if let Some(Item::Packet(payload)) = self.decoder.take(bytes[0]) {
-                self.stream.write_all(b"+").expect("QEMU is there");
-                return Some(payload);
+        loop {
+            while let Some(byte) = self.input.pop_front() {
+                if let Some(Item::Packet(payload)) = self.decoder.take(byte) {
+                    self.stream.write_all(b"+").expect("QEMU is there");
+                    return Some(payload);
+                }
+            }
+            let mut bytes = [0; 4096];
+            match self.stream.read(&mut bytes) {
+                Ok(count) if count > 0 => self.input.extend(&bytes[..count]),
+                _ => return None,
             }
         }
-        None
     }
 }
 
@@ -304,6 +319,7 @@ impl Behind for Qemu {
     fn answer(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         self.stream.write_all(&encode(packet)).ok()?;
         if packet == b"c" || packet.starts_with(b"vCont;c") {
+            self.is_running = true;
             return None;
         }
         // All others are answered, as long as it lives.
@@ -311,7 +327,9 @@ impl Behind for Qemu {
     }
 
     fn unasked(&mut self) -> Option<Vec<u8>> {
-        self.hear()
+        let said = if self.is_running { self.hear() } else { None };
+        self.is_running &= said.is_none();
+        said
     }
 
     fn interrupt(&mut self) {

@@ -425,7 +425,9 @@ impl Wire for RemoteMailbox {
         }
         self.look_closer().unwrap_or_else(|error| {
             let remark = error.to_string();
+            // That it hangs is known: that it can't be looked at as well is a part of it.
             self.failed(error);
+            self.problem = None;
             Some(remark)
         })
     }
