@@ -59,7 +59,8 @@ fn names() -> Vec<String> {
     let machines = listed(&["-M", "help"]);
     let has = |name: &String| {
         let description = description(name);
-        let qemu = description.qemu().expect("shipped targets are emulated");
+        // Those that a recipe starts have a test of their own.
+        let Some(qemu) = description.qemu() else { return false };
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
         let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
@@ -70,6 +71,7 @@ fn names() -> Vec<String> {
     };
     let files = fs::read_dir(targets()).expect("the targets are there");
     let files = files.map(|file| file.expect("the targets can be listed").path());
+    let files = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
     let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
     let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
     assert!(names.len() >= 16, "{names:?}");
