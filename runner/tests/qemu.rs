@@ -59,7 +59,7 @@ fn names() -> Vec<String> {
     let machines = listed(&["-M", "help"]);
     let has = |name: &String| {
         let description = description(name);
-        // What a debugger starts is another test's.
+        // What a debugger or a recipe starts is another test's.
         let Some(qemu) = description.qemu() else { return false };
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
