@@ -155,6 +155,8 @@ impl From<ResumeError> for Failure {
             error @ ResumeError::Version { .. } => {
                 Self::new(Exit::Usage, error).help("go on with that version, or run it anew")
             }
+            error @ ResumeError::Soak { .. } => Self::new(Exit::Usage, error)
+                .help("hypwalk soak --first goes on one behind the last case recorded"),
             error @ ResumeError::Order { .. } => Self::new(Exit::Results, error)
                 .help("the file was changed or damaged since it was written"),
             error @ ResumeError::Machine(_) => Self::new(Exit::Target, error)
@@ -170,6 +172,7 @@ impl From<MergeError> for Failure {
             MergeError::Foreign { .. } => Some("merge the shards of one campaign"),
             MergeError::NotEnded { .. } => Some("go on with it: hypwalk run --resume RUN"),
             MergeError::Missing { .. } => Some("run what is missing with --shard"),
+            MergeError::Soak { .. } => None,
             MergeError::Twice { .. } => Some("name each shard once"),
             MergeError::Ragged => {
                 Some("shards that end by time end anywhere: give the campaign a number of --cases")

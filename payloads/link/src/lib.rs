@@ -32,6 +32,7 @@ pub mod mailbox;
 pub mod message;
 pub mod observations;
 pub mod plan;
+pub mod soak;
 
 /// The version of everything in this crate. Host and target must have the same.
 pub const VERSION: u32 = 4;

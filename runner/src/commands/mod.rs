@@ -9,6 +9,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod soak;
 pub mod suite;
 pub mod vectors;
 

@@ -15,6 +15,7 @@
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
 //! | [`plan`]       | the host's plan, for cases that are meant by number |
+//! | [`soak`]       | drawing, asking and comparing without the host |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
 //! | [`guest`]      | asking from EL1 and EL0 |
 //! | [`crew`], [`psci`] | the other PEs |
@@ -47,5 +48,6 @@ mod psci;
 mod regime;
 mod run;
 mod serve;
+mod soak;
 mod step;
 mod transport;

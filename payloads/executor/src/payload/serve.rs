@@ -18,6 +18,7 @@ use crate::payload::image::config;
 use crate::payload::last_words;
 use crate::payload::plan;
 use crate::payload::run::Runner;
+use crate::payload::soak::Soaker;
 use crate::payload::transport::mailbox::Mailbox;
 use crate::payload::transport::uart::Uart;
 use crate::payload::transport::{Next, Request, Transport};
@@ -32,6 +33,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
     hand::set_cursor(transport.cursor());
     // SAFETY: filled here, and used below only.
     let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
+    let mut soaker = Soaker::new(hello);
 
     let response = room(transport, &mut idle);
     let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
@@ -43,7 +45,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
             Next::Request(request) => {
                 idle.reset();
                 let response = room(transport, &mut idle);
-                let bytes = answer(&request, response, &mut home, runner, transport);
+                let bytes = answer(&request, response, &mut home, runner, &mut soaker, transport);
                 transport.send(bytes);
                 transport.finish();
             }
@@ -91,6 +93,7 @@ fn answer(
     response: &mut [u8],
     home: &mut Home,
     runner: &mut Runner,
+    soaker: &mut Soaker,
     transport: &dyn Transport,
 ) -> usize {
     let Some((head, body)) = Head::split(request.bytes) else {
@@ -132,6 +135,18 @@ fn answer(
         Some(Kind::Plan) => {
             let is_kept = u64::from(plan::keep(body));
             message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
+        }
+        Some(Kind::Terms) => {
+            let is_kept = u64::from(soaker.agree(body));
+            message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
+        }
+        Some(Kind::Soak) => {
+            let (place, out) = response.split_at_mut(Head::BYTES);
+            let progress = soaker.soak(body, runner, request.number, transport.cursor(), out);
+            let Some(bytes) = progress else { return refuse(response, head.sequence) };
+            let head = Head::new(Kind::Progress, bytes as u32, head.sequence);
+            place.copy_from_slice(head.as_bytes());
+            Head::BYTES + bytes
         }
         _ => refuse(response, head.sequence),
     }
