@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, explain, merge, payload, replay, report, run, schema, soak, suite, vectors,
+    bench, compare, explain, merge, payload, probe, replay, report, run, schema, soak, suite,
+    vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ enum Command {
     Report(report::Report),
     Merge(merge::Merge),
     Compare(compare::Compare),
+    Probe(probe::Probe),
     Suite(suite::Suite),
     Bench(bench::Bench),
     Vectors(vectors::Vectors),
@@ -54,6 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),
         Command::Compare(command) => command.run(),
+        Command::Probe(command) => command.run(),
         Command::Suite(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Vectors(command) => command.run(),

@@ -21,6 +21,7 @@ pub mod output;
 pub mod payload;
 pub mod pe;
 pub mod plan;
+pub mod portrait;
 pub mod redraw;
 pub mod replay;
 pub mod report;

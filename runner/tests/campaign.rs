@@ -14,6 +14,7 @@ use case::{Case, CaseRef, Flags};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
+use link::surroundings::Surroundings;
 use runner::campaign::{
     Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
 };
@@ -207,6 +208,7 @@ fn hello() -> Hello {
         entry_sctlr_el2: 0,
         ids: ids(),
         pes: 1,
+        surroundings: Surroundings::default(),
         free_count: 0,
         free: Default::default(),
     }

@@ -16,7 +16,6 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
 use runner::plan::Plan;
 use runner::suite::generator::Generator;
 use runner::suite::granule::GranuleName;
@@ -33,6 +32,8 @@ const SHORT_BY_UART: u64 = 16;
 /// Suites whose short form is left out: what they find, they find with time, and nobody promises that
 /// a shipped target has no findings there.
 const LONG: [&str; 1] = ["stage2-hostile"];
+/// The suite whose short form is asked of boards other than QEMU's own.
+const BOARDS: &str = "smoke";
 /// How many of a test's cases are looked at to see whether a target can be asked any.
 const LOOKED_AT: u64 = 64;
 
@@ -157,9 +158,12 @@ fn candidates(target: &Description) -> Vec<Test> {
         if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
             continue;
         }
+        // A board's PE is asked all the rest on the targets of its kind: what is the board's is how it starts,
+        // talks, and where its memory is.
+        let is_all = is_virt(target) || suite.name.as_str() == BOARDS;
         let parts = if is_drawn { GranuleName::ALL.map(Some).to_vec() } else { vec![None] };
         for granule in parts {
-            let has_short = !LONG.contains(&suite.name.as_str());
+            let has_short = is_all && !LONG.contains(&suite.name.as_str());
             for is_whole in if has_short { vec![false, true] } else { vec![true] } {
                 let (target, suite) = (target.clone(), suite.clone());
                 tests.push(Test { target, suite, granule, is_whole, missing: None });
@@ -167,6 +171,11 @@ fn candidates(target: &Description) -> Vec<Test> {
         }
     }
     tests
+}
+
+/// Whether `target` is the board that is nothing but QEMU's.
+fn is_virt(target: &Description) -> bool {
+    target.qemu().is_some_and(|qemu| qemu.machine == "virt")
 }
 
 /// Whether cases of `generator` take several PEs.
@@ -181,13 +190,21 @@ const fn takes_several(generator: &Generator) -> bool {
 /// it is.
 fn all(payload: &Path) -> Vec<Test> {
     let executor = Executor::open(payload).unwrap_or_else(|error| panic!("{error}"));
-    let models = cpu_models();
+    let known = [help(&["-M", "virt", "-cpu", "help"]), help(&["-M", "help"])];
     let mut tests = Vec::new();
     for description in targets() {
         let mut candidates = candidates(&description);
         let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
-        if models.split_ascii_whitespace().any(|other| other == model) {
+        let wanted = [model, &qemu.machine];
+        let lacks = |(known, wanted): &(&String, &str)| {
+            !known.split_ascii_whitespace().any(|other| other == *wanted)
+        };
+        let missing = known.iter().zip(wanted).find(lacks).map(|(_, wanted)| wanted.to_owned());
+        if let Some(missing) = missing {
+            let missing = format!("this QEMU has no {missing}");
+            candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
+        } else {
             let target = QemuTarget::new(description, &executor, emulator());
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
@@ -202,19 +219,16 @@ fn all(payload: &Path) -> Vec<Test> {
                 let most = test.cases().unwrap_or(LOOKED_AT).min(LOOKED_AT);
                 (0..most).any(|index| matches!(plan.case(index), Some(Ok(_))))
             });
-        } else {
-            let missing = format!("this QEMU has no {model}");
-            candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
         }
         tests.extend(candidates);
     }
     tests
 }
 
-/// What this QEMU says of the CPU models that it has: an old one lacks the newest.
-fn cpu_models() -> String {
+/// What this QEMU says of the machines or CPU models that it has: an old one lacks the newest.
+fn help(arguments: &[&str]) -> String {
     let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
-    let said = Command::new(&program).args(["-M", "virt", "-cpu", "help"]).output();
+    let said = Command::new(&program).args(arguments).output();
     let said = said.unwrap_or_else(|error| panic!("{} can't be run: {error}", program.display()));
     String::from_utf8_lossy(&said.stdout).into_owned()
 }

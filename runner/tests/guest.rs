@@ -14,7 +14,7 @@ use case::tree::{Role, Tree};
 use case::{Case, Flags, stage};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::{Qemu, Start};
+use runner::target::description::{Affinity, Qemu, Start};
 use runner::target::qemu::QemuTarget;
 use runner::target::{Description, Event, Session, Target};
 
@@ -74,6 +74,7 @@ fn ask(session: &mut dyn Session, case: &Case) -> Answer {
             }
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -629,6 +630,40 @@ fn guests_come_and_go_on_other_machines() {
             assert_eq!(answer.changed, [changed], "{what}");
         }
     }
+}
+
+#[test]
+fn another_pe_than_the_booted_one_runs_cases() {
+    let mut description = description("qemu-max-smp");
+    description.pe = Affinity::new(2);
+    let mut session = start(description);
+    let hello = *session.hello();
+    assert_eq!(hello.ids.mpidr_el1 & 0xff, 2);
+    assert_eq!((hello.pes, &hello.surroundings.affinities[..3]), (3, &[2, 0, 1][..]));
+    // The one that was booted can be started again, as any other.
+    for pe in 0..3 {
+        let mut world = hostile(&*session, &[code(SPIN, RET)]);
+        world.probe(at(pe, Probe::new(Operation::Store, VA + TAGS).by(El::El0)));
+        let answer = done(&mut *session, &world.case);
+        assert_eq!(answer.answers, [stage::stored(0)], "PE {pe}");
+        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: stage::stored(0) }]);
+    }
+}
+
+#[test]
+fn a_pe_that_is_not_there_is_told() {
+    let refused = |name, pe| {
+        let mut description = description(name);
+        description.pe = Affinity::new(pe);
+        let target = QemuTarget::new(description, &EXECUTOR, None);
+        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        target.boot().err().expect("it has no such PE").to_string()
+    };
+    let message = refused("qemu-max-smp", 0x100);
+    assert!(message.contains("(affinity 0x100, CPU_ON answered -2)"), "{message}");
+    // Nobody is there to be asked.
+    let message = refused("qemu-max-el3", 1);
+    assert!(message.contains("(affinity 0x1, and there is no PSCI)"), "{message}");
 }
 
 #[test]

@@ -52,9 +52,9 @@ const CODE: u64 = 0x1000;
 const CONSTANTS: u64 = 0x2000;
 const NOTE: u64 = CONSTANTS;
 const CONFIG: u64 = CONSTANTS + 0x40;
-const RELA: u64 = CONSTANTS + 0x80;
-const DYNAMIC: u64 = CONSTANTS + 0x200;
-const STRINGS: u64 = CONSTANTS + 0x300;
+const RELA: u64 = CONSTANTS + 0x800;
+const DYNAMIC: u64 = CONSTANTS + 0xa00;
+const STRINGS: u64 = CONSTANTS + 0xb00;
 const DATA: u64 = 0x3000;
 const END: u64 = 0x3100;
 
@@ -75,13 +75,13 @@ impl Pretend {
             entry: 0,
             segments: vec![
                 segment(PT_LOAD, PF_R | PF_X, CODE, 0x100, 0x100),
-                segment(PT_LOAD, PF_R, CONSTANTS, 0x400, 0x400),
+                segment(PT_LOAD, PF_R, CONSTANTS, 0xc00, 0xc00),
                 segment(PT_LOAD, PF_R | PF_W, DATA, 0x100, 0x800),
                 segment(PT_NOTE, PF_R, NOTE, 0x1c, 0x1c),
                 segment(PT_DYNAMIC, PF_R, DYNAMIC, 0x40, 0x40),
             ],
             dynamic: vec![(DT_RELA, RELA - BIAS), (DT_RELAENT, 24)],
-            relocations: vec![(R_AARCH64_RELATIVE, data), (R_AARCH64_RELATIVE, constants + 0x310)],
+            relocations: vec![(R_AARCH64_RELATIVE, data), (R_AARCH64_RELATIVE, constants + 0xb10)],
             config: Config::new(),
             config_name: Config::SECTION,
             note_owner: "Hypwalk\0",
@@ -213,7 +213,7 @@ fn foreign_files_are_refused() {
 #[test]
 fn segments_that_make_no_sense_are_refused() {
     let changes: [(Change<'_>, &str); 9] = [
-        (&|pretend| pretend.segments[1].offset = DATA, "end of the file"),
+        (&|pretend| pretend.segments[1].in_file = 0x2000, "end of the file"),
         (&|pretend| pretend.segments[2].in_file = 0x2000, "end of the file"),
         (&|pretend| pretend.segments[1].in_memory = 0x10, "in memory"),
         (&|pretend| pretend.segments[1].address = 0x80, "overlaps"),

@@ -47,26 +47,32 @@ fn emulator() -> Option<PathBuf> {
     std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
 }
 
-/// The names of the shipped targets whose CPU this QEMU has: an old one lacks the newest.
+/// The names of the shipped targets whose machine and CPU this QEMU has: an old one lacks the newest.
 fn names() -> Vec<String> {
     let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
-    let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
-    let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
+    let listed = |arguments: &[&str]| {
+        let said = Command::new(&program).args(arguments).output().expect("QEMU can be run");
+        let said = String::from_utf8(said.stdout).expect("it is text");
+        said.split_ascii_whitespace().map(str::to_owned).collect::<HashSet<_>>()
+    };
+    let models = listed(&["-M", "virt", "-cpu", "help"]);
+    let machines = listed(&["-M", "help"]);
     let has = |name: &String| {
         let description = description(name);
         let qemu = description.qemu().expect("shipped targets are emulated");
         let model = qemu.cpu.split(',').next().unwrap_or_default();
-        let has = models.split_ascii_whitespace().any(|other| other == model);
-        if !has {
-            println!("left out: {name}, since this QEMU has no {model}");
+        let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
+        let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
+        if let Some((_, missing)) = missing {
+            println!("left out: {name}, since this QEMU has no {missing}");
         }
-        has
+        missing.is_none()
     };
     let files = fs::read_dir(targets()).expect("the targets are there");
     let files = files.map(|file| file.expect("the targets can be listed").path());
     let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
     let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
-    assert!(names.len() >= 8, "{names:?}");
+    assert!(names.len() >= 16, "{names:?}");
     names.into_iter().filter(has).collect()
 }
 
@@ -120,6 +126,7 @@ fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
             (sequence, observations.report.status())
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -169,6 +176,7 @@ fn answer(session: &mut dyn Session, case: &Case) -> Result<u64, u64> {
             }
         }
         Event::Died(death) => panic!("{death}"),
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -196,6 +204,7 @@ fn a_repeated_case_answers_as_its_last_round() {
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => bodies.push(body.to_vec()),
             Event::Died(death) => panic!("{death}"),
+            Event::Planned { .. } => panic!("no plan was sent"),
         }
     }
     let observations = Observations::from_bytes(&bodies[0]);
@@ -266,6 +275,7 @@ fn a_probe_that_kills_the_emulator_is_charged() {
             assert_eq!(death.cursor, Some(CaseCursor { sequence: 70, probe: Some(1) }));
             assert_eq!(death.answers_before.len(), 1);
         }
+        Event::Planned { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -409,6 +419,7 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
             match session.receive().expect("a death is no error") {
                 Event::Observations { .. } => {}
                 Event::Died(death) => break death,
+                Event::Planned { .. } => panic!("no plan was sent"),
             }
         };
         let how = died.how;

@@ -11,6 +11,8 @@ use crate::draw::guest::GuestSpace;
 use crate::draw::hyp::HypSpace;
 use crate::draw::{NotDrawn, Space, exhaustive, guest, hyp, random};
 use crate::memory::MemoryMap;
+use crate::tree::Role;
+use crate::vtcr::ps_bits;
 use crate::{Case, Flags};
 
 /// One case in so many is audited: the target lists every word of its arenas that is not zero.
@@ -80,7 +82,7 @@ impl Ground<'_> {
         let seed = self.seed ^ (number as u64) << 56;
         let Self { abilities, map, .. } = *self;
         let mut drawn = match &share.source {
-            Source::Spelled => Ok(spelled(number, local)?),
+            Source::Spelled => spelled_out(spelled(number, local)?, map),
             Source::Random(space) => random::draw(space, abilities, map, seed, local),
             Source::Shapes(space) => exhaustive::shape(space, abilities, map, seed, local),
             Source::Legality(space) => exhaustive::legality(space, abilities, map, seed, local),
@@ -98,12 +100,48 @@ impl Ground<'_> {
     }
 }
 
+/// A case that is spelled out. If its mappings are to mean what they say, the tables of stage 2 must lie where
+/// the output size of its `VTCR_EL2.PS` reaches: not all machines have memory there.
+fn spelled_out(case: Case, map: &MemoryMap) -> Result<Case, NotDrawn> {
+    let view = case.as_ref();
+    let bits = ps_bits(view.header.registers.vtcr_el2 >> 16 & 7);
+    let is_far = |place| map.resolve(place).is_some_and(|pa| pa >> bits != 0);
+    let is_out_of_reach =
+        view.tree(Role::Stage2).is_some_and(|tree| tree.slots().iter().copied().any(is_far));
+    if view.flags().has(Flags::INTENT) && is_out_of_reach {
+        return Err(NotDrawn::NoArena);
+    }
+    Ok(case)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::abilities::Ids;
+    use crate::format::{AddressFormat, Format, Granule};
+    use crate::memory::Place;
     use crate::memory::{Arena, ArenaKind};
     use crate::registers::Registers;
+    use crate::tree::Tree;
+
+    #[test]
+    fn a_case_whose_tables_its_output_size_does_not_reach_is_asked_only_where_that_is_the_point() {
+        let mut map = MemoryMap::new();
+        let arena = Arena { base: 1 << 40, size: 1 << 20, kind: ArenaKind::Tables };
+        map.push(arena).expect("it has room");
+        let case = |ps: u64, flags| {
+            let registers = Registers { vtcr_el2: ps << 16, ..Registers::default() };
+            let address = AddressFormat::Bits48;
+            let format = Format { granule: Granule::K4, start_level: 1, ia_bits: 39, address };
+            let tree = Tree::new(Role::Stage2, format, Place::new(0, 0));
+            let mut case = Case::with_tree(registers, tree);
+            case.set_flags(Flags(flags));
+            spelled_out(case, &map).map(|_| ())
+        };
+        assert_eq!(case(2, Flags::INTENT), Err(NotDrawn::NoArena));
+        assert_eq!(case(2, 0), Ok(()));
+        assert_eq!(case(3, Flags::INTENT), Ok(()));
+    }
 
     fn map() -> MemoryMap {
         let mut map = MemoryMap::new();

@@ -2,8 +2,11 @@
 //!
 //! | module | noun |
 //! |---|---|
+//! | [`acpi`]        | ACPI's tables, as far as they tell of the console |
+//! | [`board`]       | what the host says of the machine, laid over what was found |
 //! | [`device_tree`] | a flattened device tree, read without trusting it |
 //! | [`machine`]     | what a device tree says of memory, console and interrupts |
+//! | [`uefi`]        | what UEFI says of memory |
 //! | [`free`]        | RAM that belongs to nobody |
 //! | [`home_map`]    | the executor's own translation tables |
 //! | [`ledger`]      | what is written for code away from home, and by it |
@@ -15,6 +18,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod acpi;
+pub mod board;
 pub mod device_tree;
 pub mod free;
 pub mod home_map;
@@ -23,4 +28,5 @@ pub mod machine;
 pub mod ring;
 pub mod roster;
 pub mod sieve;
+pub mod uefi;
 pub mod windows;

@@ -1,18 +1,24 @@
-//! What a device tree says of the machine, as far as the executor needs it.
+//! What a device tree says of the machine, as far as the executor needs it. [`crate::board`] tells who
+//! else has a say.
 
 use arrayvec::ArrayVec;
 use link::hello::{MAX_PES, Region};
+use link::surroundings::Text;
 
 use crate::device_tree::{DeviceTree, Node};
 
 /// The most regions of each kind that are kept.
-const MAX_REGIONS: usize = 64;
+pub const MAX_REGIONS: usize = 64;
 /// The most redistributor regions that are kept.
 const MAX_REDISTRIBUTORS: usize = 4;
 
 /// What the executor needs to know of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
+    /// What it is called.
+    pub model: Text<64>,
+    /// What its boot loader calls itself.
+    pub firmware: Text<64>,
     /// RAM.
     pub memory: ArrayVec<Region, MAX_REGIONS>,
     /// Parts of it that somebody else keeps.
@@ -23,17 +29,20 @@ pub struct Machine {
     pub gic: Option<Gic>,
     /// The affinities of the PEs that PSCI starts, as their MPIDRs have them, as many as may be lent.
     pub pes: ArrayVec<u64, MAX_PES>,
-    /// How PSCI is called.
+    /// The firmware that starts them.
     pub psci: Option<Psci>,
 }
 
-/// Power State Coordination Interface: firmware that starts PEs.
+/// Power State Coordination Interface: firmware that starts PEs, called by SMC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Psci {
-    /// Whether it is called by HVC, and not by SMC.
-    pub is_hvc: bool,
     /// The number of CPU_ON.
     pub cpu_on: u32,
+}
+
+impl Psci {
+    /// CPU_ON with 64-bit arguments, since PSCI 0.2.
+    pub const CPU_ON: u32 = 0xc400_0003;
 }
 
 /// A UART.
@@ -48,8 +57,10 @@ pub struct Console {
 /// The kinds of UART that the executor can drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleKind {
-    /// Arm PL011, or SBSA generic UART.
+    /// Arm PL011.
     Pl011,
+    /// SBSA generic UART: a PL011 of which software has only the data and the flags.
+    Sbsa,
     /// 16550 and its many children.
     Ns16550 {
         /// log2 of the distance of two registers in bytes.
@@ -57,6 +68,10 @@ pub enum ConsoleKind {
         /// Whether registers want 32-bit accesses.
         wide: bool,
     },
+    /// Cadence UART of Zynq and ZynqMP.
+    Cadence,
+    /// NXP's UART of i.MX.
+    Imx,
 }
 
 /// An interrupt controller that the executor can drive.
@@ -89,10 +104,15 @@ impl Machine {
 
         machine.reserved.extend(tree.reservations().take(MAX_REGIONS));
         tree.visit(|node| {
+            if node.depth == 0 {
+                let name = node.text(b"model").or(node.text(b"compatible"));
+                machine.model = Text::new(name.unwrap_or_default());
+            }
             if node.depth == 1 {
                 in_reserved = node.is_named(b"reserved-memory");
                 if node.name == b"chosen" {
                     standard_out = node.text(b"stdout-path").or(node.text(b"linux,stdout-path"));
+                    machine.firmware = Text::new(node.text(b"u-boot,version").unwrap_or_default());
                 }
             }
             if in_reserved && node.depth == 2 {
@@ -142,17 +162,32 @@ fn console_at(tree: &DeviceTree<'_>, path: &[u8]) -> Option<Console> {
 }
 
 fn console(node: &Node<'_, '_>) -> Option<Console> {
+    const NS16550: [&[u8]; 4] = [b"ns16550a", b"ns16550", b"ns8250", b"snps,dw-apb-uart"];
+    const CADENCE: [&[u8]; 3] = [b"cdns,uart-r1p8", b"cdns,uart-r1p12", b"xlnx,zynqmp-uart"];
+    const IMX: [&[u8]; 2] = [b"fsl,imx21-uart", b"fsl,imx6q-uart"];
     let is = |names: &[&[u8]]| names.iter().any(|name| node.is_compatible(name));
-    let kind = if is(&[b"arm,pl011", b"arm,sbsa-uart"]) {
+
+    let mut base = node.region(0)?.base;
+    let kind = if is(&[b"arm,pl011"]) {
         ConsoleKind::Pl011
-    } else if is(&[b"ns16550a", b"ns16550", b"snps,dw-apb-uart", b"ns8250"]) {
+    } else if is(&[b"arm,sbsa-uart"]) {
+        ConsoleKind::Sbsa
+    } else if is(&[b"brcm,bcm2835-aux-uart"]) {
+        // Its node says nothing of how its registers lie.
+        ConsoleKind::Ns16550 { shift: 2, wide: true }
+    } else if is(&NS16550) {
+        base += u64::from(node.number(b"reg-offset").unwrap_or(0));
         // Beyond 16 bytes a register it is no such thing.
         let shift = node.number(b"reg-shift").unwrap_or(0).min(4) as u8;
         ConsoleKind::Ns16550 { shift, wide: node.number(b"reg-io-width") == Some(4) }
+    } else if is(&CADENCE) {
+        ConsoleKind::Cadence
+    } else if is(&IMX) {
+        ConsoleKind::Imx
     } else {
         return None;
     };
-    Some(Console { base: node.region(0)?.base, kind })
+    Some(Console { base, kind })
 }
 
 fn gic(node: &Node<'_, '_>) -> Option<Gic> {
@@ -170,20 +205,15 @@ fn gic(node: &Node<'_, '_>) -> Option<Gic> {
 }
 
 fn psci(node: &Node<'_, '_>) -> Option<Psci> {
-    /// CPU_ON with 64-bit arguments, since PSCI 0.2.
-    const CPU_ON: u32 = 0xc400_0003;
     let cpu_on = if node.is_compatible(b"arm,psci-0.2") || node.is_compatible(b"arm,psci-1.0") {
-        CPU_ON
+        Psci::CPU_ON
     } else if node.is_compatible(b"arm,psci") {
         node.number(b"cpu_on")?
     } else {
         return None;
     };
-    match node.text(b"method")? {
-        b"smc" => Some(Psci { is_hvc: false, cpu_on }),
-        b"hvc" => Some(Psci { is_hvc: true, cpu_on }),
-        _ => None,
-    }
+    // HVC at EL2 ends at EL2: firmware that is called so is below who speaks.
+    (node.text(b"method")? == b"smc").then_some(Psci { cpu_on })
 }
 
 #[cfg(test)]
@@ -244,8 +274,11 @@ mod tests {
             .node("", |root| {
                 root.words("#address-cells", &[2])
                     .words("#size-cells", &[2])
+                    .text("model", "A board")
                     .node("aliases", |node| node.text("serial1", "/serial@7000000"))
-                    .node("chosen", |node| node.text("stdout-path", standard_out))
+                    .node("chosen", |node| {
+                        node.text("stdout-path", standard_out).text("u-boot,version", "2025.01")
+                    })
                     .node("pl011@9040000", uart(0x904_0000, "disabled"))
                     .node("pl011@9000000", uart(0x900_0000, "okay"))
                     .node("serial@7000000", debug)
@@ -261,6 +294,13 @@ mod tests {
     fn machine(standard_out: &str) -> Machine {
         let bytes = board(standard_out);
         Machine::new(&DeviceTree::from_bytes(&bytes).expect("sound"))
+    }
+
+    #[test]
+    fn machine_and_boot_loader_have_names() {
+        let machine = machine("");
+        assert_eq!(machine.model, Text::new(b"A board"));
+        assert_eq!(machine.firmware, Text::new(b"2025.01"));
     }
 
     #[test]
@@ -292,10 +332,39 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_uart_is_known_by_its_name() {
+        let wide = |shift| ConsoleKind::Ns16550 { shift, wide: true };
+        let kinds = [
+            ("arm,pl011\0arm,primecell", 0, ConsoleKind::Pl011),
+            ("arm,sbsa-uart", 0, ConsoleKind::Sbsa),
+            ("snps,dw-apb-uart\0ns16550a", 0x40, wide(3)),
+            ("ns16550", 0x40, wide(3)),
+            ("brcm,bcm2835-aux-uart", 0, wide(2)),
+            ("xlnx,zynqmp-uart\0cdns,uart-r1p12", 0, ConsoleKind::Cadence),
+            ("fsl,imx8mp-uart\0fsl,imx6q-uart", 0, ConsoleKind::Imx),
+        ];
+        for (compatible, offset, kind) in kinds {
+            let uart = |node: Writer| {
+                node.text("compatible", compatible)
+                    .words("reg-shift", &[3])
+                    .words("reg-io-width", &[4])
+                    .words("reg-offset", &[0x40])
+                    .words("reg", &[0, 0x3000, 0, 0x1000])
+            };
+            let root = |node: Writer| {
+                node.words("#address-cells", &[2]).words("#size-cells", &[2]).node("uart", uart)
+            };
+            let bytes = Writer::default().node("", root).finish(&[]);
+            let found = Machine::new(&DeviceTree::from_bytes(&bytes).expect("sound")).console;
+            assert_eq!(found, Some(Console { base: 0x3000 + offset, kind }), "{compatible}");
+        }
+    }
+
+    #[test]
     fn the_pes_that_psci_starts_are_found() {
         let machine = machine("");
         assert_eq!(machine.pes.as_slice(), [0, 0x100]);
-        assert_eq!(machine.psci, Some(Psci { is_hvc: false, cpu_on: 0xc400_0003 }));
+        assert_eq!(machine.psci, Some(Psci { cpu_on: 0xc400_0003 }));
     }
 
     #[test]

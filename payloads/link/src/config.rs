@@ -2,8 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::board::Board;
+
 /// The executor's configuration block, in a section of its own that the host finds by name and
-/// overwrites. As built, it leaves everything to the device tree.
+/// overwrites. As built, it leaves everything to the device tree, or to UEFI's tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Config {
@@ -13,9 +15,11 @@ pub struct Config {
     pub version: u64,
     /// Physical address of the mailbox, 4 KB aligned; 0: talk over the console.
     pub mailbox: u64,
-    /// Physical address of the console's registers, where the device tree does not say; 0: ask the
-    /// device tree.
-    pub console: u64,
+    /// Which PE runs cases, by the affinity fields of its `MPIDR_EL1`; [`Config::ANY_PE`]: the one that the
+    /// loader starts.
+    pub pe: u64,
+    /// What the host says of the board.
+    pub board: Board,
 }
 
 impl Config {
@@ -24,9 +28,18 @@ impl Config {
     /// "hypwalk\0" as a little-endian number.
     pub const MAGIC: u64 = u64::from_le_bytes(*b"hypwalk\0");
 
+    /// No PE in particular: no affinity has all bits set.
+    pub const ANY_PE: u64 = u64::MAX;
+
     /// The block as built.
     pub const fn new() -> Self {
-        Self { magic: Self::MAGIC, version: crate::VERSION as u64, mailbox: 0, console: 0 }
+        Self {
+            magic: Self::MAGIC,
+            version: crate::VERSION as u64,
+            mailbox: 0,
+            pe: Self::ANY_PE,
+            board: Board::SILENT,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use case::abilities::{Abilities, Ids};
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::surroundings::Surroundings;
+
 /// The most regions of free RAM that a target reports.
 pub const MAX_REGIONS: usize = 16;
 /// The most PEs that a target lends.
@@ -97,6 +99,8 @@ pub struct Hello {
     pub ids: IdRegisters,
     /// How many PEs it can lend, itself included: 1 to [`MAX_PES`].
     pub pes: u64,
+    /// What it found around itself.
+    pub surroundings: Surroundings,
     /// How many of `free` count.
     pub free_count: u64,
     /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.
@@ -196,7 +200,8 @@ impl Epitaph {
     pub const BAD_CONFIGURATION: u64 = 4;
     /// HCR_EL2.E2H can't be 0 on this PE.
     pub const E2H_FIXED: u64 = 5;
-    /// Another PE does not start. `esr` is what PSCI says, `far` the other's number.
+    /// Another PE does not start. `far` is its affinity, `elr` 1 where firmware was asked for it, and `esr` what
+    /// that answered.
     pub const PE_MISSING: u64 = 6;
     /// Another PE took an exception that it can't survive.
     pub const PE_LOST: u64 = 7;

@@ -25,6 +25,7 @@
 
 #![no_std]
 
+pub mod board;
 pub mod config;
 pub mod frame;
 pub mod hello;
@@ -33,6 +34,7 @@ pub mod message;
 pub mod observations;
 pub mod plan;
 pub mod soak;
+pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
 pub const VERSION: u32 = 4;

@@ -7,6 +7,7 @@ use case::memory::ArenaKind;
 use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
 use link::message::{Head, Kind, Rounds};
 use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
+use link::plan::Plan;
 use runner::target::map::memory_map;
 use runner::target::{Death, Description, HowDied};
 use zerocopy::{FromBytes, IntoBytes};
@@ -32,6 +33,8 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
         }),
         Kind::Observations | Kind::Repeated => observations(body),
         Kind::Epitaph => epitaph(body),
+        Kind::Plan => Plan::from_bytes(body).is_some(),
+        Kind::Planned => u64::read_from_bytes(body).is_ok(),
     }
 }
 

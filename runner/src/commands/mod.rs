@@ -5,6 +5,7 @@ pub mod compare;
 pub mod explain;
 pub mod merge;
 pub mod payload;
+pub mod probe;
 pub mod replay;
 pub mod report;
 pub mod run;

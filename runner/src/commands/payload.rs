@@ -26,9 +26,12 @@ enum Command {
         /// With the operations that hurt the executor itself, for tests.
         #[arg(long)]
         self_test: bool,
-        /// Write its flat image too: what a boot loader puts into memory and jumps to.
+        /// Write its flat image too: what a boot loader puts into memory and jumps to. It is a Linux `Image`.
         #[arg(long, value_name = "FILE")]
         image: Option<PathBuf>,
+        /// Write the application that UEFI starts: the same bytes, whose PE header is checked.
+        #[arg(long, value_name = "FILE")]
+        efi: Option<PathBuf>,
     },
     /// Check an ELF file, and tell what is in it.
     Inspect {
@@ -41,7 +44,9 @@ impl Payload {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
         match self.command {
-            Command::Build { self_test, image } => build(self_test, image.as_deref())?,
+            Command::Build { self_test, image, efi } => {
+                build(self_test, image.as_deref(), efi.as_deref())?;
+            }
             Command::Inspect { file } => {
                 let executor =
                     Executor::open(&file).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -52,7 +57,7 @@ impl Payload {
     }
 }
 
-fn build(self_test: bool, image: Option<&Path>) -> Result<(), Failure> {
+fn build(self_test: bool, image: Option<&Path>, efi: Option<&Path>) -> Result<(), Failure> {
     let wish = Wish::from_environment().map_err(TargetError::from)?;
     let built =
         payload::build(&Options { self_test, toolchain: wish }).map_err(TargetError::from)?;
@@ -60,14 +65,20 @@ fn build(self_test: bool, image: Option<&Path>) -> Result<(), Failure> {
     print(format_args!("{} ({})\n", built.elf.display(), built.toolchain))?;
     print(layout(executor.layout()))?;
     if let Some(file) = image {
-        let bytes = executor.image(&Config::new()).map_err(TargetError::from)?;
-        fs::write(file, &bytes).map_err(|error| {
-            let error = format!("{} can't be written: {error}", file.display());
-            Failure::new(Exit::Results, error)
-        })?;
-        print(format_args!("{}: {} bytes\n", file.display(), bytes.len()))?;
+        write(file, &executor.image(&Config::new()).map_err(TargetError::from)?)?;
+    }
+    if let Some(file) = efi {
+        write(file, &executor.efi(&Config::new()).map_err(TargetError::from)?)?;
     }
     Ok(())
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(file, bytes).map_err(|error| {
+        let error = format!("{} can't be written: {error}", file.display());
+        Failure::new(Exit::Results, error)
+    })?;
+    print(format_args!("{}: {} bytes\n", file.display(), bytes.len()))
 }
 
 fn layout(layout: &Layout) -> String {

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::judge::learned::Learned;
 use crate::payload::{self, Executor, Options, Wish};
 use crate::report::TargetHeader;
+use crate::target::description::Affinity;
 use crate::target::{self, Description, Target, TargetError};
 
 /// How a target is run.
@@ -21,6 +22,9 @@ pub struct HowToRun {
     /// The executor's ELF file, in place of one that is built from source.
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
+    /// The PE that runs cases, by its affinity, in place of the one that is booted.
+    #[arg(long, value_name = "AFFINITY")]
+    pe: Option<Affinity>,
 }
 
 /// A target, ready to be started.
@@ -38,15 +42,25 @@ pub struct Opened {
 impl HowToRun {
     /// The target that `name` means: the path of a target file, or the name of one.
     pub fn open(&self, name: &Path) -> Result<Opened, Failure> {
+        self.open_text(Self::read(name, self.pe)?)
+    }
+
+    /// The same, with the PE `pe` to run cases.
+    pub fn open_on(&self, name: &Path, pe: Affinity) -> Result<Opened, Failure> {
+        self.open_text(Self::read(name, Some(pe))?)
+    }
+
+    fn read(name: &Path, pe: Option<Affinity>) -> Result<TargetHeader, Failure> {
         let file = Shelf::Targets.find(name)?;
         let text = Description::text(&file).map_err(TargetError::from)?;
-        self.open_text(TargetHeader { file, text })
+        Ok(TargetHeader { file, text, pe })
     }
 
     /// The target that `file` describes.
     pub fn open_text(&self, file: TargetHeader) -> Result<Opened, Failure> {
         let description = Description::from_text(&file.text, &file.file);
-        let description = description.map_err(TargetError::from)?;
+        let mut description = description.map_err(TargetError::from)?;
+        description.pe = file.pe.or(description.pe);
         let pins = &description.choices;
         let pins = pins.iter().map(|(choice, answer)| (choice.as_str(), answer.as_str()));
         let learned = Learned::new(pins).map_err(|error| {

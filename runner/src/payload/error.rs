@@ -105,4 +105,7 @@ pub enum Fault {
     /// The flat image does not begin as a Linux `Image`.
     #[error("the image header {0}")]
     Header(String),
+    /// UEFI would not start the flat image.
+    #[error("the PE header {0}")]
+    Application(String),
 }

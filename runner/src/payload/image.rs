@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ELF                        flat image
-//!   PT_LOAD 0x00000 ─────────> 0x00000  Linux Image header, code
+//!   PT_LOAD 0x00000 ─────────> 0x00000  Linux Image and PE headers, code
 //!   PT_LOAD 0x20000 ─────────> 0x20000  constants, configuration (patched here)
 //!   PT_LOAD 0x30000 ─────────> 0x30000  data
 //!                              end of file bytes; the header's image_size covers what is beyond

@@ -3,11 +3,13 @@
 //! ```text
 //!   payloads/executor ── cargo ──> ELF ── inspect (goblin) ──> Layout
 //!                     build         └──── image (object) ────> flat Image, configured
+//!                                                 └─ application (goblin): and PE, for UEFI
 //! ```
 //!
 //! The two readers of the ELF are independent on purpose: what one library takes for granted, the
 //! other has checked.
 
+pub mod application;
 pub mod build;
 pub mod error;
 pub mod image;
@@ -60,7 +62,19 @@ impl Executor {
 
     /// The flat image, configured by `config`: what a boot loader puts into memory and jumps to.
     pub fn image(&self, config: &Config) -> Result<Vec<u8>, PayloadError> {
-        image::flat(&self.elf, config)
-            .map_err(|fault| PayloadError::Unfit { file: self.file.clone(), fault })
+        image::flat(&self.elf, config).map_err(|fault| self.unfit(fault))
+    }
+
+    /// The application that UEFI starts, configured by `config`: the flat image, whose PE header is checked.
+    pub fn efi(&self, config: &Config) -> Result<Vec<u8>, PayloadError> {
+        let image = self.image(config)?;
+        let last = self.layout.segments.last();
+        let memory = last.map_or(0, |segment| segment.address + segment.memory_bytes);
+        application::check(&image, memory).map_err(|fault| self.unfit(fault))?;
+        Ok(image)
+    }
+
+    fn unfit(&self, fault: Fault) -> PayloadError {
+        PayloadError::Unfit { file: self.file.clone(), fault }
     }
 }

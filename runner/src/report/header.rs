@@ -9,6 +9,7 @@ use crate::known;
 use crate::plan::Shard;
 use crate::suite::machine::Machine;
 use crate::suite::{Overrides, Suite};
+use crate::target::description::Affinity;
 
 /// All that a run's cases depend on, and what it takes to draw one of them again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct TargetHeader {
     pub file: PathBuf,
     /// What it says.
     pub text: String,
+    /// The PE that ran cases, where the command line named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pe: Option<Affinity>,
 }
 
 /// What somebody asked for.

@@ -1,9 +1,7 @@
 //! The wire through a byte stream: messages in [`link::frame`]s, among whatever noise.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use link::MAX_MESSAGE;
@@ -11,8 +9,10 @@ use link::frame::{self, Received, Receiver};
 use link::mailbox::Cursor;
 use link::message::{Head, Kind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
 use zerocopy::IntoBytes;
 
+use super::stream::Stream;
 use super::wire::Wire;
 
 /// So many bytes without a message are babble, and no boot chatter.
@@ -21,7 +21,7 @@ const MOST_NOISE: usize = 4 << 20;
 /// The host's end of a byte stream.
 #[derive(Debug)]
 pub struct Frames {
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     /// The stream has no more to give.
     ended: bool,
     /// Bytes that wait to be written.
@@ -46,11 +46,11 @@ const WRITTEN: usize = 1;
 const READ: usize = 2;
 
 impl Frames {
-    /// The host's end of `stream`.
-    pub fn new(stream: UnixStream) -> std::io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    /// The host's end of `stream`, which is made one that does not wait.
+    pub fn new(stream: impl Stream + 'static) -> std::io::Result<Self> {
+        ioctl_fionbio(stream.as_fd(), true)?;
         Ok(Self {
-            stream,
+            stream: Box::new(stream),
             ended: false,
             out: VecDeque::new(),
             input: VecDeque::new(),
@@ -170,6 +170,9 @@ impl Wire for Frames {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn pair() -> (UnixStream, Frames) {

@@ -353,6 +353,7 @@ mod tests {
     use link::hello::{IdRegisters, MAX_REGIONS, Region};
     use link::mailbox::{self, Control, Cursor, response_offset};
     use link::observations::Report;
+    use link::surroundings::Surroundings;
     use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::*;
@@ -433,6 +434,7 @@ mod tests {
             entry_sctlr_el2: 0,
             ids: IdRegisters::default(),
             pes: 1,
+            surroundings: Surroundings::default(),
             free_count: 1,
             free,
         }

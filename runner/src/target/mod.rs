@@ -7,6 +7,7 @@
 //! | [`map`]         | which memory cases may use |
 //! | [`watchdog`]    | progress, and the lack of it |
 //! | [`wire`]: [`mailbox`], [`frames`] | how messages travel |
+//! | [`stream`]      | the bytes below frames |
 //! | [`memory`]      | memory that the target writes at any moment |
 //! | `life`: `process` | what is behind a wire, and how it is ended |
 //! | `child`         | a process of another kind that ends with the runner |
@@ -23,6 +24,7 @@ pub mod memory;
 pub mod qemu;
 pub mod scripted;
 pub mod session;
+pub mod stream;
 pub mod watchdog;
 pub mod wire;
 

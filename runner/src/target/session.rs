@@ -208,6 +208,14 @@ impl fmt::Display for HowDied {
                         " (ESR_EL2 {:#x}, at image + {:#x}, FAR_EL2 {:#x})",
                         epitaph.esr, epitaph.elr, epitaph.far
                     ),
+                    Epitaph::PE_MISSING => {
+                        write!(f, " (affinity {:#x}, ", epitaph.far)?;
+                        match (epitaph.elr, epitaph.esr.cast_signed()) {
+                            (0, _) => f.write_str("and there is no PSCI)"),
+                            (_, 0) => f.write_str("and after CPU_ON nothing was heard of it)"),
+                            (_, answer) => write!(f, "CPU_ON answered {answer})"),
+                        }
+                    }
                     _ => Ok(()),
                 };
             }

@@ -24,6 +24,7 @@ use link::message::{Head, Kind};
 use link::observations::{
     Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
 };
+use link::surroundings::{Surroundings, Text};
 use runner::known::Record;
 use runner::plan::Shard;
 use runner::report::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
@@ -157,6 +158,10 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
         entry_sctlr_el2: 0x30c5_0830,
         ids: ids(),
         pes: 1,
+        surroundings: Surroundings {
+            model: Text::new(b"linux,dummy-virt"),
+            ..Surroundings::default()
+        },
         free_count: 2,
         free,
     };

@@ -8,14 +8,18 @@
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
+use executor::board;
 use executor::device_tree::DeviceTree;
 use executor::free;
-use executor::machine::{self, ConsoleKind, Machine};
-use link::hello::{Epitaph, Hello, MAX_REGIONS, Region};
+use executor::machine::Machine;
+use link::config::Config;
+use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
+use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
 use crate::payload::crew::Crew;
+use crate::payload::efi;
 use crate::payload::global::Global;
 use crate::payload::hand::{self, Phase};
 use crate::payload::home::Home;
@@ -23,7 +27,9 @@ use crate::payload::idle::Idle;
 use crate::payload::ids;
 use crate::payload::image::config;
 use crate::payload::last_words;
+use crate::payload::monitor;
 use crate::payload::park;
+use crate::payload::psci;
 use crate::payload::serve;
 use crate::payload::transport::mailbox::Mailbox;
 
@@ -35,10 +41,15 @@ pub fn console() -> &'static Console {
     unsafe { &*CONSOLE.pointer() }
 }
 
-/// Reads the device tree at `tree`; 0 means that there is none.
+/// What the device tree at `tree`, 0 where there is none, says of the machine, and UEFI, and the host.
 pub fn machine(tree: u64) -> Machine {
-    let Some(bytes) = tree_bytes(tree) else { return Machine::default() };
-    DeviceTree::from_bytes(bytes).map_or_else(Machine::default, |tree| Machine::new(&tree))
+    let tree = tree_bytes(tree).and_then(DeviceTree::from_bytes);
+    let mut machine = tree.map_or_else(Machine::default, |tree| Machine::new(&tree));
+    if let Some(firmware) = efi::firmware() {
+        firmware.apply(&mut machine);
+    }
+    board::apply(&config().board, &mut machine);
+    machine
 }
 
 fn tree_bytes(tree: u64) -> Option<&'static [u8]> {
@@ -52,14 +63,10 @@ fn tree_bytes(tree: u64) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(tree as *const u8, size) })
 }
 
-/// Takes the console into use that the device tree or else the configuration names.
+/// Takes the console of `machine` into use.
 pub fn open_console(machine: &Machine) {
-    let configured = match config().console {
-        0 => None,
-        base => Some(machine::Console { base, kind: ConsoleKind::Pl011 }),
-    };
     // SAFETY: as `console` says.
-    unsafe { *CONSOLE.pointer() = Console::new(machine.console.or(configured)) };
+    unsafe { *CONSOLE.pointer() = Console::new(machine.console) };
 }
 
 /// Entered at EL1: that is the end of it.
@@ -74,6 +81,9 @@ extern "C" fn boot_el1(tree: u64) -> ! {
 extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2: u64) -> ! {
     let machine = machine(tree);
     open_console(&machine);
+    if ![Config::ANY_PE, ids::affinity()].contains(&config().pe) {
+        hand_over(&machine, tree);
+    }
     if HCR_EL2.get() & 1 << 34 != 0 {
         // ID_AA64MMFR4_EL1.E2H0 says the same: E2H is RES1 here.
         let elr = HCR_EL2.get();
@@ -90,7 +100,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
     let free = free_ram(&machine, tree, mailbox);
     let ranges = console().range().into_iter();
     let ranges = ranges.chain((mailbox != 0).then(|| Mailbox::range(mailbox)));
-    // SAFETY: once, MMU off; console and mailbox are what device tree and configuration say.
+    // SAFETY: once, MMU off; console and mailbox are what the machine and the configuration say.
     let Ok(home) = (unsafe { Home::enter(ranges) }) else {
         last_words::speak(Epitaph { reason: Epitaph::BAD_CONFIGURATION, ..Epitaph::default() })
     };
@@ -105,11 +115,47 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_sctlr_el2,
         ids: ids::read(),
         pes: crew.most() as u64,
+        surroundings: surroundings(&machine, &crew),
         free_count: free.len() as u64,
         free: regions,
     };
     hand::enter(Phase::Idle);
     serve::serve(home, idle, crew, &hello)
+}
+
+/// Has the PE that the host named start the image anew, in place of this one.
+fn hand_over(machine: &Machine, tree: u64) -> ! {
+    let pe = config().pe;
+    // Where the executor owns EL3 there is no firmware.
+    let psci = machine.psci.filter(|_| !monitor::is_there());
+    let answer = psci.map(|psci| {
+        // SAFETY: MMU off, and the firmware is what device tree and configuration say. The other PE begins
+        // where this one did.
+        unsafe {
+            asm::give_up_claim();
+            psci::hand_over(psci, pe, Image::start(), tree)
+        }
+    });
+    last_words::speak(Epitaph {
+        reason: Epitaph::PE_MISSING,
+        esr: answer.unwrap_or_default() as u64,
+        elr: answer.is_some().into(),
+        far: pe,
+    })
+}
+
+/// What people may want to know of the machine.
+fn surroundings(machine: &Machine, crew: &Crew) -> Surroundings {
+    let mut affinities = [0; MAX_PES];
+    affinities.iter_mut().zip(crew.affinities()).for_each(|(slot, affinity)| *slot = affinity);
+    Surroundings {
+        model: machine.model,
+        firmware: machine.firmware,
+        console: Text::new(console().name().as_bytes()),
+        console_base: console().range().map_or(0, |range| range.pa),
+        psci: crew.psci_version(),
+        affinities,
+    }
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {

@@ -27,6 +27,11 @@ pub fn read() -> IdRegisters {
     }
 }
 
+/// The affinity fields of this PE's `MPIDR_EL1`.
+pub fn affinity() -> u64 {
+    MPIDR_EL1.get() & 0xff_00ff_ffff
+}
+
 /// The 4-bit field of an ID register that begins at bit `low`.
 pub const fn field(register: u64, low: u32) -> u64 {
     register >> low & 0xf

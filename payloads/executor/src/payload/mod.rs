@@ -5,6 +5,7 @@
 //! | [`asm`]        | all assembly: entry, vectors, the hot loop of probes, maintenance |
 //! | [`image`]      | what the host finds in the image: configuration and version |
 //! | [`boot`]       | from the entry to the first hello |
+//! | [`efi`]        | from UEFI to the entry |
 //! | [`el3`]        | what is set up on the way down from EL3 |
 //! | [`park`]       | EL2's own registers, and the EL1&0 regime between cases |
 //! | [`home`]       | the executor's own map |
@@ -29,6 +30,7 @@ mod away;
 mod boot;
 mod console;
 mod crew;
+mod efi;
 mod el3;
 mod exceptions;
 mod gic;

@@ -1,6 +1,7 @@
 //! `hypwalk run`: suites on a target.
 
 mod bar;
+mod each;
 pub(super) mod job;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -30,11 +31,23 @@ use crate::suite::granule::GranuleName;
 use crate::suite::space::Probes;
 use crate::suite::{Overrides, Suite, SuiteError};
 use crate::target::Target;
+use each::Each;
 use job::{Book, Done, Job, NewRun, how_to_resume};
 
 /// What `--resume` takes from the run, and nobody else can say.
-const OF_THE_RUN: [&str; 9] =
-    ["suites", "target", "seed", "cases", "seconds", "probes", "granule", "shard", "KnownIssues"];
+const OF_THE_RUN: [&str; 11] = [
+    "suites",
+    "target",
+    "seed",
+    "cases",
+    "seconds",
+    "probes",
+    "granule",
+    "shard",
+    "KnownIssues",
+    "pe",
+    "each",
+];
 
 /// Run suites on a target, and judge every answer.
 #[derive(Debug, Args)]
@@ -66,6 +79,9 @@ pub struct Run {
     /// Ask one part of the cases, such as 3/16: others ask the others, and `hypwalk merge` joins them.
     #[arg(long, value_name = "NUMBER/OF")]
     shard: Option<Shard>,
+    /// Run the suites on each PE of the target in turn, or on one of each kind.
+    #[arg(long, value_name = "WHAT", conflicts_with = "pe")]
+    each: Option<Each>,
     /// Run so many machines at once. Default: one for each core, less one.
     #[arg(short, long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
@@ -119,10 +135,13 @@ impl Run {
             suites.push(suite);
         }
         let rules = self.known_issues.read()?;
-        let opened = self.how.open(target)?;
+        let opened = match self.each {
+            None => vec![self.how.open(target)?],
+            Some(which) => each::open(&self.how, target, which)?,
+        };
         let mut worst = Exit::Conforms;
-        for suite in &suites {
-            let exit = self.new_run(suite, overrides, rules.as_ref(), &opened, interrupt)?;
+        for (opened, suite) in opened.iter().flat_map(|one| suites.iter().map(move |s| (one, s))) {
+            let exit = self.new_run(suite, overrides, rules.as_ref(), opened, interrupt)?;
             worst = worst.max(exit);
             if interrupt.load(Ordering::Relaxed) {
                 break;
@@ -143,7 +162,8 @@ impl Run {
         let time = Timestamp::now();
         let seed = suite.seed.number(time.to_zoned(TimeZone::UTC).date());
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
-        let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
+        let pe = opened.file.pe.map_or(String::new(), |pe| format!(".pe{pe}"));
+        let id = RunId::new(time, &suite.name, &format!("{}{pe}", identity.name), salt as u16);
         let job = Job {
             target: opened.target.as_ref(),
             dossier: Dossier {

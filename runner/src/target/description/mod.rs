@@ -4,6 +4,7 @@
 //!   name, description
 //!   start ── qemu: machine, cpu, memory, options, dimms, load address     how it starts
 //!   transport ── mailbox: address | uart                                  how it talks
+//!   board ── console, ram, reserved, psci, gic                            what no device tree tells
 //!   arenas, carve, void, stages                                           what cases may use
 //!   monitor                                                               whether EL3 is ours
 //!   limits                                                                when it counts as hung
@@ -11,6 +12,8 @@
 //! ```
 
 mod address;
+mod affinity;
+mod board;
 mod limits;
 mod qemu;
 mod range;
@@ -20,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::stage;
+use link::config::Config;
 use link::hello::MAX_PES;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,6 +31,8 @@ use serde::Deserialize;
 use crate::suite::yaml::{self, YamlError};
 
 pub use self::address::Address;
+pub use self::affinity::Affinity;
+pub use self::board::Board;
 pub use self::limits::Limits;
 pub use self::qemu::{Dimm, Qemu};
 pub use self::range::Range;
@@ -46,6 +52,9 @@ pub struct Description {
     pub start: Start,
     /// How host and executor talk.
     pub transport: Transport,
+    /// What the executor is to know of the board, where nothing else tells it.
+    #[serde(default)]
+    pub board: Board,
     /// Memory for tables, at addresses of your choice. Each must lie in a DIMM, or in RAM that the
     /// target reports as free.
     #[serde(default)]
@@ -65,6 +74,10 @@ pub struct Description {
     /// EL2 could not live in.
     #[serde(default)]
     pub monitor: bool,
+    /// The PE that runs cases, by the affinity that its MPIDR_EL1 has: the PE that is booted hands over to it
+    /// by PSCI. Default: the one that is booted.
+    #[serde(default)]
+    pub pe: Option<Affinity>,
     /// When it counts as hung.
     #[serde(default)]
     pub limits: Limits,
@@ -152,6 +165,16 @@ impl Description {
         Ok(description)
     }
 
+    /// What is written into the executor's image.
+    pub fn config(&self) -> Config {
+        let mailbox = match self.transport {
+            Transport::Mailbox { address } => address.0,
+            Transport::Uart => 0,
+        };
+        let pe = self.pe.map_or(Config::ANY_PE, Affinity::number);
+        Config { mailbox, pe, board: self.board.said(), ..Config::new() }
+    }
+
     /// How many PEs take part in cases.
     pub const fn pes(&self) -> u8 {
         match &self.start {
@@ -176,6 +199,7 @@ impl Description {
         if self.name.is_empty() || !self.name.chars().all(good) {
             return Err(format!("name: {:?} must be of letters, digits, '-', '_', '.'", self.name));
         }
+        self.board.check()?;
         let Start::Qemu(qemu) = &self.start;
         if !(1..=MAX_PES).contains(&usize::from(qemu.cpus)) {
             return Err(format!("cpus: {} is not one of 1 to {MAX_PES}", qemu.cpus));
@@ -330,6 +354,7 @@ transport: uart
             "name",
             "start",
             "transport",
+            "board",
             "arenas",
             "carve",
             "void",

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::address::Address;
 use super::range::Range;
 use super::size::Size;
+use crate::suite::bounded::Bounded;
 
 /// A machine that QEMU emulates.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
@@ -32,6 +33,9 @@ pub struct Qemu {
     /// Where the executor's image is loaded, on a machine with DIMMs.
     #[serde(default = "virt_load")]
     pub load_address: Address,
+    /// Which of the machine's serial lines is the console, where it talks over one: 0 is the first.
+    #[serde(default)]
+    pub serial: Option<Bounded<0, 7>>,
     /// RAM plugged at further addresses. A machine with DIMMs is started through a stub in its
     /// firmware flash, since QEMU refuses `-kernel` with them.
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use crate::suite::bounded::Bounded;
 use crate::target::description::{Qemu, Transport};
 
 /// What the command line says of the things that QEMU inherits.
@@ -36,7 +37,10 @@ pub fn arguments(qemu: &Qemu, transport: &Transport, files: &Files<'_>) -> Vec<S
         }
         Transport::Uart => {
             let console = format!("socket,id=console,fd={channel}");
-            add(&["-chardev", &console, "-serial", "chardev:console"]);
+            add(&["-chardev", &console]);
+            let before = qemu.serial.map_or(0, Bounded::get);
+            (0..before).for_each(|_| add(&["-serial", "null"]));
+            add(&["-serial", "chardev:console"]);
         }
     }
     add(&["-M", &machine, "-cpu", &qemu.cpu]);
@@ -114,6 +118,14 @@ mod tests {
     fn a_machine_has_as_many_cpus_as_its_target_says() {
         let line = line(", cpus: 3 } }\ntransport: uart");
         assert!(line.contains(" -cpu max -smp 3 -m 2G "), "{line}");
+    }
+
+    #[test]
+    fn the_console_is_the_serial_line_that_the_target_names() {
+        let line = line(", serial: 2 } }\ntransport: uart");
+        let serial =
+            "-chardev socket,id=console,fd=7 -serial null -serial null -serial chardev:console";
+        assert!(line.contains(serial), "{line}");
     }
 
     #[test]

@@ -24,7 +24,6 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use link::config::Config;
 use link::mailbox;
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -64,11 +63,7 @@ impl QemuTarget {
         let emulator = version(&program)?;
         let qemu = description.qemu().cloned();
         let qemu = qemu.ok_or(TargetError::Misuse("QEMU is to start what is no machine of its"))?;
-        let address = match description.transport {
-            Transport::Mailbox { address } => address.0,
-            Transport::Uart => 0,
-        };
-        let image = executor.image(&Config { mailbox: address, ..Config::new() })?;
+        let image = executor.image(&description.config())?;
         let stub = stub::firmware(qemu.ram.0, qemu.load_address.0);
         let (image, stub) = (in_memory("image", &image)?, in_memory("stub", &stub)?);
 

@@ -1,7 +1,10 @@
 //! All assembly of the executor, and Rust's names for it.
 //!
 //! ```text
-//!  loader --> start.S: entry            clean the image, MMU off, one PE on, relocate, zero .bss
+//!  UEFI --> efi.S: efi_entry --> efi_main    tables read, UEFI left --+
+//!  loader --> head.S: _start --------------------------------------+
+//!      v
+//!      +----> start.S: entry            clean the image, MMU off, one PE on, relocate, zero .bss
 //!               EL1 --> boot_el1        says that it can't go on
 //!               EL3 --> boot_el3 --eret--+
 //!               EL2 -------------------> at_el2: E2H off, vectors, stacks --> boot
@@ -39,6 +42,7 @@ const SCTLR_EL1_OFF: u64 = 0x30d0_0800;
 /// Bytes of stack that a frame takes.
 const FRAME_BYTES: usize = size_of::<Frame>().next_multiple_of(16);
 
+global_asm!(include_str!("head.S"));
 global_asm!(
     include_str!("start.S"),
     SCTLR_EL23_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
@@ -48,6 +52,7 @@ global_asm!(
     HCR_EL2_HOME_LOW = const HCR_EL2_HOME & 0xffff,
     HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
 );
+global_asm!(include_str!("efi.S"));
 global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
 global_asm!(include_str!("home.S"));
 global_asm!(
@@ -202,6 +207,11 @@ unsafe extern "C" {
     /// Meant to fault.
     #[cfg(feature = "self-test")]
     pub fn push_at(sp: u64);
+    /// Begins, with the device tree at `tree`, or none where that is 0. See start.S.
+    ///
+    /// # Safety
+    /// The machine must be the executor's: nothing that it does not own may be in use.
+    pub fn entry(tree: u64) -> !;
     /// Stops this PE.
     safe fn park() -> !;
 
@@ -230,6 +240,7 @@ unsafe extern "C" {
     static exception: u8;
     static second_entry: u8;
     static second_lost: u8;
+    static mut claim: u64;
 }
 
 /// Stops this PE.
@@ -318,6 +329,16 @@ impl StayCode {
     pub fn exit() -> u64 {
         label!(stay_exit) - label!(stay_code)
     }
+}
+
+/// Lets the image be started once more: by another PE, in place of this one. See start.S.
+///
+/// # Safety
+/// The MMU is off, and this PE does nothing more when the other begins.
+pub unsafe fn give_up_claim() {
+    // SAFETY: a word that only the start code reads.
+    unsafe { (&raw mut claim).write_volatile(0) };
+    dsb_sy();
 }
 
 /// Where another PE begins.

@@ -6,21 +6,6 @@
 //   x19  device tree, or 0        x20  image start       x21  image end
 //   x22  EL at entry              x23  HCR_EL2 at entry  x24  SCTLR_EL2 at entry
 
-// The Linux arm64 Image header.
-    .section .head, "ax"
-    .global _start
-_start:
-    b       entry                   // code0
-    .long   0                       // code1
-    .quad   0                       // text_offset
-    .quad   image_size              // image_size
-    .quad   0xa                     // flags: little-endian, 4K pages, anywhere in memory
-    .quad   0
-    .quad   0
-    .quad   0
-    .ascii  "ARM\x64"               // magic
-    .long   0                       // no PE header
-
     .text
     .macro  address register, symbol
     adrp    \register, \symbol
@@ -41,6 +26,8 @@ _start:
     b.lo    91b
     .endm
 
+// x0: a device tree, or anything that is none.
+    .global entry
 entry:
     msr     daifset, #0xf
     mov     x19, x0
@@ -128,27 +115,14 @@ entry:
 5:  mov     x19, #0
 6:
 
-    // Relocate: each entry is offset, kind, addend; the link is at 0, so that the bias is the
-    // address of the image. The build allows R_AARCH64_RELATIVE (1027) only.
-    address x0, relocations_start
-    address x1, relocations_end
-7:  cmp     x0, x1
-    b.hs    8f
-    ldp     x2, x3, [x0], #16
-    ldr     x4, [x0], #8
-    cmp     w3, #1027
-    b.ne    7b
-    add     x4, x4, x20
-    str     x4, [x20, x2]
-    b       7b
-8:
+    bl      relocate
     address x0, bss_start
     address x1, bss_end
-9:  cmp     x0, x1
-    b.hs    10f
+7:  cmp     x0, x1
+    b.hs    8f
     stp     xzr, xzr, [x0], #16
-    b       9b
-10:
+    b       7b
+8:
 
     cmp     x22, #2
     b.eq    at_el2
@@ -207,10 +181,30 @@ at_el2:
     .global park
 park:
     msr     daifset, #0xf
-11: wfi
-    b       11b
+9:  wfi
+    b       9b
+
+// Applies relocations, as often as it is called: each entry is offset, kind, addend; the link is at 0, so that
+// the bias is the address of the image. The build allows R_AARCH64_RELATIVE (1027) only, and none to code.
+// Clobbers x0 to x5.
+    .global relocate
+relocate:
+    adrp    x5, image_start
+    address x0, relocations_start
+    address x1, relocations_end
+1:  cmp     x0, x1
+    b.hs    2f
+    ldp     x2, x3, [x0], #16
+    ldr     x4, [x0], #8
+    cmp     w3, #1027
+    b.ne    1b
+    add     x4, x4, x5
+    str     x4, [x5, x2]
+    b       1b
+2:  ret
 
     .data
     .balign 8
+    .global claim
 claim:
     .quad   0

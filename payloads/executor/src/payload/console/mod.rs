@@ -1,11 +1,16 @@
-//! The console: a UART whose registers the device tree or the configuration names.
+//! The console: a UART, polled. Its line settings are the firmware's, but for 8N1 without flow control.
 
+mod cadence;
+mod imx;
 mod ns16550;
 mod pl011;
+mod registers;
 
 use executor::home_map::{Kind, Range};
 use executor::machine::{self, ConsoleKind};
 
+use cadence::Cadence;
+use imx::Imx;
 use ns16550::Ns16550;
 use pl011::Pl011;
 
@@ -13,23 +18,37 @@ use pl011::Pl011;
 pub enum Console {
     /// There is none: bytes go nowhere.
     None,
-    /// Arm PL011.
+    /// Arm PL011, or SBSA generic UART.
     Pl011(Pl011),
     /// 16550 and its children.
     Ns16550(Ns16550),
+    /// Cadence.
+    Cadence(Cadence),
+    /// i.MX.
+    Imx(Imx),
 }
 
 impl Console {
     /// Sets up what `found` names.
     pub fn new(found: Option<machine::Console>) -> Self {
-        match found {
-            None => Self::None,
-            Some(machine::Console { base, kind: ConsoleKind::Pl011 }) => {
-                Self::Pl011(Pl011::new(base))
-            }
-            Some(machine::Console { base, kind: ConsoleKind::Ns16550 { shift, wide } }) => {
-                Self::Ns16550(Ns16550::new(base, shift, wide))
-            }
+        let Some(machine::Console { base, kind }) = found else { return Self::None };
+        match kind {
+            ConsoleKind::Pl011 => Self::Pl011(Pl011::new(base)),
+            ConsoleKind::Sbsa => Self::Pl011(Pl011::sbsa(base)),
+            ConsoleKind::Ns16550 { shift, wide } => Self::Ns16550(Ns16550::new(base, shift, wide)),
+            ConsoleKind::Cadence => Self::Cadence(Cadence::new(base)),
+            ConsoleKind::Imx => Self::Imx(Imx::new(base)),
+        }
+    }
+
+    /// What it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Pl011(_) => "pl011",
+            Self::Ns16550(_) => "ns16550",
+            Self::Cadence(_) => "cadence",
+            Self::Imx(_) => "imx",
         }
     }
 
@@ -39,6 +58,8 @@ impl Console {
             Self::None => return None,
             Self::Pl011(uart) => uart.base(),
             Self::Ns16550(uart) => uart.base(),
+            Self::Cadence(uart) => uart.base(),
+            Self::Imx(uart) => uart.base(),
         };
         Some(Range::identity(base, 0x100, Kind::Device))
     }
@@ -49,15 +70,20 @@ impl Console {
             Self::None => {}
             Self::Pl011(uart) => uart.put(byte),
             Self::Ns16550(uart) => uart.put(byte),
+            Self::Cadence(uart) => uart.put(byte),
+            Self::Imx(uart) => uart.put(byte),
         }
     }
 
-    /// The next byte received, if there is one.
+    /// The next byte received, if there is one. A line error may damage or lose bytes, but never stops the
+    /// UART.
     pub fn get(&self) -> Option<u8> {
         match self {
             Self::None => None,
             Self::Pl011(uart) => uart.get(),
             Self::Ns16550(uart) => uart.get(),
+            Self::Cadence(uart) => uart.get(),
+            Self::Imx(uart) => uart.get(),
         }
     }
 }

@@ -15,6 +15,7 @@ const INTERRUPT_ENABLE: u64 = 1;
 const FIFO_CONTROL: u64 = 2;
 const LINE_STATUS: u64 = 5;
 
+/// FIFOs on, and what is in the receiver's stays.
 const FIFO_ON: u32 = 1;
 const DATA_READY: u32 = 1;
 const HOLDING_EMPTY: u32 = 1 << 5;
@@ -39,6 +40,7 @@ impl Ns16550 {
     }
 
     pub fn get(&self) -> Option<u8> {
+        // To read the line status clears its errors: a damaged byte is left to the frame's check.
         (self.read(LINE_STATUS) & DATA_READY != 0).then(|| self.read(DATA) as u8)
     }
 

@@ -29,6 +29,7 @@ use crate::payload::exceptions;
 use crate::payload::global::Global;
 use crate::payload::home::MapRegisters;
 use crate::payload::idle::Idle;
+use crate::payload::ids;
 use crate::payload::last_words;
 use crate::payload::memory::Arenas;
 use crate::payload::monitor;
@@ -55,8 +56,7 @@ pub struct Crew {
 impl Crew {
     /// Those of `machine`, whose first PE waits like `idle`. None has started.
     pub fn new(machine: &Machine, idle: &Idle) -> Self {
-        const AFFINITY: u64 = 0xff_00ff_ffff;
-        let own = MPIDR_EL1.get() & AFFINITY;
+        let own = ids::affinity();
         let psci = machine.psci.filter(|_| !monitor::is_there());
         let others = machine.pes.iter().copied().filter(|pe| psci.is_some() && *pe != own);
         let others = others.take(MAX_PES - 1).collect();
@@ -67,6 +67,17 @@ impl Crew {
     /// How many PEs there are to take part, the first included.
     pub fn most(&self) -> usize {
         1 + self.others.len()
+    }
+
+    /// The affinities of all of them, the first one's before the others'.
+    pub fn affinities(&self) -> impl Iterator<Item = u64> + '_ {
+        core::iter::once(ids::affinity()).chain(self.others.iter().copied())
+    }
+
+    /// The version of the firmware that starts them, 0 where there is none.
+    pub fn psci_version(&self) -> u64 {
+        // SAFETY: the device tree says that it is there, and no monitor of ours has taken its place.
+        self.psci.map_or(0, |_| unsafe { psci::version() })
     }
 
     /// How many take part, the first included.
@@ -107,8 +118,8 @@ impl Crew {
             asm::yield_hint();
         }
         if answer != 0 || !seat.is_done() {
-            let (reason, esr) = (Epitaph::PE_MISSING, answer as u64);
-            last_words::speak(Epitaph { reason, esr, far: pe as u64, ..Epitaph::default() });
+            let (reason, esr, far) = (Epitaph::PE_MISSING, answer as u64, self.others[pe - 1]);
+            last_words::speak(Epitaph { reason, esr, elr: 1, far });
         }
     }
 
