@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, explain, merge, payload, probe, replay, report, run, schema, soak, suite,
-    vectors,
+    bench, compare, explain, image, merge, payload, probe, replay, report, run, schema, soak,
+    suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ struct Cli {
 enum Command {
     Run(run::Run),
     Soak(soak::Soak),
+    Image(image::Image),
     Replay(replay::Replay),
     Report(report::Report),
     Merge(merge::Merge),
@@ -52,6 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = guarded(|| match cli.command {
         Command::Run(command) => command.run(),
         Command::Soak(command) => command.run(),
+        Command::Image(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),

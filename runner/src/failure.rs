@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
@@ -32,6 +33,13 @@ impl Failure {
     /// A failure for which no more is known than the error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into(), excerpt: None, help: None }
+    }
+
+    /// The same, about `file`.
+    #[must_use]
+    pub fn of(self, file: &Path) -> Self {
+        let error = format!("{}: {}", file.display(), self.error);
+        Self { error: error.into(), ..self }
     }
 
     /// With a remedy.

@@ -25,6 +25,7 @@
 
 #![no_std]
 
+pub mod batch;
 pub mod board;
 pub mod config;
 pub mod frame;

@@ -15,6 +15,7 @@
 //! are the same, however many workers there are, and wherever a campaign was interrupted. The one
 //! exception are probes held back after deaths that nobody expected.
 
+pub mod batch;
 mod dispenser;
 mod dossier;
 mod open;

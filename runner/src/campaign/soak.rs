@@ -15,14 +15,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use case::Case;
 use golden::{Answer, Choice, Profile};
 use link::MAX_MESSAGE;
 use link::message::Head;
+use link::observations::Observations;
 use link::soak::{Item, Progress, Settled, Suspect, Terms, Totals, Why};
 use zerocopy::IntoBytes as _;
 
-use super::CampaignError;
-use super::prepared::{HELD_BACK, STRAYS};
+use super::open::OpenCase;
+use super::prepared::{Bench, HELD_BACK, STRAYS};
+use super::quarantine::Quarantine;
+use super::verdicts::judge;
+use super::{CampaignError, Dossier};
 use crate::judge::told::NOT_EXECUTED;
 use crate::known::{Known, RuleId};
 use crate::plan::{BLOCK, Plan};
@@ -148,24 +153,19 @@ impl Soaking {
 
     /// What the target has to be told next before it can soak; `None` where it knows all.
     pub fn brief(&self, plan: &Plan) -> Result<Option<Brief>, CampaignError> {
-        let mut words = vec![0_u64; (MAX_MESSAGE - Head::BYTES) / 8];
-        let body = words.as_mut_bytes();
-        let bytes = match self.told {
-            0 => {
-                let spelled = plan.spelled().map(case::Case::as_ref);
-                link::plan::write(plan.seed(), plan.shares(), spelled, body)
-                    .ok_or(CampaignError::PlanTooLarge)?
-            }
-            1 => {
-                let settled: Vec<Settled> = self.profile.iter().map(settled).collect();
-                let perils: Vec<_> = self.perils.iter().map(|(_, peril)| *peril).collect();
-                let terms = Terms { settled: &settled, perils: &perils };
-                terms.write_to(body).ok_or(CampaignError::TooManyTerms)?
-            }
-            _ => return Ok(None),
-        };
-        words.truncate(bytes / 8);
-        Ok(Some(if self.told == 0 { Brief::Plan(words) } else { Brief::Terms(words) }))
+        Ok(match self.told {
+            0 => Some(Brief::Plan(plan_words(plan)?)),
+            1 => Some(Brief::Terms(self.terms()?)),
+            _ => None,
+        })
+    }
+
+    /// What it is to go by, as words.
+    pub fn terms(&self) -> Result<Vec<u64>, CampaignError> {
+        let settled: Vec<Settled> = self.profile.iter().map(settled).collect();
+        let perils: Vec<_> = self.perils.iter().map(|(_, peril)| *peril).collect();
+        let terms = Terms { settled: &settled, perils: &perils };
+        words(|body| terms.write_to(body)).ok_or(CampaignError::TooManyTerms)
     }
 
     /// The target has what it was told last.
@@ -334,6 +334,51 @@ impl Soaking {
         };
         totals.not_asked().map(|(why, count)| (reason(why), count)).collect()
     }
+}
+
+/// The cases of `plan`, as words.
+pub fn plan_words(plan: &Plan) -> Result<Vec<u64>, CampaignError> {
+    let spelled = || plan.spelled().map(Case::as_ref);
+    let written = words(|body| link::plan::write(plan.seed(), plan.shares(), spelled(), body));
+    written.ok_or(CampaignError::PlanTooLarge)
+}
+
+/// What `write` puts into the body of a message.
+fn words(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Vec<u64>> {
+    let mut words = vec![0_u64; (MAX_MESSAGE - Head::BYTES) / 8];
+    let bytes = write(words.as_mut_bytes())?;
+    words.truncate(bytes / 8);
+    Some(words)
+}
+
+/// Judges a suspect by what was told of it; `None` where that does not fit the case as it is drawn here, so that
+/// it has to be asked in full.
+pub fn judge_told(
+    bench: &mut Bench,
+    plan: &Plan,
+    dossier: &Dossier,
+    index: u64,
+    told: &Told,
+) -> Option<CaseRecord> {
+    let case = plan.case(index)?.ok()?;
+    let (map, numbers) = (plan.map(), &told.numbers);
+    let mut quarantine = Quarantine::default();
+    // Nothing of it is held back any more.
+    let prepared = bench.prepare(&case, map, numbers, numbers, dossier, &mut quarantine).ok()?;
+    let observations = Observations::from_bytes(told.observations.as_bytes())?;
+    if prepared.numbers != *numbers {
+        return None;
+    }
+    let mut open = OpenCase::new(index, case, map, dossier.learned.clone());
+    let OpenCase { case, learned, .. } = &mut open;
+    let judged = judge(bench, map, case, &prepared, &observations, dossier, learned);
+    let mut judged = judged.ok().filter(|judged| judged.left.is_empty())?;
+    // Those that are not told conform, as the target says.
+    judged.verdicts.conforms += told.probes - numbers.len() as u64;
+    judged.digest = told.digest;
+    open.skip(&told.not_asked);
+    open.add(judged);
+    Some(open.close())
 }
 
 fn settled((choice, answer): (Choice, Answer)) -> Settled {

@@ -31,7 +31,7 @@ use super::outbox::Outbox;
 use super::prepared::{self, Bench, Prepared};
 use super::quarantine::Quarantine;
 use super::samples::Samples;
-use super::soak::{Brief, Soak, Soaking, Task, Told};
+use super::soak::{Brief, Soak, Soaking, Task, judge_told};
 use super::verdicts::{Judged, judge};
 use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW};
 use crate::judge::sign::Sign;
@@ -363,38 +363,15 @@ impl<'a> Worker<'a> {
             match task {
                 Task::Record(record) => self.outbox.push(record),
                 Task::Ask(index) => self.in_full.push_back(index),
-                Task::Judge { index, told } => match self.judge_told(index, &told) {
-                    Some(record) => self.outbox.push(record),
-                    None => self.in_full.push_back(index),
-                },
+                Task::Judge { index, told } => {
+                    let (bench, plan) = (&mut self.bench, self.shared.plan);
+                    match judge_told(bench, plan, &self.dossier, index, &told) {
+                        Some(record) => self.outbox.push(record),
+                        None => self.in_full.push_back(index),
+                    }
+                }
             }
         }
-    }
-
-    /// Judges a suspect by what was told of it; `None` where that does not fit the case as it is drawn here,
-    /// so that it has to be asked in full.
-    fn judge_told(&mut self, index: u64, told: &Told) -> Option<CaseRecord> {
-        let case = self.shared.plan.case(index)?.ok()?;
-        let (bench, map, dossier) = (&mut self.bench, self.shared.plan.map(), &self.dossier);
-        let numbers = &told.numbers;
-        let mut quarantine = Quarantine::default();
-        // Nothing of it is held back any more.
-        let prepared =
-            bench.prepare(&case, map, numbers, numbers, dossier, &mut quarantine).ok()?;
-        let observations = Observations::from_bytes(told.observations.as_bytes())?;
-        if prepared.numbers != *numbers {
-            return None;
-        }
-        let mut open = OpenCase::new(index, case, map, dossier.learned.clone());
-        let OpenCase { case, learned, .. } = &mut open;
-        let judged = judge(bench, map, case, &prepared, &observations, dossier, learned);
-        let mut judged = judged.ok().filter(|judged| judged.left.is_empty())?;
-        // Those that are not told conform, as the target says.
-        judged.verdicts.conforms += told.probes - numbers.len() as u64;
-        judged.digest = told.digest;
-        open.skip(&told.not_asked);
-        open.add(judged);
-        Some(open.close())
     }
 
     /// Takes the answer to the oldest part in flight. Returns what is wrong with it when it makes no

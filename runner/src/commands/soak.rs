@@ -135,7 +135,7 @@ impl Soak {
 }
 
 /// Refuses a generator whose answers the target can't judge.
-fn judged(generator: &Generator) -> Result<(), Failure> {
+pub(super) fn judged(generator: &Generator) -> Result<(), Failure> {
     match generator {
         Generator::Random { .. }
         | Generator::Shapes { .. }

@@ -9,6 +9,7 @@ use link::message::{Head, Kind};
 use zerocopy::IntoBytes;
 
 use crate::payload::asm;
+use crate::payload::batch;
 use crate::payload::boot;
 use crate::payload::serve;
 
@@ -30,6 +31,7 @@ pub fn speak(epitaph: Epitaph) -> ! {
     let _ = writeln!(console, "\r\nhypwalk: {why} (esr {esr:#x}, elr {elr:#x}, far {far:#x})\r");
     frame::send(&[head.as_bytes(), epitaph.as_bytes()], |byte| console.put(byte));
 
+    batch::died();
     serve::last_message(head.as_bytes(), epitaph.as_bytes());
     asm::stop()
 }

@@ -8,13 +8,14 @@ use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::payload::asm;
+use crate::payload::batch;
 use crate::payload::boot;
 use crate::payload::crew::Crew;
 use crate::payload::global::Global;
 use crate::payload::hand;
 use crate::payload::home::Home;
 use crate::payload::idle::Idle;
-use crate::payload::image::config;
+use crate::payload::image::{batch, config};
 use crate::payload::last_words;
 use crate::payload::plan;
 use crate::payload::run::Runner;
@@ -27,8 +28,14 @@ static MAILBOX: Global<Option<Mailbox>> = Global::new(None);
 static UART: Global<Option<Uart>> = Global::new(None);
 static RUNNER: Global<Option<Runner>> = Global::new(None);
 
-/// Says hello, and answers requests for ever.
+/// Says hello, and answers requests for ever; or does the batch, if there is one.
 pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
+    if let Some(batch) = batch() {
+        let has_psci = crew.has_psci();
+        // SAFETY: filled here, and used there only.
+        let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
+        batch::run(batch, &mut home, runner, hello, has_psci);
+    }
     let transport = open();
     hand::set_cursor(transport.cursor());
     // SAFETY: filled here, and used below only.
