@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, explain, merge, payload, probe, replay, report, run, schema, suite, vectors,
+    bench, compare, explain, image, merge, payload, probe, replay, report, run, schema, soak,
+    suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,6 +25,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Soak(soak::Soak),
+    Image(image::Image),
     Replay(replay::Replay),
     Report(report::Report),
     Merge(merge::Merge),
@@ -49,6 +52,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(say_panic));
     let exit = guarded(|| match cli.command {
         Command::Run(command) => command.run(),
+        Command::Soak(command) => command.run(),
+        Command::Image(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
@@ -32,6 +33,13 @@ impl Failure {
     /// A failure for which no more is known than the error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into(), excerpt: None, help: None }
+    }
+
+    /// The same, about `file`.
+    #[must_use]
+    pub fn of(self, file: &Path) -> Self {
+        let error = format!("{}: {}", file.display(), self.error);
+        Self { error: error.into(), ..self }
     }
 
     /// With a remedy.
@@ -155,6 +163,8 @@ impl From<ResumeError> for Failure {
             error @ ResumeError::Version { .. } => {
                 Self::new(Exit::Usage, error).help("go on with that version, or run it anew")
             }
+            error @ ResumeError::Soak { .. } => Self::new(Exit::Usage, error)
+                .help("hypwalk soak --first goes on one behind the last case recorded"),
             error @ ResumeError::Order { .. } => Self::new(Exit::Results, error)
                 .help("the file was changed or damaged since it was written"),
             error @ ResumeError::Machine(_) => Self::new(Exit::Target, error)
@@ -170,6 +180,7 @@ impl From<MergeError> for Failure {
             MergeError::Foreign { .. } => Some("merge the shards of one campaign"),
             MergeError::NotEnded { .. } => Some("go on with it: hypwalk run --resume RUN"),
             MergeError::Missing { .. } => Some("run what is missing with --shard"),
+            MergeError::Soak { .. } => None,
             MergeError::Twice { .. } => Some("name each shard once"),
             MergeError::Ragged => {
                 Some("shards that end by time end anywhere: give the campaign a number of --cases")

@@ -35,6 +35,12 @@ pub enum MergeError {
         /// In what they differ.
         what: &'static str,
     },
+    /// A soak has no shards.
+    #[error("{} is a soak, which is whole as it is", run.display())]
+    Soak {
+        /// The run.
+        run: PathBuf,
+    },
     /// A run did not come to its end.
     #[error("{} has not come to its end", run.display())]
     NotEnded {
@@ -158,6 +164,9 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
     let mut of = 1;
     for folder in folders {
         let run = Run::open(folder)?;
+        if run.header.soak.is_some() {
+            return Err(MergeError::Soak { run: folder.clone() });
+        }
         let Some(summary) = run.ended()? else {
             return Err(MergeError::NotEnded { run: folder.clone() });
         };

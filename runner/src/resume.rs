@@ -54,6 +54,12 @@ pub enum ResumeError {
         /// The case that is.
         found: u64,
     },
+    /// A soak does not go on: it is begun again, further on.
+    #[error("{} is a soak, and does not go on", folder.display())]
+    Soak {
+        /// The folder of the run.
+        folder: PathBuf,
+    },
     /// The target is another machine now.
     #[error("the target is another machine than the one that the run was begun with: {0} differs")]
     Machine(&'static str),
@@ -64,6 +70,9 @@ impl Resumed {
     pub fn open(folder: &Path) -> Result<Self, ResumeError> {
         let run = Run::open(folder)?;
         same_version(folder, &run.header)?;
+        if run.header.soak.is_some() {
+            return Err(ResumeError::Soak { folder: folder.to_owned() });
+        }
         let writer = RunWriter::reopen(folder, run.header.clone())?;
         let mut past = Past::default();
         let mut records = run.records()?;

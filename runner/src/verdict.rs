@@ -140,11 +140,15 @@ pub struct Finding {
 }
 
 /// What is kept of one case.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
-    /// Number of the case in the campaign.
+    /// Number of the case in the campaign, or of the first of its cases.
     pub index: u64,
+    /// How many cases it is of: those that a target has found to conform by itself, one after the other, have one
+    /// record.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cases: u64,
     /// Where it stands in the matrix of verdicts; absent for a case that was not drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Cell>,
@@ -170,4 +174,32 @@ pub struct CaseRecord {
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+}
+
+impl Default for CaseRecord {
+    /// The first case, of which nothing was asked.
+    fn default() -> Self {
+        Self {
+            index: 0,
+            cases: 1,
+            cell: None,
+            dwelling: None,
+            probes: 0,
+            verdicts: Counts::default(),
+            not_asked: NotAsked::new(),
+            known: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            digest: 0,
+            findings: Vec::new(),
+        }
+    }
+}
+
+const fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_one(cases: &u64) -> bool {
+    *cases == 1
 }

@@ -97,6 +97,7 @@ impl Night {
             overrides: self.overrides,
             seed,
             shard: Shard::WHOLE,
+            soak: None,
             target: TargetHeader::default(),
         };
         let mut header = Header::new(id, time, asked, machine, Record::default());

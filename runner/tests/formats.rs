@@ -48,6 +48,7 @@ fn header(suite: &str, said: &str) -> Header {
         overrides: Overrides::default(),
         seed: 7,
         shard: Shard::WHOLE,
+        soak: None,
         target: TargetHeader::default(),
     };
     let header = Header::new(id, time, asked, machine, Record::default());

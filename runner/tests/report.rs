@@ -58,6 +58,7 @@ fn header() -> Header {
         overrides: Overrides::default(),
         seed: 7,
         shard: Shard::WHOLE,
+        soak: None,
         target: TargetHeader::default(),
     };
     let known = known::Record { issues, sources: Vec::new() };

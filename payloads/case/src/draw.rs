@@ -58,6 +58,18 @@ pub enum NotDrawn {
 }
 
 impl NotDrawn {
+    /// All reasons, by number.
+    pub const ALL: [Self; 8] = [
+        Self::NoSuchShape,
+        Self::NoSuchHypShape,
+        Self::NoSuchStage1Shape,
+        Self::NoPlacement,
+        Self::NoHost,
+        Self::NoMonitor,
+        Self::NoRoom,
+        Self::NoArena,
+    ];
+
     /// The reason in words.
     pub const fn reason(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@
 //! | [`ledger`]      | what is written for code away from home, and by it |
 //! | [`roster`]      | what guests are to do, and what became of them |
 //! | [`windows`]     | where arenas appear in the executor's address space |
+//! | [`sieve`]       | what the reference walker says of a probe |
 //! | [`ring`]        | the arithmetic of the mailbox's counters |
 
 #![no_std]
@@ -26,5 +27,6 @@ pub mod ledger;
 pub mod machine;
 pub mod ring;
 pub mod roster;
+pub mod sieve;
 pub mod uefi;
 pub mod windows;

@@ -26,6 +26,7 @@
 
 #![no_std]
 
+pub mod batch;
 pub mod board;
 pub mod config;
 pub mod frame;
@@ -34,6 +35,7 @@ pub mod mailbox;
 pub mod message;
 pub mod observations;
 pub mod plan;
+pub mod soak;
 pub mod stream;
 pub mod surroundings;
 

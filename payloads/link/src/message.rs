@@ -32,6 +32,12 @@ pub enum Kind {
     Plan = 16,
     /// Target to host: it has the plan, or can't keep it. A body of one word: 1, or 0.
     Planned = 17,
+    /// Host to target: what it is to go by while it soaks, [`crate::soak::Terms`]. It is answered as a plan is.
+    Terms = 18,
+    /// Host to target: which cases of the plan it is to ask and compare by itself, [`crate::soak::Soak`].
+    Soak = 19,
+    /// Target to host: how far it came, [`crate::soak::Progress`].
+    Progress = 20,
 }
 
 impl Kind {
@@ -49,6 +55,9 @@ impl Kind {
             9 => Self::Open,
             16 => Self::Plan,
             17 => Self::Planned,
+            18 => Self::Terms,
+            19 => Self::Soak,
+            20 => Self::Progress,
             _ => return None,
         })
     }

@@ -154,8 +154,8 @@ fn ask(session: &mut dyn Session, cases: &[Case], span: Duration) -> Result<f64,
             // The clock starts with the first answer: the target is at work from then on.
             Event::Observations { .. } if begun.is_none() => begun = Some(Instant::now()),
             Event::Observations { .. } => asked += probes(received) * rounds(received),
-            // It was sent no plan.
-            Event::Planned { .. } => continue,
+            // It was sent no plan, and a session knows what it sent.
+            Event::Planned { .. } | Event::Progress { .. } => continue,
             Event::Died(death) => {
                 let error = format!("the target died while it was measured: {death}");
                 return Err(Failure::new(Exit::Target, error));

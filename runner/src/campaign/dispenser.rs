@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Dispenser<'a> {
     end: u64,
+    /// How many cases it deals out at a time.
+    block: u64,
     deadline: Option<Instant>,
     /// Set by whoever interrupts the campaign.
     interrupt: &'a AtomicBool,
@@ -70,7 +72,14 @@ impl<'a> Dispenser<'a> {
     pub fn new(cases: Range<u64>, deadline: Option<Instant>, interrupt: &'a AtomicBool) -> Self {
         let Range { start, end } = cases;
         let state = State { next: start, drawn: start, recorded: start, phase: Phase::Open };
-        Self { end, deadline, interrupt, state: Mutex::new(state), changed: Condvar::new() }
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Self { end, block: BLOCK, deadline, interrupt, state, changed }
+    }
+
+    /// The same, which deals out so many cases at a time.
+    #[must_use]
+    pub fn in_blocks_of(self, block: u64) -> Self {
+        Self { block, ..self }
     }
 
     /// The next cases. With `wait`, [`Given::Later`] never comes: what the others wait for is then not
@@ -84,7 +93,7 @@ impl<'a> Dispenser<'a> {
             }
             if state.next - state.recorded < MOST_WAITING {
                 let start = state.next;
-                state.next = (start / BLOCK + 1).saturating_mul(BLOCK).min(self.end);
+                state.next = (start / self.block + 1).saturating_mul(self.block).min(self.end);
                 return Given::Block(start..state.next);
             }
             if !wait {
@@ -105,6 +114,12 @@ impl<'a> Dispenser<'a> {
             Phase::Closing | Phase::Stopped => return false,
         }
         true
+    }
+
+    /// Case `ordinal`, and all before it in its block, were drawn by the target.
+    pub fn drew(&self, ordinal: u64) {
+        let mut state = self.state();
+        state.drawn = state.drawn.max(ordinal + 1);
     }
 
     /// Whether workers are to drop what they have in hand.

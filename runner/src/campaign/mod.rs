@@ -15,6 +15,7 @@
 //! are the same, however many workers there are, and wherever a campaign was interrupted. The one
 //! exception are probes held back after deaths that nobody expected.
 
+pub mod batch;
 mod dispenser;
 mod dossier;
 mod open;
@@ -24,6 +25,7 @@ mod personality;
 mod prepared;
 mod quarantine;
 mod samples;
+mod soak;
 mod verdicts;
 mod worker;
 
@@ -49,6 +51,7 @@ use order::Order;
 use outbox::Outbox;
 pub use personality::Personality;
 pub use prepared::{Bench, Excuse, Prepared, Tables};
+pub use soak::Soak;
 use worker::{Shared, Worker};
 
 /// So many deaths in a row without an answer between them end the campaign: more than one case can
@@ -78,6 +81,8 @@ pub struct Campaign {
     pub workers: NonZeroUsize,
     /// What was done of it before.
     pub past: Past,
+    /// Whether the target asks and compares by itself: one machine, and the whole plan.
+    pub soak: Option<Soak>,
     /// Set, by a signal for one, to interrupt the campaign: what is in flight is waited for, and
     /// nothing more is asked.
     pub interrupt: Arc<AtomicBool>,
@@ -106,6 +111,7 @@ impl Campaign {
             shard: Shard::WHOLE,
             workers: NonZeroUsize::MIN,
             past: Past::default(),
+            soak: None,
             interrupt: Arc::default(),
         }
     }
@@ -166,6 +172,19 @@ pub enum CampaignError {
     /// The target came up as another machine.
     #[error("the target was started again, and has other ID registers or other memory than before")]
     Changed,
+    /// The suite is too large for a target that draws by itself.
+    #[error(
+        "the suite spells out more cases than a target that draws by itself has room for, or has more than {} \
+         generators",
+        link::plan::MAX_SHARES
+    )]
+    PlanTooLarge,
+    /// There is more that it should go by than it has room for.
+    #[error("the target's known issues are too many for one that goes on by itself")]
+    TooManyTerms,
+    /// The target refuses plan or terms.
+    #[error("the executor refuses to draw by itself: it is of another version")]
+    Refused,
     /// A record could not be written.
     #[error("failed to record a case: {0}")]
     Record(#[source] RecordError),
@@ -181,7 +200,7 @@ pub fn run(
     campaign: Campaign,
     recorder: &mut dyn Recorder,
 ) -> Result<Totals, CampaignError> {
-    let Campaign { generators, seed, dossier, cases, time, shard, workers, past, interrupt } =
+    let Campaign { generators, seed, dossier, cases, time, shard, workers, past, soak, interrupt } =
         campaign;
     let session = target.boot()?;
     let hello = *session.hello();
@@ -194,6 +213,7 @@ pub fn run(
     let end = shard.count(plan.count().min(cases.unwrap_or(u64::MAX)));
     let deadline = time.map(|time| begun + time.saturating_sub(past.elapsed));
     let dispenser = Dispenser::new(past.cases..end, deadline, &interrupt);
+    let dispenser = if soak.is_some() { dispenser.in_blocks_of(soak::STRETCH) } else { dispenser };
     let boots = AtomicU64::new(1);
     let wear = Mutex::default();
     let shared = Shared {
@@ -203,9 +223,12 @@ pub fn run(
         dispenser: &dispenser,
         boots: &boots,
         wear: &wear,
+        soak,
     };
     let blocks = end.saturating_sub(past.cases).div_ceil(BLOCK);
     let workers = workers.get().min(target.most_at_once().get());
+    // What the first cases settle goes into the terms of all others.
+    let workers = if soak.is_some() { 1 } else { workers };
     let workers = usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, workers);
 
     let mut clerk = Clerk {
@@ -311,7 +334,7 @@ impl Clerk<'_> {
 
     fn record(&mut self, mut record: CaseRecord) -> Result<(), RecordError> {
         self.personality.take(&mut record);
-        self.totals.cases += 1;
+        self.totals.cases += record.cases;
         self.totals.verdicts.merge(&record.verdicts);
         self.totals.findings += record.findings.len() as u64;
         for (reason, count) in &record.not_asked {

@@ -33,7 +33,7 @@ impl Order {
     /// The record whose turn it is, if it is here.
     pub fn pop(&mut self) -> Option<CaseRecord> {
         let record = self.waiting.remove(&self.shard.index(self.next))?;
-        self.next += 1;
+        self.next += record.cases;
         Some(record)
     }
 }

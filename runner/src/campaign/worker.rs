@@ -24,6 +24,7 @@ use case::Case;
 use case::probe::{Operation, Probe};
 use link::hello::IdRegisters;
 use link::observations::Observations;
+use zerocopy::IntoBytes as _;
 
 use super::dispenser::{Dispenser, Given};
 use super::open::OpenCase;
@@ -31,6 +32,7 @@ use super::outbox::Outbox;
 use super::prepared::{self, Bench, Prepared};
 use super::quarantine::Quarantine;
 use super::samples::Samples;
+use super::soak::{Brief, Soak, Soaking, Task, judge_told};
 use super::verdicts::{Judged, judge};
 use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW};
 use crate::judge::sign::Sign;
@@ -57,6 +59,8 @@ pub struct Shared<'a> {
     pub boots: &'a AtomicU64,
     /// What the lines to it did to messages.
     pub wear: &'a Mutex<Wear>,
+    /// Whether the target asks and compares by itself.
+    pub soak: Option<Soak>,
 }
 
 /// A case with some of its probes.
@@ -68,10 +72,19 @@ struct Part {
     saw_reset: bool,
 }
 
+/// A part that was sent.
 struct InFlight {
     sequence: u64,
     part: Part,
     prepared: Prepared,
+}
+
+/// A message that was sent to a target that soaks.
+enum Solo {
+    /// Its plan, or its terms.
+    Brief,
+    /// Which cases it is to ask.
+    Stretch(link::soak::Soak),
 }
 
 /// A worker.
@@ -89,6 +102,12 @@ pub struct Worker<'a> {
     /// Parts to be asked again, before new cases.
     again: VecDeque<Part>,
     in_flight: VecDeque<InFlight>,
+    /// What it knows of the target's soak, if that asks and compares by itself.
+    soaking: Option<Soaking>,
+    /// What a soaking target was sent, and did not answer yet. No part is in flight meanwhile.
+    solo: Option<(u64, Solo)>,
+    /// Cases that the target has left to the host, or that it can't be left alone with.
+    in_full: VecDeque<u64>,
     /// Cases of which parts are still to come.
     open: BTreeMap<u64, Box<OpenCase>>,
     /// How many parts are to be sent one at a time, to see which of them kills the target.
@@ -113,6 +132,8 @@ impl<'a> Worker<'a> {
         outbox: Outbox,
     ) -> Self {
         let ids = &session.hello().ids;
+        let profile = *dossier.learned.profile();
+        let soaking = shared.soak.map(|soak| Soaking::new(soak, profile, &dossier.known));
         let bench = Bench::new(pe::implementation(ids), Simulation::new(shared.plan.map()));
         Self {
             target,
@@ -126,6 +147,9 @@ impl<'a> Worker<'a> {
             next_sequence: 0,
             again: VecDeque::new(),
             in_flight: VecDeque::new(),
+            soaking,
+            solo: None,
+            in_full: VecDeque::new(),
             open: BTreeMap::new(),
             alone: 0,
             deaths_in_a_row: 0,
@@ -141,28 +165,23 @@ impl<'a> Worker<'a> {
 
     fn work(&mut self, mut session: Box<dyn Session>) -> Result<(), CampaignError> {
         loop {
-            self.fill(session.as_mut())?;
-            if self.in_flight.is_empty() {
+            if self.solo.is_none() {
+                self.fill(session.as_mut())?;
+                self.soak_on(session.as_mut())?;
+            }
+            if self.in_flight.is_empty() && self.solo.is_none() {
                 self.shared.count(session.wear());
                 return Ok(());
             }
-            match session.receive()? {
-                Event::Observations { sequence, body } => {
-                    let babble = self.answer(sequence, body);
-                    if let Some(what) = babble {
-                        let how = HowDied::Garbage { what };
-                        self.died(Death { how, cursor: None, answers_before: Vec::new() })?;
-                    } else {
-                        continue;
-                    }
-                }
-                Event::Planned { sequence, .. } => {
-                    let what = format!("an answer to plan {sequence}, which nobody sent");
-                    let how = HowDied::Garbage { what };
-                    self.died(Death { how, cursor: None, answers_before: Vec::new() })?;
-                }
-                Event::Died(death) => self.died(death)?,
-            }
+            let death = match session.receive()? {
+                Event::Observations { sequence, body } => self.answer(sequence, body).map(babble),
+                Event::Planned { is_kept: false, .. } => return Err(CampaignError::Refused),
+                Event::Planned { sequence, .. } => self.briefed(sequence).map(babble),
+                Event::Progress { sequence, body } => self.progress(sequence, body).map(babble),
+                Event::Died(death) => Some(death),
+            };
+            let Some(death) = death else { continue };
+            self.died(death)?;
             self.shared.count(session.wear());
             // The old machine goes before the new one comes: there may be only one board.
             drop(session);
@@ -196,8 +215,7 @@ impl<'a> Worker<'a> {
             return self.again.pop_front();
         }
         loop {
-            let ordinal = self.next_ordinal()?;
-            let index = self.shared.shard.index(ordinal);
+            let index = self.next_index()?;
             match self.shared.plan.case(index)? {
                 Ok(case) => {
                     let map = self.shared.plan.map();
@@ -211,6 +229,30 @@ impl<'a> Worker<'a> {
                     self.outbox.push(CaseRecord { index, not_asked, ..CaseRecord::default() });
                 }
             }
+        }
+    }
+
+    /// The next case that is to be asked in full.
+    fn next_index(&mut self) -> Option<u64> {
+        if self.soaking.is_some() && self.shared.dispenser.is_stopped() {
+            return None;
+        }
+        if let Some(index) = self.in_full.pop_front() {
+            return Some(index);
+        }
+        if self.soaking.as_ref().is_some_and(|soaking| !soaking.is_idle()) {
+            return None;
+        }
+        let ordinal = self.next_ordinal()?;
+        let index = self.shared.shard.index(ordinal);
+        match &mut self.soaking {
+            Some(soaking) if !soaking.is_prelude(index) => {
+                // All behind it is the target's own.
+                soaking.take(ordinal..self.block.end);
+                self.block = 0..0;
+                None
+            }
+            _ => Some(index),
         }
     }
 
@@ -244,7 +286,8 @@ impl<'a> Worker<'a> {
             bench.prepare(case, map, probes, samples, dossier, quarantine)
         };
         let mut prepared = prepare(&open.case, &part.probes, &[], &mut self.quarantine);
-        if let Ok(first) = &prepared {
+        // A target that soaks is not killed for a sample.
+        if let (Ok(first), None) = (&prepared, &self.soaking) {
             let samples = self.samples.of_case(part.index, &first.held, |other| {
                 let Some(Ok(case)) = self.shared.plan.case(other) else { return Vec::new() };
                 let probes: Vec<u16> = (0..case.as_ref().probes.len() as u16).collect();
@@ -266,6 +309,84 @@ impl<'a> Worker<'a> {
         }
         self.part_done(part.index);
         None
+    }
+
+    /// Has the target go on by itself, where nothing else is in hand.
+    fn soak_on(&mut self, session: &mut dyn Session) -> Result<(), CampaignError> {
+        let Some(soaking) = &mut self.soaking else { return Ok(()) };
+        if !self.in_flight.is_empty() || soaking.is_idle() {
+            return Ok(());
+        }
+        if !self.shared.dispenser.draw(soaking.next()) {
+            let record = soaking.stop(&self.dossier.known);
+            record.into_iter().for_each(|record| self.outbox.push(record));
+            return Ok(());
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let solo = match soaking.brief(self.shared.plan)? {
+            Some(brief) => {
+                match brief {
+                    Brief::Plan(words) => session.send_plan(sequence, words.as_bytes())?,
+                    Brief::Terms(words) => session.send_terms(sequence, words.as_bytes())?,
+                }
+                Solo::Brief
+            }
+            None => {
+                let message = soaking.message();
+                session.send_soak(sequence, &message)?;
+                Solo::Stretch(message)
+            }
+        };
+        self.solo = Some((sequence, solo));
+        Ok(())
+    }
+
+    /// The target has what it was told. Returns what is wrong with its answer when it makes no sense.
+    fn briefed(&mut self, sequence: u64) -> Option<String> {
+        match (&self.solo, &mut self.soaking) {
+            (Some((sent, Solo::Brief)), Some(soaking)) if *sent == sequence => {
+                soaking.was_told();
+                self.solo = None;
+                None
+            }
+            _ => Some(format!("an answer to plan {sequence}, which nobody sent")),
+        }
+    }
+
+    /// Takes what a target says of a stretch. Returns what is wrong with it when it makes no sense.
+    fn progress(&mut self, sequence: u64, body: &[u8]) -> Option<String> {
+        let (Some((sent, Solo::Stretch(asked))), Some(soaking)) = (&self.solo, &mut self.soaking)
+        else {
+            return Some(format!("progress on message {sequence}, which nobody sent"));
+        };
+        let tasks =
+            (*sent == sequence).then(|| soaking.progress(*asked, body, &self.dossier.known));
+        let Some(tasks) = tasks.flatten() else {
+            return Some("progress that makes no sense".into());
+        };
+        self.solo = None;
+        self.deaths_in_a_row = 0;
+        self.shared.dispenser.drew(soaking.next() - 1);
+        self.take_up(tasks);
+        None
+    }
+
+    /// Takes up what a target has left to do.
+    fn take_up(&mut self, tasks: VecDeque<Task>) {
+        for task in tasks {
+            match task {
+                Task::Record(record) => self.outbox.push(record),
+                Task::Ask(index) => self.in_full.push_back(index),
+                Task::Judge { index, told } => {
+                    let (bench, plan) = (&mut self.bench, self.shared.plan);
+                    match judge_told(bench, plan, &self.dossier, index, &told) {
+                        Some(record) => self.outbox.push(record),
+                        None => self.in_full.push_back(index),
+                    }
+                }
+            }
+        }
     }
 
     /// Takes the answer to the oldest part in flight. Returns what is wrong with it when it makes no
@@ -304,6 +425,13 @@ impl<'a> Worker<'a> {
         self.deaths_in_a_row += 1;
         if self.deaths_in_a_row >= MOST_DEATHS_IN_A_ROW {
             return Err(CampaignError::KeepsDying(death.to_string()));
+        }
+        if let Some(soaking) = &mut self.soaking {
+            soaking.forget();
+            if let Some((_, Solo::Stretch(asked))) = self.solo.take() {
+                let tasks = soaking.died(asked, &self.dossier.known);
+                self.take_up(tasks);
+            }
         }
         let mut parts: VecDeque<InFlight> = std::mem::take(&mut self.in_flight);
         let is_reset = matches!(death.how, HowDied::Reset { .. });
@@ -439,9 +567,19 @@ impl<'a> Worker<'a> {
         if open.parts == 0
             && let Some(open) = self.open.remove(&index)
         {
-            self.outbox.push(open.close());
+            let mut record = open.close();
+            if let Some(soaking) = &mut self.soaking {
+                soaking.learn(&record);
+                soaking.check(&mut record);
+            }
+            self.outbox.push(record);
         }
     }
+}
+
+/// A target that says what makes no sense.
+const fn babble(what: String) -> Death {
+    Death { how: HowDied::Garbage { what }, cursor: None, answers_before: Vec::new() }
 }
 
 /// Starts the target, and makes sure that it is the machine that the plan was made for.

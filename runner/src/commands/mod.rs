@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod explain;
+pub mod image;
 pub mod merge;
 pub mod payload;
 pub mod probe;
@@ -10,6 +11,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod soak;
 pub mod suite;
 pub mod vectors;
 

@@ -30,6 +30,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use golden::Registers;
+use link::soak::Peril;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::sign::Sign;
@@ -253,6 +254,12 @@ impl Known {
     /// The rule with this number.
     pub fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[id]
+    }
+
+    /// By which probes they may kill a target that goes on by itself: see [`Rule::peril`].
+    pub fn perils(&self) -> Vec<(RuleId, Peril)> {
+        let perils = self.rules.iter().map(|rule| rule.peril().filter(|_| !self.in_full));
+        perils.enumerate().filter_map(|(id, peril)| Some((id, peril?))).collect()
     }
 
     /// The names of rules, for people.

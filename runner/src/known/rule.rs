@@ -13,6 +13,7 @@ use std::path::Path;
 
 use case::probe::Operation;
 use golden::Registers;
+use link::soak::Peril;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -118,6 +119,10 @@ struct CircumstanceFields {
     #[schemars(with = "Vec<BitsFields>")]
     descriptor: Vec<Spanned<BitsFields>>,
 }
+
+/// The AT instructions of both stages.
+const AT_S12: [Operation; 4] =
+    [Operation::AtS12e1r, Operation::AtS12e1w, Operation::AtS12e0r, Operation::AtS12e0w];
 
 /// A known issue.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -313,6 +318,40 @@ impl Rule {
     /// Whether every probe that would show it kills the target, so that samples alone are asked.
     pub const fn always_kills(&self) -> bool {
         self.kills && self.kills_if.is_empty() && !self.seldom
+    }
+
+    /// The AT instructions of both stages by which it may kill a target that goes on by itself, as far as
+    /// their answers tell; `None` where it kills by none.
+    pub fn peril(&self) -> Option<Peril> {
+        let is_about = |operation: &Operation| {
+            self.operations.is_empty() || self.operations.contains(operation)
+        };
+        if !self.kills || self.seldom || !AT_S12.iter().any(is_about) {
+            return None;
+        }
+        let is_broad = self.conditions.is_empty() && self.either.is_empty();
+        let is_exact = self.always_kills()
+            && AT_S12.iter().all(is_about)
+            && is_broad
+            && self.stage1_walk.is_none()
+            && self.root_below.is_none();
+        let mut peril = Peril::default();
+        for kind in Kind::all().filter(|kind| self.expected.has(*kind)) {
+            match kind {
+                Kind::Success => peril.flags |= Peril::SUCCESS,
+                Kind::Fault { stage: 1, status } => peril.stage1 |= 1 << status,
+                Kind::Fault { status, .. } => peril.stage2 |= 1 << status,
+                Kind::Exception { status } => peril.exceptions |= 1 << status,
+                Kind::Trap { .. } | Kind::Runaway => {}
+            }
+        }
+        if peril == Peril::default() {
+            return None;
+        }
+        if is_exact {
+            peril.flags |= Peril::EXACT;
+        }
+        Some(peril)
     }
 
     /// The targets that it is about; none: all.

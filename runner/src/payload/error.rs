@@ -99,6 +99,9 @@ pub enum Fault {
     /// The configuration block is not as it should be.
     #[error("the configuration block {0}")]
     Config(String),
+    /// The batch is not as it should be.
+    #[error("the batch {0}")]
+    Batch(&'static str),
     /// The version note is not as it should be.
     #[error("the version note {0}")]
     Note(String),

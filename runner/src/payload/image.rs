@@ -8,6 +8,7 @@
 //!                              end of file bytes; the header's image_size covers what is beyond
 //! ```
 
+use link::batch::Batch;
 use link::config::Config;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
@@ -98,14 +99,49 @@ pub fn symbol(elf: &[u8], name: &str) -> Result<u64, Fault> {
 
 fn patch(elf: &[u8], image: &mut [u8], config: &Config) -> Result<(), Fault> {
     let fault = |what: &str| Fault::Config(what.to_owned());
-    let file = ElfFile64::<LittleEndian>::parse(elf)
-        .map_err(|error| Fault::Malformed(error.to_string()))?;
-    let section = file.section_by_name(Config::SECTION).ok_or_else(|| fault("is missing"))?;
-    let block = usize::try_from(section.address())
-        .ok()
-        .and_then(|at| image.get_mut(at..)?.get_mut(..size_of::<Config>()))
-        .ok_or_else(|| fault("is not in the image"))?;
+    let (at, _) = section(elf, Config::SECTION)?.ok_or_else(|| fault("is missing"))?;
+    let block = image.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<Config>()));
+    let block = block.ok_or_else(|| fault("is not in the image"))?;
     check_block(&Config::read_from_bytes(block).map_err(|_| fault("is too short"))?)?;
     block.copy_from_slice(config.as_bytes());
+    Ok(())
+}
+
+/// Address and place in the file of the section called `name`, if there is one.
+fn section(elf: &[u8], name: &str) -> Result<Option<(usize, usize)>, Fault> {
+    let malformed = |error: object::Error| Fault::Malformed(error.to_string());
+    let file = ElfFile64::<LittleEndian>::parse(elf).map_err(malformed)?;
+    Ok(file.section_by_name(name).and_then(|section| {
+        let (offset, _) = section.file_range()?;
+        Some((usize::try_from(section.address()).ok()?, usize::try_from(offset).ok()?))
+    }))
+}
+
+/// Puts `batch` into the flat `image` of the ELF file `elf`.
+pub fn put_batch(elf: &[u8], image: &mut [u8], batch: &Batch) -> Result<(), Fault> {
+    let (at, _) = section(elf, Batch::SECTION)?.ok_or(Fault::Batch("is missing"))?;
+    replace_batch(image, at, batch)
+}
+
+/// The ELF file `elf` itself, configured by `config`, with `batch` in it.
+pub fn with_batch(elf: &[u8], config: &Config, batch: &Batch) -> Result<Vec<u8>, Fault> {
+    let mut file = elf.to_vec();
+    let missing = || Fault::Config("is missing".to_owned());
+    let (_, at) = section(elf, Config::SECTION)?.ok_or_else(missing)?;
+    let block = file.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<Config>()));
+    block.ok_or_else(missing)?.copy_from_slice(config.as_bytes());
+    let (_, at) = section(elf, Batch::SECTION)?.ok_or(Fault::Batch("is missing"))?;
+    replace_batch(&mut file, at, batch)?;
+    Ok(file)
+}
+
+fn replace_batch(bytes: &mut [u8], at: usize, batch: &Batch) -> Result<(), Fault> {
+    let block = bytes.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<Batch>()));
+    let block = block.ok_or(Fault::Batch("is not in the image"))?;
+    let head = [batch.magic, batch.version];
+    if block.get(..16) != Some(head.as_bytes()) {
+        return Err(Fault::Batch("is of another version"));
+    }
+    block.copy_from_slice(batch.as_bytes());
     Ok(())
 }

@@ -21,6 +21,7 @@ pub mod source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use link::batch::Batch;
 use link::config::Config;
 
 pub use build::{Built, Options, Toolchain, Wish, build};
@@ -80,6 +81,18 @@ impl Executor {
         let memory = last.map_or(0, |segment| segment.address + segment.memory_bytes);
         application::check(&image, memory).map_err(|fault| self.unfit(fault))?;
         Ok(image)
+    }
+
+    /// The flat image, configured by `config`, which does `batch` without a host.
+    pub fn batch_image(&self, config: &Config, batch: &Batch) -> Result<Vec<u8>, PayloadError> {
+        let mut image = self.efi(config)?;
+        image::put_batch(&self.elf, &mut image, batch).map_err(|fault| self.unfit(fault))?;
+        Ok(image)
+    }
+
+    /// The ELF file, configured by `config`, which does `batch` without a host.
+    pub fn batch_elf(&self, config: &Config, batch: &Batch) -> Result<Vec<u8>, PayloadError> {
+        image::with_batch(&self.elf, config, batch).map_err(|fault| self.unfit(fault))
     }
 
     fn unfit(&self, fault: Fault) -> PayloadError {

@@ -32,6 +32,9 @@ pub struct Header {
     /// Which part of the suite's cases.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
+    /// Which part of them a target has asked by itself; absent where the host has asked all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<SoakHeader>,
     /// The target, as it was described.
     pub target: TargetHeader,
     /// The version of the generators, `case::draw::VERSION`.
@@ -43,6 +46,14 @@ pub struct Header {
     /// The known issues that answers are judged by.
     #[serde(default)]
     pub known_issues: known::Record,
+}
+
+/// A soak: what conforms was judged by the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoakHeader {
+    /// Number of the first case.
+    pub first: u64,
 }
 
 /// A suite, whole.
@@ -81,6 +92,8 @@ pub struct Asked<'a> {
     pub seed: u64,
     /// Which part of its cases.
     pub shard: Shard,
+    /// Whether the target asks by itself.
+    pub soak: Option<SoakHeader>,
     /// The target.
     pub target: TargetHeader,
 }
@@ -94,7 +107,7 @@ impl Header {
         machine: Machine,
         known_issues: known::Record,
     ) -> Self {
-        let Asked { suite, overrides, seed, shard, target } = asked;
+        let Asked { suite, overrides, seed, shard, soak, target } = asked;
         Self {
             format: VERSION,
             run,
@@ -108,6 +121,7 @@ impl Header {
             },
             seed,
             shard,
+            soak,
             target,
             generators: case::draw::VERSION,
             link: link::VERSION,

@@ -56,7 +56,7 @@ impl Matrix {
 impl Square {
     /// Counts a case.
     pub fn add(&mut self, record: &CaseRecord) {
-        self.cases += 1;
+        self.cases = self.cases.saturating_add(record.cases);
         self.probes += record.probes;
         self.verdicts.merge(&record.verdicts);
         self.findings += record.findings.len() as u64;

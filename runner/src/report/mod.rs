@@ -34,7 +34,7 @@ use std::path::PathBuf;
 
 pub use checklist::Checklist;
 pub use dwellings::{Dwellings, Lives};
-pub use header::{Asked, Header, SuiteHeader, TargetHeader};
+pub use header::{Asked, Header, SoakHeader, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};
 pub use pace::Pace;

@@ -53,7 +53,7 @@ impl Tally {
     /// Counts a case. Records come from disk, too: sums end at the largest number.
     pub fn add(&mut self, record: &CaseRecord) {
         let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
-        add(&mut self.cases, 1);
+        add(&mut self.cases, record.cases);
         add(&mut self.probes, record.probes);
         self.verdicts.merge(&record.verdicts);
         for (reason, count) in &record.not_asked {

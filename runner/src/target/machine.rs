@@ -7,6 +7,7 @@ use case::CaseRef;
 use case::memory::MemoryMap;
 use link::hello::{Configure, Epitaph, Hello};
 use link::message::{Head, Kind, Rounds};
+use link::soak::Soak;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::description::Description;
@@ -158,6 +159,15 @@ impl<W: Wire> Session for Machine<W> {
         self.send(Kind::Plan, Kind::Planned, sequence, 0, &mut |body| copy(plan, body))
     }
 
+    fn send_terms(&mut self, sequence: u64, terms: &[u8]) -> Result<(), TargetError> {
+        self.send(Kind::Terms, Kind::Planned, sequence, 0, &mut |body| copy(terms, body))
+    }
+
+    fn send_soak(&mut self, sequence: u64, soak: &Soak) -> Result<(), TargetError> {
+        let bytes = soak.as_bytes();
+        self.send(Kind::Soak, Kind::Progress, sequence, 0, &mut |body| copy(bytes, body))
+    }
+
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {
         if self.over {
             return Err(TargetError::Over);
@@ -173,6 +183,7 @@ impl<W: Wire> Session for Machine<W> {
                         let is_kept = u64::read_from_prefix(body).is_ok_and(|(kept, _)| kept == 1);
                         Event::Planned { sequence, is_kept }
                     }
+                    Kind::Progress => Event::Progress { sequence, body },
                     _ => Event::Observations { sequence, body },
                 })
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use case::memory::MemoryMap;
 use case::{Case, CaseRef};
 use link::hello::Hello;
+use link::soak::Soak;
 
 use super::error::TargetError;
 use super::session::{Death, Event, Identity, Session, Target};
@@ -115,6 +116,14 @@ impl Session for ScriptedSession {
     /// A script draws nothing.
     fn send_plan(&mut self, _sequence: u64, _plan: &[u8]) -> Result<(), TargetError> {
         Err(TargetError::Misuse("a script has no use for a plan"))
+    }
+
+    fn send_terms(&mut self, _sequence: u64, _terms: &[u8]) -> Result<(), TargetError> {
+        Err(TargetError::Misuse("a script goes by no terms"))
+    }
+
+    fn send_soak(&mut self, _sequence: u64, _soak: &Soak) -> Result<(), TargetError> {
+        Err(TargetError::Misuse("a script draws nothing"))
     }
 
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use case::CaseRef;
 use case::memory::MemoryMap;
 use link::hello::{Epitaph, Hello};
+use link::soak::Soak;
 
 use super::error::TargetError;
 use super::wire::Wear;
@@ -78,6 +79,12 @@ pub trait Session: Send {
     /// The answer is [`Event::Planned`].
     fn send_plan(&mut self, sequence: u64, plan: &[u8]) -> Result<(), TargetError>;
 
+    /// Sends what a target goes by while it soaks. The answer is [`Event::Planned`].
+    fn send_terms(&mut self, sequence: u64, terms: &[u8]) -> Result<(), TargetError>;
+
+    /// Has the target ask and compare cases of its plan by itself. The answer is [`Event::Progress`].
+    fn send_soak(&mut self, sequence: u64, soak: &Soak) -> Result<(), TargetError>;
+
     /// Waits until the target answers, in the order in which it was asked, or is found dead.
     ///
     /// Nothing that the target does makes this fail or panic: whatever it does wrong is a
@@ -95,12 +102,19 @@ pub enum Event<'a> {
         /// The body, for [`link::observations::Observations::from_bytes`]; it is 8-byte aligned.
         body: &'a [u8],
     },
-    /// The answer to a plan.
+    /// The answer to a plan, or to terms.
     Planned {
-        /// The number that the plan was sent with.
+        /// The number that they were sent with.
         sequence: u64,
-        /// Whether the target keeps it: one of another version of the generators it can't read.
+        /// Whether the target keeps them: a plan of another version of the generators it can't read.
         is_kept: bool,
+    },
+    /// How far a target came by itself.
+    Progress {
+        /// The number that its cases were sent with.
+        sequence: u64,
+        /// The body, for [`link::soak::Progress::from_bytes`]; it is 8-byte aligned.
+        body: &'a [u8],
     },
     /// The target is of no more use.
     Died(Death),

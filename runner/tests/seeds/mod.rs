@@ -289,6 +289,7 @@ fn header() -> Header {
         overrides: Overrides::default(),
         seed: 7,
         shard: Shard::WHOLE,
+        soak: None,
         target: TargetHeader::default(),
     };
     let id = RunId::new(time, &suite.name, "qemu-max", 0x3f2a);

@@ -2,6 +2,7 @@
 
 use core::ptr;
 
+use link::batch::Batch;
 use link::config::Config;
 
 use crate::payload::global::Global;
@@ -16,6 +17,19 @@ static CONFIG: Global<Config> = Global::new(Config::new());
 pub fn config() -> Config {
     // SAFETY: a static that nobody writes while the image runs. Volatile: the host wrote it.
     unsafe { ptr::read_volatile(CONFIG.pointer()) }
+}
+
+/// The batch, which the host overwrites where the image is to run by itself.
+#[used]
+#[unsafe(link_section = ".hypwalk.batch")]
+static BATCH: Global<Batch> = Global::new(Batch::NONE);
+
+/// The batch, if there is one.
+pub fn batch() -> Option<&'static Batch> {
+    // SAFETY: a static that nobody writes while the image runs. Volatile: the host wrote it.
+    let count = unsafe { ptr::read_volatile(&raw const (*BATCH.pointer()).count) };
+    // SAFETY: as above; what the compiler knew of it is hidden from it.
+    (count > 0).then(|| unsafe { &*core::hint::black_box(BATCH.pointer()) })
 }
 
 /// An ELF note: name "Hypwalk", type 1, and as description the version of this crate, as text filled

@@ -9,6 +9,7 @@ use link::stream::segment::send_epitaph;
 use zerocopy::IntoBytes;
 
 use crate::payload::asm;
+use crate::payload::batch;
 use crate::payload::boot;
 use crate::payload::serve;
 use crate::payload::transport::uart;
@@ -35,6 +36,7 @@ pub fn speak(epitaph: Epitaph) -> ! {
     rest.copy_from_slice(epitaph.as_bytes());
     send_epitaph(uart::session(), &message, |byte| console.put(byte));
 
+    batch::died();
     serve::last_message(head.as_bytes(), epitaph.as_bytes());
     asm::stop()
 }

@@ -16,6 +16,8 @@
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
 //! | [`plan`]       | the host's plan, for cases that are meant by number |
+//! | [`batch`]      | soaking without a host, and the log of it |
+//! | [`soak`]       | drawing, asking and comparing without the host |
 //! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
 //! | [`guest`]      | asking from EL1 and EL0 |
 //! | [`crew`], [`psci`] | the other PEs |
@@ -26,6 +28,7 @@
 
 mod asm;
 mod away;
+mod batch;
 mod boot;
 mod console;
 mod crew;
@@ -49,5 +52,6 @@ mod psci;
 mod regime;
 mod run;
 mod serve;
+mod soak;
 mod step;
 mod transport;

@@ -49,6 +49,18 @@ pub unsafe fn hand_over(psci: Psci, pe: u64, entry: u64, context: u64) -> i64 {
     result
 }
 
+/// Ends the machine, or starts it anew where `is_reset`, if the firmware can.
+///
+/// # Safety
+/// The firmware must be there.
+pub unsafe fn end(is_reset: bool) {
+    /// Since PSCI 0.2.
+    const SYSTEM_OFF: u32 = 0x8400_0008;
+    const SYSTEM_RESET: u32 = 0x8400_0009;
+    // SAFETY: the caller's promise.
+    unsafe { call(if is_reset { SYSTEM_RESET } else { SYSTEM_OFF }, [0; 3]) };
+}
+
 /// CPU_OFF, since PSCI 0.2.
 const CPU_OFF: u32 = 0x8400_0002;
 

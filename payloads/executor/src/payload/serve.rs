@@ -9,16 +9,18 @@ use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::payload::asm;
+use crate::payload::batch;
 use crate::payload::boot;
 use crate::payload::crew::Crew;
 use crate::payload::global::Global;
 use crate::payload::hand;
 use crate::payload::home::Home;
 use crate::payload::idle::Idle;
-use crate::payload::image::config;
+use crate::payload::image::{batch, config};
 use crate::payload::last_words;
 use crate::payload::plan;
 use crate::payload::run::Runner;
+use crate::payload::soak::Soaker;
 use crate::payload::transport::mailbox::Mailbox;
 use crate::payload::transport::uart::Uart;
 use crate::payload::transport::{Next, Request, Transport};
@@ -27,12 +29,19 @@ static MAILBOX: Global<Option<Mailbox>> = Global::new(None);
 static UART: Global<Option<Uart>> = Global::new(None);
 static RUNNER: Global<Option<Runner>> = Global::new(None);
 
-/// Says hello, and answers requests for ever.
+/// Says hello, and answers requests for ever; or does the batch, if there is one.
 pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
+    if let Some(batch) = batch() {
+        let has_psci = crew.has_psci();
+        // SAFETY: filled here, and used there only.
+        let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
+        batch::run(batch, &mut home, runner, hello, has_psci);
+    }
     let transport = open();
     hand::set_cursor(transport.cursor());
     // SAFETY: filled here, and used below only.
     let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
+    let mut soaker = Soaker::new(hello);
 
     if !transport.is_asked_for_hello() {
         let response = room(transport, &mut idle);
@@ -52,7 +61,8 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
             Next::Request(request) => {
                 idle.reset();
                 let response = room(transport, &mut idle);
-                let bytes = answer(&request, response, hello, &mut home, runner, transport);
+                let bytes =
+                    answer(&request, response, hello, &mut home, runner, &mut soaker, transport);
                 transport.send(bytes);
                 transport.finish();
                 has_news = true;
@@ -102,6 +112,7 @@ fn answer(
     hello: &Hello,
     home: &mut Home,
     runner: &mut Runner,
+    soaker: &mut Soaker,
     transport: &dyn Transport,
 ) -> usize {
     let Some((head, body)) = Head::split(request.bytes) else {
@@ -144,6 +155,18 @@ fn answer(
         Some(Kind::Plan) => {
             let is_kept = u64::from(plan::keep(body));
             message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
+        }
+        Some(Kind::Terms) => {
+            let is_kept = u64::from(soaker.agree(body));
+            message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
+        }
+        Some(Kind::Soak) => {
+            let (place, out) = response.split_at_mut(Head::BYTES);
+            let progress = soaker.soak(body, runner, request.number, transport.cursor(), out);
+            let Some(bytes) = progress else { return refuse(response, head.sequence) };
+            let head = Head::new(Kind::Progress, bytes as u32, head.sequence);
+            place.copy_from_slice(head.as_bytes());
+            Head::BYTES + bytes
         }
         _ => refuse(response, head.sequence),
     }

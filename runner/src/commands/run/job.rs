@@ -12,7 +12,7 @@ use link::hello::Hello;
 
 use super::bar::{Bar, Limit};
 use crate::campaign::{
-    self, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals,
+    self, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Soak, Totals,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub workers: NonZeroUsize,
     /// Whether nobody wants to see how it goes on.
     pub quiet: bool,
+    /// Whether the target asks and compares by itself.
+    pub soak: Option<Soak>,
     /// Set to stop it.
     pub interrupt: Arc<AtomicBool>,
 }
@@ -91,7 +93,10 @@ impl Job<'_> {
     /// Runs it, and takes down in `book` what is found.
     pub fn run(self, book: Book<'_>) -> Result<Done, Failure> {
         let past = match &book {
-            Book::New(_) => Past::default(),
+            Book::New(_) => {
+                let cases = self.soak.map_or(0, |soak| soak.first);
+                Past { cases, ..Past::default() }
+            }
             Book::Resumed(resumed) => resumed.past.clone(),
         };
         let mut scribe = Scribe {
@@ -114,6 +119,7 @@ impl Job<'_> {
             shard: self.shard,
             workers: self.workers,
             past,
+            soak: self.soak,
             interrupt: self.interrupt,
             ..Campaign::new(self.suite.generators.clone(), self.seed, self.dossier)
         };
@@ -133,6 +139,9 @@ impl Job<'_> {
                 let folder = writer.folder().to_owned();
                 remark(format_args!("note: what was recorded is in {}", folder.display()));
                 let failure = Failure::from(error);
+                if self.soak.is_some() {
+                    return Err(failure);
+                }
                 Err(failure.help(format!("once that is mended: {}", how_to_resume(&folder))))
             }
             (Err(error), Stage::Waiting(Book::Resumed(_)) | Stage::Failed) => Err(error.into()),
@@ -235,6 +244,10 @@ impl From<CampaignError> for Failure {
                     Err(error) => Self::new(Exit::Results, error),
                 },
             },
+            error @ (CampaignError::PlanTooLarge | CampaignError::TooManyTerms) => {
+                Self::new(Exit::Usage, error).help("hypwalk run asks such a suite case by case")
+            }
+            CampaignError::Refused => Self::new(Exit::Target, error),
             error @ (CampaignError::KeepsDying(_) | CampaignError::Changed) => {
                 Self::new(Exit::Target, error)
                     .help("see that the target runs the smoke suite, and what its emulator says")

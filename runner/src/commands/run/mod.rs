@@ -2,7 +2,7 @@
 
 mod bar;
 mod each;
-mod job;
+pub(super) mod job;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -100,7 +100,8 @@ pub struct Run {
     how: HowToRun,
 }
 
-fn probes(text: &str) -> Result<Probes, String> {
+/// Reads a number of probes.
+pub(super) fn probes(text: &str) -> Result<Probes, String> {
     let number = text.parse().ok().and_then(Probes::new);
     number.ok_or_else(|| format!("a case has 1 to {} probes", case::MAX_PROBES))
 }
@@ -174,11 +175,13 @@ impl Run {
             shard: self.shard.unwrap_or_default(),
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            soak: None,
             interrupt: Arc::clone(interrupt),
         };
         let folder = RunFolder::create(&self.results, &id)?;
         let shard = job.shard;
-        let asked = Asked { suite, overrides, seed, shard, target: opened.file.clone() };
+        let target = opened.file.clone();
+        let asked = Asked { suite, overrides, seed, shard, soak: None, target };
         self.tell(job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?)
     }
 
@@ -208,6 +211,7 @@ impl Run {
             shard: header.shard,
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            soak: None,
             interrupt,
         };
         self.tell(job.run(Book::Resumed(Box::new(resumed)))?)

@@ -280,10 +280,11 @@ impl Image {
     }
     /// Everything that is written, in pieces with guards between them.
     pub fn data() -> [(u64, u64); 4] {
-        // The data ends where the guard below the main stack begins.
-        let guard = label!(main_stack_top) - label!(main_stack);
+        /// As in image.ld.
+        const GUARD: u64 = 64 << 10;
         [
-            (label!(image_data), label!(main_stack) - guard),
+            // The data ends where the guard below the main stack begins.
+            (label!(image_data), label!(main_stack) - GUARD),
             (label!(main_stack), label!(main_stack_top)),
             (label!(exception_stack), label!(exception_stack_top)),
             (label!(last_stack), label!(last_stack_top)),

@@ -74,6 +74,11 @@ impl Crew {
         core::iter::once(ids::affinity()).chain(self.others.iter().copied())
     }
 
+    /// Whether there is firmware that speaks PSCI.
+    pub const fn has_psci(&self) -> bool {
+        self.psci.is_some()
+    }
+
     /// The version of the firmware that starts them, 0 where there is none.
     pub fn psci_version(&self) -> u64 {
         // SAFETY: the device tree says that it is there, and no monitor of ours has taken its place.

@@ -39,6 +39,7 @@
 
 mod body;
 mod sequence;
+pub mod sift;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +56,7 @@ use tables::{Built, WordLog};
 
 use self::body::Body;
 use self::sequence::together;
+use self::sift::Sifting;
 use crate::payload::asm;
 use crate::payload::away::{self, Away, stages};
 use crate::payload::crew::Crew;
@@ -103,6 +105,8 @@ struct Attempt<'a> {
     report: Report,
     /// What became of the last stay.
     life: Life,
+    /// Whether its answers are looked at here.
+    sifting: Option<&'a mut Sifting>,
 }
 
 /// The tables of a case under way.
@@ -135,6 +139,11 @@ impl Runner {
         stages::furnish(&self.arenas, self.line);
     }
 
+    /// The arenas.
+    pub const fn map(&self) -> &MemoryMap {
+        &self.map
+    }
+
     /// Has `pes` PEs take part in cases, at home in `map`.
     pub fn muster(&mut self, pes: usize, map: MapRegisters) {
         self.crew.muster(pes, map);
@@ -150,10 +159,24 @@ impl Runner {
         cursor: &AtomicU64,
         body: &mut [u8],
     ) -> usize {
+        match CaseRef::from_bytes(bytes) {
+            Some(case) => self.run_case(case, rounds, request, cursor, body, None),
+            None => Body::new(body).finish(&Report::new(Status::BadCase)),
+        }
+    }
+
+    /// The same of a case that is no message's. With `sifting` only those probes are asked that may be, each
+    /// answer is looked at, and what is said of a probe by its number is of those that were asked.
+    pub fn run_case(
+        &mut self,
+        case: CaseRef<'_>,
+        rounds: u64,
+        request: u64,
+        cursor: &AtomicU64,
+        body: &mut [u8],
+        sifting: Option<&mut Sifting>,
+    ) -> usize {
         let mut body = Body::new(body);
-        let Some(case) = CaseRef::from_bytes(bytes) else {
-            return body.finish(&Report::new(Status::BadCase));
-        };
         let is_away = case.flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
         let has_guests = case.flags().has(Flags::GUEST);
         let is_refused = case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0;
@@ -188,8 +211,19 @@ impl Runner {
         let report = Report::new(Status::Done);
         let life = Life::default();
         let (runner, is_wild) = (self, false);
-        let mut attempt =
-            Attempt { runner, case, guests, is_wild, rounds, request, cursor, body, report, life };
+        let mut attempt = Attempt {
+            runner,
+            case,
+            guests,
+            is_wild,
+            rounds,
+            request,
+            cursor,
+            body,
+            report,
+            life,
+            sifting,
+        };
         let pointer = (&raw mut attempt).cast();
         // SAFETY: not in a guarded call; `attempt` outlives it, and is used only after it.
         let is_broken = unsafe { asm::guarded(Attempt::guarded, pointer) } != 0;
@@ -285,7 +319,13 @@ impl Attempt<'_> {
             for _ in 1..self.rounds {
                 self.ask_ahead(&mut tables);
             }
-            self.ask(&mut tables);
+            match self.sifting.take() {
+                Some(sifting) => {
+                    self.ask_sifted(&mut tables, sifting);
+                    self.sifting = Some(sifting);
+                }
+                None => self.ask(&mut tables),
+            }
         }
         // What the probes did to tables is done, and what they did asynchronously is taken.
         asm::dsb_ish();
@@ -307,6 +347,9 @@ impl Attempt<'_> {
             self.audit(is_coherent);
         } else if away.is_some() || !is_coherent && walks_may_write(registers, flags) {
             self.forget(log);
+        }
+        if let Some(sifting) = &mut self.sifting {
+            sifting.after = log.digest();
         }
         self.report.after = self.runner.undo(log);
     }

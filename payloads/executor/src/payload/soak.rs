@@ -1,0 +1,216 @@
+//! Soak: cases of the kept plan are drawn, asked and compared without the host. See [`link::soak`].
+
+use core::sync::atomic::AtomicU64;
+
+use aarch64_cpu::registers::*;
+use case::Case;
+use case::abilities::Abilities;
+use case::plan::Ground;
+use executor::sieve::Sieve;
+use link::MAX_MESSAGE;
+use link::hello::{Hello, IdRegisters};
+use link::observations::{Exception, Observations, Report, Status};
+use link::soak::{ProgressWriter, Soak, Terms, Totals, Why};
+use tables::Digest;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::payload::global::Global;
+use crate::payload::plan;
+use crate::payload::run::Runner;
+use crate::payload::run::sift::Sifting;
+
+/// Observations of one case.
+#[repr(C, align(16))]
+struct Body([u8; MAX_MESSAGE]);
+
+#[unsafe(link_section = ".noinit")]
+static BODY: Global<Body> = Global::new(Body([0; MAX_MESSAGE]));
+static SIFTING: Global<Option<Sifting>> = Global::new(None);
+
+/// Soaks.
+pub struct Soaker {
+    abilities: Abilities,
+    ids: IdRegisters,
+}
+
+/// What became of one case.
+enum Became<'a> {
+    /// It is one of a run.
+    Conforms(Totals),
+    /// It is told in full: sums, which of its probes, and the observations of all.
+    Suspect(Totals, &'a Sifting, Observations<'a>),
+    /// The host has to ask it.
+    Left,
+}
+
+impl Soaker {
+    /// On the target that said this `hello`.
+    pub fn new(hello: &Hello) -> Self {
+        Self { abilities: hello.abilities(), ids: hello.ids }
+    }
+
+    /// Goes by the terms in `body` from here on; `false` where they make no sense.
+    pub fn agree(&mut self, body: &[u8]) -> bool {
+        // SAFETY: between requests nobody uses it.
+        let sifting = unsafe { &mut *SIFTING.pointer() };
+        let sifting = sifting.get_or_insert_with(|| Sifting::new(&self.ids));
+        Terms::from_bytes(body).is_some_and(|terms| sifting.sieve.agree(&terms))
+    }
+
+    /// Does what the message in `body` says, writes the progress to `out`, and returns its size; `None` where
+    /// the message makes no sense, or there is no plan, or there are no terms.
+    pub fn soak(
+        &mut self,
+        body: &[u8],
+        runner: &mut Runner,
+        request: u64,
+        cursor: &AtomicU64,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (soak, _) = Soak::read_from_prefix(body).ok()?;
+        let plan = plan::kept()?;
+        // SAFETY: a request is in hand: nobody else uses it.
+        let sifting = unsafe { (*SIFTING.pointer()).as_mut() }?;
+        let mut writer = ProgressWriter::new(out)?;
+        let map = runner.map().clone();
+        let ground = Ground { abilities: &self.abilities, map: &map, seed: plan.seed() };
+        let begin = CNTPCT_EL0.get();
+        let ticks = soak.milliseconds.saturating_mul(CNTFRQ_EL0.get()) / 1000;
+        let end = soak.first.saturating_add(soak.count);
+        let mut run = Totals::NONE;
+        let mut next = soak.first;
+        while next < end {
+            if next > soak.first && CNTPCT_EL0.get().wrapping_sub(begin) >= ticks {
+                break;
+            }
+            let Some(drawn) = plan.case(&ground, next) else { break };
+            let became = match &drawn {
+                Ok(case) => ask(case, runner, request, cursor, sifting),
+                Err(why) => {
+                    let mut totals = Totals::NONE;
+                    totals.cases = 1;
+                    totals.skip(Why::NotDrawn(*why));
+                    Became::Conforms(totals)
+                }
+            };
+            if let Became::Conforms(totals) = became {
+                run.add(&totals);
+                next += 1;
+                continue;
+            }
+            // What comes before it is told first.
+            let told = writer.run(&run);
+            if told.is_some() {
+                run = Totals::NONE;
+            }
+            let told = told.and_then(|()| match &became {
+                Became::Suspect(totals, sifting, observations) => {
+                    tell(&mut writer, totals, sifting, observations, case_has_updates(&drawn))
+                }
+                _ => writer.left(),
+            });
+            if told.is_none() {
+                if next > soak.first {
+                    // It is asked again, with room for all that there is to say.
+                    break;
+                }
+                writer.left()?;
+            }
+            next += 1;
+        }
+        // Sums have room in any message that has room for a case.
+        writer.run(&run)?;
+        Some(writer.finish(next))
+    }
+}
+
+fn case_has_updates(drawn: &Result<Case, case::draw::NotDrawn>) -> bool {
+    drawn.as_ref().is_ok_and(|case| case.as_ref().flags().has(case::Flags::UPDATES))
+}
+
+/// Asks `case`, and compares what it answers.
+fn ask<'a>(
+    case: &Case,
+    runner: &mut Runner,
+    request: u64,
+    cursor: &AtomicU64,
+    sifting: &'a mut Sifting,
+) -> Became<'a> {
+    let case = case.as_ref();
+    if !Sieve::judges(&case) {
+        return Became::Left;
+    }
+    sifting.clear();
+    // SAFETY: a request is in hand: nobody else uses it, and what was told of the case before is done with.
+    let body = unsafe { &mut (*BODY.pointer()).0 };
+    let bytes = runner.run_case(case, 1, request, cursor, body, Some(sifting));
+    let Some(observations) = Observations::from_bytes(&body[..bytes]) else { return Became::Left };
+    let Report { built, after, truncated, .. } = *observations.report;
+    let is_done = observations.report.status() == Some(Status::Done);
+    if sifting.is_left || !is_done || truncated != 0 {
+        return Became::Left;
+    }
+    let mut totals = sifting.totals;
+    totals.cases = 1;
+    totals.probes = observations.answers.len() as u64;
+    // What the host makes of a case that it asks itself; where nothing is asked, it sends nothing.
+    if totals.probes > 0 {
+        let digest = Digest::new().add(built).add(after);
+        let digest = observations.answers.iter().fold(digest, |digest, answer| digest.add(*answer));
+        totals.digest = digest.value();
+    }
+    let is_changed = after != sifting.after;
+    if is_changed {
+        // Nobody knows which probe did it.
+        sifting.misfits.clear();
+        sifting.misfits.extend(0..sifting.numbers.len() as u16);
+    }
+    if sifting.misfits.is_empty() && !is_changed {
+        Became::Conforms(totals)
+    } else {
+        Became::Suspect(totals, sifting, observations)
+    }
+}
+
+/// Tells a suspect; `None` where there is no room for it.
+fn tell(
+    writer: &mut ProgressWriter<'_>,
+    totals: &Totals,
+    sifting: &Sifting,
+    observations: &Observations<'_>,
+    has_updates: bool,
+) -> Option<()> {
+    let Sifting { numbers, misfits, .. } = sifting;
+    // What hardware updated counts for the probes behind it.
+    let is_told = |at: usize| has_updates || misfits.contains(&(at as u16));
+    let told = || (0..numbers.len()).filter(|at| is_told(*at));
+    let count = told().count();
+    let mut numbers = told().map(|at| u64::from(numbers[at]));
+    let numbers = (0..count).map(|_| numbers.next().unwrap_or_default());
+    writer.suspect(totals, numbers, |out| {
+        let place = |probe: usize| told().position(|at| at == probe);
+        let exceptions = || {
+            observations.exceptions.iter().filter_map(|exception| {
+                let probe = place(exception.probe as usize)? as u32;
+                Some(Exception { probe, ..*exception })
+            })
+        };
+        let mut report = *observations.report;
+        report.answers = count as u32;
+        report.exceptions = exceptions().count() as u32;
+        let mut at = 0;
+        put(out, &mut at, &report)?;
+        told().try_for_each(|probe| put(out, &mut at, &observations.answers[probe]))?;
+        exceptions().try_for_each(|exception| put(out, &mut at, &exception))?;
+        // Only where all probes are told are there any.
+        observations.updates.iter().try_for_each(|update| put(out, &mut at, update))?;
+        Some(at)
+    })
+}
+
+fn put(out: &mut [u8], at: &mut usize, item: &(impl IntoBytes + Immutable)) -> Option<()> {
+    let bytes = item.as_bytes();
+    out.get_mut(*at..*at + bytes.len())?.copy_from_slice(bytes);
+    *at += bytes.len();
+    Some(())
+}

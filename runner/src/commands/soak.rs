@@ -1,0 +1,156 @@
+//! `hypwalk soak`: a suite whose cases the target draws, asks and compares by itself.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::known_issues::{self, KnownIssues};
+use super::lookup::Shelf;
+use super::run::job::{Book, Done, Job, NewRun};
+use super::target::HowToRun;
+use crate::campaign::{self, Dossier};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::{print, remark};
+use crate::plan::Shard;
+use crate::report::terminal::Table;
+use crate::report::{Asked, RunFolder, RunId, SoakHeader};
+use crate::suite::generator::Generator;
+use crate::suite::space::Probes;
+use crate::suite::{Overrides, Suite};
+
+/// Have the target draw, ask and compare by itself, at its own speed.
+///
+/// The cases are those that `run` asks of the same suite and seed. The target holds each answer against the
+/// reference walker; what does not fit comes here, and is judged like any other answer. It asks stage 2 by AT
+/// instructions; cases that are spelled out and ask something else are asked by the host, as always.
+#[derive(Debug, Args)]
+pub struct Soak {
+    /// The suite: a path, or the name of a file in suites/.
+    #[arg(value_name = "SUITE")]
+    suite: PathBuf,
+    /// The target: a path, or the name of a file in suites/targets/.
+    #[arg(long, value_name = "TARGET")]
+    target: PathBuf,
+    /// Begin the random numbers elsewhere than the suite says.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Begin with the case of this number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    first: u64,
+    /// Ask so many cases; a suite that ends with a random generator goes on until then.
+    #[arg(long, value_name = "NUMBER")]
+    cases: Option<NonZeroU64>,
+    /// Stop after so many seconds.
+    #[arg(long, value_name = "NUMBER")]
+    seconds: Option<NonZeroU64>,
+    /// Give each case that is drawn so many probes.
+    #[arg(long, value_name = "NUMBER", value_parser = super::run::probes)]
+    probes: Option<Probes>,
+    /// Ask every so many-th case in full too, and see that it comes to the same digest.
+    #[arg(long, value_name = "NUMBER")]
+    check: Option<NonZeroU64>,
+    /// End with one line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress, and print no table.
+    #[arg(long)]
+    quiet: bool,
+    /// The folder of all runs.
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    results: PathBuf,
+    #[command(flatten)]
+    known_issues: KnownIssues,
+    #[command(flatten)]
+    how: HowToRun,
+}
+
+impl Soak {
+    /// Does it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let interrupt = interrupt::on_signals().map_err(|error| {
+            Failure::new(Exit::Bug, format!("signals can't be waited for: {error}"))
+        })?;
+        let cases = self.cases.map(|cases| self.first.saturating_add(cases.get()));
+        let overrides = Overrides {
+            seed: self.seed,
+            cases,
+            seconds: self.seconds.map(NonZeroU64::get),
+            probes: self.probes,
+            granule: None,
+        };
+        let mut suite = Suite::read(&Shelf::Suites.find(&self.suite)?)?;
+        suite.apply(&overrides);
+        suite.generators.iter().try_for_each(judged)?;
+        let rules = self.known_issues.read()?;
+        let opened = self.how.open(&self.target)?;
+        let identity = opened.target.identity();
+        let time = Timestamp::now();
+        let seed = suite.seed.number(time.to_zoned(TimeZone::UTC).date());
+        let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
+        let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
+        let job = Job {
+            target: &*opened.target,
+            dossier: Dossier {
+                learned: opened.learned.clone(),
+                known: known_issues::of(rules.as_ref(), identity),
+            },
+            suite: &suite,
+            seed,
+            shard: Shard::WHOLE,
+            workers: NonZeroUsize::MIN,
+            quiet: self.quiet,
+            soak: Some(campaign::Soak {
+                first: self.first,
+                check: self.check.map(NonZeroU64::get),
+            }),
+            interrupt,
+        };
+        let folder = RunFolder::create(&self.results, &id)?;
+        let soak = Some(SoakHeader { first: self.first });
+        let target = opened.file.clone();
+        let asked = Asked { suite: &suite, overrides, seed, shard: Shard::WHOLE, soak, target };
+        match job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))? {
+            Done::Ended { summary, folder } => {
+                if !self.quiet {
+                    print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+                }
+                if self.json {
+                    print(format_args!("{}\n", summary.json_line()))?;
+                }
+                Ok(summary.exit())
+            }
+            Done::Interrupted { folder } => {
+                let folder = folder.display();
+                remark(format_args!("note: interrupted; what was asked is recorded in {folder}"));
+                remark("to go on: hypwalk soak with --first, one behind the last case recorded");
+                Ok(Exit::Interrupted)
+            }
+        }
+    }
+}
+
+/// Refuses a generator whose answers the target can't judge.
+pub(super) fn judged(generator: &Generator) -> Result<(), Failure> {
+    match generator {
+        Generator::Random { .. }
+        | Generator::Shapes { .. }
+        | Generator::Legality { .. }
+        | Generator::Explicit(_) => Ok(()),
+        Generator::Hyp { .. }
+        | Generator::Placements { .. }
+        | Generator::Guest { .. }
+        | Generator::Tlbi { .. } => {
+            let name = generator.name();
+            let error = format!(
+                "the generator `{name}` can't be soaked: by itself a target judges stage 2 alone, \
+                 asked by AT instructions"
+            );
+            Err(Failure::new(Exit::Usage, error).help("hypwalk run asks it case by case"))
+        }
+    }
+}
