@@ -75,7 +75,7 @@ fn ask(session: &mut dyn Session, case: &Case) -> Answer {
             }
         }
         Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } => panic!("no plan was sent"),
+        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
     }
 }
 

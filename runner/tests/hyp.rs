@@ -107,7 +107,7 @@ fn ask(session: &mut dyn Session, case: &Case) -> Answer {
             }
         }
         Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } => panic!("no plan was sent"),
+        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -697,7 +697,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => bodies.push(body.to_vec()),
             Event::Died(death) => panic!("{death}"),
-            Event::Planned { .. } => panic!("no plan was sent"),
+            Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
         }
     }
     let pa = here.reached + stage::TAGS;
@@ -718,7 +718,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
                 assert_eq!(seen.answers[0], loaded, "{rounds} rounds");
             }
             Event::Died(death) => panic!("{death}"),
-            Event::Planned { .. } => panic!("no plan was sent"),
+            Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
         }
     }
 }

@@ -128,7 +128,7 @@ fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
             (sequence, observations.report.status())
         }
         Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } => panic!("no plan was sent"),
+        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -178,7 +178,7 @@ fn answer(session: &mut dyn Session, case: &Case) -> Result<u64, u64> {
             }
         }
         Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } => panic!("no plan was sent"),
+        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -206,7 +206,7 @@ fn a_repeated_case_answers_as_its_last_round() {
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => bodies.push(body.to_vec()),
             Event::Died(death) => panic!("{death}"),
-            Event::Planned { .. } => panic!("no plan was sent"),
+            Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
         }
     }
     let observations = Observations::from_bytes(&bodies[0]);
@@ -277,7 +277,7 @@ fn a_probe_that_kills_the_emulator_is_charged() {
             assert_eq!(death.cursor, Some(CaseCursor { sequence: 70, probe: Some(1) }));
             assert_eq!(death.answers_before.len(), 1);
         }
-        Event::Planned { .. } => panic!("no plan was sent"),
+        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
     }
 }
 
@@ -421,7 +421,7 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
             match session.receive().expect("a death is no error") {
                 Event::Observations { .. } => {}
                 Event::Died(death) => break death,
-                Event::Planned { .. } => panic!("no plan was sent"),
+                Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
             }
         };
         let how = died.how;

@@ -79,6 +79,7 @@ fn case() -> Case {
 fn conforming(index: u64) -> CaseRecord {
     let verdicts = Counts { conforms: 64, ..Counts::default() };
     CaseRecord {
+        cases: 1,
         index,
         dwelling: None,
         cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),

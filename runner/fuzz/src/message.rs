@@ -8,6 +8,7 @@ use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
 use link::message::{Head, Kind, Rounds};
 use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
 use link::plan::Plan;
+use link::soak::{Progress, Soak, Terms};
 use runner::target::map::memory_map;
 use runner::target::{Death, Description, HowDied};
 use zerocopy::{FromBytes, IntoBytes};
@@ -35,6 +36,9 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
         Kind::Epitaph => epitaph(body),
         Kind::Plan => Plan::from_bytes(body).is_some(),
         Kind::Planned => u64::read_from_bytes(body).is_ok(),
+        Kind::Terms => Terms::from_bytes(body).is_some(),
+        Kind::Soak => Soak::read_from_bytes(body).is_ok(),
+        Kind::Progress => progress(body),
     }
 }
 
@@ -54,6 +58,15 @@ fn hello(body: &[u8]) -> bool {
         assert!(reported || plugged, "{arena:x?} is nobody's to use");
     }
     assert_eq!(Configure::new(&map).map(), Some(map));
+    true
+}
+
+fn progress(body: &[u8]) -> bool {
+    // Where it began is not said: that of no cases begins where it ends.
+    let next = u64::read_from_prefix(body).map_or(0, |(next, _)| next);
+    let progress = [0, next].into_iter().find_map(|first| Progress::from_bytes(body, first));
+    let Some(progress) = progress else { return false };
+    assert!(progress.items().all(|item| item.is_some()), "it was read once");
     true
 }
 
