@@ -334,6 +334,39 @@ fn a_death_is_charged_to_its_probe_and_to_no_other() {
     }
 }
 
+/// The campaign on a machine that starts anew where `resets` says so of how often it was asked, and of a case.
+/// Returns also how often it was asked.
+fn with_resets(resets: fn(u64, CaseRef<'_>) -> bool) -> (Totals, Records, u64) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let script = move |sequence, case: CaseRef<'_>| {
+        if resets(counter.fetch_add(1, Ordering::Relaxed), case) {
+            let (how, answers_before) = (HowDied::Reset, Vec::new());
+            return Answer::Death(Death { how, cursor: None, answers_before });
+        }
+        answer(sequence, case, NONE)
+    };
+    let mut records = Records::default();
+    let target = Scripted::new(hello(), map(), 1, script);
+    let totals = run(&target, plan_of(250), &mut records).unwrap();
+    (totals, records, asked.load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_reset_is_charged_to_what_brings_it_about_twice() {
+    let (_, sound, once) = with_resets(|_, _| false);
+    let (totals, records, asked) = with_resets(|asked, _| asked % 20 == 7);
+    let resets = totals.boots - 1;
+    assert!(resets > 2, "{resets} resets");
+    assert_eq!(asked, once + resets, "what was in flight is asked again as it was");
+    assert_eq!(records.cases, sound.cases);
+
+    let (totals, records, _) = with_resets(|_, case| case.probes.iter().any(stumbles));
+    let (charged, expected) = (charged(&records, Verdict::Aborted), guilty());
+    assert!(!charged.is_empty() && charged.iter().all(|probe| expected.contains(probe)));
+    assert_eq!((totals.verdicts.mismatch, records.cases.len()), (0, CASES as usize));
+}
+
 #[test]
 fn a_machine_that_dies_of_a_common_answer_does_not_drown_the_campaign() {
     let permission_fault = |_: &Probe, par: u64| par & 1 == 1 && par >> 3 & 0xf == 0b0011;

@@ -246,6 +246,27 @@ fn both_transports_give_the_same_records() {
 }
 
 #[test]
+fn a_line_that_harms_bytes_changes_no_record() {
+    // One byte in 1000, and bursts; nothing but the console joins host and machine.
+    let [clean, noisy] = ["qemu-max-uart", "qemu-max-noisy"].map(|name| {
+        let file = suites().join("targets").join(name).with_extension("yaml");
+        let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(description.transport, Transport::Uart);
+        target(description, false)
+    });
+    let machines = [&clean, &noisy].map(|target| machine(target));
+    assert_eq!(machines[0], machines[1], "the two differ in the line only");
+    let cases = harmless(random(Space { probes: 32, ..Space::BENIGN }, 40), &machines[0]);
+    let [one, other] = [&clean, &noisy].map(|target| campaign(target, explicit(cases.clone())));
+    assert_eq!(one.0.len(), 40);
+    assert_eq!(one.0, other.0);
+    assert_eq!((one.1.boots, other.1.boots), (1, 1));
+    assert_eq!(one.1.wear.damaged, 0);
+    let wear = other.1.wear;
+    assert!(wear.damaged > 0 && wear.sent_again > 20, "{wear:?}");
+}
+
+#[test]
 fn one_boot_answers_thousands_of_cases_and_leaves_nothing_behind() {
     // With tables at addresses of up to 52 bits.
     let description = Description::read(&suites().join("targets/qemu-max.yaml"));
