@@ -92,9 +92,17 @@ impl Attempt<'_> {
     /// adapters lose their power with the board.
     fn wait_for(&mut self, pattern: &Pattern, key: Option<&[u8]>) -> Result<(), StepFault> {
         let mut seen = 0;
+        let mut press = Instant::now();
         loop {
-            let soon = self.until.min(Instant::now() + PRESS);
             let line = self.board.line(self.until)?;
+            if let Some(key) = key
+                && Instant::now() >= press
+            {
+                // A board without power takes no keys, and more of them would only fill its FIFO.
+                let _ = line.type_in(key, Instant::now());
+                press = Instant::now() + PRESS;
+            }
+            let soon = self.until.min(Instant::now() + PRESS);
             if let Ok(unread) = line.unread(seen, soon) {
                 seen = unread.len();
                 if let Some(end) = pattern.end_in(unread) {
@@ -104,10 +112,6 @@ impl Attempt<'_> {
                 if seen > MOST_UNREAD {
                     line.consume(seen - KEPT);
                     seen = KEPT;
-                }
-                if let Some(key) = key {
-                    // A board without power takes no keys.
-                    let _ = line.type_in(key, Instant::now());
                 }
             } else {
                 seen = 0;
