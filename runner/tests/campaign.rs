@@ -341,7 +341,9 @@ fn with_resets(resets: fn(u64, CaseRef<'_>) -> bool) -> (Totals, Records, u64) {
     let counter = Arc::clone(&asked);
     let script = move |sequence, case: CaseRef<'_>| {
         if resets(counter.fetch_add(1, Ordering::Relaxed), case) {
-            let (how, answers_before) = (HowDied::Reset, Vec::new());
+            let sign = "its executor has started anew".to_owned();
+            let how = HowDied::Reset { sign, said: String::new() };
+            let answers_before = Vec::new();
             return Answer::Death(Death { how, cursor: None, answers_before });
         }
         answer(sequence, case, NONE)
