@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use self::board::{Board, Facts};
-use super::description::{Action, Description, Serial};
+use super::description::{Action, Description, Port, Serial};
 use super::error::TargetError;
 use super::frames::Frames;
 use super::machine::Machine;
@@ -123,6 +123,11 @@ impl SerialTarget {
         let (line, running) = board.started(Instant::now() + patience)?;
         let heard = running.heard();
         let frames = Frames::new(line).map_err(TargetError::host("the console can't be set up"))?;
+        let frames = match &self.serial.port {
+            // A byte takes ten bits.
+            Port::Tty(tty) => frames.with_rate(tty.baud / 10),
+            Port::Socket(_) | Port::Tcp(_) | Port::Pty => frames,
+        };
         let machine = Machine::boot(&self.description, frames, Box::new(running), |death| {
             self.boot_error(death)
         })?;
