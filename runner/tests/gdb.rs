@@ -469,8 +469,7 @@ fn a_connection_that_drops_in_a_campaign_is_a_death_that_charges_nobody() {
     session.send_case(7, case.as_ref()).expect("the window has room");
     match session.receive().expect("a death is no error") {
         Event::Died(death) => {
-            let is_gone =
-                matches!(&death.how, HowDied::Exited { status, .. } if status.contains("is gone"));
+            let is_gone = matches!(&death.how, HowDied::Lost { what } if what.contains("is gone"));
             assert!(is_gone && death.cursor.is_none(), "{death:?}");
         }
         other => panic!("{other:?}"),

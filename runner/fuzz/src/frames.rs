@@ -40,13 +40,17 @@ fn received(stream: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Both ends hear `noise`, and then understand each other: the first response is `response`.
+/// Both ends hear `noise`, and then understand each other: the first response is `response`. Whether it is a message
+/// that makes sense.
 fn answered(noise: &[u8], response: &[u8]) -> bool {
     let buffer = || vec![0; MAX_MESSAGE];
     let (mut host, mut target) = (Asker::new(1, buffer(), buffer()), Answerer::new(buffer()));
     let (mut there, mut back) = (Vec::new(), Vec::new());
     for &byte in noise {
-        host.take(byte, |_| {});
+        // A target that says that it is dying, or of another version, is asked no more.
+        if matches!(host.take(byte, |_| {}), Event::Epitaph(_) | Event::Version(_)) {
+            return false;
+        }
         if target.take(byte) == Heard::Request {
             target.answered();
         }

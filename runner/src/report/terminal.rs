@@ -28,6 +28,8 @@ impl fmt::Display for Table<'_> {
         let probes = plural(tally.probes, "probe");
         write!(f, "{suite} on {target}, seed {seed}: {cases}, {probes}")?;
         match ending {
+            // How long an image took that ran by itself nobody knows.
+            Some(ending) if ending.seconds == 0.0 => writeln!(f)?,
             Some(ending) => {
                 let rate = tally.probes as f64 / ending.seconds.max(0.001);
                 writeln!(f, " in {:.1} s ({} a second)", ending.seconds, grouped(rate as u64))?;
