@@ -475,8 +475,8 @@ fn a_socket_that_nobody_offers_is_told_and_one_that_comes_late_is_waited_for() {
 #[test]
 fn the_examples_are_whole_and_the_shipped_boards_have_tests() {
     let examples = descriptions(&targets().join("examples"));
-    assert!(examples.len() >= 4, "{}", examples.len());
-    assert!(examples.iter().all(|example| matches!(example.start, Start::Serial(_))));
+    let on_lines = examples.iter().filter(|example| matches!(example.start, Start::Serial(_)));
+    assert!(on_lines.count() >= 4, "{}", examples.len());
     let shipped = descriptions(&targets());
     let boards = shipped.iter().filter(|description| description.serial().is_some());
     let mut names: Vec<_> = boards.map(|description| description.name.as_str()).collect();

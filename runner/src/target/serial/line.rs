@@ -12,6 +12,8 @@ use crate::target::stream::Stream;
 
 /// How much of what the board said is kept for messages.
 const TAIL_BYTES: usize = 4096;
+/// What the receiver of a block says.
+const ACK: u8 = 0x06;
 /// How many lines of it are told.
 const TOLD_LINES: usize = 12;
 /// So much is kept of what nobody reads.
@@ -197,7 +199,8 @@ impl Heard {
 
     /// The last lines that the board said, without messages.
     pub fn last_lines(&self) -> String {
-        let bytes: Vec<u8> = self.tail.iter().copied().collect();
+        // YMODEM leaves one for each block.
+        let bytes: Vec<u8> = self.tail.iter().copied().filter(|byte| *byte != ACK).collect();
         // Messages stand between zeros, and text has none.
         let texts = bytes.split(|byte| *byte == 0).filter(|part| is_text(part));
         let text: Vec<_> = texts.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
