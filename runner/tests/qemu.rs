@@ -132,6 +132,36 @@ fn status_of(event: Event<'_>) -> (u64, Option<Status>) {
     }
 }
 
+/// The body of the observations that come next.
+fn body_of(session: &mut dyn Session) -> Vec<u64> {
+    match session.receive().expect("the session goes on") {
+        Event::Observations { sequence: 7, body } => {
+            let word = |eight: &[u8]| u64::from_le_bytes(eight.try_into().expect("whole words"));
+            body.chunks(8).map(word).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_forecast_changes_no_answer() {
+    for name in ["qemu-max", "qemu-max-uart"] {
+        let mut session = boot(name);
+        let mut case = case_at(&*session, Place::new(0, 0));
+        probe(&mut case, Operation::AtS12e1r);
+        session.send_case(7, case.as_ref()).expect("the window has room");
+        let body = body_of(&mut *session);
+        // Of another answer, of fewer words, of none at all, and what really comes.
+        let mut other = body.clone();
+        *other.last_mut().expect("there is an answer") ^= 1 << 7;
+        let shorter = body[1..].to_vec();
+        for forecast in [other, shorter, Vec::new(), body.clone()] {
+            session.send_forecast(7, case.as_ref(), forecast).expect("the window has room");
+            assert_eq!(body_of(&mut *session), body, "{name}");
+        }
+    }
+}
+
 /// Sends `count` cases without probes, with the window kept full, and wants them done.
 fn ask(session: &mut dyn Session, count: u64) {
     let case = case_at(session, Place::new(0, 0));

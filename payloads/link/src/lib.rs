@@ -29,6 +29,7 @@
 pub mod batch;
 pub mod board;
 pub mod config;
+pub mod digest;
 pub mod frame;
 pub mod hello;
 pub mod mailbox;

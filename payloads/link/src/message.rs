@@ -28,6 +28,13 @@ pub enum Kind {
     /// Host to target, on a stream only: answered by a [`Kind::Hello`], also where another host was
     /// answered before. No body.
     Open = 9,
+    /// Host to target, on a stream only: as [`Kind::Case`], and the digest of the observations is answer enough.
+    Brief = 10,
+    /// Target to host: the [`crate::digest`] of the observations, one word. The target keeps them.
+    Digest = 11,
+    /// Host to target: the digest is not the one that was forecast; the observations that are kept are wanted. No
+    /// body.
+    Whole = 12,
     /// Host to target: the suite's cases, for those that are meant by number, [`crate::plan`].
     Plan = 16,
     /// Target to host: it has the plan, or can't keep it. A body of one word: 1, or 0.
@@ -53,6 +60,9 @@ impl Kind {
             7 => Self::Repeat,
             8 => Self::Repeated,
             9 => Self::Open,
+            10 => Self::Brief,
+            11 => Self::Digest,
+            12 => Self::Whole,
             16 => Self::Plan,
             17 => Self::Planned,
             18 => Self::Terms,

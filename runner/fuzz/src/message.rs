@@ -33,6 +33,9 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
             super::case::words(case)
         }),
         Kind::Observations | Kind::Repeated => observations(body),
+        Kind::Brief => super::case::words(body),
+        Kind::Digest => u64::read_from_bytes(body).is_ok(),
+        Kind::Whole => body.is_empty(),
         Kind::Epitaph => epitaph(body),
         Kind::Plan => Plan::from_bytes(body).is_some(),
         Kind::Planned => u64::read_from_bytes(body).is_ok(),

@@ -18,6 +18,7 @@
 pub mod batch;
 mod dispenser;
 mod dossier;
+mod forecast;
 mod open;
 mod order;
 mod outbox;

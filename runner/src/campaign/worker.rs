@@ -27,6 +27,7 @@ use link::observations::Observations;
 use zerocopy::IntoBytes as _;
 
 use super::dispenser::{Dispenser, Given};
+use super::forecast::Forecaster;
 use super::open::OpenCase;
 use super::outbox::Outbox;
 use super::prepared::{self, Bench, Prepared};
@@ -95,6 +96,7 @@ pub struct Worker<'a> {
     bench: Bench,
     dossier: Dossier,
     quarantine: Quarantine,
+    forecaster: Forecaster,
     samples: Samples,
     /// Cases that were dealt out to it and not drawn yet, by ordinal.
     block: Range<u64>,
@@ -142,6 +144,7 @@ impl<'a> Worker<'a> {
             bench: bench.with_branch_targets(pe::has_branch_targets(ids)),
             dossier,
             quarantine: Quarantine::default(),
+            forecaster: Forecaster::default(),
             samples: Samples::default(),
             block: 0..0,
             next_sequence: 0,
@@ -203,7 +206,11 @@ impl<'a> Worker<'a> {
             if let Some(prepared) = self.prepare(&part) {
                 let sequence = self.next_sequence;
                 self.next_sequence += 1;
-                session.send_case(sequence, Case::as_ref(&prepared.case))?;
+                let case = Case::as_ref(&prepared.case);
+                match self.forecaster.forecast(&prepared) {
+                    Some(forecast) => session.send_forecast(sequence, case, forecast)?,
+                    None => session.send_case(sequence, case)?,
+                }
                 self.in_flight.push_back(InFlight { sequence, part, prepared });
             }
         }
@@ -398,6 +405,7 @@ impl<'a> Worker<'a> {
         let Some(observations) = Observations::from_bytes(body) else {
             return Some("an answer that is no list of observations".into());
         };
+        self.forecaster.learn(&first.prepared, &observations);
         let open = self.open.get_mut(&first.part.index)?;
         let (bench, map, dossier) = (&mut self.bench, self.shared.plan.map(), &self.dossier);
         let (case, learned) = (&open.case, &mut open.learned);

@@ -160,6 +160,10 @@ impl Frames {
 }
 
 impl Wire for Frames {
+    fn is_narrow(&self) -> bool {
+        true
+    }
+
     fn window(&self) -> usize {
         1
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use case::CaseRef;
 use case::memory::MemoryMap;
+use link::digest;
 use link::hello::{Configure, Epitaph, Hello};
 use link::message::{Head, Kind, Rounds};
 use link::soak::Soak;
@@ -27,6 +28,8 @@ pub struct Machine<W> {
     asked: VecDeque<Asked>,
     /// How many requests were sent.
     requests: u64,
+    /// The forecast that has come true last.
+    forecast: Vec<u64>,
     over: bool,
 }
 
@@ -38,6 +41,8 @@ struct Asked {
     probes: usize,
     /// What the answer must be.
     answer: Kind,
+    /// The body that is forecast, where its digest is answer enough.
+    forecast: Option<Vec<u64>>,
 }
 
 impl<W: Wire> Machine<W> {
@@ -56,7 +61,8 @@ impl<W: Wire> Machine<W> {
             Ok((hello, map)) => {
                 running.watchdog = Watchdog::new(Patience::at_work(description));
                 let asked = VecDeque::new();
-                Ok(Self { running, hello, map, asked, requests: 1, over: false })
+                let forecast = Vec::new();
+                Ok(Self { running, hello, map, asked, requests: 1, forecast, over: false })
             }
             Err(how) => Err(boot_error(Death { how, cursor: None, answers_before: Vec::new() })),
         }
@@ -81,7 +87,7 @@ impl<W: Wire> Machine<W> {
             return Err(TargetError::Misuse("what was sent is larger than a message"));
         }
         let request = self.requests;
-        self.asked.push_back(Asked { request, sequence, probes, answer });
+        self.asked.push_back(Asked { request, sequence, probes, answer, forecast: None });
         self.requests += 1;
         Ok(())
     }
@@ -93,6 +99,9 @@ impl<W: Wire> Machine<W> {
             (Some(kind), Some(asked))
                 if kind == asked.answer && asked.sequence == head.sequence =>
             {
+                if kind == Kind::Digest && !self.has_come_true() {
+                    return self.next();
+                }
                 self.asked.pop_front();
                 Ok((kind, head.sequence))
             }
@@ -102,6 +111,23 @@ impl<W: Wire> Machine<W> {
             }
             (kind, _) => Err(garbage(format!("it sent {kind:?} in the middle of a campaign"))),
         }
+    }
+
+    /// Whether the digest that has just come is that of the oldest case's forecast. If not, all of its
+    /// observations are asked for.
+    fn has_come_true(&mut self) -> bool {
+        let told = u64::read_from_prefix(self.running.wire.body()).ok().map(|(told, _)| told);
+        let Some(asked) = self.asked.front_mut() else { return false };
+        let forecast = asked.forecast.take().unwrap_or_default();
+        if told == Some(digest::of(forecast.as_bytes())) {
+            self.forecast = forecast;
+            return true;
+        }
+        asked.answer = Kind::Observations;
+        asked.request = self.requests;
+        self.requests += 1;
+        self.running.wire.send(Kind::Whole, asked.sequence, &mut |_| Some(0));
+        false
     }
 
     fn death(&self, how: HowDied) -> Death {
@@ -140,6 +166,23 @@ impl<W: Wire> Session for Machine<W> {
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError> {
         let probes = case.probes.len();
         self.send(Kind::Case, Kind::Observations, sequence, probes, &mut |body| case.write_to(body))
+    }
+
+    fn send_forecast(
+        &mut self,
+        sequence: u64,
+        case: CaseRef<'_>,
+        forecast: Vec<u64>,
+    ) -> Result<(), TargetError> {
+        if !self.running.wire.is_narrow() {
+            return self.send_case(sequence, case);
+        }
+        let probes = case.probes.len();
+        self.send(Kind::Brief, Kind::Digest, sequence, probes, &mut |body| case.write_to(body))?;
+        if let Some(asked) = self.asked.back_mut() {
+            asked.forecast = Some(forecast);
+        }
+        Ok(())
     }
 
     fn send_repeat(
@@ -184,6 +227,9 @@ impl<W: Wire> Session for Machine<W> {
                         Event::Planned { sequence, is_kept }
                     }
                     Kind::Progress => Event::Progress { sequence, body },
+                    Kind::Digest => {
+                        Event::Observations { sequence, body: self.forecast.as_bytes() }
+                    }
                     _ => Event::Observations { sequence, body },
                 })
             }

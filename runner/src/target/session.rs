@@ -66,6 +66,18 @@ pub trait Session: Send {
     /// Sending to a target that died is no error: [`Session::receive`] tells of the death.
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError>;
 
+    /// Sends a case of whose observations `forecast` is probably the body, as words. Where a line is slow, the target
+    /// answers by a digest first; what [`Session::receive`] gives is the same.
+    fn send_forecast(
+        &mut self,
+        sequence: u64,
+        case: CaseRef<'_>,
+        forecast: Vec<u64>,
+    ) -> Result<(), TargetError> {
+        drop(forecast);
+        self.send_case(sequence, case)
+    }
+
     /// Sends a case whose probes are asked `rounds` times in a row while its tables stand: it measures
     /// the target. The answer is [`Event::Observations`] like any other, of the last round.
     fn send_repeat(

@@ -11,6 +11,11 @@ pub trait Wire: Send {
     /// How many requests may be out at a time.
     fn window(&self) -> usize;
 
+    /// Whether bytes are dear on it, so that a digest is sent in place of what can be forecast.
+    fn is_narrow(&self) -> bool {
+        false
+    }
+
     /// Sends a message whose body `write` puts into the bytes that it is given, returning the size;
     /// says `false` when `write` returned `None`: the body is larger than a message.
     ///

@@ -15,6 +15,7 @@
 //! | [`transport`]  | mailbox and frames |
 //! | [`serve`]      | requests and responses |
 //! | [`run`]        | one case |
+//! | [`brief`]      | answers by digest |
 //! | [`plan`]       | the host's plan, for cases that are meant by number |
 //! | [`batch`]      | soaking without a host, and the log of it |
 //! | [`soak`]       | drawing, asking and comparing without the host |
@@ -30,6 +31,7 @@ mod asm;
 mod away;
 mod batch;
 mod boot;
+mod brief;
 mod console;
 mod crew;
 mod efi;

@@ -11,6 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::payload::asm;
 use crate::payload::batch;
 use crate::payload::boot;
+use crate::payload::brief;
 use crate::payload::crew::Crew;
 use crate::payload::global::Global;
 use crate::payload::hand;
@@ -128,6 +129,12 @@ fn answer(
             place.copy_from_slice(head.as_bytes());
             Head::BYTES + bytes
         }
+        Some(Kind::Brief) => {
+            let bytes = runner.run(body, 1, request.number, transport.cursor(), response);
+            let digest = brief::keep(&response[..bytes]);
+            message(response, Kind::Digest, head.sequence, digest.as_bytes())
+        }
+        Some(Kind::Whole) => message(response, Kind::Observations, head.sequence, brief::kept()),
         Some(Kind::Repeat) => {
             let Some((rounds, case)) = Rounds::split(body) else {
                 return refuse(response, head.sequence);

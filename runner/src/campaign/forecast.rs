@@ -1,0 +1,76 @@
+//! What a target will probably answer to a case, to the bit: on a slow line a digest then stands for it.
+//!
+//! A forecast decides nothing. Where the target's digest is another, all of its answer is asked for; where it is
+//! the same, so is the answer, and it is judged like any other.
+
+use case::Flags;
+use link::observations::{Observations, Report, Status};
+use zerocopy::IntoBytes;
+
+use super::prepared::Prepared;
+use crate::judge::answer::Answer;
+use crate::judge::expectation::Expectation;
+
+/// What is known of a target's habits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Forecaster {
+    /// The bits of `PAR_EL1` that the architecture leaves open, as they were seen last, by `PAR_EL1.F`.
+    open: [u64; 2],
+}
+
+/// `PAR_EL1.F`.
+const F: u64 = 1;
+
+impl Forecaster {
+    /// The body of the observations that are to come, as words; `None` where they are hard to tell: of anything
+    /// but AT instructions at home, and of what hardware may update.
+    pub fn forecast(&self, prepared: &Prepared) -> Option<Vec<u64>> {
+        const HARD: u64 =
+            Flags::STAY | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;
+        let flags = prepared.case.as_ref().as_ref().flags();
+        if flags.0 & HARD != 0 {
+            return None;
+        }
+        let answers = self.answers(prepared)?;
+        let built = &prepared.built;
+        let mut report = Report::new(Status::Done);
+        report.answers = answers.len() as u32;
+        (report.built, report.after) = (prepared.digest, prepared.after);
+        report.vttbr_el2 = built.vttbr_el2;
+        (report.ttbr0_el1, report.ttbr1_el1) = (built.ttbr0_el1, built.ttbr1_el1);
+        let mut words = vec![0; size_of::<Report>() / 8];
+        words.as_mut_bytes().copy_from_slice(report.as_bytes());
+        words.extend(answers);
+        Some(words)
+    }
+
+    fn answers(&self, prepared: &Prepared) -> Option<Vec<u64>> {
+        let answer = |par: golden::Masked| {
+            let open = self.open[(par.value & F) as usize];
+            par.value | open & !par.mask
+        };
+        let first = |expectation: &Option<_>| first_par(expectation.as_ref()?).map(answer);
+        prepared.expectations.iter().map(first).collect()
+    }
+
+    /// Learns from what the target answered.
+    pub fn learn(&mut self, prepared: &Prepared, observations: &Observations<'_>) {
+        for (expectation, &answer) in prepared.expectations.iter().zip(observations.answers) {
+            if let Some(par) = expectation.as_ref().and_then(first_par)
+                && par.value & F == answer & F
+            {
+                let open = &mut self.open[(answer & F) as usize];
+                *open = *open & par.mask | answer & !par.mask;
+            }
+        }
+    }
+}
+
+/// The `PAR_EL1` of the first outcome, where it is one and nothing is updated.
+fn first_par(expectation: &Expectation) -> Option<golden::Masked> {
+    let first = expectation.outcomes.first().filter(|first| first.updates.is_empty())?;
+    match first.answer {
+        Answer::Par { par, .. } => Some(par),
+        _ => None,
+    }
+}
