@@ -70,7 +70,7 @@ impl Simulation {
             let pages = match arena.kind {
                 ArenaKind::Tables => vec![0; arena.size.div_ceil(PAGE_BYTES) as usize],
                 ArenaKind::Void => Vec::new(),
-                ArenaKind::Stage => return None,
+                ArenaKind::Scratch => return None,
             };
             Some(Block { base: arena.base, size: arena.size, pages })
         };
@@ -209,7 +209,7 @@ mod tests {
         let mut map = MemoryMap::new();
         map.push(Arena { base: 0x8000, size: 0x1000, kind: ArenaKind::Tables });
         map.push(Arena { base: 0x1000, size: 0x1000, kind: ArenaKind::Void });
-        map.push(Arena { base: 0x2000, size: 0x1000, kind: ArenaKind::Stage });
+        map.push(Arena { base: 0x2000, size: 0x1000, kind: ArenaKind::Scratch });
         Simulation::new(&map)
     }
 

@@ -201,10 +201,10 @@ fn a_case_of_several_trees_is_read_back() {
 }
 
 #[test]
-fn a_machine_whose_stages_are_elsewhere_is_told_apart() {
+fn a_machine_whose_scratch_arenas_are_elsewhere_is_told_apart() {
     let mut map = MemoryMap::new();
     for number in 0..8 {
-        let kind = if number < 6 { ArenaKind::Tables } else { ArenaKind::Stage };
+        let kind = if number < 6 { ArenaKind::Tables } else { ArenaKind::Scratch };
         map.push(Arena { base: number << 32, size: 4 << 20, kind }).unwrap();
     }
     let mut case = of_several_trees();

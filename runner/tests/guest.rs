@@ -11,7 +11,7 @@ use case::memory::{ArenaKind, MemoryMap, Place};
 use case::probe::{El, Operation, Probe, pair};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use case::{Case, Flags, stage};
+use case::{Case, Flags, scratch};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use runner::payload::{self, Executor, Options, Wish};
 use runner::target::description::{Affinity, Qemu, Start};
@@ -130,7 +130,7 @@ impl World {
             let found = map.arenas().iter().position(|arena| arena.kind == kind);
             found.expect("the target has one") as u8
         };
-        let (tables, number) = (number(ArenaKind::Tables), number(ArenaKind::Stage));
+        let (tables, number) = (number(ArenaKind::Tables), number(ArenaKind::Scratch));
         let registers = Registers {
             hcr_el2: RW | VM,
             vtcr_el2: VTCR,
@@ -144,11 +144,11 @@ impl World {
         let stage = map.arenas()[usize::from(number)].base;
         let mut world = Self { case, stage, tables };
         let at = |offset| Place::new(number, offset);
-        world.map2(CODE, at(stage::GUEST), 1, 3, 0);
-        world.map2(TAGS, at(stage::TAGS), 16, 3, 0);
-        world.map2(SLOTS, at(stage::SLOTS), 16, 3, 0);
-        world.map2(READ_ONLY, at(stage::TAGS), 16, 1, 0);
-        world.map2(NO_EXECUTE, at(stage::SLOTS), 16, 3, 2);
+        world.map2(CODE, at(scratch::GUEST), 1, 3, 0);
+        world.map2(TAGS, at(scratch::TAGS), 16, 3, 0);
+        world.map2(SLOTS, at(scratch::SLOTS), 16, 3, 0);
+        world.map2(READ_ONLY, at(scratch::TAGS), 16, 1, 0);
+        world.map2(NO_EXECUTE, at(scratch::SLOTS), 16, 3, 2);
         world.case.set_guest(Guest { code: at(0), code_va: CODE });
         world.case.set_flags(Flags(Flags::GUEST));
         world
@@ -201,11 +201,11 @@ impl World {
     }
 
     fn tags(&self) -> u64 {
-        self.stage + stage::TAGS
+        self.stage + scratch::TAGS
     }
 
     fn slots(&self) -> u64 {
-        self.stage + stage::SLOTS
+        self.stage + scratch::SLOTS
     }
 
     /// ELR and SPSR of a fault of the access to `address`, by a guest entered with `spsr`: those of the
@@ -265,7 +265,7 @@ fn every_access(session: &mut dyn Session, mut world: World, offset: u64) {
             for operation in STORES {
                 let at = next(&mut at);
                 let store = Probe::new(operation, offset + TAGS + at).by(el).of_bytes(bytes);
-                let stored = stage::stored(world.probe(store) as u16);
+                let stored = scratch::stored(world.probe(store) as u16);
                 answers.push(stored);
                 changed.push((tags + at, replaced(tags + at, stored, bytes)));
             }
@@ -273,7 +273,7 @@ fn every_access(session: &mut dyn Session, mut world: World, offset: u64) {
                 let at = next(&mut at);
                 let address = offset + TAGS + at;
                 let probe = Probe::new(operation, address).by(el).of_bytes(bytes);
-                let stored = stage::stored(world.probe(probe) as u16);
+                let stored = scratch::stored(world.probe(probe) as u16);
                 let tag = tags + at;
                 answers.push(replaced(0, tag, bytes));
                 let after = match operation {
@@ -298,11 +298,11 @@ fn every_access(session: &mut dyn Session, mut world: World, offset: u64) {
         at += 16;
         let at_pair = next(&mut at) & !0xf;
         let number = world.probe(Probe::new(Operation::StorePair, offset + TAGS + at_pair).by(el));
-        let stored = stage::stored(number as u16);
+        let stored = scratch::stored(number as u16);
         answers.push(stored);
         changed.extend([0, 8].map(|word| (tags + at_pair + word, stored)));
         at += 16;
-        let slot = stage::SLOT_BYTES * 77;
+        let slot = scratch::SLOT_BYTES * 77;
         world.probe(Probe::new(Operation::Fetch, offset + SLOTS + slot).by(el));
         answers.push(slots + slot);
         world.probe(Probe::new(Operation::RoundTrip, 0).by(el));
@@ -358,7 +358,7 @@ fn what_one_store_of_any_kind_leaves_is_found() {
         assert_eq!(answer.exceptions, [], "{operation:?}");
         let found: Vec<_> =
             answer.changed.iter().map(|tag| (tag.pa - world.tags(), tag.value)).collect();
-        let stored = stage::stored(1);
+        let stored = scratch::stored(1);
         match operation {
             Operation::StorePair => assert_eq!(found, [(0x1100, stored), (0x1108, stored)]),
             Operation::DcZva => {
@@ -521,7 +521,7 @@ fn a_guest_updates_a_descriptor_and_the_others_see_it() {
     world.case.set_flags(Flags(Flags::GUEST | Flags::UPDATES));
     let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, xn: 2, ..Attributes::default() };
     let stage = world.case.as_ref().header.guest.code.arena();
-    world.map(0, 0x1600_0000, Place::new(stage, stage::TAGS), 1, attributes);
+    world.map(0, 0x1600_0000, Place::new(stage, scratch::TAGS), 1, attributes);
     world.probe(Probe::new(Operation::Load, TAGS).by(El::El1));
     world.probe(Probe::new(Operation::Load, 0x1600_0000).by(El::El0));
     world.probe(Probe::new(Operation::Load, 0x1600_0008).by(El::El1));
@@ -588,7 +588,7 @@ fn a_hostile_guest_costs_one_probe() {
     }
     let answer = done(&mut *session, &world.case);
     for (number, answers) in answer.answers.chunks(2).enumerate() {
-        assert_eq!(answers, [NO_ANSWER, stage::stored(2 * number as u16 + 1)], "{number}");
+        assert_eq!(answers, [NO_ANSWER, scratch::stored(2 * number as u16 + 1)], "{number}");
     }
     let seen: Vec<_> = answer
         .exceptions
@@ -623,7 +623,7 @@ fn guests_come_and_go_on_other_machines() {
             world.probe(at(pe, Probe::new(Operation::Fetch, VA + HOSTILE).by(El::El1)));
             world.probe(at(pe, Probe::new(Operation::Fetch, VA + SLOTS + 0x60).by(El::El1)));
             let answer = done(&mut *session, &world.case);
-            let answers = [stage::stored(0), NO_ANSWER, world.slots() + 0x60];
+            let answers = [scratch::stored(0), NO_ANSWER, world.slots() + 0x60];
             assert_eq!(answer.answers, answers, "{what}");
             let [taken] = answer.exceptions.as_slice() else { panic!("{what}: {answer:x?}") };
             assert_eq!((taken.probe, taken.origin), (1, Exception::RUNAWAY), "{what}");
@@ -646,8 +646,8 @@ fn another_pe_than_the_booted_one_runs_cases() {
         let mut world = hostile(&*session, &[code(SPIN, RET)]);
         world.probe(at(pe, Probe::new(Operation::Store, VA + TAGS).by(El::El0)));
         let answer = done(&mut *session, &world.case);
-        assert_eq!(answer.answers, [stage::stored(0)], "PE {pe}");
-        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: stage::stored(0) }]);
+        assert_eq!(answer.answers, [scratch::stored(0)], "PE {pe}");
+        assert_eq!(answer.changed, [Changed { pa: world.tags(), value: scratch::stored(0) }]);
     }
 }
 
@@ -784,7 +784,7 @@ fn every_tlbi_makes_a_broken_descriptor_count() {
             let what = format!("{operation:?} {form:#x} {nxs:#x}");
             let mut world = World::both(&*session);
             let stage = world.case.as_ref().header.guest.code.arena();
-            world.map2(ipa, Place::new(stage, stage::TAGS), 2, 3, 2);
+            world.map2(ipa, Place::new(stage, scratch::TAGS), 2, 3, 2);
             let flags = Attributes::NG;
             let attributes = Attributes { ap: 1, xn: 3, sh: 3, af: 1, flags, ..Default::default() };
             world.map(1, va, Place::absolute(ipa), 1, attributes);
@@ -826,7 +826,7 @@ fn a_descriptor_is_broken_and_made_and_the_words_say_so() {
     let sequence = |session: &mut dyn Session, back: bool| {
         let mut world = World::stage2(session);
         let stage = world.case.as_ref().header.guest.code.arena();
-        world.map2(ipa, Place::new(stage, stage::TAGS), 1, 3, 2);
+        world.map2(ipa, Place::new(stage, scratch::TAGS), 1, 3, 2);
         for change in [VALID, NEXT, VALID] {
             world.case.push_edit(Edit::new(0, ipa, 3, change).late()).expect("there is room");
         }
@@ -862,7 +862,7 @@ fn updates_are_seen_in_what_a_step_made() {
     world.case.registers_mut().vtcr_el2 |= 1 << 21;
     world.case.set_flags(Flags(Flags::GUEST | Flags::UPDATES));
     // The descriptor behind those of the tags: nobody has written it.
-    let ipa = TAGS + stage::TAGS_BYTES;
+    let ipa = TAGS + scratch::TAGS_BYTES;
     let page = Change::Replace(world.tags() | 0x3fc | 3);
     world.case.push_edit(Edit::new(0, ipa, 3, page).late()).expect("there is room");
     let load = Probe::new(Operation::Load, ipa).by(El::El1);
@@ -895,8 +895,8 @@ fn other_trees_are_loaded_on_demand() {
     let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
     world.map2(TABLES + 16 * PAGE, place, 16, 3, 2);
     world.map(stage2, TABLES, tables, 32, attributes);
-    world.map(stage2, CODE, Place::new(stage, stage::GUEST), 1, attributes);
-    world.map(stage2, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    world.map(stage2, CODE, Place::new(stage, scratch::GUEST), 1, attributes);
+    world.map(stage2, TAGS, Place::new(stage, scratch::TAGS + PAGE), 15, attributes);
     let code = Attributes { ap: 3, sh: 3, af: 1, ..Attributes::default() };
     let data = Attributes { ap: 1, xn: 3, ..code };
     world.map(stage1, VA + CODE, Place::absolute(CODE), 1, code);
@@ -970,7 +970,7 @@ fn every_pe_asks_under_the_same_tables() {
         taken.push((world.probe(at(pe, spin)), Exception::RUNAWAY, 2));
         // The PE's registers were loaded again: it has vectors.
         taken.push((world.probe(at(pe, nowhere)), Exception::PROBE, 1));
-        let before = if pe == 0 { tag } else { stage::stored(number as u16 - 7) };
+        let before = if pe == 0 { tag } else { scratch::stored(number as u16 - 7) };
         wanted.extend([before, before, world.slots() + 0x40]);
         wanted.extend([NO_ANSWER; 4]);
     }
@@ -980,7 +980,7 @@ fn every_pe_asks_under_the_same_tables() {
         answer.exceptions.iter().map(|one| (one.probe, one.origin, one.target)).collect();
     assert_eq!(seen, taken);
     let [changed] = answer.changed.as_slice() else { panic!("{:x?}", answer.changed) };
-    assert_eq!((changed.pa, changed.value), (tag, stage::stored(15)));
+    assert_eq!((changed.pa, changed.value), (tag, scratch::stored(15)));
 
     // What is asked at EL2 is asked by the PE that is named; and PE 1 has another stage 2.
     let mut world = World::stage2(&*session);
@@ -988,7 +988,7 @@ fn every_pe_asks_under_the_same_tables() {
     let tree = Tree::new(Role::Stage2, K4, Place::new(world.tables, 3 << 20));
     world.case.push_tree(tree).expect("there is room");
     let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
-    world.map(1, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    world.map(1, TAGS, Place::new(stage, scratch::TAGS + PAGE), 15, attributes);
     world.probe(at(1, step(Operation::UseTree, 1, 8 << 48)));
     for pe in [0, 1, 1, 2] {
         world.probe(at(pe, Probe::new(Operation::AtS12e1w, TAGS)));
@@ -1029,7 +1029,7 @@ fn what_one_pe_changes_counts_for_another_behind_a_tlbi() {
             let what = format!("{toucher} {changer} {invalidator} {operation:?}");
             let mut world = World::both(&*session);
             let stage = world.case.as_ref().header.guest.code.arena();
-            world.map2(ipa, Place::new(stage, stage::TAGS), 2, 3, 2);
+            world.map2(ipa, Place::new(stage, scratch::TAGS), 2, 3, 2);
             world.map1(0x5800_0000, ipa, 1, 1, 3);
             for change in [VALID, NEXT, VALID] {
                 let edit = Edit::new(0, ipa, 3, change).late();
@@ -1067,8 +1067,8 @@ fn a_root_is_loaded_by_one_pe_alone() {
     let tree = Tree::new(Role::Stage2, K4, Place::new(world.tables, 3 << 20));
     world.case.push_tree(tree).expect("there is room");
     let attributes = Attributes { mem_attr: 0xf, ap: 3, sh: 3, af: 1, ..Attributes::default() };
-    world.map(1, CODE, Place::new(stage, stage::GUEST), 1, attributes);
-    world.map(1, TAGS, Place::new(stage, stage::TAGS + PAGE), 15, attributes);
+    world.map(1, CODE, Place::new(stage, scratch::GUEST), 1, attributes);
+    world.map(1, TAGS, Place::new(stage, scratch::TAGS + PAGE), 15, attributes);
     let load = Probe::new(Operation::Load, TAGS).by(El::El0);
     world.probe(at(1, step(Operation::UseTree, 1, 8 << 48)));
     for pe in 0..3 {
@@ -1098,7 +1098,7 @@ fn no_update_is_lost_between_pes() {
             flags: Attributes::DBM,
             ..Attributes::default()
         };
-        world.map(0, ipa, Place::new(stage, stage::TAGS), 2, attributes);
+        world.map(0, ipa, Place::new(stage, scratch::TAGS), 2, attributes);
         let together = |pe, operation, offset| {
             let probe = Probe::new(operation, ipa + offset).by(El::El1).with(Probe::TOGETHER);
             at(pe, probe)
@@ -1109,7 +1109,7 @@ fn no_update_is_lost_between_pes() {
         for pe in [round % 3, (round + 1) % 3, (round + 2) % 3] {
             for _ in 0..4 {
                 let number = world.probe(together(pe, Operation::Add, 0x20));
-                sum = sum.wrapping_add(stage::stored(number as u16));
+                sum = sum.wrapping_add(scratch::stored(number as u16));
             }
             let operation = if pe == 0 { Operation::Store } else { Operation::Load };
             last = world.probe(together(pe, operation, PAGE + 8));

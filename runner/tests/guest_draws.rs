@@ -11,7 +11,7 @@ use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::{Case, Flags, guest, stage};
+use case::{Case, Flags, guest, scratch};
 use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
 use link::hello::IdRegisters;
 use runner::campaign::{Bench, Tables};
@@ -67,7 +67,8 @@ impl Machine {
         for &base in *bases {
             map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
             let stage = base + (8 << 20);
-            map.push(Arena { base: stage, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
+            map.push(Arena { base: stage, size: scratch::BYTES, kind: ArenaKind::Scratch })
+                .unwrap();
         }
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
@@ -194,14 +195,14 @@ fn strays_or_ends(tables: &Tables<'_>, learned: &Learned, probe: &Probe) -> Opti
 /// What does not fault reaches tags, or slots where it is a fetch.
 fn reaches_what_it_may(map: &MemoryMap, probe: &Probe, ends: &[Ends; 2], what: &str) {
     let is_fetch = probe.operation() == Some(Operation::Fetch);
-    let offset = if is_fetch { stage::SLOTS } else { stage::TAGS };
+    let offset = if is_fetch { scratch::SLOTS } else { scratch::TAGS };
     let is_there = |pa: u64| {
-        let mut arenas = map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Stage);
+        let mut arenas = map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Scratch);
         arenas.any(|arena| (arena.base + offset..arena.base + offset + 0x1_0000).contains(&pa))
     };
     for end in ends.iter().flatten().flatten() {
         assert!(is_there(*end), "{what}: {probe:x?} reaches {end:#x}");
-        assert!(!is_fetch || end % stage::SLOT_BYTES < 4, "{what}: {probe:x?} enters {end:#x}");
+        assert!(!is_fetch || end % scratch::SLOT_BYTES < 4, "{what}: {probe:x?} enters {end:#x}");
     }
 }
 
@@ -240,10 +241,10 @@ fn is_shared_by_all(
 fn lives(case: &Case, map: &MemoryMap, tables: &Tables<'_>, learned: &Learned, what: &str) {
     let guest = case.as_ref().header.guest;
     assert!(case.as_ref().flags().has(Flags::GUEST));
-    assert_eq!(guest.code_va % stage::GUEST_BYTES, 0);
-    let code = map.resolve(guest.code).unwrap() + stage::GUEST;
+    assert_eq!(guest.code_va % scratch::GUEST_BYTES, 0);
+    let code = map.resolve(guest.code).unwrap() + scratch::GUEST;
     for el in [golden::El::El1, golden::El::El0] {
-        for offset in (0..stage::GUEST_BYTES).step_by(guest::PIECE_BYTES as usize) {
+        for offset in (0..scratch::GUEST_BYTES).step_by(guest::PIECE_BYTES as usize) {
             let fetch = Access::new(golden::Operation::Fetch, el);
             let ends = ends_of(tables, learned, fetch, guest.code_va + offset, what);
             assert_eq!(ends, [Ok(code + offset)], "{what}: code at {el:?}\n{case:#x?}");
@@ -822,9 +823,9 @@ fn lives_in_short(
     what: &str,
 ) {
     let guest = case.as_ref().header.guest;
-    let code = map.resolve(guest.code).unwrap() + stage::GUEST;
+    let code = map.resolve(guest.code).unwrap() + scratch::GUEST;
     for el in [golden::El::El1, golden::El::El0] {
-        for offset in [0, stage::GUEST_BYTES - 4] {
+        for offset in [0, scratch::GUEST_BYTES - 4] {
             let fetch = Access::new(golden::Operation::Fetch, el);
             let ends = ends_of(tables, learned, fetch, guest.code_va + offset, what);
             assert_eq!(ends, [Ok(code + offset)], "{what}: code at {el:?}\n{case:#x?}");

@@ -9,7 +9,7 @@ use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
-use case::stage;
+use case::scratch;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags};
@@ -54,7 +54,7 @@ fn names() -> Vec<String> {
     assert!(names.len() >= 9, "{names:?}");
     let fits = |name: &String| {
         let description = description(name);
-        !description.stages.is_empty() && has_cpu(&description)
+        !description.scratch.is_empty() && has_cpu(&description)
     };
     let names: Vec<_> = names.into_iter().filter(fits).collect();
     assert!(names.len() >= 6, "{names:?}");
@@ -136,15 +136,15 @@ impl Places {
 
     /// A stage whose address has bit number `bit` set, and none above it.
     fn stage(&self, bit: u32) -> u8 {
-        let found = self.numbered(ArenaKind::Stage).find(|(_, arena)| arena.base.ilog2() == bit);
+        let found = self.numbered(ArenaKind::Scratch).find(|(_, arena)| arena.base.ilog2() == bit);
         found.unwrap_or_else(|| panic!("no stage has {bit} for its highest bit")).0
     }
 
     /// The highest stage that `bits` address bits reach.
     fn highest_stage(&self, bits: u8) -> u8 {
         let reached = |(_, arena): &(u8, &Arena)| arena.last() >> bits == 0;
-        let stages = self.numbered(ArenaKind::Stage).filter(reached);
-        stages.max_by_key(|(_, arena)| arena.base).unwrap().0
+        let scratch = self.numbered(ArenaKind::Scratch).filter(reached);
+        scratch.max_by_key(|(_, arena)| arena.base).unwrap().0
     }
 
     /// The highest arena of tables that `bits` address bits reach.
@@ -304,7 +304,7 @@ impl Setup {
 
     fn map_identity(&mut self, tree: u8, arena: u8) {
         let base = self.places.base(arena);
-        self.map(tree, base, Place::new(arena, stage::CODE), stage::CODE_BYTES, Use::Code);
+        self.map(tree, base, Place::new(arena, scratch::CODE), scratch::CODE_BYTES, Use::Code);
     }
 }
 
@@ -352,11 +352,11 @@ fn hypervisor(session: &dyn Session, variant: Variant, va_bits: u8, bit: u32) ->
     let (code, data) = (setup.places.stage(31), setup.places.stage(bit));
     // What the probes reach lies as high as the output addresses do.
     let reached = setup.places.highest_stage(variant.bits());
-    setup.map(tree, at(0), Place::new(code, stage::CODE), stage::CODE_BYTES, Use::Code);
-    setup.map(tree, at(1), Place::new(data, stage::DATA), stage::DATA_BYTES, Use::Data);
-    setup.map(tree, at(2), Place::new(reached, stage::TAGS), stage::TAGS_BYTES, Use::Data);
-    setup.map(tree, at(3), Place::new(reached, stage::SLOTS), stage::SLOTS_BYTES, Use::Code);
-    setup.map(tree, at(4), Place::new(reached, stage::TAGS), stage::TAGS_BYTES, Use::ReadOnly);
+    setup.map(tree, at(0), Place::new(code, scratch::CODE), scratch::CODE_BYTES, Use::Code);
+    setup.map(tree, at(1), Place::new(data, scratch::DATA), scratch::DATA_BYTES, Use::Data);
+    setup.map(tree, at(2), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::Data);
+    setup.map(tree, at(3), Place::new(reached, scratch::SLOTS), scratch::SLOTS_BYTES, Use::Code);
+    setup.map(tree, at(4), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::ReadOnly);
     let place = |arena| Place::new(arena, 0);
     setup.case.set_stay(Stay {
         trampoline: place(trampoline),
@@ -389,7 +389,7 @@ fn lived(lived: &Lived, answer: &Answer) -> Life {
     let life = answer.life.expect("it has a stay");
     let report = &answer.report;
     let on_page = |point: &Point, page: u64| {
-        assert!((page..page + stage::CODE_BYTES).contains(&point.pc), "{point:x?} at {page:#x}");
+        assert!((page..page + scratch::CODE_BYTES).contains(&point.pc), "{point:x?} at {page:#x}");
     };
     on_page(&life.trampoline, lived.trampoline);
     on_page(&life.runtime, lived.runtime);
@@ -412,7 +412,7 @@ fn lived(lived: &Lived, answer: &Answer) -> Life {
         // An Instruction Abort from the same EL: a translation fault at level 0, on the trampoline.
         assert_eq!(life.arrival.esr >> 26, 0x21, "{life:x?}");
         assert_eq!(life.arrival.esr & 0x3f, 0b00_0100, "{life:x?}");
-        let page = lived.trampoline..lived.trampoline + stage::CODE_BYTES;
+        let page = lived.trampoline..lived.trampoline + scratch::CODE_BYTES;
         assert!(page.contains(&life.arrival.far), "{life:x?}");
     } else {
         assert_eq!(life.arrival, Exception::default());
@@ -423,8 +423,9 @@ fn lived(lived: &Lived, answer: &Answer) -> Life {
 /// Asks everything once, and wants the answers that the mappings say.
 fn live(session: &mut dyn Session, variant: Variant, va_bits: u8, bit: u32) -> (Lived, Answer) {
     let mut here = hypervisor(session, variant, va_bits, bit);
-    let (tags, slots) = (here.reached + stage::TAGS, here.reached + stage::SLOTS);
-    let (last_tag, last_slot) = (stage::TAGS_BYTES - 8, stage::SLOTS_BYTES - stage::SLOT_BYTES);
+    let (tags, slots) = (here.reached + scratch::TAGS, here.reached + scratch::SLOTS);
+    let (last_tag, last_slot) =
+        (scratch::TAGS_BYTES - 8, scratch::SLOTS_BYTES - scratch::SLOT_BYTES);
     let setup = &mut here.setup;
     let read = setup.probe(Operation::AtS1e2r, here.tags + 0x1238);
     let write = setup.probe(Operation::AtS1e2w, here.read_only);
@@ -450,7 +451,7 @@ fn live(session: &mut dyn Session, variant: Variant, va_bits: u8, bit: u32) -> (
     assert_eq!(par_pa(nothing).0, 1);
     assert_eq!(answer.answers[first], tags);
     assert_eq!(answer.answers[last], tags + last_tag);
-    let value = stage::stored(stored as u16);
+    let value = scratch::stored(stored as u16);
     assert_eq!(answer.answers[stored], value);
     assert_eq!(answer.answers[again], value, "the other mapping leads to the same page");
     assert_eq!(answer.answers[called], slots);
@@ -554,11 +555,11 @@ fn host(session: &dyn Session, lower: (Variant, u8), upper: (Variant, u8), tge: 
     let reached = setup.places.highest_stage(lower.0.bits().min(upper.0.bits()));
     setup.map_identity(low, trampoline);
     let at = |number: u64| number << 24;
-    setup.map(high, at(0), Place::new(code, stage::CODE), stage::CODE_BYTES, Use::Code);
-    setup.map(high, at(1), Place::new(data, stage::DATA), stage::DATA_BYTES, Use::Data);
-    setup.map(high, at(2), Place::new(reached, stage::TAGS), stage::TAGS_BYTES, Use::Data);
-    setup.map(low, at(3), Place::new(reached, stage::SLOTS), stage::SLOTS_BYTES, Use::Code);
-    setup.map(low, at(4), Place::new(reached, stage::TAGS), stage::TAGS_BYTES, Use::ReadOnly);
+    setup.map(high, at(0), Place::new(code, scratch::CODE), scratch::CODE_BYTES, Use::Code);
+    setup.map(high, at(1), Place::new(data, scratch::DATA), scratch::DATA_BYTES, Use::Data);
+    setup.map(high, at(2), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::Data);
+    setup.map(low, at(3), Place::new(reached, scratch::SLOTS), scratch::SLOTS_BYTES, Use::Code);
+    setup.map(low, at(4), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::ReadOnly);
     let place = |arena| Place::new(arena, 0);
     let va = |number| Role::Ttbr1El2.address(upper.1, at(number));
     setup.case.set_stay(Stay {
@@ -602,7 +603,7 @@ fn a_host_lives_in_two_ranges() {
         let read = setup.probe(Operation::AtS1e2r, *tags);
         let load = setup.probe(Operation::Load, *tags + 8);
         let low = setup.probe(Operation::Load, *read_only + 8);
-        let call = setup.probe(Operation::Fetch, *slots + stage::SLOT_BYTES);
+        let call = setup.probe(Operation::Fetch, *slots + scratch::SLOT_BYTES);
         // With TGE this is the EL2&0 regime, where EL0 may not read; without, stage 1 of EL1 is off.
         let unprivileged = setup.probe(Operation::AtS1e0r, *read_only);
         let refused = setup.probe(Operation::Store, *read_only);
@@ -610,10 +611,10 @@ fn a_host_lives_in_two_ranges() {
         let answer = ask(&mut *session, &here.setup.case);
         lived(&here, &answer);
         assert_eq!(answer.life.map(|life| life.runtime.ttbr0_el2 >> 48), Some(0x5a));
-        let pa = here.reached + stage::TAGS;
+        let pa = here.reached + scratch::TAGS;
         assert_eq!(answer.answers[read] & 0xf_ffff_ffff_f001, pa);
         assert_eq!((answer.answers[load], answer.answers[low]), (pa + 8, pa + 8));
-        assert_eq!(answer.answers[call], here.reached + stage::SLOTS + stage::SLOT_BYTES);
+        assert_eq!(answer.answers[call], here.reached + scratch::SLOTS + scratch::SLOT_BYTES);
         let par = answer.answers[unprivileged];
         match tge {
             0 => assert_eq!(par & 0xf_ffff_ffff_f001, here.read_only, "PAR_EL1 {par:#x}"),
@@ -652,7 +653,7 @@ fn stage_2_is_asked_from_a_stay_too() {
     let answer = ask(&mut *session, &here.setup.case);
     lived(&here, &answer);
     assert_eq!(answer.answers[both] & 0xf_ffff_ffff_f001, 0x7654_3000);
-    assert_eq!(answer.answers[own] & 0xf_ffff_ffff_f001, here.reached + stage::TAGS);
+    assert_eq!(answer.answers[own] & 0xf_ffff_ffff_f001, here.reached + scratch::TAGS);
 }
 
 #[test]
@@ -668,7 +669,7 @@ fn what_hardware_changes_in_a_stay_is_seen_after_each_probe() {
     let stage = setup.places.stage(31);
     let mapping = Mapping {
         input: here.unmapped,
-        output: Place::new(stage, stage::TAGS),
+        output: Place::new(stage, scratch::TAGS),
         entries: 1,
         level: 3,
         tree: 0,
@@ -676,7 +677,7 @@ fn what_hardware_changes_in_a_stay_is_seen_after_each_probe() {
         attributes: old,
     };
     setup.case.push_mapping(mapping).expect("there is room");
-    let pa = setup.places.base(stage) + stage::TAGS;
+    let pa = setup.places.base(stage) + scratch::TAGS;
     setup.probe(Operation::Load, here.tags);
     let load = setup.probe(Operation::Load, here.unmapped);
     setup.probe(Operation::Load, here.unmapped);
@@ -707,7 +708,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
             Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
         }
     }
-    let pa = here.reached + stage::TAGS;
+    let pa = here.reached + scratch::TAGS;
     let seen = Observations::from_bytes(&bodies[2]).expect("they make sense");
     assert_eq!(seen.answers, [pa, NO_ANSWER, pa + 8]);
     assert_eq!(seen.exceptions.len(), 1);
@@ -717,7 +718,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
     let mut here = hypervisor(&*session, k4, 39, 38);
     here.setup.probe(Operation::Load, here.tags);
     let store = here.setup.probe(Operation::Store, here.tags);
-    for (rounds, loaded) in [(1, pa), (2, stage::stored(store as u16))] {
+    for (rounds, loaded) in [(1, pa), (2, scratch::stored(store as u16))] {
         session.send_repeat(4, rounds, here.setup.case.as_ref()).expect("it has room");
         match session.receive().expect("the session goes on") {
             Event::Observations { body, .. } => {
@@ -874,7 +875,7 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         let answer = ask(&mut *session, &here.setup.case);
         assert_eq!(answer.report.status(), Some(Status::Done));
         assert_eq!(answer.life, None, "nobody lived there");
-        let pa = here.reached + stage::TAGS;
+        let pa = here.reached + scratch::TAGS;
         (answer.answers.iter().map(|par| par & 0x7f).collect::<Vec<_>>(), answer, pa)
     };
     let fault = |status: u64| status << 1 | 1;
@@ -903,7 +904,7 @@ fn the_monitor_asks_what_nobody_could_live_in() {
     here.setup.case.set_flags(Flags(Flags::MONITOR));
     here.setup.probe(Operation::AtS1e2r, here.tags);
     let answer = ask(&mut *session, &here.setup.case);
-    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, here.reached + stage::TAGS);
+    assert_eq!(answer.answers[0] & 0xf_ffff_ffff_f001, here.reached + scratch::TAGS);
     // EL2 goes on as if nothing had been.
     live(&mut *session, k4, 39, 38);
 }

@@ -10,7 +10,7 @@ use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::placement::Placement;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
-use case::{Case, Flags, stage};
+use case::{Case, Flags, scratch};
 use link::hello::IdRegisters;
 use proptest::prelude::*;
 use runner::campaign::{Bench, Tables};
@@ -63,7 +63,8 @@ impl Machine {
         for &base in *bases {
             map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
             let stage = base + (8 << 20);
-            map.push(Arena { base: stage, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
+            map.push(Arena { base: stage, size: scratch::BYTES, kind: ArenaKind::Scratch })
+                .unwrap();
         }
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         let bench = Bench::new(pe, Simulation::new(&map));
@@ -121,22 +122,22 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
             );
         }
     };
-    leads(tables, Operation::Fetch, exit, exit, stage::CODE_BYTES);
-    let code = base(stay.code) + stage::CODE;
-    leads(tables, Operation::Fetch, stay.code_va, code, stage::CODE_BYTES);
-    let data = base(stay.data) + stage::DATA;
-    leads(tables, Operation::Load, stay.data_va, data, stage::DATA_BYTES);
-    leads(tables, Operation::Store, stay.data_va, data, stage::DATA_BYTES);
+    leads(tables, Operation::Fetch, exit, exit, scratch::CODE_BYTES);
+    let code = base(stay.code) + scratch::CODE;
+    leads(tables, Operation::Fetch, stay.code_va, code, scratch::CODE_BYTES);
+    let data = base(stay.data) + scratch::DATA;
+    leads(tables, Operation::Load, stay.data_va, data, scratch::DATA_BYTES);
+    leads(tables, Operation::Store, stay.data_va, data, scratch::DATA_BYTES);
 
     let registers = case_ref.header.registers;
     if case_ref.tree(Role::Idmap).is_some() {
         let own = tables.registers;
         tables.registers.tcr_el2 = registers.idmap_tcr_el2;
         tables.registers.ttbr0_el2 = tables.built.idmap_ttbr0_el2;
-        leads(tables, Operation::Fetch, trampoline, trampoline, stage::CODE_BYTES);
+        leads(tables, Operation::Fetch, trampoline, trampoline, scratch::CODE_BYTES);
         tables.registers = own;
     } else {
-        leads(tables, Operation::Fetch, trampoline, trampoline, stage::CODE_BYTES);
+        leads(tables, Operation::Fetch, trampoline, trampoline, scratch::CODE_BYTES);
     }
     if registers.hcr_el2 >> 34 & 1 == 0 {
         let bits = case_ref.format(Role::Ttbr0El2).unwrap().ia_bits;
@@ -148,7 +149,7 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
     }
 }
 
-/// Whatever leads out of stage arenas is Device memory that nobody executes, or can't be reached.
+/// Whatever leads out of scratch arenas is Device memory that nobody executes, or can't be reached.
 fn is_quiet(case: &Case, map: &MemoryMap, what: &str) {
     let case = case.as_ref();
     let registers = &case.header.registers;
@@ -159,7 +160,7 @@ fn is_quiet(case: &Case, map: &MemoryMap, what: &str) {
         let bytes = u64::from(mapping.entries) << granule.entry_bits(mapping.level);
         let first = map.resolve(mapping.output).unwrap();
         let mut arenas = map.arenas().iter();
-        if arenas.any(|arena| arena.kind == ArenaKind::Stage && arena.contains(first, bytes)) {
+        if arenas.any(|arena| arena.kind == ArenaKind::Scratch && arena.contains(first, bytes)) {
             continue;
         }
         let attributes = &mapping.attributes;

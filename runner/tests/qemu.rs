@@ -274,7 +274,7 @@ fn arenas_hold_tables_and_void_ranges_hold_nothing() {
                             got => told(got),
                         }
                     }
-                    Arena { kind: ArenaKind::Stage, .. } => {}
+                    Arena { kind: ArenaKind::Scratch, .. } => {}
                 }
             }
         }

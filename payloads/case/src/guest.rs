@@ -20,20 +20,20 @@ pub const EXCLUSIVE_TRIES: u64 = 64;
 /// The answer of a `STXR` that never succeeded. No physical address, and nothing that is stored.
 pub const NOT_STORED: u64 = 0xfa11_0000_0000_0000;
 
-/// Where a guest's code is. The executor keeps a copy of it in each stage arena, at
-/// [`crate::stage::GUEST`].
+/// Where a guest's code is. The executor keeps a copy of it in each scratch arena, at
+/// [`crate::scratch::GUEST`].
 ///
 /// What a set-up must map, in both stages as far as they are on, or no probe comes back:
-/// [`crate::stage::GUEST_BYTES`] of `code` at `code_va`, to be executed by EL1 and EL0, with access flags
+/// [`crate::scratch::GUEST_BYTES`] of `code` at `code_va`, to be executed by EL1 and EL0, with access flags
 /// that are 1.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
 pub struct Guest {
-    /// The start of a stage arena.
+    /// The start of a scratch arena.
     pub code: Place,
-    /// The virtual address of its guest code: a multiple of [`crate::stage::GUEST_BYTES`].
+    /// The virtual address of its guest code: a multiple of [`crate::scratch::GUEST_BYTES`].
     pub code_va: u64,
 }
 
@@ -109,7 +109,7 @@ const fn place(list: &[Operation], operation: Operation) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::GUEST_BYTES;
+    use crate::scratch::GUEST_BYTES;
 
     #[test]
     fn pieces_lie_side_by_side_below_the_vectors() {

@@ -15,7 +15,7 @@
 //! | [`operation`] | what can be asked, and the steps between questions |
 //! | [`probe`]     | one question, or one step |
 //! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
-//! | [`stage`]     | what lies where in a stage arena |
+//! | [`scratch`]     | what lies where in a scratch arena |
 //! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
 //! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
 //! | [`registers`] | the system registers that a case sets, raw |
@@ -45,7 +45,7 @@ pub mod placement;
 pub mod plan;
 pub mod probe;
 pub mod registers;
-pub mod stage;
+pub mod scratch;
 pub mod stay;
 pub mod tcr;
 pub mod tree;

@@ -67,13 +67,13 @@ pub enum ArenaKind {
     /// Addresses where nothing answers: a walk that reaches them takes an external abort.
     Void = 1,
     /// The executor's code and data while it lives in a set-up of EL2, and what its probes reach: see
-    /// [`crate::stage`].
-    Stage = 2,
+    /// [`crate::scratch`].
+    Scratch = 2,
 }
 
 impl ArenaKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Tables, Self::Void, Self::Stage];
+    pub const ALL: [Self; 3] = [Self::Tables, Self::Void, Self::Scratch];
 
     /// The kind whose number is `number`.
     pub fn from_number(number: u64) -> Option<Self> {

@@ -54,11 +54,11 @@ operations! {
     AtS1e0w = 0x09, "at_s1e0w";
     /// A load into one register; the answer is what was loaded.
     Load = 0x0a, "load";
-    /// A store of [`crate::stage::stored`] of the probe's number, or as many of its bytes as the probe
+    /// A store of [`crate::scratch::stored`] of the probe's number, or as many of its bytes as the probe
     /// says; that word is the answer, too.
     Store = 0x0b, "store";
-    /// A call of the address; the answer is what the code there returns. In a stage arena that is its own
-    /// physical address, see [`crate::stage`].
+    /// A call of the address; the answer is what the code there returns. In a scratch arena that is its own
+    /// physical address, see [`crate::scratch`].
     Fetch = 0x0c, "fetch";
     /// `LDP` of two registers of 8 bytes; the answer is [`pair`] of them.
     LoadPair = 0x0d, "load_pair";

@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::memory::Place;
 
 /// The places and addresses of a stay. The executor keeps a copy of its stay code at the start of each
-/// stage arena (see [`crate::stage`]): a place here is the start of one, and all may be the same.
+/// scratch arena (see [`crate::scratch`]): a place here is the start of one, and all may be the same.
 ///
 /// What a set-up must map, or it kills the executor:
 ///
@@ -25,7 +25,7 @@ use crate::memory::Place;
 /// | code | its own | `code_va` | executable |
 /// | data | its own | `data_va` | readable and writable |
 ///
-/// [`crate::stage::CODE_BYTES`] of each code, and [`crate::stage::DATA_BYTES`] of data; of any memory type
+/// [`crate::scratch::CODE_BYTES`] of each code, and [`crate::scratch::DATA_BYTES`] of data; of any memory type
 /// that may be executed, or accessed by aligned loads and stores. Access flags must be 1, or HA.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,

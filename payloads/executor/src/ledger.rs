@@ -1,6 +1,6 @@
 //! What the executor and its code away from home write for each other: the probes, and the answers.
 //!
-//! Away from home means in a case's set-up of EL2 (then the ledger is the data of a stage arena), or
+//! Away from home means in a case's set-up of EL2 (then the ledger is the data of a scratch arena), or
 //! at EL3 (then it is a static). That code is assembly; it knows the ledger by the offsets here.
 //!
 //! ```text
@@ -14,7 +14,7 @@ use core::mem::offset_of;
 
 use case::MAX_PROBES;
 use case::probe::Probe;
-use case::stage;
+use case::scratch;
 use link::observations::{Exception, Life};
 use zerocopy::FromZeros;
 
@@ -46,7 +46,7 @@ pub struct Ledger {
     pub exceptions: [Exception; MAX_EXCEPTIONS],
 }
 
-const _: () = assert!(size_of::<Ledger>() as u64 <= stage::DATA_BYTES);
+const _: () = assert!(size_of::<Ledger>() as u64 <= scratch::DATA_BYTES);
 
 impl Ledger {
     /// The exceptions that count.

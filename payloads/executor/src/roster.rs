@@ -7,7 +7,7 @@
 use case::MAX_PROBES;
 use case::guest;
 use case::probe::{El, Operation, Probe};
-use case::stage;
+use case::scratch;
 use link::observations::Exception;
 use zerocopy::FromZeros;
 
@@ -64,7 +64,7 @@ pub struct Entry {
     pub spsr: u64,
     /// The address that it is about.
     pub address: u64,
-    /// What it stores: [`stage::stored`] of the probe's number, which is in the low 16 bits.
+    /// What it stores: [`scratch::stored`] of the probe's number, which is in the low 16 bits.
     pub value: u64,
 }
 
@@ -84,7 +84,7 @@ impl Entry {
             pc: code_va.wrapping_add(guest::piece(operation, probe.bytes())?),
             spsr: spsr | pan,
             address: probe.address,
-            value: stage::stored(number),
+            value: scratch::stored(number),
         })
     }
 }

@@ -144,7 +144,7 @@ pub struct Update {
     pub value: u64,
 }
 
-/// A tag of a stage arena that a store changed, where the case has one.
+/// A tag of a scratch arena that a store changed, where the case has one.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use case::abilities::{Abilities, Ids};
 use case::draw::{NotDrawn, Space, exhaustive, random};
 use case::memory::{Arena, ArenaKind, MemoryMap};
-use case::{Case, MAX_PROBES, stage};
+use case::{Case, MAX_PROBES, scratch};
 use tables::{TableMemory, WordLog, build};
 
 /// A memory that minds being touched outside the arenas.
@@ -134,11 +134,12 @@ fn a_space_that_the_pe_lacks_is_refused() {
 }
 
 #[test]
-fn stages_change_nothing_that_is_drawn_for_stage_2() {
+fn scratch_arenas_change_nothing_that_is_drawn_for_stage_2() {
     for (abilities, map) in machines() {
         let mut staged = map.clone();
         for number in 0..22 {
-            let (base, size, kind) = (0x5000_0000 + (number << 20), stage::BYTES, ArenaKind::Stage);
+            let (base, size, kind) =
+                (0x5000_0000 + (number << 20), scratch::BYTES, ArenaKind::Scratch);
             staged.push(Arena { base, size, kind }).unwrap();
         }
         for space in [Space::BENIGN, Space { hostile: 1000, ..Space::BENIGN }] {

@@ -6,7 +6,7 @@ use case::format::Granule;
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::{Case, CaseRef, Flags, stage};
+use case::{Case, CaseRef, Flags, scratch};
 use golden::{Implementation, Registers, Updates};
 use smallvec::SmallVec;
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
@@ -576,7 +576,7 @@ impl Tables<'_> {
         let Some(guest) = self.asker.guest().copied() else { return false };
         let Some(base) = self.map.resolve(guest.code) else { return false };
         let fetch = Probe::new(Operation::Fetch, guest.code_va).by(el);
-        let there = Answer::Reached(Reach::new(base + stage::GUEST));
+        let there = Answer::Reached(Reach::new(base + scratch::GUEST));
         self.expect(&fetch, learned).is_some_and(|found| {
             let is_there =
                 |allowed: &Allowed| allowed.answer == there && allowed.updates.is_empty();
@@ -634,7 +634,7 @@ fn rules_that_may_show<'a>(
 fn trampoline(case: &Case, map: &MemoryMap) -> Option<u64> {
     let case = case.as_ref();
     case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
-    Some(map.resolve(case.header.stay.trampoline)? + stage::CODE)
+    Some(map.resolve(case.header.stay.trampoline)? + scratch::CODE)
 }
 
 /// The size of the root table of `case`, in bytes: of stage 2; or of a case without it at EL2, as `TCR_EL2`

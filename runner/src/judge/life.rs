@@ -5,7 +5,7 @@
 
 use case::CaseRef;
 use case::memory::{MemoryMap, Place};
-use case::stage;
+use case::scratch;
 use case::tree::Role;
 use golden::{Features, Implementation};
 use link::observations::{Exception, Life, Point};
@@ -42,7 +42,7 @@ pub fn violated(
         }
         None => own,
     };
-    let page = |place: Place| map.resolve(place).map(|base| base + stage::CODE);
+    let page = |place: Place| map.resolve(place).map(|base| base + scratch::CODE);
     let points = [
         ("trampoline", page(stay.trampoline), entered, life.trampoline),
         ("runtime", Some(stay.code_va), own, life.runtime),
@@ -51,7 +51,7 @@ pub fn violated(
     let wrong = points.into_iter().find_map(|(name, page, registers, found)| {
         let page = page.unwrap_or_default();
         // The last page of an upper range ends where addresses do.
-        let is_there = found.pc.wrapping_sub(page) < stage::CODE_BYTES;
+        let is_there = found.pc.wrapping_sub(page) < scratch::CODE_BYTES;
         let wanted = Point { pc: if is_there { found.pc } else { page }, ..registers };
         (wanted != found).then(|| (words(name, &wanted), words(name, &found)))
     });
@@ -70,7 +70,7 @@ fn arrived(
     };
     let fits = expectation.outcomes.iter().any(|allowed| match &allowed.answer {
         Answer::Exception(taken) => {
-            let in_page = arrival.far.wrapping_sub(page) < stage::CODE_BYTES;
+            let in_page = arrival.far.wrapping_sub(page) < scratch::CODE_BYTES;
             taken.abort.exception.esr.admits(arrival.esr) && in_page
         }
         Answer::Reached(reach) => reach.pa == page && is_none,
@@ -121,7 +121,7 @@ mod tests {
         for base in [0x5a00_0000, 0xa5_a500_0000] {
             map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables });
             let stage =
-                Arena { base: base + (8 << 20), size: stage::BYTES, kind: ArenaKind::Stage };
+                Arena { base: base + (8 << 20), size: scratch::BYTES, kind: ArenaKind::Scratch };
             map.push(stage);
         }
         let space = HypSpace {

@@ -5,7 +5,7 @@
 //!   slot   returns its own physical address                         fetches
 //! ```
 //!
-//! All that is in stage arenas, see [`case::stage`]. Other memory tells nothing: what would reach it is not
+//! All that is in scratch arenas, see [`case::scratch`]. Other memory tells nothing: what would reach it is not
 //! asked. A store is not seen until all is over, and what it left may have been stored over by then: where
 //! the architecture allows it to go to several places, each may hold what it stored or what was there, until
 //! a load tells, or what the tags hold in the end.
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use case::memory::{ArenaKind, MemoryMap};
 use case::operation::pair;
 use case::probe::{Operation, Probe};
-use case::stage;
+use case::scratch;
 use link::observations::Changed;
 use smallvec::SmallVec;
 
@@ -23,16 +23,18 @@ use super::answer::{Partial, Reach};
 
 /// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
 pub fn tells(map: &MemoryMap, operation: Operation, bytes: u8, reach: Reach) -> bool {
-    let arenas = || map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Stage);
+    let arenas = || map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Scratch);
     if operation == Operation::Fetch {
-        let mut offsets = arenas().map(|arena| reach.pa.wrapping_sub(arena.base + stage::SLOTS));
-        return offsets
-            .any(|offset| offset < stage::SLOTS_BYTES && offset.is_multiple_of(stage::SLOT_BYTES));
+        let mut offsets = arenas().map(|arena| reach.pa.wrapping_sub(arena.base + scratch::SLOTS));
+        return offsets.any(|offset| {
+            offset < scratch::SLOTS_BYTES && offset.is_multiple_of(scratch::SLOT_BYTES)
+        });
     }
     (0..bytes).all(|number| {
-        let offset =
-            |arena: &case::memory::Arena| reach.byte(number).wrapping_sub(arena.base + stage::TAGS);
-        arenas().any(|arena| offset(arena) < stage::TAGS_BYTES)
+        let offset = |arena: &case::memory::Arena| {
+            reach.byte(number).wrapping_sub(arena.base + scratch::TAGS)
+        };
+        arenas().any(|arena| offset(arena) < scratch::TAGS_BYTES)
     })
 }
 
@@ -69,7 +71,7 @@ impl Access {
     }
 
     const fn value(&self) -> u64 {
-        stage::stored(self.probe)
+        scratch::stored(self.probe)
     }
 
     /// What byte number `number` holds after it, if it stores there.
@@ -407,14 +409,14 @@ mod tests {
     use super::*;
 
     const BASE: u64 = 0x5b00_0000;
-    const TAG: u64 = BASE + stage::TAGS;
+    const TAG: u64 = BASE + scratch::TAGS;
     const OTHER: u64 = TAG + 0x1000;
     /// The address that probes ask for.
     const VA: u64 = 0x1000;
 
     fn map() -> MemoryMap {
         let mut map = MemoryMap::new();
-        map.push(Arena { base: BASE, size: stage::BYTES, kind: ArenaKind::Stage });
+        map.push(Arena { base: BASE, size: scratch::BYTES, kind: ArenaKind::Scratch });
         map
     }
 
@@ -448,8 +450,8 @@ mod tests {
         assert!(tells(Operation::Load, 8, TAG) && tells(Operation::Store, 1, TAG + 0xffff));
         assert!(tells(Operation::Load, 8, TAG + 4) && !tells(Operation::Load, 8, TAG + 0xfffc));
         assert!(!tells(Operation::Load, 8, TAG + 0x1_0000));
-        assert!(tells(Operation::Fetch, 4, BASE + stage::SLOTS + 0x20));
-        assert!(!tells(Operation::Fetch, 4, BASE + stage::SLOTS + 4));
+        assert!(tells(Operation::Fetch, 4, BASE + scratch::SLOTS + 0x20));
+        assert!(!tells(Operation::Fetch, 4, BASE + scratch::SLOTS + 4));
         assert!(!tells(Operation::Fetch, 4, TAG));
         // Page-crossing, with the second page elsewhere.
         let across = Reach { pa: TAG + 0xffc, rest: Some((4, 0x4000_0000)) };
@@ -480,13 +482,13 @@ mod tests {
     #[test]
     fn a_load_tells_what_was_stored_where() {
         let map = map();
-        let changed = [Changed { pa: TAG, value: stage::stored(1) }];
+        let changed = [Changed { pa: TAG, value: scratch::stored(1) }];
         let mut memory = memory(&map, &changed);
         let load = |number, word| access(Operation::Load, 8, number, word);
         assert_eq!(done(&mut memory, load(0, TAG), &[TAG]), [TAG]);
-        let store = access(Operation::Store, 8, 1, stage::stored(1));
+        let store = access(Operation::Store, 8, 1, scratch::stored(1));
         assert_eq!(done(&mut memory, store, &[TAG]), [TAG]);
-        assert_eq!(done(&mut memory, load(2, stage::stored(1)), &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, load(2, scratch::stored(1)), &[TAG]), [TAG]);
         assert_eq!(done(&mut memory, load(3, TAG), &[TAG]), [0; 0], "it holds that no more");
         assert_eq!(done(&mut memory, load(4, OTHER), &[TAG]), [OTHER], "another was loaded");
         assert_eq!(signature(&memory), None);
@@ -496,13 +498,13 @@ mod tests {
     fn what_is_left_of_a_store_tells_of_it_after_a_stray() {
         let map = map();
         // An unaligned store, whose first bytes another one overwrites.
-        let value = stage::stored(2);
+        let value = scratch::stored(2);
         let changed = [
-            Changed { pa: TAG, value: stage::stored(3) },
+            Changed { pa: TAG, value: scratch::stored(3) },
             Changed { pa: TAG + 8, value: (TAG + 8) & !0xff_ffff_ffff | value >> 24 },
         ];
         let mut memory = memory(&map, &changed);
-        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        let store = |number| access(Operation::Store, 8, number, scratch::stored(number));
         assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
@@ -513,17 +515,17 @@ mod tests {
     fn a_store_between_two_others_that_hide_it_is_believed_and_no_other() {
         let map = map();
         // One at 5, one like it, and one at 0 that leaves of them what both left.
-        let left = (TAG + 8) & !0xff_ffff_ffff | stage::stored(0) >> 24;
+        let left = (TAG + 8) & !0xff_ffff_ffff | scratch::stored(0) >> 24;
         let changed =
-            [Changed { pa: TAG, value: stage::stored(3) }, Changed { pa: TAG + 8, value: left }];
-        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+            [Changed { pa: TAG, value: scratch::stored(3) }, Changed { pa: TAG + 8, value: left }];
+        let store = |number| access(Operation::Store, 8, number, scratch::stored(number));
         let mut memory = memory(&map, &changed);
         assert_eq!(done(&mut memory, store(1), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
         assert_eq!(signature(&memory), None);
         // Nobody hides this one.
-        let changed = [Changed { pa: TAG, value: stage::stored(1) }];
+        let changed = [Changed { pa: TAG, value: scratch::stored(1) }];
         let mut memory = self::memory(&map, &changed);
         assert_eq!(done(&mut memory, store(1), &[TAG]), [TAG]);
         done(&mut memory, store(2), &[TAG]);
@@ -533,9 +535,9 @@ mod tests {
     #[test]
     fn a_store_whose_value_a_stray_makes_up_elsewhere_is_where_it_should_be() {
         let map = map();
-        let changed = [TAG, TAG + 0x100].map(|pa| Changed { pa, value: stage::stored(2) });
+        let changed = [TAG, TAG + 0x100].map(|pa| Changed { pa, value: scratch::stored(2) });
         let mut memory = memory(&map, &changed);
-        let store = |number| access(Operation::Store, 8, number, stage::stored(number));
+        let store = |number| access(Operation::Store, 8, number, scratch::stored(number));
         assert_eq!(done(&mut memory, store(2), &[TAG]), [0; 0], "it is in two places");
         let mut memory = self::memory(&map, &changed);
         assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
@@ -548,7 +550,7 @@ mod tests {
         // Probe 0x123 stores its lower two bytes at offset 2.
         let changed = [Changed { pa: TAG, value: TAG & !0xffff_0000 | 0x0123_0000 }];
         let mut memory = memory(&map, &changed);
-        let store = access(Operation::Store, 2, 0x123, stage::stored(0x123));
+        let store = access(Operation::Store, 2, 0x123, scratch::stored(0x123));
         assert_eq!(done(&mut memory, store, &[TAG + 2]), [TAG + 2]);
         let load = access(Operation::Load, 4, 0x124, 0x0123_0000 | TAG & 0xffff);
         assert_eq!(done(&mut memory, load, &[TAG]), [TAG]);
@@ -558,14 +560,14 @@ mod tests {
     #[test]
     fn a_store_that_went_elsewhere_or_nowhere_is_seen() {
         let map = map();
-        let elsewhere = [Changed { pa: OTHER, value: stage::stored(0) }];
-        let store = |bytes| access(Operation::Store, bytes, 0, stage::stored(0));
+        let elsewhere = [Changed { pa: OTHER, value: scratch::stored(0) }];
+        let store = |bytes| access(Operation::Store, bytes, 0, scratch::stored(0));
         let reached = |changed: &[Changed]| done(&mut memory(&map, changed), store(8), &[TAG]);
         assert_eq!(reached(&elsewhere), [OTHER]);
         assert_eq!(reached(&[]), [0; 0]);
-        let later = [Changed { pa: TAG, value: stage::stored(7) }];
+        let later = [Changed { pa: TAG, value: scratch::stored(7) }];
         assert_eq!(reached(&later), [TAG], "stored over");
-        let twice = [TAG, OTHER].map(|pa| Changed { pa, value: stage::stored(0) });
+        let twice = [TAG, OTHER].map(|pa| Changed { pa, value: scratch::stored(0) });
         assert_eq!(reached(&twice), [0; 0]);
         // Smaller ones are found out in the end.
         let mut memory = memory(&map, &[]);
@@ -579,11 +581,14 @@ mod tests {
         // Stored at an address that is not aligned, where only a fault is allowed.
         let value = |word: u64| TAG & 0xffff_ffff | word << 40;
         let changed = [
-            Changed { pa: TAG, value: value(stage::stored(0x77)) },
-            Changed { pa: TAG + 8, value: (TAG + 8) & !0xff_ffff_ffff | stage::stored(0x77) >> 24 },
+            Changed { pa: TAG, value: value(scratch::stored(0x77)) },
+            Changed {
+                pa: TAG + 8,
+                value: (TAG + 8) & !0xff_ffff_ffff | scratch::stored(0x77) >> 24,
+            },
         ];
         let mut memory = memory(&map, &changed);
-        let store = access(Operation::Store, 8, 0x77, stage::stored(0x77));
+        let store = access(Operation::Store, 8, 0x77, scratch::stored(0x77));
         assert_eq!(done(&mut memory, store, &[]), [0; 0]);
         let load = |word| access(Operation::Load, 8, 0x78, word);
         assert_eq!(done(&mut memory, load(changed[0].value), &[TAG]), [TAG]);
@@ -607,19 +612,19 @@ mod tests {
     #[test]
     fn of_two_places_the_one_that_changed_is_the_one() {
         let map = map();
-        let changed = [Changed { pa: OTHER, value: stage::stored(0) }];
+        let changed = [Changed { pa: OTHER, value: scratch::stored(0) }];
         let mut memory = memory(&map, &changed);
-        let store = access(Operation::Store, 8, 0, stage::stored(0));
+        let store = access(Operation::Store, 8, 0, scratch::stored(0));
         assert_eq!(done(&mut memory, store, &[TAG, OTHER]), [OTHER]);
         let load = |number, word| access(Operation::Load, 8, number, word);
-        assert_eq!(done(&mut memory, load(1, stage::stored(0)), &[TAG]), [0; 0]);
+        assert_eq!(done(&mut memory, load(1, scratch::stored(0)), &[TAG]), [0; 0]);
         assert_eq!(signature(&memory), None);
     }
 
     #[test]
     fn of_two_places_a_store_must_be_at_one() {
         let map = map();
-        let small = |number| access(Operation::Store, 1, number, stage::stored(number));
+        let small = |number| access(Operation::Store, 1, number, scratch::stored(number));
         let load = |number, word| access(Operation::Load, 1, number, word);
         // Nothing is found in the end.
         let mut nowhere = memory(&map, &[]);
@@ -638,11 +643,11 @@ mod tests {
     #[test]
     fn atomics_answer_what_was_there() {
         let map = map();
-        let sum = TAG.wrapping_add(stage::stored(0)) & 0xffff_ffff;
+        let sum = TAG.wrapping_add(scratch::stored(0)) & 0xffff_ffff;
         let changed = [
             Changed { pa: TAG, value: sum },
-            Changed { pa: OTHER, value: stage::stored(1) },
-            Changed { pa: OTHER + 8, value: stage::stored(4) },
+            Changed { pa: OTHER, value: scratch::stored(1) },
+            Changed { pa: OTHER + 8, value: scratch::stored(4) },
         ];
         let mut memory = memory(&map, &changed);
         let add = access(Operation::Add, 4, 0, TAG);
@@ -662,8 +667,8 @@ mod tests {
     #[test]
     fn a_compare_and_swap_that_finds_its_address_stores() {
         let mut map = MemoryMap::new();
-        map.push(Arena { base: 0, size: stage::BYTES, kind: ArenaKind::Stage });
-        let tag = stage::TAGS;
+        map.push(Arena { base: 0, size: scratch::BYTES, kind: ArenaKind::Scratch });
+        let tag = scratch::TAGS;
         let probe = Probe::new(Operation::CompareAndSwap, tag).by(El::El1);
         let compare = Access::new(&probe, 0, tag).unwrap();
         let mut memory = memory(&map, &[]);

@@ -97,8 +97,8 @@ impl<'a> Telling<'a> {
     }
 
     fn is_on_stage(&self, reach: Reach) -> bool {
-        let mut stages = self.map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Stage);
-        stages.any(|arena| arena.contains(reach.pa, 1))
+        let mut scratch = self.map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Scratch);
+        scratch.any(|arena| arena.contains(reach.pa, 1))
     }
 }
 

@@ -88,7 +88,7 @@ impl Portrait {
             kind: match arena.kind {
                 ArenaKind::Tables => "tables",
                 ArenaKind::Void => "void",
-                ArenaKind::Stage => "stage",
+                ArenaKind::Scratch => "scratch",
             },
         };
         let named = !found.console.is_empty();

@@ -54,7 +54,8 @@ pub enum ArenaKindName {
     /// Addresses where nothing answers.
     Void,
     /// The executor's while it lives in a case's set-up, and what probes reach.
-    Stage,
+    #[serde(alias = "stage")]
+    Scratch,
 }
 
 impl ArenaKindName {
@@ -63,7 +64,7 @@ impl ArenaKindName {
         match self {
             Self::Tables => "tables",
             Self::Void => "void",
-            Self::Stage => "stage",
+            Self::Scratch => "scratch",
         }
     }
 }
@@ -90,7 +91,7 @@ impl Machine {
             let kind = match arena.kind {
                 ArenaKindName::Tables => ArenaKind::Tables,
                 ArenaKindName::Void => ArenaKind::Void,
-                ArenaKindName::Stage => ArenaKind::Stage,
+                ArenaKindName::Scratch => ArenaKind::Scratch,
             };
             map.push(Arena { base: arena.base.0, size: arena.size.0, kind })?;
         }
@@ -165,7 +166,7 @@ impl From<&Arena> for ArenaFields {
         let kind = match arena.kind {
             ArenaKind::Tables => ArenaKindName::Tables,
             ArenaKind::Void => ArenaKindName::Void,
-            ArenaKind::Stage => ArenaKindName::Stage,
+            ArenaKind::Scratch => ArenaKindName::Scratch,
         };
         Self { base: Hex(arena.base), size: Hex(arena.size), kind }
     }

@@ -98,7 +98,14 @@ pub fn nearest<S: AsRef<str>>(found: &str, known: impl IntoIterator<Item = S>) -
     Some(name)
 }
 
+/// Keys and names that files of earlier versions have, and what they are called now.
+const RENAMED: [(&str, &str); 1] = [("stages", "scratch")];
+
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> String {
+    let renamed = RENAMED.iter().find(|(old, new)| *old == found && known.contains(new));
+    if let Some((old, new)) = renamed {
+        return format!("unknown {what} `{old}`: it is called `{new}` now");
+    }
     let near = nearest(found, known);
     let found = printable(found);
     match (near, known) {
@@ -173,6 +180,15 @@ mod tests {
     fn an_unknown_key_is_answered_with_the_nearest() {
         assert_eq!(error("nane: x\n").problem, "unknown key `nane`: did you mean `name`?");
         assert_eq!(error("colour: x\n").problem, "unknown key `colour`: there are name, number");
+    }
+
+    #[test]
+    fn a_key_of_an_earlier_version_is_answered_with_its_name_of_today() {
+        let known = ["void", "scratch"];
+        let told = "unknown key `stages`: it is called `scratch` now";
+        assert_eq!(unknown("key", "stages", &known), told);
+        // Elsewhere it is a key like any other.
+        assert_eq!(unknown("key", "stages", &["name"]), "unknown key `stages`: there are name");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!   ..       arenas carved from free RAM, top down
 //!   ..       the arenas of the DIMMs, as listed
 //!   ..       void ranges                             no table is ever placed there
-//!   ..       stages                                  no walk ever goes there
+//!   ..       scratch arenas                          no walk ever goes there
 //! ```
 //!
 //! A case is drawn from the map, so the map must not change when the executor's image does: nothing
@@ -20,13 +20,13 @@ use super::description::{Address, Carve, Description, Dimm, Range, Size};
 /// The target's memory can't be laid out as its description asks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MapError {
-    /// An arena or a stage is not in memory that is known to be free.
+    /// An arena is not in memory that is known to be free.
     #[error(
-        "the arena or stage {arena} lies neither in a DIMM nor in RAM that the target reports free ({free}): \
+        "the arena {arena} lies neither in a DIMM nor in RAM that the target reports free ({free}): \
          move it in the target file"
     )]
     NotFree {
-        /// The arena or stage.
+        /// The arena.
         arena: Range,
         /// The free regions, for reading.
         free: String,
@@ -54,7 +54,7 @@ pub enum MapError {
     },
     /// More arenas than a case can name.
     #[error(
-        "{0} arenas, void ranges and stages are more than the {MAX_ARENAS} that a case can name"
+        "{0} arenas, void ranges and scratch arenas are more than the {MAX_ARENAS} that a case can name"
     )]
     TooMany(usize),
 }
@@ -65,8 +65,8 @@ pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMa
     let free = sane(free);
     let told = || list(&free);
 
-    let stages: Vec<Range> = description.stages().collect();
-    let placed: Vec<Range> = description.arenas.iter().chain(&stages).copied().collect();
+    let scratch: Vec<Range> = description.scratch().collect();
+    let placed: Vec<Range> = description.arenas.iter().chain(&scratch).copied().collect();
     for &arena in &placed {
         let in_dimm = dimms
             .iter()
@@ -91,12 +91,12 @@ pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMa
     }
     ranges.extend(dimms.iter().map(Dimm::arena).filter(|arena| arena.size.0 != 0));
 
-    let count = ranges.len() + description.void.len() + stages.len();
+    let count = ranges.len() + description.void.len() + scratch.len();
     let arenas = ranges.iter().map(|range| (range, ArenaKind::Tables));
     let voids = description.void.iter().map(|range| (range, ArenaKind::Void));
-    let stages = stages.iter().map(|range| (range, ArenaKind::Stage));
+    let scratch = scratch.iter().map(|range| (range, ArenaKind::Scratch));
     let mut map = MemoryMap::new();
-    for (range, kind) in arenas.chain(voids).chain(stages) {
+    for (range, kind) in arenas.chain(voids).chain(scratch) {
         map.push(Arena { base: range.address.0, size: range.size.0, kind })
             .ok_or(MapError::TooMany(count))?;
     }
@@ -160,13 +160,13 @@ mod tests {
         let description = described(
             "arenas: [{ address: 0x5000_0000, size: 8M }]\ncarve: { count: 1, size: 8M }\n\
              void: [{ address: 0x1000_0000_0000, size: 1M }]\n\
-             stages: [0x5100_0000, 0x1_5a80_0000]",
+             scratch: [0x5100_0000, 0x1_5a80_0000]",
         );
         let map = memory_map(&description, &[region(0x4800_0000, 0xc000_0000)]).expect("it fits");
         let tables_and_void = [0x5000_0000, 0xbf80_0000, 0x1_5a00_0000, 0x1000_0000_0000];
         assert_eq!(bases(&map), [&tables_and_void[..], &[0x5100_0000, 0x1_5a80_0000]].concat());
         assert_eq!(map.arenas()[3].kind, ArenaKind::Void);
-        assert!(map.arenas()[4..].iter().all(case::stage::fits), "{map:x?}");
+        assert!(map.arenas()[4..].iter().all(case::scratch::fits), "{map:x?}");
     }
 
     #[test]
@@ -186,8 +186,8 @@ mod tests {
         let of = |text| memory_map(&described(text), &free);
         let arena = of("arenas: [{ address: 0x4080_0000, size: 16M }]");
         assert!(matches!(arena, Err(MapError::NotFree { .. })), "{arena:?}");
-        let stage = of("stages: [0x40ff_0000]");
-        assert!(matches!(stage, Err(MapError::NotFree { .. })), "{stage:?}");
+        let arena = of("scratch: [0x40ff_0000]");
+        assert!(matches!(arena, Err(MapError::NotFree { .. })), "{arena:?}");
         // Carving goes around it.
         let carve = of("carve: { count: 2, size: 8M }\nstages: [0x4080_0000]");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                VA             IPA            PA
-//!  code          0x40_4000      0x1000_4000    the stage arena, as are
+//!  code          0x40_4000      0x1000_4000    the scratch arena, as are
 //!  tags          0x42_0000      0x1002_0000
 //!  read-only     0x46_0000      0x1002_0000
 //!  slots         0x48_0000      0x1003_0000
@@ -22,7 +22,7 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
-use case::{Case, Flags, stage};
+use case::{Case, Flags, scratch};
 use golden::{Features, Implementation};
 use runner::campaign::Bench;
 use runner::judge::answer::Answer;
@@ -61,7 +61,7 @@ pub struct Guest {
 pub fn map() -> MemoryMap {
     let mut map = MemoryMap::new();
     map.push(Arena { base: TABLES, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    map.push(Arena { base: STAGE, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
+    map.push(Arena { base: STAGE, size: scratch::BYTES, kind: ArenaKind::Scratch }).unwrap();
     map
 }
 
@@ -111,9 +111,9 @@ impl Guest {
         let writable = Attributes { ap: 1, ..own };
         let stage = |offset| Place::new(1, offset);
         let mut mappings = vec![
-            mapping(STAGE2, CODE_IPA, stage(stage::GUEST), 1, all),
-            mapping(STAGE2, TAGS_IPA, stage(stage::TAGS), 16, all),
-            mapping(STAGE2, SLOTS_IPA, stage(stage::SLOTS), 16, all),
+            mapping(STAGE2, CODE_IPA, stage(scratch::GUEST), 1, all),
+            mapping(STAGE2, TAGS_IPA, stage(scratch::TAGS), 16, all),
+            mapping(STAGE2, SLOTS_IPA, stage(scratch::SLOTS), 16, all),
             mapping(STAGE1, CODE_VA, Place::absolute(CODE_IPA), 1, own),
             mapping(STAGE1, TAGS_VA, Place::absolute(TAGS_IPA), 16, writable),
             mapping(STAGE1, READ_ONLY_VA, Place::absolute(TAGS_IPA), 1, own),
@@ -178,7 +178,7 @@ impl Guest {
             if [TAGS_VA, TAGS_IPA].contains(&mapping.input) {
                 mapping.entries = 15;
                 let step = if tree == STAGE2 {
-                    Place::new(1, stage::TAGS + 0x1000)
+                    Place::new(1, scratch::TAGS + 0x1000)
                 } else {
                     Place::absolute(TAGS_IPA + 0x1000)
                 };

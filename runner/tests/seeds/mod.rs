@@ -14,7 +14,7 @@ use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::stay::Stay;
 use case::tree::{Role, Tree};
-use case::{Case, Flags, stage};
+use case::{Case, Flags, scratch};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -105,7 +105,7 @@ fn map() -> MemoryMap {
         map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
     }
     map.push(Arena { base: 1 << 50, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
-    map.push(Arena { base: 0xa600_0000, size: stage::BYTES, kind: ArenaKind::Stage }).unwrap();
+    map.push(Arena { base: 0xa600_0000, size: scratch::BYTES, kind: ArenaKind::Scratch }).unwrap();
     map
 }
 
@@ -172,7 +172,7 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
     let exception = Exception { probe: 2, esr: 0x9600_0004, far: 0x1000, ..Exception::default() };
     let update = Update { probe: 1, pa: 0x8000_1000, value: 0x4000_07ff };
     (report.changed, report.lives) = (1, 1);
-    let changed = Changed { pa: 0x9002_0008, value: stage::stored(2) };
+    let changed = Changed { pa: 0x9002_0008, value: scratch::stored(2) };
     let point = Point { pc: 0x9000_0000, sctlr_el2: 1, ..Point::default() };
     let life = Life { trampoline: point, runtime: point, exit: point, ..Life::default() };
     let audited = Audited { pa: 0x8000_1000, value: 0x4000_07ff };

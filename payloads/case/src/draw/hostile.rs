@@ -167,7 +167,7 @@ fn table_place(rng: &mut Rng, map: &MemoryMap, setup: &Setup) -> Place {
     }
     let arenas = map.arenas().iter().enumerate();
     let arenas: ArrayVec<_, MAX_ARENAS> =
-        arenas.filter(|(_, arena)| arena.kind != ArenaKind::Stage).collect();
+        arenas.filter(|(_, arena)| arena.kind != ArenaKind::Scratch).collect();
     match rng.pick(&arenas) {
         Some((number, arena)) => {
             Place::new(number as u8, rng.below((arena.size / page).max(1)) * page)

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! **Speculation.** A PE may read, or fetch, whatever is mapped as Normal memory. In a set-up that the
-//! executor lives in, all that leads out of stage arenas is Device memory that is never executed, or has
+//! executor lives in, all that leads out of scratch arenas is Device memory that is never executed, or has
 //! no access flag that hardware would set.
 
 mod area;

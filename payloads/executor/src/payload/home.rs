@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
-use case::stage;
+use case::scratch;
 use executor::home_map::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
 use executor::windows::Windows;
 
@@ -74,8 +74,8 @@ impl Home {
     pub fn configure(&mut self, map: &MemoryMap) -> Option<Windows> {
         let mmfr0 = ID_AA64MMFR0_EL1.get();
         let memory = || map.arenas().iter().filter(|arena| arena.kind != ArenaKind::Void);
-        let stages = || memory().filter(|arena| arena.kind == ArenaKind::Stage);
-        let sound = stages().all(stage::fits)
+        let arenas = || memory().filter(|arena| arena.kind == ArenaKind::Scratch);
+        let sound = arenas().all(scratch::fits)
             && memory().all(|arena| {
                 let whole = (arena.base | arena.size).is_multiple_of(8);
                 let apart = self.identity.iter().all(|range| {

@@ -143,7 +143,7 @@ impl From<RoleName> for Role {
     }
 }
 
-/// Where the executor lives while it is in a set-up of EL2. Places are the starts of stage arenas.
+/// Where the executor lives while it is in a set-up of EL2. Places are the starts of scratch arenas.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stay")]
@@ -180,7 +180,7 @@ impl From<&StayFields> for Stay {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Guest")]
 struct GuestFields {
-    /// The start of a stage arena.
+    /// The start of a scratch arena.
     code: PlaceFields,
     /// The virtual address of its guest code.
     code_va: Hex,

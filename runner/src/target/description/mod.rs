@@ -7,7 +7,7 @@
 //!            serial: port, boot recipe
 //!   transport ── mailbox: address | uart                                  how it talks
 //!   board ── console, ram, reserved, psci, gic                            what no device tree tells
-//!   arenas, carve, void, stages                                           what cases may use
+//!   arenas, carve, void, scratch                                          what cases may use
 //!   monitor                                                               whether EL3 is ours
 //!   limits                                                                when it counts as hung
 //!   choices                                                               what it is pinned to
@@ -28,7 +28,7 @@ mod size;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use case::stage;
+use case::scratch;
 use link::config::Config;
 use link::hello::MAX_PES;
 use schemars::JsonSchema;
@@ -79,7 +79,7 @@ pub struct Description {
     /// stores and fetches may go: 256 KB from each of these addresses, which are multiples of 64 KB. Each
     /// must lie in a DIMM, or in RAM that the target reports as free.
     #[serde(default)]
-    pub stages: Vec<Address>,
+    pub scratch: Vec<Address>,
     /// Whether the executor is entered at EL3: a monitor that it leaves there asks about set-ups that
     /// EL2 could not live in.
     #[serde(default)]
@@ -268,13 +268,13 @@ impl Description {
         }
         let dimm_arenas = self.dimms().iter().map(|dimm| ("DIMM's arena", dimm.arena()));
         let arenas = self.arenas.iter().map(|arena| ("arena", *arena));
-        let stages = self.stages().map(|stage| ("stage", stage));
-        let lent: Vec<_> = dimm_arenas.chain(arenas).chain(stages).collect();
+        let scratch = self.scratch().map(|arena| ("scratch arena", arena));
+        let lent: Vec<_> = dimm_arenas.chain(arenas).chain(scratch).collect();
         for (at, (what, range)) in lent.iter().enumerate().skip(self.dimms().len()) {
             let name = format!("the {what} at {}", range.address);
             range.check(&name)?;
             if lent[..at].iter().any(|(_, earlier)| range.overlaps(earlier)) {
-                return Err(format!("{name} overlaps another arena or stage"));
+                return Err(format!("{name} overlaps another arena"));
             }
         }
         if let Some(carve) = self.carve
@@ -313,10 +313,10 @@ impl Description {
         Ok(())
     }
 
-    /// The stages as ranges.
-    pub fn stages(&self) -> impl Iterator<Item = Range> {
-        let range = |&address: &Address| Range { address, size: Size(stage::BYTES) };
-        self.stages.iter().map(range)
+    /// The scratch arenas as ranges.
+    pub fn scratch(&self) -> impl Iterator<Item = Range> {
+        let range = |&address: &Address| Range { address, size: Size(scratch::BYTES) };
+        self.scratch.iter().map(range)
     }
 }
 
@@ -379,9 +379,9 @@ transport: uart
             (format!("{MINIMAL}arenas: [{{ address: 0x40000000, size: 0 }}]"), "a size"),
             (format!("{MINIMAL}arenas: [{{ address: 0x40001000, size: 1M }}]"), "64 KB"),
             (format!("{MINIMAL}carve: {{ count: 1, size: 3M }}"), "power of two"),
-            (format!("{MINIMAL}stages: [0x40001000]"), "64 KB"),
-            (format!("{MINIMAL}stages: [0x40000000, 0x40030000]"), "overlaps another"),
-            (format!("{}stages: [0x100300000]", with_dimm("0x1_0000_0000")), "overlaps another"),
+            (format!("{MINIMAL}scratch: [0x40001000]"), "64 KB"),
+            (format!("{MINIMAL}scratch: [0x40000000, 0x40030000]"), "overlaps another"),
+            (format!("{}scratch: [0x100300000]", with_dimm("0x1_0000_0000")), "overlaps another"),
         ];
         for (text, reason) in refused {
             let message = refusal(&text);
@@ -409,7 +409,7 @@ transport: uart
             "arenas",
             "carve",
             "void",
-            "stages",
+            "scratch",
             "monitor",
             "limits",
             "choices",

@@ -8,7 +8,7 @@ use super::reach::{Goal, MOST_REACHES, Reach, Reaches, is_nowhere, never_execute
 use super::world::World;
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
-use crate::{Case, MAX_EDITS, stage};
+use crate::{Case, MAX_EDITS, scratch};
 
 /// AT instructions of a guest at EL1.
 const OWN_AT: [Operation; 4] =
@@ -194,13 +194,13 @@ impl<'a> Asker<'a> {
     fn fetch(&self, rng: &mut Rng) -> Option<Probe> {
         let slots: Reaches = with_goal(&self.reaches, Goal::Slots).collect();
         let reach = rng.pick(&slots)?;
-        let count = reach.bytes / stage::SLOT_BYTES;
+        let count = reach.bytes / scratch::SLOT_BYTES;
         let slot = match rng.below(4) {
             0 => 0,
             1 => count - 1,
             _ => rng.below(count),
         };
-        let address = reach.va + slot * stage::SLOT_BYTES;
+        let address = reach.va + slot * scratch::SLOT_BYTES;
         Some(self.by_either(rng, Probe::new(Operation::Fetch, address)))
     }
 

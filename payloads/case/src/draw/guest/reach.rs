@@ -6,7 +6,7 @@ use super::memory::{Memory, Stage2Memory};
 use super::trunk::{Leaf, Trunk};
 use super::world::World;
 use crate::memory::ArenaKind;
-use crate::stage;
+use crate::scratch;
 use crate::tree::Role;
 use crate::vtcr::hcr;
 
@@ -97,7 +97,7 @@ fn through_stage2(world: &World<'_>, run: Run, memory: Memory, reaches: &mut Rea
 
 fn in_stages(world: &World<'_>, run: Run, memory: Memory, reaches: &mut Reaches) {
     for (number, arena) in (0..).zip(world.map.arenas()) {
-        if arena.kind != ArenaKind::Stage {
+        if arena.kind != ArenaKind::Scratch {
             continue;
         }
         let used = world.stages.iter().find(|stage| stage.number == number);
@@ -107,8 +107,8 @@ fn in_stages(world: &World<'_>, run: Run, memory: Memory, reaches: &mut Reaches)
         });
         let tags = if suits { Goal::Tags } else { Goal::MismatchedTags };
         let goals = [
-            (stage::TAGS, stage::TAGS_BYTES, tags),
-            (stage::SLOTS, stage::SLOTS_BYTES, Goal::Slots),
+            (scratch::TAGS, scratch::TAGS_BYTES, tags),
+            (scratch::SLOTS, scratch::SLOTS_BYTES, Goal::Slots),
         ];
         for (offset, bytes, goal) in goals {
             if let Some(Run { va, bytes, .. }) = run.within(arena.base + offset, bytes) {

@@ -9,7 +9,7 @@ use super::world::{MOST_STAGES, MOST_WINDOWS, Stage, Window, World};
 use crate::mapping::Attributes;
 use crate::memory::Place;
 use crate::tree::Role;
-use crate::{MAX_MAPPINGS, stage};
+use crate::{MAX_MAPPINGS, scratch};
 
 /// A tree that a case loads in place of another for some of its probes, under another VMID or ASID.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl World<'_> {
         let (stages, map) = (self.stages.clone(), self.map);
         for leaf in &own.leaves {
             let used = stages.iter().find(|stage| {
-                stage.number == leaf.place.arena() && leaf.place.offset() >= stage::TAGS
+                stage.number == leaf.place.arena() && leaf.place.offset() >= scratch::TAGS
             });
             let leaf = rival_of(rng, leaf, used.is_some(), |rng, leaf| {
                 let same =

@@ -32,7 +32,7 @@ use crate::probe::{El, Operation, Probe};
 use crate::tcr;
 use crate::tree::Role;
 use crate::vtcr::Vtcr;
-use crate::{Case, MAX_EDITS, stage};
+use crate::{Case, MAX_EDITS, scratch};
 
 /// The most descriptors that a sequence changes.
 const MOST: usize = MAX_EDITS / 2;
@@ -395,7 +395,7 @@ impl Sequence<'_> {
         for _ in 0..self.rng.between(1, most) {
             let rng = &mut *self.rng;
             let is_code = target.goal == Goal::Slots;
-            let unit = if is_code { stage::SLOT_BYTES } else { 8 };
+            let unit = if is_code { scratch::SLOT_BYTES } else { 8 };
             let address = target.page + rng.below(PAGE / unit) * unit;
             let access = if is_code { Operation::Fetch } else { Operation::Load };
             let probe = match rng.weighted([(14, 0), (2, 1), (2, 2), (1, 3)]) {

@@ -7,7 +7,7 @@ use super::space::GuestSpace;
 use crate::abilities::Abilities;
 use crate::memory::{Arena, ArenaKind, MemoryMap};
 use crate::registers::Registers;
-use crate::stage;
+use crate::scratch;
 use crate::tcr::{self, Range, Whole};
 use crate::vtcr::{Vtcr, hcr, ps, ps_bits, start_level_fields, tg0};
 
@@ -207,7 +207,7 @@ fn reaching(
         let below = |arena: &&Arena| arena.last() >> bits(*ps) == 0;
         let mut reached = map.arenas().iter().filter(below);
         let has = |kind| reached.clone().any(|arena: &Arena| arena.kind == kind);
-        has(ArenaKind::Tables) && reached.any(stage::fits)
+        has(ArenaKind::Tables) && reached.any(scratch::fits)
     };
     [drawn, own].into_iter().find(suits).ok_or(NotDrawn::NoArena)
 }

@@ -6,7 +6,7 @@
 //!   IPA       |tbl|  |code|  |tags|  |slots|  |tbl|  |tags|   |quiet|
 //!               |       \       |       |        \      |        |    stage 2
 //!   PA        table     code    tags    slots   table  the same  anywhere: Device memory
-//!             arena      \______stage arena____/ arena            that nobody executes
+//!             arena      \______scratch arena____/ arena            that nobody executes
 //! ```
 //!
 //! Tables of stage 1, code, tags and slots are windows of IPA space: 64 KB each, which any granule maps,
@@ -26,11 +26,11 @@ use crate::format::AddressFormat;
 use crate::guest::Guest;
 use crate::mapping::Attributes;
 use crate::memory::{Arena, MAX_ARENAS, MemoryMap, Place};
-use crate::{Case, MAX_MAPPINGS, stage};
+use crate::{Case, MAX_MAPPINGS, scratch};
 
 /// The most windows of a case.
 pub(super) const MOST_WINDOWS: usize = 48;
-/// The most stage arenas that a case uses, beside that of its code.
+/// The most scratch arenas that a case uses, beside that of its code.
 pub(super) const MOST_STAGES: usize = 3;
 /// Contiguous groups cost up to 128 words each: few a case.
 const MOST_GROUPS: usize = 4;
@@ -59,7 +59,7 @@ pub(super) struct Window {
     pub memory: Stage2Memory,
 }
 
-/// A stage arena that is in use.
+/// A scratch arena that is in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stage {
     /// The number of the arena.
@@ -157,11 +157,11 @@ impl<'a> World<'a> {
         Some(ipa)
     }
 
-    /// The stage arenas that this set-up reaches.
+    /// The scratch arenas that this set-up reaches.
     fn reached_stages(&self) -> ArrayVec<u8, MAX_ARENAS> {
         let numbered = (0..).zip(self.map.arenas());
         let reached = numbered.filter(|(_, arena): &(u8, &Arena)| {
-            stage::fits(arena) && arena.last() >> self.setup.pa_bits == 0
+            scratch::fits(arena) && arena.last() >> self.setup.pa_bits == 0
         });
         reached.map(|(number, _)| number).collect()
     }
@@ -169,16 +169,16 @@ impl<'a> World<'a> {
     fn map_code(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
         let number = rng.pick(&self.reached_stages()).ok_or(NotDrawn::NoArena)?;
         let code = Place::new(number, 0);
-        let run = (stage::GUEST, stage::GUEST_BYTES);
+        let run = (scratch::GUEST, scratch::GUEST_BYTES);
         let bits = self.setup.ipa_bits;
         let window = self.map_window(rng, code, run, bits, Purpose::Code, Content::Code);
         let ipa = window.ok_or(NotDrawn::NoRoom)?;
         let Some(trunk) = self.ranges.first_mut() else {
-            self.guest = Guest { code, code_va: ipa + stage::GUEST };
+            self.guest = Guest { code, code_va: ipa + scratch::GUEST };
             return Ok(());
         };
         let granule = trunk.format.granule;
-        let offset = stage::GUEST / granule.bytes() * granule.bytes();
+        let offset = scratch::GUEST / granule.bytes() * granule.bytes();
         let end = 1 << trunk.format.ia_bits;
         let first = trunk.find(rng, granule.bytes(), granule.bits(), 3, end);
         let first = first.ok_or(NotDrawn::NoRoom)?;
@@ -189,7 +189,7 @@ impl<'a> World<'a> {
         let memory = Stage2Memory::Combined(memory);
         let leaf = Leaf { first, level: 3, entries: 1, place, output, attributes, memory };
         trunk.push(leaf).ok_or(NotDrawn::NoRoom)?;
-        self.guest = Guest { code, code_va: trunk.address(first + (stage::GUEST - offset)) };
+        self.guest = Guest { code, code_va: trunk.address(first + (scratch::GUEST - offset)) };
         Ok(())
     }
 
@@ -262,7 +262,7 @@ impl<'a> World<'a> {
     fn map_tags(&mut self, rng: &mut Rng) -> Option<()> {
         let Stage { number, is_cached } = rng.pick(&self.stages)?;
         let run = Self::run(rng, self.stage2_page());
-        let (place, bits) = (Place::new(number, stage::TAGS), self.setup.ipa_bits);
+        let (place, bits) = (Place::new(number, scratch::TAGS), self.setup.ipa_bits);
         let content = Content::Tags { is_cached };
         self.map_window(rng, place, run, bits, Purpose::Tags { is_cached }, content).map(|_| ())
     }
@@ -270,7 +270,7 @@ impl<'a> World<'a> {
     fn map_slots(&mut self, rng: &mut Rng) -> Option<()> {
         let Stage { number, .. } = rng.pick(&self.stages)?;
         let run = Self::run(rng, self.stage2_page());
-        let (place, bits) = (Place::new(number, stage::SLOTS), self.setup.ipa_bits);
+        let (place, bits) = (Place::new(number, scratch::SLOTS), self.setup.ipa_bits);
         self.map_window(rng, place, run, bits, Purpose::Slots, Content::Slots).map(|_| ())
     }
 
@@ -319,7 +319,7 @@ impl<'a> World<'a> {
         let stage = rng.pick(&self.stages).filter(|_| rng.chance(400));
         let stage = stage.and_then(|stage| self.map.arenas().get(usize::from(stage.number)));
         let address = match stage {
-            Some(arena) => arena.base + stage::TAGS,
+            Some(arena) => arena.base + scratch::TAGS,
             None => rng.bits() & (top | (top - 1)) | if rng.chance(600) { top } else { 0 },
         };
         address >> unit_bits << unit_bits

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! **Speculation.** A PE may walk whatever is valid, and reads what is mapped as Normal memory. So an edit
-//! never makes an address of its own, but that of nothing; and what leads out of stage arenas is made
+//! never makes an address of its own, but that of nothing; and what leads out of scratch arenas is made
 //! invalid, and nothing else.
 
 use arrayvec::ArrayVec;
@@ -18,7 +18,7 @@ use super::setup::Setup;
 use crate::edit::{Change, Edit};
 use crate::mapping::{Attributes, Mapping};
 use crate::memory::{ArenaKind, MAX_ARENAS, MemoryMap, Place};
-use crate::{Case, MAX_MAPPINGS, stage};
+use crate::{Case, MAX_MAPPINGS, scratch};
 
 /// The most edits of a case.
 const MOST: u64 = 4;
@@ -74,7 +74,7 @@ fn edit(
         return None;
     }
     let stays_in_stage = mapping.output.arena() != Place::ABSOLUTE;
-    let is_code = stays_in_stage && mapping.output.offset() >= stage::SLOTS;
+    let is_code = stays_in_stage && mapping.output.offset() >= scratch::SLOTS;
     let change = if above > 0 {
         match rng.below(4) {
             0 => Change::Flip(VALID),

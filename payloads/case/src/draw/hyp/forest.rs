@@ -12,7 +12,7 @@ use crate::memory::{ArenaKind, MAX_ARENAS, MemoryMap, Place};
 use crate::placement::Placement;
 use crate::stay::Stay;
 use crate::tree::{Role, Tree};
-use crate::{Case, MAX_MAPPINGS, stage};
+use crate::{Case, MAX_MAPPINGS, scratch};
 
 /// How often an address is drawn before the first that is free is looked for.
 const TRIES: usize = 8;
@@ -81,8 +81,8 @@ impl<'a> Forest<'a> {
         }
         let tree = self.runtime();
         let [code_va, data_va] = [
-            (setup.code, stage::CODE, stage::CODE_BYTES, Purpose::Code),
-            (setup.data, stage::DATA, stage::DATA_BYTES, Purpose::Data),
+            (setup.code, scratch::CODE, scratch::CODE_BYTES, Purpose::Code),
+            (setup.data, scratch::DATA, scratch::DATA_BYTES, Purpose::Data),
         ]
         .map(|(number, offset, bytes, purpose)| {
             let output = Place::new(number, offset);
@@ -140,8 +140,8 @@ impl<'a> Forest<'a> {
     }
 
     fn map_identity(&mut self, rng: &mut Rng, tree: usize, number: u8) -> Result<(), NotDrawn> {
-        let output = Place::new(number, stage::CODE);
-        let leaves = self.pages(rng, tree, output, stage::CODE_BYTES, Purpose::Code);
+        let output = Place::new(number, scratch::CODE);
+        let leaves = self.pages(rng, tree, output, scratch::CODE_BYTES, Purpose::Code);
         let input = self.map.resolve(output).filter(|input| self.is_free(tree, *input, &leaves));
         let input = input.ok_or(NotDrawn::NoRoom)?;
         self.push(input, leaves).ok_or(NotDrawn::NoRoom)
@@ -213,11 +213,11 @@ impl<'a> Forest<'a> {
         let pa = self.map.resolve(output)?;
         let reached = |offset, size| {
             let arenas = self.map.arenas().iter();
-            let mut stages = arenas.filter(|arena| arena.kind == ArenaKind::Stage);
+            let mut stages = arenas.filter(|arena| arena.kind == ArenaKind::Scratch);
             stages.find_map(|arena| overlap(input, bytes, pa, arena.base + offset, size))
         };
-        let tags = reached(stage::TAGS, stage::TAGS_BYTES);
-        let slots = reached(stage::SLOTS, stage::SLOTS_BYTES);
+        let tags = reached(scratch::TAGS, scratch::TAGS_BYTES);
+        let slots = reached(scratch::SLOTS, scratch::SLOTS_BYTES);
         let area = Area {
             role: *role,
             va_bits: format.ia_bits,
@@ -246,8 +246,8 @@ impl<'a> Forest<'a> {
         };
         let all = (0, 1 << self.setup.plots[tree].format.ia_bits);
         let mapped = match rng.weighted([(4, 0), (3, 1), (3, 2), (3, 3)]) {
-            0 => self.stage_pages(rng, tree, stage::TAGS, stage::TAGS_BYTES, Purpose::Stage),
-            1 => self.stage_pages(rng, tree, stage::SLOTS, stage::SLOTS_BYTES, Purpose::Slots),
+            0 => self.stage_pages(rng, tree, scratch::TAGS, scratch::TAGS_BYTES, Purpose::Stage),
+            1 => self.stage_pages(rng, tree, scratch::SLOTS, scratch::SLOTS_BYTES, Purpose::Slots),
             2 => self.quiet(rng, abilities, tree, true),
             _ => self.quiet(rng, abilities, tree, false),
         };
@@ -301,7 +301,8 @@ impl<'a> Forest<'a> {
         let within = (1u64 << self.setup.oa_bits) - 1;
         let output = if over_stage {
             let number = self.a_stage(rng)?;
-            self.map.arenas()[usize::from(number)].base + rng.pick(&[stage::TAGS, stage::SLOTS])?
+            self.map.arenas()[usize::from(number)].base
+                + rng.pick(&[scratch::TAGS, scratch::SLOTS])?
         } else {
             let top = 1 << (self.setup.oa_bits - 1);
             rng.bits() & within | if rng.chance(600) { top } else { 0 }
@@ -317,7 +318,7 @@ impl<'a> Forest<'a> {
     fn a_stage(&self, rng: &mut Rng) -> Option<u8> {
         let numbered = (0..).zip(self.map.arenas());
         let reached = numbered.filter(|(_, arena)| {
-            arena.kind == ArenaKind::Stage && arena.last() >> self.setup.oa_bits == 0
+            arena.kind == ArenaKind::Scratch && arena.last() >> self.setup.oa_bits == 0
         });
         let numbers: ArrayVec<u8, MAX_ARENAS> = reached.map(|(number, _)| number).collect();
         rng.pick(&numbers)

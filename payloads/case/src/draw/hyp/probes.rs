@@ -7,7 +7,7 @@ use super::area::Area;
 use super::setup::Setup;
 use crate::probe::{Operation, Probe};
 use crate::tree::Role;
-use crate::{MAX_MAPPINGS, stage};
+use crate::{MAX_MAPPINGS, scratch};
 
 /// What is mapped in the trees that a life is asked about.
 pub(super) type Areas = ArrayVec<Area, MAX_MAPPINGS>;
@@ -104,13 +104,13 @@ fn fetch(rng: &mut Rng, setup: &Setup, areas: &Areas) -> Option<Probe> {
     }
     let area = pick(rng, areas, |area| area.slots.is_some())?;
     let (first, bytes) = area.slots?;
-    let slots = bytes / stage::SLOT_BYTES;
+    let slots = bytes / scratch::SLOT_BYTES;
     let slot = match rng.below(4) {
         0 => 0,
         1 => slots - 1,
         _ => rng.below(slots),
     };
-    let address = area.address(first + slot * stage::SLOT_BYTES);
+    let address = area.address(first + slot * scratch::SLOT_BYTES);
     Some(Probe::new(Operation::Fetch, address))
 }
 

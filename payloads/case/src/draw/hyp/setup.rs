@@ -193,7 +193,7 @@ impl<'a> Stages<'a> {
     fn all(&self) -> impl Iterator<Item = u8> + use<'a> {
         let oa_bits = self.oa_bits;
         let reached =
-            move |arena: &Arena| arena.kind == ArenaKind::Stage && arena.last() >> oa_bits == 0;
+            move |arena: &Arena| arena.kind == ArenaKind::Scratch && arena.last() >> oa_bits == 0;
         let numbered = (0..).zip(self.map.arenas());
         numbered.filter(move |(_, arena)| reached(arena)).map(|(number, _)| number)
     }

@@ -108,7 +108,7 @@ pub(super) fn draw(
 fn exists(map: &MemoryMap, reached: u8, va_bits: u8, placement: Placement) -> bool {
     let has = |wanted: Placement| {
         map.arenas().iter().any(|arena| {
-            arena.kind == ArenaKind::Stage
+            arena.kind == ArenaKind::Scratch
                 && arena.last() >> reached == 0
                 && Placement::of_address(arena.base, va_bits) == wanted
         })

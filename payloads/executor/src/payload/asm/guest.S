@@ -1,4 +1,4 @@
-// Guests: their code, which lies in each stage arena, and the loop that enters them.
+// Guests: their code, which lies in each scratch arena, and the loop that enters them.
 
     // An instruction that the base architecture may lack is UNDEFINED there: an exception like another.
     .arch_extension lse

@@ -76,7 +76,7 @@ global_asm!(
     RUNTIME = const offset_of!(Ledger, life.runtime),
     EXIT = const offset_of!(Ledger, life.exit),
     ARRIVAL = const offset_of!(Ledger, life.arrival),
-    STORED_TOP = const case::stage::STORED >> 48,
+    STORED_TOP = const case::scratch::STORED >> 48,
     NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
     OF_PROBE = const Exception::PROBE,
     OF_EXECUTOR = const Exception::EXECUTOR,
@@ -310,7 +310,7 @@ impl Resume {
     }
 }
 
-/// The code that lies in each stage arena, and the offsets of its parts.
+/// The code that lies in each scratch arena, and the offsets of its parts.
 pub struct StayCode;
 
 impl StayCode {
@@ -359,7 +359,7 @@ pub fn second_lost_address() -> u64 {
     label!(second_lost)
 }
 
-/// The guest's code, which lies in each stage arena.
+/// The guest's code, which lies in each scratch arena.
 pub fn guest_code_bytes() -> &'static [u8] {
     let bytes = label!(guest_code_end) - label!(guest_code);
     // SAFETY: a part of the image's code, which is mapped and never written.

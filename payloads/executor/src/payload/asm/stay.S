@@ -55,7 +55,7 @@
     stp     x25, x26, [x28, #\point + 32]
     .endm
 
-// What lies at the start of each stage arena. It is copied: nothing in it refers to anything outside.
+// What lies at the start of each scratch arena. It is copied: nothing in it refers to anything outside.
     .balign 0x1000
     .global stay_code
 stay_code:

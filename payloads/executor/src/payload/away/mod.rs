@@ -11,7 +11,7 @@
 //! memory and no line is dirty; and after, so that what was written in caches reaches memory, and what
 //! was written past them is not hidden. The same is done for tags.
 
-pub mod stages;
+pub mod scratch;
 
 use core::mem::MaybeUninit;
 
@@ -19,7 +19,7 @@ use aarch64_cpu::registers::*;
 use case::memory::{MemoryMap, Place};
 use case::probe::Probe;
 use case::tree::Role;
-use case::{CaseRef, Flags, stage};
+use case::{CaseRef, Flags, scratch};
 use executor::ledger::Ledger;
 use link::observations::Status;
 use tables::Built;
@@ -125,31 +125,31 @@ pub fn way(
     let stay = &case.header.stay;
     let base = |place| stage_base(map, place).ok_or(Status::BadCase);
     base(stay.code)?;
-    journey.runtime = stay.code_va.wrapping_add(stage::CODE + StayCode::runtime());
-    journey.vectors = stay.code_va.wrapping_add(stage::CODE + StayCode::vectors());
+    journey.runtime = stay.code_va.wrapping_add(scratch::CODE + StayCode::runtime());
+    journey.vectors = stay.code_va.wrapping_add(scratch::CODE + StayCode::vectors());
     journey.ledger = stay.data_va;
-    journey.exit = base(stay.exit)? + stage::CODE + StayCode::exit();
-    journey.trampoline = base(stay.trampoline)? + stage::CODE;
-    let ledger = arenas.address_of(base(stay.data)? + stage::DATA).ok_or(Status::BadCase)?;
+    journey.exit = base(stay.exit)? + scratch::CODE + StayCode::exit();
+    journey.trampoline = base(stay.trampoline)? + scratch::CODE;
+    let ledger = arenas.address_of(base(stay.data)? + scratch::DATA).ok_or(Status::BadCase)?;
     Ok(Some(Away { journey, ledger: ledger as *mut Ledger, is_stay: true, line }))
 }
 
-/// The physical address of the stage arena that begins at `place`.
+/// The physical address of the scratch arena that begins at `place`.
 pub fn stage_base(map: &MemoryMap, place: Place) -> Option<u64> {
     let arena = map.arenas().get(usize::from(place.arena()))?;
-    (stage::fits(arena) && place.offset() == 0).then_some(arena.base)
+    (scratch::fits(arena) && place.offset() == 0).then_some(arena.base)
 }
 
 impl Away {
     /// Asks `probes`, the first of which is number `first` of the case, so many rounds.
     pub fn ask(&self, first: usize, probes: &[Probe], rounds: u64) -> &Ledger {
-        // SAFETY: the data of a stage arena or a static, which only code away from home uses beside
+        // SAFETY: the data of a scratch arena or a static, which only code away from home uses beside
         // this, and that is not running; any bytes make a ledger.
         let ledger = unsafe { &mut *self.ledger };
         ledger.open(first, probes, rounds);
         self.clean_ledger(probes.len());
         if self.is_stay {
-            // SAFETY: the journey says where the case's stage arenas are.
+            // SAFETY: the journey says where the case's scratch arenas are.
             unsafe { asm::stay(&raw const self.journey) };
         } else {
             let journey: *mut Journey = JOURNEY.pointer().cast();

@@ -2,7 +2,7 @@
 //!
 //! | what | how |
 //! |---|---|
-//! | a guest's code | a copy in each stage arena, which the case maps at `code_va` |
+//! | a guest's code | a copy in each scratch arena, which the case maps at `code_va` |
 //! | its way back | BRK, to EL2 by MDCR_EL2.TDE; an abort; EL1's vectors, which are BRKs, too |
 //! | its regime | the case's: stage 1, stage 2, or both |
 //! | what it must not do | trapped by HCR_EL2, see [`HCR_EL2_GUEST`](crate::payload::park::HCR_EL2_GUEST) |
@@ -16,7 +16,7 @@
 use aarch64_cpu::registers::*;
 use case::memory::MemoryMap;
 use case::probe::{El, Probe};
-use case::{CaseRef, guest, stage};
+use case::{CaseRef, guest, scratch};
 use executor::roster::{Entry, Roster, TICKS_PER_SECOND};
 use link::observations::{Exception, Status};
 
@@ -44,7 +44,7 @@ impl Guests {
         const RW: u64 = 1 << 31;
         let guest = &case.header.guest;
         if away::stage_base(map, guest.code).is_none()
-            || !guest.code_va.is_multiple_of(stage::GUEST_BYTES)
+            || !guest.code_va.is_multiple_of(scratch::GUEST_BYTES)
         {
             return Err(Status::BadCase);
         }

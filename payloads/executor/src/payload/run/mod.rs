@@ -58,7 +58,7 @@ use self::body::Body;
 use self::sequence::together;
 use self::sift::Sifting;
 use crate::payload::asm;
-use crate::payload::away::{self, Away, stages};
+use crate::payload::away::{self, Away, scratch};
 use crate::payload::crew::Crew;
 use crate::payload::crew::seat::Order;
 use crate::payload::global::Global;
@@ -136,7 +136,7 @@ impl Runner {
         // SAFETY: the caller's promise.
         unsafe { self.arenas.replace(windows) };
         self.zero(|_| true);
-        stages::furnish(&self.arenas, self.line);
+        scratch::furnish(&self.arenas, self.line);
     }
 
     /// The arenas.
@@ -464,7 +464,7 @@ impl Attempt<'_> {
         let is_astray = self.guests.is_some() && is_untold;
         let all = is_looked_for || is_astray;
         let Self { runner, case, body, report, .. } = self;
-        stages::mend(&runner.arenas, runner.line, case, &runner.map, all, |pa, value| {
+        scratch::mend(&runner.arenas, runner.line, case, &runner.map, all, |pa, value| {
             if body.push(&Changed { pa, value }) {
                 report.changed += 1;
             } else {

@@ -1,32 +1,32 @@
-//! What the stage arenas hold: filled once, and mended after stores.
+//! What the scratch arenas hold: filled once, and mended after stores.
 
 use core::ptr;
 
 use case::CaseRef;
 use case::memory::{ArenaKind, MemoryMap};
-use case::stage;
+use case::scratch;
 use executor::windows::Window;
 
 use crate::payload::asm::{self, StayCode};
 use crate::payload::memory::Arenas;
 
-/// Fills all stage arenas: code, tags and slots. See [`stage`].
+/// Fills all scratch arenas: code, tags and slots. See [`scratch`].
 pub fn furnish(arenas: &Arenas, line: u64) {
-    for window in arenas.windows(ArenaKind::Stage) {
+    for window in arenas.windows(ArenaKind::Scratch) {
         for (code, offset) in
-            [(StayCode::bytes(), stage::CODE), (asm::guest_code_bytes(), stage::GUEST)]
+            [(StayCode::bytes(), scratch::CODE), (asm::guest_code_bytes(), scratch::GUEST)]
         {
             let to = (window.va + offset) as *mut u8;
             // SAFETY: in a mapped window that no reference points into; the code fits.
             unsafe { ptr::copy_nonoverlapping(code.as_ptr(), to, code.len()) };
         }
-        for offset in (stage::TAGS..stage::TAGS + stage::TAGS_BYTES).step_by(8) {
+        for offset in (scratch::TAGS..scratch::TAGS + scratch::TAGS_BYTES).step_by(8) {
             // SAFETY: in a mapped window that no reference points into.
             unsafe { ptr::write_volatile((window.va + offset) as *mut u64, window.base + offset) };
         }
-        let slots = stage::SLOTS..stage::SLOTS + stage::SLOTS_BYTES;
-        for offset in slots.step_by(stage::SLOT_BYTES as usize) {
-            let slot = stage::slot(window.base + offset);
+        let slots = scratch::SLOTS..scratch::SLOTS + scratch::SLOTS_BYTES;
+        for offset in slots.step_by(scratch::SLOT_BYTES as usize) {
+            let slot = scratch::slot(window.base + offset);
             // SAFETY: as above; slots are aligned.
             unsafe { ptr::write_volatile((window.va + offset) as *mut _, slot) };
         }
@@ -51,11 +51,11 @@ pub fn mend(
     mut found: impl FnMut(u64, u64),
 ) {
     let reached = |window: &&Window| all || is_mapped(case, map, window);
-    for window in arenas.windows(ArenaKind::Stage).filter(reached) {
+    for window in arenas.windows(ArenaKind::Scratch).filter(reached) {
         let tags = Window {
-            base: window.base + stage::TAGS,
-            va: window.va + stage::TAGS,
-            size: stage::TAGS_BYTES,
+            base: window.base + scratch::TAGS,
+            va: window.va + scratch::TAGS,
+            size: scratch::TAGS_BYTES,
             ..*window
         };
         // A store past the caches is not hidden by what they hold, and one in them is not lost.
@@ -78,8 +78,8 @@ pub fn mend(
 
 /// Whether a leaf of `case` leads to the tags behind `window`.
 fn is_mapped(case: &CaseRef<'_>, map: &MemoryMap, window: &Window) -> bool {
-    let first = window.base + stage::TAGS;
-    let last = first + (stage::TAGS_BYTES - 1);
+    let first = window.base + scratch::TAGS;
+    let last = first + (scratch::TAGS_BYTES - 1);
     case.mappings.iter().any(|mapping| {
         let format = case.trees.get(usize::from(mapping.tree)).and_then(|tree| tree.format());
         let (Some(format), Some(output)) = (format, map.resolve(mapping.output)) else {

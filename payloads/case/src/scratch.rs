@@ -1,4 +1,4 @@
-//! What lies where in a stage arena.
+//! What lies where in a scratch arena.
 //!
 //! ```text
 //!  +0x0_0000  code     the executor's stay code, the same in every arena: trampoline, runtime, vectors
@@ -39,7 +39,7 @@ pub const SLOTS_BYTES: u64 = 0x1_0000;
 pub const SLOT_BYTES: u64 = 32;
 /// Size of the whole, in bytes.
 pub const BYTES: u64 = 0x4_0000;
-/// What the base of a stage arena is a multiple of: the largest page.
+/// What the base of a scratch arena is a multiple of: the largest page.
 pub const ALIGNMENT: u64 = 0x1_0000;
 
 /// The word that probe number `probe` stores. No physical address has such high bits.
@@ -52,7 +52,7 @@ pub const STORED: u64 = 0x5704 << 48;
 
 /// Whether `arena` can be a stage.
 pub fn fits(arena: &Arena) -> bool {
-    arena.kind == ArenaKind::Stage
+    arena.kind == ArenaKind::Scratch
         && arena.size >= BYTES
         && arena.base.is_multiple_of(ALIGNMENT)
         && arena.last() >> 52 == 0
@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn a_stage_is_large_aligned_and_within_reach() {
         let stage = |base, size, kind| fits(&Arena { base, size, kind });
-        assert!(stage(1 << 51, BYTES, ArenaKind::Stage));
+        assert!(stage(1 << 51, BYTES, ArenaKind::Scratch));
         assert!(!stage(1 << 51, BYTES, ArenaKind::Tables));
-        assert!(!stage(1 << 51, BYTES - 1, ArenaKind::Stage));
-        assert!(!stage(0x1000, BYTES, ArenaKind::Stage));
-        assert!(!stage(1 << 52, BYTES, ArenaKind::Stage));
+        assert!(!stage(1 << 51, BYTES - 1, ArenaKind::Scratch));
+        assert!(!stage(0x1000, BYTES, ArenaKind::Scratch));
+        assert!(!stage(1 << 52, BYTES, ArenaKind::Scratch));
     }
 }
