@@ -7,16 +7,16 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
-use crate::known::KnownError;
-use crate::merge::MergeError;
-use crate::redraw::RedrawError;
-use crate::report::ReportError;
-use crate::resume::ResumeError;
-use crate::suite::SuiteError;
-use crate::suite::case_file::CaseFileError;
-use crate::suite::yaml::YamlError;
-use crate::target::TargetError;
-use crate::target::description::DescriptionError;
+use crate::record::RunError;
+use crate::record::merge::MergeError;
+use crate::record::redraw::RedrawError;
+use crate::record::resume::ResumeError;
+use device::TargetError;
+use device::description::DescriptionError;
+use judge::known::KnownError;
+use suite::SuiteError;
+use suite::case_file::CaseFileError;
+use suite::yaml::YamlError;
 
 /// Why a command can't do what it was asked: an error with its causes, the place in a file, and what
 /// to do about it.
@@ -202,22 +202,20 @@ impl From<MergeError> for Failure {
     }
 }
 
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Self {
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
         let help = match &error {
-            ReportError::Page(_) => return Self::new(Exit::Bug, error),
-            ReportError::Write { source, .. } => match source.kind() {
+            RunError::Page(_) => return Self::new(Exit::Bug, error),
+            RunError::Write { source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "the disk is full: free some room, or take another with --results FOLDER"
                 }
                 _ => "take a folder that can be written with --results FOLDER",
             },
-            ReportError::Read { .. } => {
-                "name a run by its folder, or by its id in --results FOLDER"
-            }
-            ReportError::Version { .. } => "read it with the version of Hypwalk that wrote it",
-            ReportError::Busy { .. } => "wait for it, or stop it",
-            ReportError::Malformed { .. } => "the file was changed or damaged since it was written",
+            RunError::Read { .. } => "name a run by its folder, or by its id in --results FOLDER",
+            RunError::Version { .. } => "read it with the version of Hypwalk that wrote it",
+            RunError::Busy { .. } => "wait for it, or stop it",
+            RunError::Malformed { .. } => "the file was changed or damaged since it was written",
         };
         Self::new(Exit::Results, error).help(help)
     }

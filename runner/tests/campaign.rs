@@ -11,23 +11,23 @@ use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::{Case, CaseRef, Flags};
+use device::scripted::{Answer, Scripted};
+use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
+use judge::dossier::Dossier;
+use judge::known::Known;
+use judge::prepared::Bench;
+use judge::verdict::{CaseRecord, Verdict};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use link::surroundings::Surroundings;
-use runner::campaign::{
-    Bench, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Totals, run,
-};
-use runner::judge::expectation::Instruction;
-use runner::judge::learned::Learned;
-use runner::known::Known;
-use runner::pe;
+use oracle::expectation::Instruction;
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
+use runner::campaign::{Campaign, CampaignError, Past, RecordError, Recorder, Totals, run};
 use runner::plan::{Plan, Shard};
-use runner::simulation::Simulation;
-use runner::suite::generator::Generator;
-use runner::target::scripted::{Answer, Scripted};
-use runner::target::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
-use runner::verdict::{CaseRecord, Verdict};
+use suite::generator::Generator;
 use zerocopy::IntoBytes;
 
 fn ids() -> IdRegisters {

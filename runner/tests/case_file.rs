@@ -14,12 +14,12 @@ use case::registers::Registers;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, MAX_PROBES};
+use judge::verdict::{Finding, Verdict};
 use proptest::prelude::*;
-use runner::suite::case_file::{CaseFile, CaseText, Origin};
-use runner::suite::hex::Hex;
-use runner::suite::machine::{Difference, Machine};
-use runner::suite::yaml;
-use runner::verdict::{Finding, Verdict};
+use suite::case_file::{CaseFile, CaseText, Origin};
+use suite::hex::Hex;
+use suite::machine::{Difference, Machine};
+use suite::yaml;
 
 /// A QEMU max, and a Cortex-A53.
 fn abilities() -> [Abilities; 2] {
@@ -245,7 +245,12 @@ fn a_reproducer_is_read_back_with_its_origin() {
         observation: "PAR\u{2028}origin: {}".to_owned(),
     };
     let case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 17).unwrap();
-    let file = CaseFile::new(origin.clone(), machine(&map()), case.clone(), vec![finding]);
+    let file = CaseFile::new(
+        origin.clone(),
+        machine(&map()),
+        case.clone(),
+        vec![runner::record::remark::remark(&finding)],
+    );
     let text = file.to_string();
     let read: CaseFile = yaml::from_str(&text, Path::new("001.yaml")).unwrap();
     assert_eq!(read.origin, Some(origin));

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use case::format::Granule;
 use jiff::Timestamp;
+use judge::known::{Record, Shown};
+use judge::verdict::{CaseRecord, Cell, Counts, Finding, Verdict};
 use link::hello::IdRegisters;
 use runner::exit::Exit;
-use runner::known::{Record, Shown};
 use runner::plan::Shard;
+use runner::record::{Asked, Ending, Header, Host, RunId, Summary, Tally, TargetHeader};
 use runner::report::comparison::{Compared, Comparison, Difference, Tolerance};
-use runner::report::{Asked, Ending, Header, Host, RunId, Summary, Tally, TargetHeader};
-use runner::suite::machine::Machine;
-use runner::suite::space::Probes;
-use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Cell, Counts, Finding, Verdict};
+use suite::machine::Machine;
+use suite::space::Probes;
+use suite::{Overrides, Suite};
 
 /// A run to be changed by a test: 200 cases of 64 probes each, in 20 seconds,
 /// half of 32 and half of 33 IPA bits.

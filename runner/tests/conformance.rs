@@ -14,16 +14,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use device::description::Transport;
+use device::qemu::QemuTarget;
+use device::{self, Description};
 use libtest_mimic::{Arguments, Failed, Trial};
-use runner::payload::{self, Executor, Options, Wish};
+use payload::{self, Executor, Options, Wish};
 use runner::plan::Plan;
-use runner::suite::generator::Generator;
-use runner::suite::granule::GranuleName;
-use runner::suite::{Overrides, Suite};
-use runner::target::description::Transport;
-use runner::target::qemu::QemuTarget;
-use runner::target::{self, Description};
 use serde_json::Value;
+use suite::generator::Generator;
+use suite::granule::GranuleName;
+use suite::{Overrides, Suite};
 
 /// How many cases a test asks that is not of the whole suite.
 const SHORT: u64 = 320;
@@ -209,7 +209,7 @@ fn all(payload: &Path) -> Vec<Test> {
             let missing = format!("this QEMU has no {lacking}");
             candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
         } else {
-            let target = target::open(description, &executor, emulator());
+            let target = device::open(description, &executor, emulator());
             let session = target.and_then(|target| target.boot());
             let session = session.unwrap_or_else(|error| panic!("{error}"));
             let hello = session.hello();

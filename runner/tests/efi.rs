@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use device::qemu::QemuTarget;
+use device::{Description, Target as _};
 use link::config::Config;
-use runner::payload::{self, Executor, Fault, Options, Wish, application};
-use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Target as _};
+use payload::{self, Executor, Fault, Options, Wish, application};
 
 /// The executor, built once for all tests.
 static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {

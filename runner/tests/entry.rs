@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use device::qemu::QemuTarget;
+use device::{Description, Target as _};
 use link::board::{self, Board};
 use link::config::Config;
 use link::hello::{Hello, Region};
-use runner::payload::{self, Executor, Options, Wish};
-use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Target as _};
+use payload::{self, Executor, Options, Wish};
 
 use prologue::{BYTES, LOADED_AT, Prologue};
 

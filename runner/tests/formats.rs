@@ -12,20 +12,19 @@ use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
+use judge::known::{Record, Shown};
+use judge::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
 use proptest::prelude::*;
-use runner::known::{Record, Shown};
 use runner::plan::Shard;
+use runner::record::pace::{Course, Pace};
+use runner::record::{Asked, Ending, Header, Run, RunError, RunFolder, RunId, TargetHeader};
+use runner::report::Checklist;
 use runner::report::html::html;
 use runner::report::junit::junit;
-use runner::report::pace::{Course, Pace};
 use runner::report::tap::tap;
-use runner::report::{
-    Asked, Checklist, Ending, Header, ReportError, Run, RunFolder, RunId, TargetHeader,
-};
-use runner::suite::machine::Machine;
-use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
 use serde_json::Value;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 use tap_parser::{DirectiveKind, TapParser, TapPlan, TapStatement, TapTest};
 
 /// What a target must not be able to say to a reader of a report.
@@ -361,7 +360,7 @@ fn the_course_of_a_run_is_read_up_to_its_torn_line_and_damage_is_told() {
     assert!(junit(&[checklist(&run)]).contains("time=\"2.000\""));
     fs::write(&file, line(at(1)) + "{}\n").unwrap();
     let error = Course::read(run.folder()).unwrap_err();
-    assert!(matches!(error, ReportError::Malformed { line: 2, .. }), "{error}");
+    assert!(matches!(error, RunError::Malformed { line: 2, .. }), "{error}");
 }
 
 proptest! {

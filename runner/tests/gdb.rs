@@ -16,20 +16,19 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
+use device::{self, CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError};
+use judge::dossier::Dossier;
+use judge::known::Known;
+use judge::verdict::{CaseRecord, Verdict};
 use link::hello::Hello;
 use link::observations::{Observations, Status};
-use runner::campaign::{Campaign, Dossier, RecordError, Recorder, Totals, run};
-use runner::judge::learned::Learned;
-use runner::known::Known;
-use runner::payload::{self, Executor, Options, Wish};
+use oracle::learned::Learned;
+use payload::{self, Executor, Options, Wish};
+use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
 use runner::plan::Plan;
-use runner::suite::Suite;
-use runner::suite::generator::{ExplicitCase, Generator};
-use runner::target::{
-    self, CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError,
-};
-use runner::verdict::{CaseRecord, Verdict};
 use rustix::fs::{MemfdFlags, memfd_create};
+use suite::Suite;
+use suite::generator::{ExplicitCase, Generator};
 
 use debugger::{Debugger, Habit, Habits, emulator};
 
@@ -74,7 +73,7 @@ fn described(text: &str) -> Description {
 
 fn target(description: Description, self_test: bool) -> Box<dyn Target> {
     let executor = &EXECUTORS[usize::from(self_test)];
-    let target = target::open(description, executor, Some(emulator()));
+    let target = device::open(description, executor, Some(emulator()));
     target.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -295,7 +294,7 @@ fn modern() -> Habits {
                 [] => Habit::say("OK"),
                 _ => {
                     assert!(head.len() + 2 * data.len() + 6 <= 0x190, "a packet is too long");
-                    let digits = runner::target::gdb::packet::hex(data);
+                    let digits = device::gdb::packet::hex(data);
                     Habit::Instead(vec![[b"M", head, b":", &digits].concat()])
                 }
             }
@@ -507,7 +506,7 @@ fn examples_are_whole() {
     assert!(gdb.count() > 0, "{files:?}");
     for file in files {
         let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
-        let target = target::open(description, &EXECUTORS[0], Some(emulator()));
+        let target = device::open(description, &EXECUTORS[0], Some(emulator()));
         assert!(target.is_ok(), "{}", file.display());
     }
 }

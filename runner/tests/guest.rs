@@ -12,11 +12,11 @@ use case::probe::{El, Operation, Probe, pair};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, scratch};
+use device::description::{Affinity, Qemu, Start};
+use device::qemu::QemuTarget;
+use device::{Description, Event, Session, Target};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
-use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::{Affinity, Qemu, Start};
-use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Event, Session, Target};
+use payload::{self, Executor, Options, Wish};
 
 /// The executor, built once for all tests.
 static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {

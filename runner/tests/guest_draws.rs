@@ -13,11 +13,11 @@ use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, guest, scratch};
 use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
+use judge::prepared::{Bench, Tables};
 use link::hello::IdRegisters;
-use runner::campaign::{Bench, Tables};
-use runner::judge::learned::Learned;
-use runner::pe;
-use runner::simulation::Simulation;
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
 
 /// DIMMs with an address bit of their own each, from 32 on.
 const DIMMS: [u64; 8] = [

@@ -8,7 +8,7 @@ use both_stages::{
 };
 use case::probe::{El, Operation, Probe};
 use case::{guest::piece, scratch};
-use runner::judge::answer::{Answer, Partial, Reach, Taken};
+use oracle::answer::{Answer, Partial, Reach, Taken};
 
 fn load(va: u64) -> Probe {
     Probe::new(Operation::Load, va).by(El::El1)

@@ -10,7 +10,7 @@ use both_stages::{
 use case::Case;
 use case::mapping::Mapping;
 use case::probe::{El, Operation, Probe};
-use runner::judge::intent::violated;
+use judge::intent::violated;
 
 const PA_BITS: u8 = 48;
 

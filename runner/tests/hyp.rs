@@ -13,20 +13,21 @@ use case::scratch;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags};
+use device::qemu::QemuTarget;
+use device::{Description, Event, HowDied, Session, Target};
+use judge::dossier::Dossier;
+use judge::known::Known;
+use judge::verdict::{CaseRecord, Verdict};
 use link::hello::Hello;
 use link::observations::{
     Changed, Exception, Life, NO_ANSWER, Observations, Point, Report, Status, Update,
 };
-use runner::campaign::{Campaign, Dossier, RecordError, Recorder, Totals, run};
-use runner::judge::learned::Learned;
-use runner::known::Known;
-use runner::payload::{self, Executor, Options, Wish};
+use oracle::learned::Learned;
+use payload::{self, Executor, Options, Wish};
+use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
 use runner::plan::Plan;
-use runner::suite::case_file::CaseFile;
-use runner::suite::generator::{ExplicitCase, Generator};
-use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Event, HowDied, Session, Target};
-use runner::verdict::{CaseRecord, Verdict};
+use suite::case_file::CaseFile;
+use suite::generator::{ExplicitCase, Generator};
 
 /// The executor, built once for all tests.
 static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {

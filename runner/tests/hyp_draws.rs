@@ -11,15 +11,15 @@ use case::placement::Placement;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, scratch};
+use judge::intent::violated;
+use judge::memory::tells;
+use judge::prepared::{Bench, Tables};
 use link::hello::IdRegisters;
+use oracle::answer::{Answer, Reach};
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
 use proptest::prelude::*;
-use runner::campaign::{Bench, Tables};
-use runner::judge::answer::{Answer, Reach};
-use runner::judge::intent::violated;
-use runner::judge::learned::Learned;
-use runner::judge::memory::tells;
-use runner::pe;
-use runner::simulation::Simulation;
 
 /// QEMU's max, with DIMMs; a Cortex-A53; a Neoverse N1.
 fn machines() -> [(IdRegisters, &'static [u64]); 3] {

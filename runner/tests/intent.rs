@@ -10,13 +10,13 @@ use case::layout::Variant;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::vtcr::{Vtcr, start_level_fields, tg0};
 use golden::{Implementation, Registers, Stage2Params, Updates};
+use judge::intent::violated;
 use link::hello::IdRegisters;
-use runner::judge::expectation::Setting;
-use runner::judge::guest::Asker;
-use runner::judge::intent::violated;
-use runner::judge::learned::Learned;
-use runner::pe;
-use runner::simulation::Simulation;
+use oracle::expectation::Setting;
+use oracle::guest::Asker;
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
 use tables::{WordLog, build};
 
 /// QEMU's max, a Cortex-A53, a Neoverse N1.
@@ -86,7 +86,7 @@ impl Machine {
             assert_eq!(violated, None, "{what}: {probe:x?}\n{case:#x?}");
             let success = |par: &golden::Masked| par.value & 1 == 0;
             succeeded += usize::from(
-                matches!(&first.answer, runner::judge::answer::Answer::Par { par, .. } if success(par)),
+                matches!(&first.answer, oracle::answer::Answer::Par { par, .. } if success(par)),
             );
         }
         self.log.clear();

@@ -11,7 +11,7 @@ use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LO
 use goblin::elf::reloc::{R_AARCH64_GLOB_DAT, R_AARCH64_RELATIVE};
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOTE, SHT_PROGBITS, SHT_RELA, SHT_STRTAB};
 use link::config::Config;
-use runner::payload::{Executor, Fault, PayloadError};
+use payload::{Executor, Fault, PayloadError};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// What goes into the ELF file of a pretend executor.

@@ -16,12 +16,10 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
+use device::qemu::QemuTarget;
+use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
 use link::observations::{Observations, Status};
-use runner::payload::{self, Executor, Options, Wish};
-use runner::target::qemu::QemuTarget;
-use runner::target::{
-    CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError,
-};
+use payload::{self, Executor, Options, Wish};
 
 static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));

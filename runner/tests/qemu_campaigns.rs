@@ -7,22 +7,24 @@ use case::draw::Space;
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::{Case, Flags};
+use device::description::Transport;
+use device::qemu::QemuTarget;
+use device::{Description, Target};
 use golden::FaultKind;
+use judge::dossier::Dossier;
+use judge::known::Known;
+use judge::prepared::Bench;
+use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
 use link::hello::{Hello, IdRegisters};
-use runner::campaign::{Bench, Campaign, Dossier, RecordError, Recorder, Totals, run};
-use runner::judge::answer::Answer;
-use runner::judge::learned::Learned;
-use runner::known::Known;
-use runner::payload::{self, Executor, Options, Wish};
-use runner::pe;
+use oracle::answer::Answer;
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
+use payload::{self, Executor, Options, Wish};
+use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
 use runner::plan::Plan;
-use runner::simulation::Simulation;
-use runner::suite::Suite;
-use runner::suite::generator::{ExplicitCase, Generator};
-use runner::target::description::Transport;
-use runner::target::qemu::QemuTarget;
-use runner::target::{Description, Target};
-use runner::verdict::{CaseRecord, Counts, Finding, Verdict};
+use suite::Suite;
+use suite::generator::{ExplicitCase, Generator};
 
 fn executor(self_test: bool) -> Executor {
     let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
@@ -56,7 +58,7 @@ fn description(transport: Transport) -> Description {
 const MAILBOX: u64 = 0xbfc0_0000;
 
 fn mailbox() -> Transport {
-    Transport::Mailbox { address: runner::target::description::Address(MAILBOX) }
+    Transport::Mailbox { address: device::description::Address(MAILBOX) }
 }
 
 fn target(description: Description, self_test: bool) -> QemuTarget {

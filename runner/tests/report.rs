@@ -10,18 +10,18 @@ use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use jiff::Timestamp;
+use judge::known::{self, Issue, Shown};
+use judge::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
 use proptest::prelude::*;
-use runner::known::{self, Issue, Shown};
 use runner::plan::Shard;
-use runner::report::terminal::Table;
-use runner::report::{
-    Asked, Ending, Header, ReportError, Run, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+use runner::record::resume::{ResumeError, Resumed};
+use runner::record::{
+    Asked, Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
-use runner::resume::{ResumeError, Resumed};
-use runner::suite::case_file::CaseFile;
-use runner::suite::machine::Machine;
-use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
+use runner::report::terminal::Table;
+use suite::case_file::CaseFile;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 /// A results folder of its own for each test.
 struct Results(PathBuf);
@@ -208,7 +208,7 @@ fn a_record_that_is_damaged_in_the_middle_is_refused() {
     fs::remove_file(folder.join("summary.json")).unwrap();
     fs::write(folder.join("records.jsonl"), "{\"index\":1,\n{}\n").unwrap();
     let error = Run::open(&folder).unwrap().summary().unwrap_err();
-    assert!(matches!(error, ReportError::Malformed { line: 1, .. }), "{error}");
+    assert!(matches!(error, RunError::Malformed { line: 1, .. }), "{error}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_run_of_another_version_is_refused() {
         match Run::open(&folder) {
             Ok(_) => assert!(!refused, "{format}"),
             Err(error) => {
-                assert!(refused && matches!(error, ReportError::Version { .. }), "{error}");
+                assert!(refused && matches!(error, RunError::Version { .. }), "{error}");
             }
         }
     }
@@ -238,7 +238,7 @@ fn results_that_can_not_be_written_are_told_before_the_target_starts() {
     fs::write(&results.0, "a file where the folder should be").unwrap();
     let id = header().run;
     let error = RunFolder::create(&results.0, &id).unwrap_err();
-    assert!(matches!(error, ReportError::Write { .. }), "{error}");
+    assert!(matches!(error, RunError::Write { .. }), "{error}");
     fs::remove_file(&results.0).unwrap();
     // The same id twice is somebody else's run.
     RunFolder::create(&results.0, &id).unwrap();
@@ -261,7 +261,7 @@ fn a_full_disk_is_told() {
     std::os::unix::fs::symlink("/dev/full", &records).unwrap();
     let mut writer = folder.begin(header()).unwrap();
     let error = writer.record(&conforming(0), None).unwrap_err();
-    let ReportError::Write { source, .. } = &error else { panic!("{error}") };
+    let RunError::Write { source, .. } = &error else { panic!("{error}") };
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
     let failure = runner::failure::Failure::from(error);
     assert_eq!(failure.exit, runner::exit::Exit::Results);
@@ -300,6 +300,6 @@ proptest! {
             prop_assert!(fs::read(&path).unwrap() == kept, "{}", path.display());
         }
         let busy = Resumed::open(&folder).unwrap_err();
-        prop_assert!(matches!(busy, ResumeError::Report(ReportError::Busy { .. })), "one writer");
+        prop_assert!(matches!(busy, ResumeError::Report(RunError::Busy { .. })), "one writer");
     }
 }

@@ -16,9 +16,9 @@ use case::memory::Place;
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use runner::payload::{self, Executor, Options, Wish};
-use runner::target::description::Start;
-use runner::target::{self, Description, Event, HowDied, HungReason, TargetError};
+use device::description::Start;
+use device::{self, Description, Event, HowDied, HungReason, TargetError};
+use payload::{self, Executor, Options, Wish};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 fn built(self_test: bool) -> Executor {
@@ -142,7 +142,7 @@ fn a_board_that_hangs_is_found_by_its_silence_and_starts_again() {
     let file = targets().join("qemu-uboot.yaml");
     let mut description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
     description.limits.silent_seconds = 2;
-    let target = target::open(description, &built(true), emulator());
+    let target = device::open(description, &built(true), emulator());
     let target = target.unwrap_or_else(|error| panic!("{error}"));
     for _ in 0..2 {
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
@@ -321,7 +321,7 @@ fn refusal(path: &Path, recipe: &str) -> String {
     );
     let description = Description::from_text(&text, Path::new("t.yaml"));
     let description = description.unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let target = target::open(description, &EXECUTOR, None);
+    let target = device::open(description, &EXECUTOR, None);
     let target = target.unwrap_or_else(|error| panic!("{error}"));
     match target.boot() {
         Ok(_) => panic!("it comes up"),
@@ -448,7 +448,7 @@ fn a_socket_that_nobody_offers_is_told_and_one_that_comes_late_is_waited_for() {
         );
         let description = Description::from_text(&text, Path::new("t.yaml"));
         let description = description.unwrap_or_else(|error| panic!("{error}"));
-        let target = target::open(description, &EXECUTOR, None);
+        let target = device::open(description, &EXECUTOR, None);
         target.unwrap_or_else(|error| panic!("{error}")).boot().err().expect("no board").to_string()
     };
     let message = open("{ expect: here }");

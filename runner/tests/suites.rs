@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::draw::Space;
+use judge::known::Rules;
 use runner::explain::ExplainFile;
-use runner::known::Rules;
-use runner::suite::Suite;
-use runner::suite::case_file::CaseFile;
-use runner::suite::generator::Generator;
+use suite::Suite;
+use suite::case_file::CaseFile;
+use suite::generator::Generator;
 
 fn suites() -> Vec<Suite> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites");

@@ -13,11 +13,11 @@ use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags};
+use judge::prepared::Bench;
 use link::hello::IdRegisters;
-use runner::campaign::Bench;
-use runner::judge::learned::Learned;
-use runner::pe;
-use runner::simulation::Simulation;
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
 
 const INPUT: u64 = 0x1234_5000;
 

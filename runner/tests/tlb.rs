@@ -10,7 +10,7 @@ use both_stages::{Guest, STAGE, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
 use case::edit::Change;
 use case::probe::{El, Operation, Probe};
 use case::scratch;
-use runner::judge::answer::{Answer, Reach};
+use oracle::answer::{Answer, Reach};
 
 /// The page of tags that is changed: not the first, so that its neighbours are tags too.
 const VA: u64 = TAGS_VA + 0x3000;

@@ -11,28 +11,51 @@ pub const MAX_REGIONS: usize = 16;
 /// The most PEs that a target lends.
 pub const MAX_PES: usize = 4;
 
-/// The ID registers of one PE, raw.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[expect(missing_docs, reason = "each field is the register of that name")]
-pub struct IdRegisters {
-    pub midr_el1: u64,
-    pub mpidr_el1: u64,
-    pub revidr_el1: u64,
-    pub ctr_el0: u64,
-    pub id_aa64pfr0_el1: u64,
-    pub id_aa64pfr1_el1: u64,
-    pub id_aa64dfr0_el1: u64,
-    pub id_aa64isar0_el1: u64,
-    pub id_aa64isar1_el1: u64,
-    pub id_aa64isar2_el1: u64,
-    pub id_aa64mmfr0_el1: u64,
-    pub id_aa64mmfr1_el1: u64,
-    pub id_aa64mmfr2_el1: u64,
-    pub id_aa64mmfr3_el1: u64,
-    pub id_aa64mmfr4_el1: u64,
+/// Declares [`IdRegisters`] and what goes through all of them, from one list: field and Arm's name.
+macro_rules! id_registers {
+    ($($field:ident $name:literal)*) => {
+        /// ID registers of one PE, raw.
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+        )]
+        #[repr(C)]
+        pub struct IdRegisters {
+            $(#[doc = concat!("`", $name, "`.")] pub $field: u64,)*
+        }
+
+        impl IdRegisters {
+            /// How many there are.
+            pub const COUNT: usize = [$($name),*].len();
+
+            /// Name and value of each register, in the order of the fields.
+            pub fn named(&self) -> [(&'static str, u64); Self::COUNT] {
+                [$(($name, self.$field)),*]
+            }
+
+            /// The registers whose values `value` tells by their names.
+            pub fn from_named(value: impl Fn(&'static str) -> u64) -> Self {
+                Self { $($field: value($name)),* }
+            }
+        }
+    };
+}
+
+id_registers! {
+    midr_el1 "MIDR_EL1"
+    mpidr_el1 "MPIDR_EL1"
+    revidr_el1 "REVIDR_EL1"
+    ctr_el0 "CTR_EL0"
+    id_aa64pfr0_el1 "ID_AA64PFR0_EL1"
+    id_aa64pfr1_el1 "ID_AA64PFR1_EL1"
+    id_aa64dfr0_el1 "ID_AA64DFR0_EL1"
+    id_aa64isar0_el1 "ID_AA64ISAR0_EL1"
+    id_aa64isar1_el1 "ID_AA64ISAR1_EL1"
+    id_aa64isar2_el1 "ID_AA64ISAR2_EL1"
+    id_aa64mmfr0_el1 "ID_AA64MMFR0_EL1"
+    id_aa64mmfr1_el1 "ID_AA64MMFR1_EL1"
+    id_aa64mmfr2_el1 "ID_AA64MMFR2_EL1"
+    id_aa64mmfr3_el1 "ID_AA64MMFR3_EL1"
+    id_aa64mmfr4_el1 "ID_AA64MMFR4_EL1"
 }
 
 impl IdRegisters {
@@ -45,27 +68,6 @@ impl IdRegisters {
             id_aa64isar0_el1: self.id_aa64isar0_el1,
             id_aa64isar1_el1: self.id_aa64isar1_el1,
         })
-    }
-
-    /// Name and value of each register, in the order of the fields.
-    pub fn named(&self) -> [(&'static str, u64); 15] {
-        [
-            ("MIDR_EL1", self.midr_el1),
-            ("MPIDR_EL1", self.mpidr_el1),
-            ("REVIDR_EL1", self.revidr_el1),
-            ("CTR_EL0", self.ctr_el0),
-            ("ID_AA64PFR0_EL1", self.id_aa64pfr0_el1),
-            ("ID_AA64PFR1_EL1", self.id_aa64pfr1_el1),
-            ("ID_AA64DFR0_EL1", self.id_aa64dfr0_el1),
-            ("ID_AA64ISAR0_EL1", self.id_aa64isar0_el1),
-            ("ID_AA64ISAR1_EL1", self.id_aa64isar1_el1),
-            ("ID_AA64ISAR2_EL1", self.id_aa64isar2_el1),
-            ("ID_AA64MMFR0_EL1", self.id_aa64mmfr0_el1),
-            ("ID_AA64MMFR1_EL1", self.id_aa64mmfr1_el1),
-            ("ID_AA64MMFR2_EL1", self.id_aa64mmfr2_el1),
-            ("ID_AA64MMFR3_EL1", self.id_aa64mmfr3_el1),
-            ("ID_AA64MMFR4_EL1", self.id_aa64mmfr4_el1),
-        ]
     }
 }
 

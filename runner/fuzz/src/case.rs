@@ -4,8 +4,8 @@ use std::path::Path;
 
 use case::tree::Tree;
 use case::{Case, CaseRef};
-use runner::suite::case_file::CaseText;
-use runner::suite::yaml;
+use suite::case_file::CaseText;
+use suite::yaml;
 
 use super::Aligned;
 

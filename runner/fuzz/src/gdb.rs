@@ -8,10 +8,10 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use runner::target::gdb::client::Client;
-use runner::target::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
-use runner::target::gdb::stream::Stream;
-use runner::target::gdb::stub::Stub;
+use device::gdb::client::Client;
+use device::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
+use device::gdb::stream::Stream;
+use device::gdb::stub::Stub;
 
 /// More than this is not put on a stream: nobody reads it while it is written.
 const MOST: usize = 16 << 10;

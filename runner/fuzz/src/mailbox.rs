@@ -14,13 +14,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::mem::offset_of;
 
+use device::mailbox::Mailbox;
+use device::memory::SharedMemory;
+use device::wire::{Fault, Wire};
 use link::mailbox::{
     BYTES, Control, Cursor, REQUESTS, RESPONSES, SLOTS, request_offset, response_offset,
 };
 use link::message::{Head, Kind};
-use runner::target::mailbox::Mailbox;
-use runner::target::memory::SharedMemory;
-use runner::target::wire::{Fault, Wire};
 use rustix::fs::{MemfdFlags, memfd_create};
 use zerocopy::{FromBytes, IntoBytes};
 

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use case::memory::ArenaKind;
+use device::map::memory_map;
+use device::{Death, Description, HowDied};
 use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
 use link::message::{Head, Kind, Rounds};
 use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
 use link::plan::Plan;
 use link::soak::{Progress, Soak, Terms};
-use runner::target::map::memory_map;
-use runner::target::{Death, Description, HowDied};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The target that sends: any would do.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use judge::verdict::CaseRecord;
+use runner::record::{Run, RunError, Summary, Tally};
 use runner::report::terminal::Table;
-use runner::report::{ReportError, Run, Summary, Tally};
-use runner::verdict::CaseRecord;
 
 /// What stands between the files of a run: a byte that no JSON has.
 pub const SEPARATOR: u8 = 0x1e;
@@ -96,7 +96,7 @@ fn records(run: &Run, bytes: &[u8]) -> Option<Tally> {
                 }
             }
             Err(error) => {
-                if let ReportError::Malformed { line, .. } = &error {
+                if let RunError::Malformed { line, .. } = &error {
                     assert_eq!(*line, items, "an error names its line");
                 }
                 refused(&error, run.folder());
@@ -119,9 +119,9 @@ fn told(summary: &Summary, folder: &Path) {
 }
 
 /// An error says in which file it is, and where in it.
-fn refused(error: &ReportError, folder: &Path) -> bool {
+fn refused(error: &RunError, folder: &Path) -> bool {
     assert!(error.to_string().contains(&folder.display().to_string()), "{error}");
-    if let ReportError::Malformed { path, line, .. } = error {
+    if let RunError::Malformed { path, line, .. } = error {
         let text = fs::read(path).expect("the file is there");
         let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
         assert!(*line <= lines, "{error}: there are {lines}");

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use device::Description;
+use device::description::DescriptionError;
+use judge::known::Rules;
 use runner::explain::ExplainFile;
-use runner::known::Rules;
-use runner::suite::Suite;
-use runner::suite::case_file::CaseFile;
-use runner::suite::yaml::YamlError;
-use runner::target::Description;
-use runner::target::description::DescriptionError;
+use suite::Suite;
+use suite::case_file::CaseFile;
+use suite::yaml::YamlError;
 
 /// Reads `bytes` as every kind of file; whether they are one.
 pub fn decode(bytes: &[u8]) -> bool {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::{Paths, Subject};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::report::{Run, Summary};
-use crate::target::Child;
+use crate::record::{Run, Summary};
+use device::Child;
 
 /// How often a campaign is looked at while it runs.
 const LOOK: Duration = Duration::from_millis(5);

@@ -13,15 +13,15 @@ use case::Case;
 use case::probe::{El, Operation, Probe};
 
 use super::{PerSubject, Subject};
-use crate::campaign::{Bench, Tables};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::judge::learned::Learned;
-use crate::pe;
 use crate::plan::Plan;
-use crate::simulation::Simulation;
-use crate::suite::{Overrides, Suite};
-use crate::target::{Event, Session, Target};
+use device::{Event, Session, Target};
+use judge::prepared::{Bench, Tables};
+use oracle::learned::Learned;
+use oracle::pe;
+use oracle::simulation::Simulation;
+use suite::{Overrides, Suite};
 
 /// How many cases are sent in turn.
 const CASES: u64 = 256;

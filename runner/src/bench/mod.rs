@@ -28,8 +28,8 @@ pub use device::{Asked, Device};
 pub use report::{Emulated, Footprint, Guests, Rates, Report};
 
 use crate::failure::Failure;
-use crate::report::Host;
-use crate::suite::granule::GranuleName;
+use crate::record::Host;
+use suite::granule::GranuleName;
 
 /// Probes a case, few and many.
 const FEW: u64 = 64;

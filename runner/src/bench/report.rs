@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::Host;
-use crate::suite::granule::GranuleName;
+use crate::record::Host;
+use suite::granule::GranuleName;
 
 /// The machine that was emulated.
 #[derive(Clone, PartialEq, Eq, Debug)]

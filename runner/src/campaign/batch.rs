@@ -9,13 +9,14 @@ use link::batch::{Batch, Entry, LOG_BYTES, Log};
 use link::hello::Configure;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::prepared::Bench;
+use super::CampaignError;
 use super::soak::{Soak, Soaking, Task, judge_told, plan_words};
-use super::{CampaignError, Dossier};
-use crate::pe;
 use crate::plan::Plan;
-use crate::simulation::Simulation;
-use crate::verdict::{CaseRecord, NotAsked};
+use judge::dossier::Dossier;
+use judge::prepared::Bench;
+use judge::verdict::{CaseRecord, NotAsked};
+use oracle::pe;
+use oracle::simulation::Simulation;
 
 /// Why a case has no verdict: nobody was there to ask it.
 const NO_HOST: &str = "the target could not judge it by itself, and had no host";

@@ -7,9 +7,9 @@ use case::Flags;
 use link::observations::{Observations, Report, Status};
 use zerocopy::IntoBytes;
 
-use super::prepared::Prepared;
-use crate::judge::answer::Answer;
-use crate::judge::expectation::Expectation;
+use judge::prepared::Prepared;
+use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 
 /// What is known of a target's habits.
 #[derive(Clone, Copy, Debug, Default)]

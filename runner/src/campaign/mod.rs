@@ -17,17 +17,13 @@
 
 pub mod batch;
 mod dispenser;
-mod dossier;
 mod forecast;
 mod open;
 mod order;
 mod outbox;
 mod personality;
-mod prepared;
-mod quarantine;
 mod samples;
 mod soak;
-mod verdicts;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -42,17 +38,16 @@ use case::Case;
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
-use crate::suite::generator::Generator;
-use crate::target::wire::Wear;
-use crate::target::{Target, TargetError};
-use crate::verdict::{CaseRecord, Counts, NotAsked};
+use device::wire::Wear;
+use device::{Target, TargetError};
 use dispenser::Dispenser;
-pub use dossier::Dossier;
+use judge::dossier::Dossier;
+use judge::verdict::{CaseRecord, Counts, NotAsked};
 use order::Order;
 use outbox::Outbox;
 pub use personality::Personality;
-pub use prepared::{Bench, Excuse, Prepared, Tables};
 pub use soak::Soak;
+use suite::generator::Generator;
 use worker::{Shared, Worker};
 
 /// So many deaths in a row without an answer between them end the campaign: more than one case can
@@ -285,7 +280,7 @@ pub fn run(
 fn work(
     target: &dyn Target,
     shared: &Shared<'_>,
-    session: Option<Box<dyn crate::target::Session>>,
+    session: Option<Box<dyn device::Session>>,
     dossier: Dossier,
     outbox: Outbox,
 ) -> Result<(), CampaignError> {

@@ -3,9 +3,9 @@
 use case::Case;
 use case::memory::MemoryMap;
 
-use super::verdicts::Judged;
-use crate::judge::learned::Learned;
-use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
+use judge::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
+use judge::verdicts::Judged;
+use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]

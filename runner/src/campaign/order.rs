@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::plan::Shard;
-use crate::verdict::CaseRecord;
+use judge::verdict::CaseRecord;
 
 /// Records that came before their turn.
 #[derive(Debug)]

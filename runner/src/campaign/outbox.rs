@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use crate::verdict::CaseRecord;
+use judge::verdict::CaseRecord;
 
 /// Records are handed in so many at a time: each time wakes somebody up.
 const BATCH: usize = 16;

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::verdict::{CaseRecord, Finding, Verdict};
+use judge::verdict::{CaseRecord, Finding, Verdict};
 
 /// What stands between answers that are possible.
 const OR: &str = " or ";

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::known::RuleId;
+use judge::known::RuleId;
 
 /// Cases of a window. A restart costs as much as a hundred cases: samples of an issue cost a campaign
 /// one part in forty at most.

@@ -23,15 +23,16 @@ use link::observations::Observations;
 use link::soak::{Item, Progress, Settled, Suspect, Terms, Totals, Why};
 use zerocopy::IntoBytes as _;
 
+use super::CampaignError;
 use super::open::OpenCase;
-use super::prepared::{Bench, HELD_BACK, STRAYS};
-use super::quarantine::Quarantine;
-use super::verdicts::judge;
-use super::{CampaignError, Dossier};
-use crate::judge::told::NOT_EXECUTED;
-use crate::known::{Known, RuleId};
 use crate::plan::{BLOCK, Plan};
-use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use judge::dossier::Dossier;
+use judge::known::{Known, RuleId};
+use judge::prepared::{Bench, HELD_BACK, STRAYS};
+use judge::quarantine::Quarantine;
+use judge::told::NOT_EXECUTED;
+use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use judge::verdicts::judge;
 
 /// So many cases are dealt out at a time, and no record is of more.
 pub const STRETCH: u64 = 4096;

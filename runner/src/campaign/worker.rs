@@ -30,20 +30,21 @@ use super::dispenser::{Dispenser, Given};
 use super::forecast::Forecaster;
 use super::open::OpenCase;
 use super::outbox::Outbox;
-use super::prepared::{self, Bench, Prepared};
-use super::quarantine::Quarantine;
 use super::samples::Samples;
 use super::soak::{Brief, Soak, Soaking, Task, judge_told};
-use super::verdicts::{Judged, judge};
-use super::{CampaignError, Dossier, MOST_DEATHS_IN_A_ROW};
-use crate::judge::sign::Sign;
-use crate::judge::words;
-use crate::pe;
+use super::{CampaignError, MOST_DEATHS_IN_A_ROW};
 use crate::plan::{Plan, Shard};
-use crate::simulation::Simulation;
-use crate::target::wire::Wear;
-use crate::target::{Death, Event, HowDied, Session, Target};
-use crate::verdict::{CaseRecord, Finding, NotAsked, Verdict};
+use device::wire::Wear;
+use device::{Death, Event, HowDied, Session, Target};
+use judge::dossier::Dossier;
+use judge::prepared::{self, Bench, Prepared};
+use judge::quarantine::Quarantine;
+use judge::sign::Sign;
+use judge::verdict::{CaseRecord, Finding, NotAsked, Verdict};
+use judge::verdicts::{Judged, judge};
+use judge::words;
+use oracle::pe;
+use oracle::simulation::Simulation;
 
 /// What all workers of a campaign share.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use crate::bench::{Device, Emulated, Paths, PerSubject, Plan, Runs, measure};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::report::Host;
-use crate::suite::Suite;
+use crate::record::Host;
+use suite::Suite;
 
 /// Measure how fast a target answers, and how much of that a campaign reaches.
 #[derive(Debug, Args)]

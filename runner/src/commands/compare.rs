@@ -7,7 +7,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
-use crate::report::Run;
+use crate::record::Run;
 use crate::report::comparison::{Compared, Comparison, Incomparable, Tolerance};
 
 /// Tell whether a run is worse than another one of the same suite on the same target.

@@ -18,18 +18,19 @@ use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::soak::judged;
 use super::target::{HowToRun, Opened};
+use crate::campaign::Personality;
 use crate::campaign::batch::{BatchError, FoundLog, batch};
-use crate::campaign::{Dossier, Personality};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
-use crate::payload::Executor;
 use crate::plan::{Plan, Shard};
+use crate::record::{Asked, Ending, Header, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use crate::report::{Asked, Ending, Header, RunFolder, RunId, SoakHeader};
-use crate::suite::machine::Machine;
-use crate::suite::{Overrides, Suite};
-use crate::target::{Description, TargetError};
+use device::{Description, TargetError};
+use judge::dossier::Dossier;
+use payload::Executor;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 /// Make an image that asks a suite's cases without a host, or read the log that it left in memory.
 ///

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::lookup::Shelf;
 use crate::failure::Failure;
-use crate::known::{Known, Rules};
 use crate::output::remark;
-use crate::target::Identity;
+use device::Identity;
+use judge::known::{Known, Rules};
 
 /// What the target is known to do wrong.
 #[derive(Clone, Debug, Args)]

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::merge;
 use crate::output::print;
+use crate::record::merge;
+use crate::record::{Run, RunId};
 use crate::report::terminal::Table;
-use crate::report::{Run, RunId};
 
 /// Join the shards of a campaign into the run that one machine would have made.
 #[derive(Debug, Args)]

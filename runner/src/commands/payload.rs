@@ -9,9 +9,9 @@ use link::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::payload::{self, Executor, Layout, Options, Wish, esp};
-use crate::target::TargetError;
-use crate::target::description::Size;
+use device::TargetError;
+use device::description::Size;
+use payload::{self, Executor, Layout, Options, Wish, esp};
 
 /// Build the payload, or look at one.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::portrait::Portrait;
-use crate::suite::Suite;
+use suite::Suite;
 
 /// Start a target, and tell what it is and what it can be asked.
 #[derive(Debug, Args)]

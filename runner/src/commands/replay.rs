@@ -7,16 +7,16 @@ use clap::Args;
 
 use super::known_issues::{self, KnownIssues};
 use super::target::HowToRun;
-use crate::campaign::Dossier;
 use crate::exit::Exit;
+use crate::explain::replay::replay;
 use crate::failure::Failure;
 use crate::output::{print, remark};
-use crate::redraw::redraw;
-use crate::replay::replay;
-use crate::report;
-use crate::suite::case_file::CaseFile;
-use crate::suite::machine::Machine;
-use crate::target::{Identity, Target};
+use crate::record::Run;
+use crate::record::redraw::redraw;
+use device::{Identity, Target};
+use judge::dossier::Dossier;
+use suite::case_file::CaseFile;
+use suite::machine::Machine;
 
 /// Run one case again, and tell it step by step.
 ///
@@ -101,7 +101,7 @@ impl Replay {
     /// Draws case number `index` of a run again.
     fn draw(&self, run: &Path, index: u64) -> Result<Found, Failure> {
         let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
-        let header = report::Run::open(&folder)?.header;
+        let header = Run::open(&folder)?.header;
         let case = redraw(&header, index, &folder)?;
         let what = case_of(index, &header.suite.name, header.seed);
         Ok(Found { what, case, machine: Some(header.machine) })

@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark, save};
+use crate::record::{Run, RunError, Summary};
+use crate::report::Checklist;
 use crate::report::html::html;
 use crate::report::junit::junit;
 use crate::report::tap::tap;
 use crate::report::terminal::Table;
-use crate::report::{Checklist, ReportError, Run, Summary};
 
 /// Show what runs came to, also those that were interrupted.
 #[derive(Debug, Args)]
@@ -77,8 +78,8 @@ impl Report {
 }
 
 impl Format {
-    fn write(self, runs: &[(Run, Summary)]) -> Result<String, ReportError> {
-        let checklists = || -> Result<Vec<Checklist>, ReportError> {
+    fn write(self, runs: &[(Run, Summary)]) -> Result<String, RunError> {
+        let checklists = || -> Result<Vec<Checklist>, RunError> {
             runs.iter().map(|(run, summary)| Checklist::new(run, summary.clone())).collect()
         };
         Ok(match self {

@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 use crate::exit::Exit;
 use crate::explain::ExplainFields;
 use crate::failure::Failure;
-use crate::known;
 use crate::output::print;
-use crate::suite::SuiteFields;
-use crate::suite::case_file::CaseFile;
-use crate::target::Description;
+use device::Description;
+use judge::known;
+use suite::SuiteFields;
+use suite::case_file::CaseFile;
 
 /// Print the JSON Schema of a kind of file, for editors.
 #[derive(Debug, Args)]

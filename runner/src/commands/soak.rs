@@ -11,17 +11,18 @@ use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::run::job::{Book, Done, Job, NewRun};
 use super::target::HowToRun;
-use crate::campaign::{self, Dossier};
+use crate::campaign::{self};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::{print, remark};
 use crate::plan::Shard;
+use crate::record::{Asked, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use crate::report::{Asked, RunFolder, RunId, SoakHeader};
-use crate::suite::generator::Generator;
-use crate::suite::space::Probes;
-use crate::suite::{Overrides, Suite};
+use judge::dossier::Dossier;
+use suite::generator::Generator;
+use suite::space::Probes;
+use suite::{Overrides, Suite};
 
 /// Have the target draw, ask and compare by itself, at its own speed.
 ///

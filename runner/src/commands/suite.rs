@@ -12,8 +12,8 @@ use super::lookup::Shelf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::suite::generator::Generator;
-use crate::suite::seed::Seed;
+use suite::generator::Generator;
+use suite::seed::Seed;
 
 /// Look at suites, without a target.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ impl Suite {
 }
 
 fn check(suite: &Path) -> Result<(), Failure> {
-    let suite = crate::suite::Suite::read(&Shelf::Suites.find(suite)?)?;
+    let suite = suite::Suite::read(&Shelf::Suites.find(suite)?)?;
     let mut text = format!("{}\n", suite.name);
     for line in suite.description.lines() {
         text += &format!("  {line}\n");

@@ -7,11 +7,11 @@ use clap::Args;
 use super::lookup::Shelf;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::judge::learned::Learned;
-use crate::payload::{self, Executor, Options, Wish};
-use crate::report::TargetHeader;
-use crate::target::description::Affinity;
-use crate::target::{self, Description, Target, TargetError};
+use crate::record::TargetHeader;
+use device::description::Affinity;
+use device::{self, Description, Target, TargetError};
+use oracle::learned::Learned;
+use payload::{self, Executor, Options, Wish};
 
 /// How a target is run.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +67,7 @@ impl HowToRun {
             Failure::new(Exit::Usage, format!("{}: {error}", file.file.display()))
         })?;
         let executor = self.executor().map_err(TargetError::from)?;
-        let target = target::open(description, &executor, self.qemu.clone())?;
+        let target = device::open(description, &executor, self.qemu.clone())?;
         Ok(Opened { target, learned, file, executor: executor.file().to_owned() })
     }
 

@@ -26,7 +26,7 @@ use super::image::{Image, ImageFields};
 use super::implementation::ImplementationFields;
 use super::query::QueryFields;
 use super::registers::RegisterFields;
-use crate::suite::yaml::{self, Spanned, YamlError};
+use suite::yaml::{self, Spanned, YamlError};
 
 /// A scene, and what is asked of it.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use crate::suite::hex::Hex;
-use crate::target::description::Range;
+use device::description::Range;
+use suite::hex::Hex;
 
 /// A memory image: words of 8 bytes by their addresses, zero where no word is listed, and ranges where
 /// nothing answers.

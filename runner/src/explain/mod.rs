@@ -12,7 +12,9 @@ mod image;
 mod implementation;
 mod query;
 mod registers;
+pub mod replay;
 mod story;
+pub mod walk;
 
 use golden::{Implementation, Machine, Profile, Registers};
 

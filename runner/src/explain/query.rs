@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use vectors::Question;
 
-use crate::suite::bounded::Bounded;
-use crate::suite::hex::Hex;
+use suite::bounded::Bounded;
+use suite::hex::Hex;
 
 /// A question: an AT instruction, an access by an instruction, or stage 2 alone.
 #[derive(Deserialize, JsonSchema)]

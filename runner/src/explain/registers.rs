@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::suite::hex::Hex;
+use suite::hex::Hex;
 
 macro_rules! registers {
     ($(#[$doc:meta])* $fields:ident, $name:literal, $golden:ty: $($register:ident $field:ident,)*) => {

@@ -8,8 +8,8 @@ use case::draw::{NotDrawn, exhaustive, hyp};
 use case::memory::MemoryMap;
 use case::plan::{Ground, Share, Source};
 
-use crate::suite::generator::Generator;
 pub use shard::{BLOCK, Shard};
+use suite::generator::Generator;
 
 /// The cases of a campaign, by index: a pure function of generators, PE, memory map and seed.
 #[derive(Clone, Debug)]

@@ -10,12 +10,12 @@ use golden::{Features, Granule, Implementation, Support};
 use link::hello::{Hello, Region};
 use serde::Serialize;
 
-use crate::pe;
 use crate::plan::Plan;
-use crate::suite::Suite;
-use crate::suite::hex::Hex;
-use crate::target::Identity;
+use device::Identity;
+use oracle::pe;
 pub use part::Part;
+use suite::Suite;
+use suite::hex::Hex;
 
 /// So many cases of a suite, the first ones, are tried to be drawn.
 const CASES: u64 = 256;

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::legal::one_line;
-use super::pace::Course;
 use super::terminal::plural;
-use super::{Header, ReportError, Run, Square, Summary};
-use crate::verdict::{CaseRecord, Cell, Finding, NotAsked};
+use crate::record::pace::Course;
+use crate::record::{Header, Run, RunError, Square, Summary};
+use judge::verdict::{CaseRecord, Cell, Finding, NotAsked};
 
 /// A run as a list of tests.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ struct Entry {
 impl Checklist {
     /// Goes through the records of `run`, whose summary is `summary`. What is kept grows with the kinds
     /// of finding, and not with the number of cases.
-    pub fn new(run: &Run, summary: Summary) -> Result<Self, ReportError> {
+    pub fn new(run: &Run, summary: Summary) -> Result<Self, RunError> {
         let mut cells: BTreeMap<Cell, Entry> = BTreeMap::new();
         let mut elsewhere = Entry::default();
         for record in run.records()? {

@@ -21,10 +21,10 @@ use serde::Serialize;
 pub use compared::{Compared, Figures};
 pub use difference::Difference;
 
-use super::{Group, Header, RunId};
 use crate::exit::Exit;
-use crate::suite::Overrides;
-use crate::verdict::Cell;
+use crate::record::{Group, Header, RunId};
+use judge::verdict::Cell;
+use suite::Overrides;
 
 /// Cases from which on an average over random cases says something.
 const ENOUGH_CASES: u64 = 100;

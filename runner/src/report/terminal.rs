@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Ending, Group, Summary};
-use crate::target::wire::Wear;
-use crate::verdict::Verdict;
+use crate::record::{Ending, Group, Summary};
+use device::wire::Wear;
+use judge::verdict::Verdict;
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;

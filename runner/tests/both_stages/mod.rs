@@ -24,10 +24,10 @@ use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags, scratch};
 use golden::{Features, Implementation};
-use runner::campaign::Bench;
-use runner::judge::answer::Answer;
-use runner::judge::learned::Learned;
-use runner::simulation::Simulation;
+use judge::prepared::Bench;
+use oracle::answer::Answer;
+use oracle::learned::Learned;
+use oracle::simulation::Simulation;
 
 pub const TABLES: u64 = 0x8000_0000;
 pub const STAGE: u64 = 0x8080_0000;
@@ -227,7 +227,7 @@ impl Guest {
 
     /// The same without steps, unless the probe asks nothing.
     pub fn try_answers(&self, probe: Probe) -> Option<Vec<Answer>> {
-        runner::judge::expectation::Instruction::of(&probe)?;
+        oracle::expectation::Instruction::of(&probe)?;
         Some(self.answers(probe))
     }
 
@@ -238,7 +238,7 @@ impl Guest {
         let bench = Bench::new(pe, Simulation::new(&map));
         let mut bench = bench.with_branch_targets(self.branch_targets);
         let learned = Learned::new([]).unwrap();
-        let tables = |tables: &mut runner::campaign::Tables<'_>| {
+        let tables = |tables: &mut judge::prepared::Tables<'_>| {
             for step in steps {
                 assert!(tables.step(step).unwrap());
             }

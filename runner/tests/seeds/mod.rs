@@ -19,20 +19,20 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
+use judge::known::Record;
+use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
 use link::observations::{
     Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
 };
 use link::surroundings::{Surroundings, Text};
-use runner::known::Record;
 use runner::plan::Shard;
-use runner::report::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
-use runner::suite::case_file::{CaseFile, Origin};
-use runner::suite::hex::Hex;
-use runner::suite::machine::Machine;
-use runner::suite::{Overrides, Suite};
-use runner::verdict::{CaseRecord, Counts, Finding, Verdict};
+use runner::record::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
+use suite::case_file::{CaseFile, Origin};
+use suite::hex::Hex;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 use zerocopy::IntoBytes;
 
 use super::decoders::records::SEPARATOR;
@@ -360,7 +360,12 @@ fn suites() -> Vec<Seed> {
         index: 17,
         generators: 1,
     };
-    let reproducer = CaseFile::new(origin, machine(), case(1000), vec![finding()]);
+    let reproducer = CaseFile::new(
+        origin,
+        machine(),
+        case(1000),
+        vec![runner::record::remark::remark(&finding())],
+    );
     let mut seeds = vec![("reproducer.yaml".to_owned(), reproducer.to_string().into_bytes())];
     let mut text = String::new();
     for manual in ["README.md", "suites/README.md"] {

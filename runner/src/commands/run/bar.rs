@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::Totals;
 use crate::report::terminal::grouped;
-use crate::verdict::Verdict;
+use judge::verdict::Verdict;
 
 /// A bar for a run: how far it is, how fast, what was found, and how long it will take. On a terminal
 /// only.
@@ -96,7 +96,7 @@ fn message(past: u64, totals: &Totals, done: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Counts;
+    use judge::verdict::Counts;
 
     #[test]
     fn what_is_shown_is_what_was_done() {

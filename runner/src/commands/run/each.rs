@@ -7,8 +7,8 @@ use link::hello::{Hello, IdRegisters};
 
 use crate::commands::target::{HowToRun, Opened};
 use crate::failure::Failure;
-use crate::target::TargetError;
-use crate::target::description::Affinity;
+use device::TargetError;
+use device::description::Affinity;
 
 /// Which PEs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -11,22 +11,19 @@ use jiff::Timestamp;
 use link::hello::Hello;
 
 use super::bar::{Bar, Limit};
-use crate::campaign::{
-    self, Campaign, CampaignError, Dossier, Past, RecordError, Recorder, Soak, Totals,
-};
+use crate::campaign::{self, Campaign, CampaignError, Past, RecordError, Recorder, Soak, Totals};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::known;
 use crate::output::remark;
 use crate::plan::{Plan, Shard};
-use crate::report::{
-    Asked, Ending, Header, Host, ReportError, RunFolder, RunId, RunWriter, Summary,
-};
-use crate::resume::{ResumeError, Resumed};
-use crate::suite::Suite;
-use crate::suite::machine::Machine;
-use crate::target::{Identity, Target};
-use crate::verdict::CaseRecord;
+use crate::record::resume::{ResumeError, Resumed};
+use crate::record::{Asked, Ending, Header, Host, RunError, RunFolder, RunId, RunWriter, Summary};
+use device::{Identity, Target};
+use judge::dossier::Dossier;
+use judge::known;
+use judge::verdict::CaseRecord;
+use suite::Suite;
+use suite::machine::Machine;
 
 /// What is to be run, and how.
 pub struct Job<'a> {
@@ -237,7 +234,7 @@ impl From<CampaignError> for Failure {
     fn from(error: CampaignError) -> Self {
         match error {
             CampaignError::Target(error) => error.into(),
-            CampaignError::Record(error) => match error.downcast::<ReportError>() {
+            CampaignError::Record(error) => match error.downcast::<RunError>() {
                 Ok(error) => (*error).into(),
                 Err(error) => match error.downcast::<ResumeError>() {
                     Ok(error) => (*error).into(),

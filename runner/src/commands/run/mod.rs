@@ -17,22 +17,22 @@ use jiff::tz::TimeZone;
 use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
-use crate::campaign::Dossier;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::known::Rules;
 use crate::output::{print, remark};
 use crate::plan::Shard;
+use crate::record::resume::Resumed;
+use crate::record::{Asked, Run as PastRun, RunFolder, RunId};
 use crate::report::terminal::Table;
-use crate::report::{Asked, Run as PastRun, RunFolder, RunId};
-use crate::resume::Resumed;
-use crate::suite::granule::GranuleName;
-use crate::suite::space::Probes;
-use crate::suite::{Overrides, Suite, SuiteError};
-use crate::target::Target;
+use device::Target;
 use each::Each;
 use job::{Book, Done, Job, NewRun, how_to_resume};
+use judge::dossier::Dossier;
+use judge::known::Rules;
+use suite::granule::GranuleName;
+use suite::space::Probes;
+use suite::{Overrides, Suite, SuiteError};
 
 /// What `--resume` takes from the run, and nobody else can say.
 const OF_THE_RUN: [&str; 11] = [

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::report::{Header, Host, ReportError, Run, Summary};
-use crate::suite::Suite;
-use crate::verdict::Counts;
+use crate::record::{Header, Host, Run, RunError, Summary};
+use judge::verdict::Counts;
+use suite::Suite;
 
 /// One of two runs that are compared.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Compared {
     }
 
     /// Reads a run; also says how many bytes of a torn record at its end are left out.
-    pub fn read(run: &Run) -> Result<(Self, Option<usize>), ReportError> {
+    pub fn read(run: &Run) -> Result<(Self, Option<usize>), RunError> {
         let (summary, torn) = run.summary()?;
         Ok((Self::new(run.header.clone(), summary), torn))
     }

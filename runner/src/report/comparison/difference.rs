@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::verdict::{Cell, Verdict};
+use judge::verdict::{Cell, Verdict};
 
 /// One thing that is not as it was.
 #[derive(Clone, PartialEq, Debug, Serialize)]

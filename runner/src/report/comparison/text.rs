@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Comparison, Difference, Figures};
 use crate::report::terminal::{grouped, plural};
-use crate::verdict::Verdict;
+use judge::verdict::Verdict;
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::pace::{Course, Pace};
+use crate::record::pace::{Course, Pace};
 use crate::report::terminal::grouped;
 
 /// Width and height of the drawing, in its own units: it is stretched to the room there is.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::fields::{Field, compare};
 use super::mark::Mark;
 use super::scene::{Scene, Told};
-use crate::judge::answer::Answer;
-use crate::judge::words::observed_par;
+use crate::record::{Group, Run, Summary};
 use crate::report::terminal::grouped;
-use crate::report::{Group, Run, Summary};
+use judge::words::observed_par;
+use oracle::answer::Answer;
 
 /// Kinds of findings that are told in full; the others are listed.
 const TOLD: usize = 60;

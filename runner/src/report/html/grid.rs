@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use case::format::Granule;
 
 use super::mark::Mark;
+use crate::record::{Matrix, Square};
 use crate::report::terminal::{grouped, plural};
-use crate::report::{Matrix, Square};
-use crate::verdict::{Cell, Verdict};
+use judge::verdict::{Cell, Verdict};
 
 /// The matrix, one row an IPA size; the page turns it where there is room.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ fn short(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::verdict::Counts;
+    use judge::verdict::Counts;
 
     use super::*;
 

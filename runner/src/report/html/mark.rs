@@ -1,6 +1,6 @@
 //! How a verdict looks: never by colour alone.
 
-use crate::verdict::Verdict;
+use judge::verdict::Verdict;
 
 /// The looks of a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

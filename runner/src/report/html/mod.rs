@@ -25,7 +25,7 @@ use askama::Template;
 use self::grid::Grid;
 use self::section::Section;
 use super::legal::legal;
-use super::{ReportError, Run, Summary};
+use crate::record::{Run, RunError, Summary};
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -35,13 +35,13 @@ struct Page {
 }
 
 /// The runs as one page.
-pub fn html(runs: &[(Run, Summary)]) -> Result<String, ReportError> {
+pub fn html(runs: &[(Run, Summary)]) -> Result<String, RunError> {
     let sections = runs.iter().zip(1..).map(|((run, summary), id)| Section::new(id, run, summary));
     let runs = sections.collect::<Result<Vec<_>, _>>()?;
     let title = match &runs[..] {
         [run] => format!("{} on {}", run.suite, run.target),
         runs => format!("{} runs", runs.len()),
     };
-    let page = Page { title, runs }.render().map_err(ReportError::Page)?;
+    let page = Page { title, runs }.render().map_err(RunError::Page)?;
     Ok(legal(&page).into_owned())
 }

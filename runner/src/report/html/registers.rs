@@ -2,7 +2,8 @@
 
 use golden::{Granule, Granules, Implementation, Support};
 
-use crate::suite::machine::Machine;
+use oracle::pe;
+use suite::machine::Machine;
 
 /// A register.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Register {
 
 /// The registers of `machine` by name.
 pub fn registers(machine: &Machine) -> Vec<Register> {
-    let register = |(name, value): (&String, &crate::suite::hex::Hex)| Register {
+    let register = |(name, value): (&String, &suite::hex::Hex)| Register {
         name: name.clone(),
         value: format!("{:#018x}", value.0),
         fields: fields(name, value.0),
@@ -28,7 +29,7 @@ pub fn registers(machine: &Machine) -> Vec<Register> {
 
 /// What the registers of `machine` mean for translation: pairs of subject and answer.
 pub fn meaning(machine: &Machine) -> Vec<(&'static str, String)> {
-    let implementation = machine.implementation();
+    let implementation = pe::implementation(&machine.id_registers());
     let Implementation { pa_bits, features, stage1_granules, stage2_granules, bbm_level, .. } =
         implementation;
     vec![

@@ -6,15 +6,16 @@ use case::Case;
 use case::memory::MemoryMap;
 use tables::BuildError;
 
-use crate::campaign::Bench;
-use crate::judge::answer::Answer;
-use crate::judge::expectation::Instruction;
-use crate::judge::learned::{Learned, PinError};
-use crate::redraw::{RedrawError, redraw};
-use crate::report::{Group, Run};
-use crate::simulation::Simulation;
-use crate::suite::case_file::CaseFile;
-use crate::walk;
+use crate::explain::walk;
+use crate::record::redraw::{RedrawError, redraw};
+use crate::record::{Group, Run};
+use judge::prepared::Bench;
+use oracle::answer::Answer;
+use oracle::expectation::Instruction;
+use oracle::learned::{Learned, PinError};
+use oracle::pe;
+use oracle::simulation::Simulation;
+use suite::case_file::CaseFile;
 
 /// Where walks of a run's cases are told.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl<'a> Scene<'a> {
         let map = machine.memory_map().ok_or(Untold::MemoryMap)?;
         let settled = settled.iter().map(|(choice, answer)| (&**choice, &**answer));
         let learned = Learned::new(settled)?;
-        let bench = Bench::new(machine.implementation(), Simulation::new(&map));
+        let bench = Bench::new(pe::implementation(&machine.id_registers()), Simulation::new(&map));
         Ok(Self { run, map, learned, bench })
     }
 

@@ -8,11 +8,11 @@ use super::grid::Grid;
 use super::mark::Mark;
 use super::registers::{Register, meaning, registers};
 use crate::exit::Exit;
-use crate::known::Shown;
-use crate::report::pace::Course;
+use crate::record::pace::Course;
+use crate::record::{Header, Run, RunError, Summary};
 use crate::report::terminal::{grouped, plural};
-use crate::report::{Header, ReportError, Run, Summary};
-use crate::verdict::{NotAsked, Verdict};
+use judge::known::Shown;
+use judge::verdict::{NotAsked, Verdict};
 
 /// All that the page shows of one run.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ pub struct Reason {
 
 impl Section {
     /// What is shown of `run`, whose summary is `summary`.
-    pub fn new(id: usize, run: &Run, summary: &Summary) -> Result<Self, ReportError> {
+    pub fn new(id: usize, run: &Run, summary: &Summary) -> Result<Self, RunError> {
         let (header, tally) = (&run.header, &summary.tally);
         let (mark, ending) = ending(summary);
         let verdicts = Verdict::ALL.into_iter().filter_map(|verdict| {

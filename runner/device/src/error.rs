@@ -1,0 +1,139 @@
+//! What can go wrong with a target, as opposed to what a target can do wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::description::DescriptionError;
+use super::gdb::GdbError;
+use super::map::MapError;
+use super::serial::BoardError;
+use super::session::Death;
+use payload::PayloadError;
+use payload::esp::EspError;
+
+/// A target that can't be run.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Its file is unusable.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    /// The executor's image is unusable.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// Its memory can't be laid out.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The emulator could not be started.
+    #[error(
+        "the emulator {} can't be started: {source}; install QEMU (scripts/setup does), or name \
+         another with --qemu or HYPWALK_QEMU", program.display()
+    )]
+    NoEmulator {
+        /// What was to be run.
+        program: PathBuf,
+        /// Why it could not.
+        source: io::Error,
+    },
+    /// The program is no QEMU.
+    #[error(
+        "{} does not answer --version as QEMU does ({said:?}): name a qemu-system-aarch64 with \
+         --qemu or HYPWALK_QEMU", program.display()
+    )]
+    NotQemu {
+        /// What was run.
+        program: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// It died, hung or babbled before the first case.
+    #[error("the target did not come up: {death}\n  it was started by: {command}\n  {remedy}")]
+    Boot {
+        /// What happened to it.
+        death: Box<Death>,
+        /// The command line.
+        command: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The debugger does not do what it should, before the first case.
+    #[error(
+        "the target could not be loaded and run by its debugger: {source}{said}\n  the debugger: \
+         {command}"
+    )]
+    Debugger {
+        /// What is wrong.
+        source: GdbError,
+        /// The end of what the debugger said on its standard error, for reading.
+        said: String,
+        /// Where it is, and the command that starts it.
+        command: String,
+    },
+    /// There is no FAT image of the executor.
+    #[error(transparent)]
+    Esp(#[from] EspError),
+    /// It is a board that could not be started.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// It was up before, and does not come up again.
+    #[error(
+        "the board was up before, and did not come up again, {attempts} times in a row; the last time: {last}"
+    )]
+    Gone {
+        /// How often its recipe was tried.
+        attempts: u32,
+        /// What went wrong in the end.
+        last: Box<TargetError>,
+    },
+    /// The executor speaks another version.
+    #[error(
+        "the executor speaks version {found} and this runner version {}: build it again with \
+         `hypwalk payload build`",
+        link::VERSION
+    )]
+    Version {
+        /// The executor's version.
+        found: u32,
+    },
+    /// The target's file says that there is a monitor, and there is none.
+    #[error(
+        "the target file says that there is a monitor, but the executor was entered at EL{entry_el}: \
+         let the target start it at EL3 (QEMU: machine option `secure: 'on'`), or say `monitor: false`"
+    )]
+    NoMonitor {
+        /// Where it was entered.
+        entry_el: u32,
+    },
+    /// The target's file says how many PEs take part, and there are not so many.
+    #[error(
+        "the target file has {wanted} PEs take part, but the executor can start {found} in all, its own \
+         included: it starts others by PSCI, as the device tree says, up to {}",
+        link::hello::MAX_PES
+    )]
+    TooFewPes {
+        /// How many there are.
+        found: u64,
+        /// How many are wanted.
+        wanted: u64,
+    },
+    /// A session was used after its target had died.
+    #[error("the session is over: its target died before")]
+    Over,
+    /// More cases were sent than the window allows, or one that is larger than a message.
+    #[error("the runner misused a session: {0}")]
+    Misuse(&'static str),
+    /// The host failed.
+    #[error("{what}: {source}")]
+    Host {
+        /// What was being done.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl TargetError {
+    /// For `map_err`: the host failed at `what`.
+    pub(crate) fn host<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Host { what, source: source.into() }
+    }
+}

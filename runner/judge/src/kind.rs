@@ -1,0 +1,217 @@
+//! Kinds of answer: what it is, without addresses.
+//!
+//! Findings are grouped by them, and known issues are named by them.
+
+use std::fmt;
+
+use golden::FaultKind;
+
+use crate::observation::Observation;
+use oracle::answer::Answer;
+
+/// The kind of an answer: success, or a fault with its status code, told in `PAR_EL1` or by an exception.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// The translation succeeded, or the access was done.
+    Success,
+    /// `PAR_EL1` tells of a fault.
+    Fault {
+        /// The stage that it is of, 1 or 2.
+        stage: u8,
+        /// The fault status code, 6 bits.
+        status: u8,
+    },
+    /// The instruction took an exception.
+    Exception {
+        /// The fault status code, 6 bits.
+        status: u8,
+    },
+    /// It took an exception that is no abort.
+    Trap {
+        /// The exception class, 6 bits.
+        class: u8,
+    },
+    /// The guest did not come back.
+    Runaway,
+}
+
+/// Fault status codes that there are, and exception classes.
+const CODES: usize = 64;
+
+impl Kind {
+    /// The kind of an outcome that the architecture allows.
+    pub fn of_answer(answer: &Answer) -> Self {
+        match answer {
+            Answer::Par { par, .. } => Self::of_par(par.value),
+            Answer::Reached(_) | Answer::Maintained(_) => Self::Success,
+            Answer::Exception(taken) => Self::of_syndrome(taken.abort.exception.esr.value),
+        }
+    }
+
+    /// The kind of an observation.
+    pub fn of_observation(observation: &Observation<'_>) -> Self {
+        match observation {
+            Observation::Par(value) => Self::of_par(*value),
+            Observation::Reached { .. } => Self::Success,
+            Observation::Exception(exception) => Self::of_syndrome(exception.esr),
+            Observation::Runaway(_) => Self::Runaway,
+        }
+    }
+
+    /// The kind of answer that this `PAR_EL1` tells of.
+    pub const fn of_par(par: u64) -> Self {
+        if par & 1 == 0 {
+            return Self::Success;
+        }
+        Self::Fault { stage: 1 + (par >> 9 & 1) as u8, status: (par >> 1 & 0x3f) as u8 }
+    }
+
+    /// The kind of exception that this `ESR_ELx` tells of.
+    pub const fn of_syndrome(esr: u64) -> Self {
+        let class = (esr >> 26 & 0x3f) as u8;
+        match class {
+            // Instruction and Data Aborts, from below and from the same EL.
+            0x20 | 0x21 | 0x24 | 0x25 => Self::Exception { status: (esr & 0x3f) as u8 },
+            _ => Self::Trap { class },
+        }
+    }
+
+    /// All kinds.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let codes = || 0..CODES as u8;
+        let faults = |stage| codes().map(move |status| Self::Fault { stage, status });
+        let exceptions = codes().map(|status| Self::Exception { status });
+        let all = std::iter::once(Self::Success).chain(faults(1)).chain(faults(2));
+        let traps = codes().map(|class| Self::Trap { class });
+        all.chain(exceptions).chain([Self::Runaway]).chain(traps)
+    }
+
+    /// The kind without its level, in words.
+    pub fn class(self) -> String {
+        let name = self.to_string();
+        name.split(", level").next().unwrap_or_default().to_owned()
+    }
+
+    /// Its place in [`Kind::all`].
+    const fn number(self) -> usize {
+        match self {
+            Self::Success => 0,
+            Self::Fault { stage: 1, status } => 1 + status as usize,
+            Self::Fault { status, .. } => 1 + CODES + status as usize,
+            Self::Exception { status } => 1 + 2 * CODES + status as usize,
+            Self::Runaway => 1 + 3 * CODES,
+            Self::Trap { class } => 2 + 3 * CODES + class as usize,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Success => f.write_str("success"),
+            Self::Fault { stage, status } => write!(f, "stage {stage} {}", fault_name(status)),
+            Self::Exception { status } => write!(f, "exception {}", fault_name(status)),
+            Self::Trap { class } => write!(f, "exception of class {class:#04x}, no abort"),
+            Self::Runaway => f.write_str("a guest that does not come back"),
+        }
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kinds([u64; 5]);
+
+impl Kinds {
+    /// The kinds that `name` means: the one of this name, or where it names no level those of all levels.
+    pub fn named(name: &str) -> Option<Self> {
+        let named = |kind: &Kind| kind.to_string() == name || kind.class() == name;
+        let kinds: Self = Kind::all().filter(named).collect();
+        (kinds != Self::default()).then_some(kinds)
+    }
+
+    /// Whether `kind` is among them.
+    pub const fn has(self, kind: Kind) -> bool {
+        let number = kind.number();
+        self.0[number / 64] & 1 << (number % 64) != 0
+    }
+
+    /// Those in either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(std::array::from_fn(|at| self.0[at] | other.0[at]))
+    }
+
+    /// Whether a kind is in both.
+    pub fn meets(self, other: Self) -> bool {
+        self.0.iter().zip(other.0).any(|(one, other)| one & other != 0)
+    }
+}
+
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        let mut set = Self::default();
+        for number in kinds.into_iter().map(Kind::number) {
+            set.0[number / 64] |= 1 << (number % 64);
+        }
+        set
+    }
+}
+
+/// The name of a fault status code of the long-descriptor format (DDI 0487, `ESR_ELx.DFSC`).
+pub fn fault_name(status: u8) -> String {
+    let level = status & 3;
+    match status {
+        0b10_1001 => format!("{}, level -1", FaultKind::AddressSize),
+        0b10_1011 => format!("{}, level -1", FaultKind::Translation),
+        0b01_0011 => format!("{}, level -1", FaultKind::ExternalAbortOnWalk),
+        0b11_0000 => FaultKind::TlbConflict.to_string(),
+        0b11_0001 => FaultKind::UnsupportedUpdate.to_string(),
+        0b11_0101 => FaultKind::UnsupportedAtomic.to_string(),
+        0b10_0001 => FaultKind::Alignment.to_string(),
+        0b01_0000 => "External abort, not on a walk".into(),
+        _ => match status >> 2 {
+            0b0000 => format!("{}, level {level}", FaultKind::AddressSize),
+            0b0001 => format!("{}, level {level}", FaultKind::Translation),
+            0b0010 => format!("{}, level {level}", FaultKind::AccessFlag),
+            0b0011 => format!("{}, level {level}", FaultKind::Permission),
+            0b0101 => format!("{}, level {level}", FaultKind::ExternalAbortOnWalk),
+            _ => format!("fault status {status:#08b}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_number_and_a_name_of_its_own() {
+        let numbers: Vec<usize> = Kind::all().map(Kind::number).collect();
+        assert_eq!(numbers, (0..2 + 4 * CODES).collect::<Vec<_>>());
+        let names: BTreeSet<String> = Kind::all().map(|kind| kind.to_string()).collect();
+        assert_eq!(names.len(), numbers.len());
+        for kind in Kind::all() {
+            let only: Kinds = [kind].into_iter().collect();
+            assert!(
+                Kinds::named(&kind.to_string()).unwrap() == only
+                    || kind.class() == kind.to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_without_a_level_means_all_levels() {
+        let permission = Kinds::named("stage 2 Permission fault").unwrap();
+        let found: Vec<String> =
+            Kind::all().filter(|kind| permission.has(*kind)).map(|kind| kind.to_string()).collect();
+        let level = |level| format!("stage 2 Permission fault, level {level}");
+        assert_eq!(found, [level(0), level(1), level(2), level(3)]);
+        let one = Kinds::named("stage 2 Permission fault, level 2").unwrap();
+        assert!(one.has(Kind::of_par(0xa1d)) && !one.has(Kind::of_par(0xa1f)));
+        assert!(one.meets(permission) && !one.meets(Kinds::named("success").unwrap()));
+        assert_eq!(one.or(permission), permission);
+        assert_eq!(Kinds::named("stage 3 Permission fault"), None);
+    }
+}

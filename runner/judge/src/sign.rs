@@ -1,0 +1,332 @@
+//! Signs: single things that are wrong with an answer.
+//!
+//! ```text
+//!   allowed   PA 0x40000000, ATTR 0xff, SH 0b11     success, with another ATTR
+//!   observed  PA 0x40000000, ATTR 0x44, SH 0b11  -> success, with descriptors changed as they may not be
+//!             and a descriptor changed
+//! ```
+//!
+//! An answer of another kind than the one that is allowed has one sign, its kind. One of the same kind
+//! may have two: its fields, and what became of descriptors.
+
+use std::fmt;
+use std::ops::BitOr;
+
+use link::observations::Exception;
+
+use crate::kind::Kind;
+use crate::observation::Observation;
+use oracle::answer::{Answer, Taken};
+
+/// One thing that is wrong with an answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Sign {
+    /// It is of this kind, and not of the kind that is allowed.
+    Kind(Kind),
+    /// It is of the kind that is allowed, and differs in these fields.
+    Fields(Kind, Fields),
+    /// It is of the kind that is allowed, and the hardware changed descriptors that it may not change, or
+    /// left alone what it must change.
+    Descriptors(Kind),
+    /// There is none: the target died.
+    Died,
+    /// There is none: the target stopped answering.
+    Hung,
+}
+
+/// Fields of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Fields(u16);
+
+impl Fields {
+    const ADDRESS: Self = Self(1);
+    const ATTR: Self = Self(1 << 1);
+    const SH: Self = Self(1 << 2);
+    const PTW: Self = Self(1 << 3);
+    const RESERVED: Self = Self(1 << 4);
+    const SYNDROME: Self = Self(1 << 5);
+    const TARGET: Self = Self(1 << 6);
+    const RETURN: Self = Self(1 << 7);
+    const XS: Self = Self(1 << 8);
+
+    const NAMED: [(Self, &'static str); 9] = [
+        (Self::ADDRESS, "PA"),
+        (Self::ATTR, "ATTR"),
+        (Self::SH, "SH"),
+        (Self::PTW, "PTW"),
+        (Self::RESERVED, "reserved field"),
+        (Self::SYNDROME, "syndrome"),
+        (Self::TARGET, "target EL"),
+        (Self::RETURN, "return state"),
+        (Self::XS, "XS"),
+    ];
+
+    /// The fields of a `PAR_EL1` like `value` in which the bits of `differing` lie.
+    fn of_par(value: u64, differing: u64) -> Self {
+        let fields: &[(u64, Self)] = match value & 1 {
+            0 => &[
+                (0x000f_ffff_ffff_f000, Self::ADDRESS),
+                (0xff << 56, Self::ATTR),
+                (3 << 7, Self::SH),
+                (0x00f0_0000_0000_0c7e, Self::RESERVED),
+            ],
+            _ => &[(1 << 8, Self::PTW), (!0x37f, Self::RESERVED)],
+        };
+        let [found, wanted] = [value, value ^ differing].map(|par| (par >> 56) as u8);
+        let is_xs = differ_in_xs(found, wanted);
+        let named = |field| if field == Self::ATTR && is_xs { Self::XS } else { field };
+        let differ = fields.iter().filter(|(mask, _)| differing & mask != 0);
+        differ.fold(Self::default(), |fields, (_, field)| fields | named(*field))
+    }
+
+    /// The fields in which an exception differs.
+    fn of_exception(wanted: &Taken, found: &Exception) -> Self {
+        let differing = [
+            (super::has_syndrome(wanted, found), Self::SYNDROME),
+            (wanted.target == found.target as u8, Self::TARGET),
+            (super::is_there(wanted, found), Self::RETURN),
+        ];
+        let differing = differing.into_iter().filter(|(same, _)| !same);
+        differing.fold(Self::default(), |fields, (_, field)| fields | field)
+    }
+
+    /// The fields with these names, joined as they are written.
+    fn named(names: &str) -> Option<Self> {
+        let field =
+            |name| Self::NAMED.iter().find(|(_, named)| *named == name).map(|(field, _)| *field);
+        let fields: Option<Vec<Self>> = names.split(" and ").map(field).collect();
+        let fields = fields?.into_iter().fold(Self::default(), Self::bitor);
+        (fields.to_string() == names).then_some(fields)
+    }
+
+    const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+impl BitOr for Fields {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMED.iter().filter(|(field, _)| self.0 & field.0 != 0);
+        let names: Vec<&str> = named.map(|(_, name)| *name).collect();
+        f.write_str(&names.join(" and "))
+    }
+}
+
+/// Whether two values of `PAR_EL1.ATTR` tell of the same memory, with XS = 0 and with XS = 1. That of Write-Through
+/// with XS = 0 does not tell what it allocates, nor whether it is transient.
+///
+/// Source: DDI 0487, `PAR_EL1.ATTR`; `EncodePARAttrs`.
+const fn differ_in_xs(one: u8, other: u8) -> bool {
+    const fn is_write_through(nibble: u8) -> bool {
+        nibble & 0b1100 == 0b1000 || matches!(nibble, 1..=3)
+    }
+    const fn is_without(attr: u8, with: u8) -> bool {
+        match attr {
+            0x40 => with == 0x44,
+            0xa0 => is_write_through(with >> 4) && is_write_through(with & 0xf),
+            device => device & 0xf3 == 0x01 && with == device & 0xfe,
+        }
+    }
+    is_without(one, other) || is_without(other, one)
+}
+
+const FIELDS: &str = ", with another ";
+const DESCRIPTORS: &str = ", with descriptors changed as they may not be";
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "{kind}"),
+            Self::Fields(kind, fields) => write!(f, "{kind}{FIELDS}{fields}"),
+            Self::Descriptors(kind) => write!(f, "{kind}{DESCRIPTORS}"),
+            Self::Died => f.write_str("the target died"),
+            Self::Hung => f.write_str("the target hung"),
+        }
+    }
+}
+
+impl Sign {
+    /// All signs that there can be.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let fields =
+            |kind| (1..1 << Fields::NAMED.len()).map(move |set| Self::Fields(kind, Fields(set)));
+        let of_kind =
+            move |kind| [Self::Kind(kind), Self::Descriptors(kind)].into_iter().chain(fields(kind));
+        [Self::Died, Self::Hung].into_iter().chain(Kind::all().flat_map(of_kind))
+    }
+
+    /// The sign with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let kind = |name: &str| Kind::all().find(|kind| kind.to_string() == name);
+        if let Some(death) =
+            [Self::Died, Self::Hung].into_iter().find(|sign| sign.to_string() == name)
+        {
+            return Some(death);
+        }
+        if let Some(of) = name.strip_suffix(DESCRIPTORS) {
+            return kind(of).map(Self::Descriptors);
+        }
+        match name.split_once(FIELDS) {
+            Some((of, fields)) => Some(Self::Fields(kind(of)?, Fields::named(fields)?)),
+            None => kind(name).map(Self::Kind),
+        }
+    }
+
+    /// Whether there is no answer.
+    pub const fn is_death(self) -> bool {
+        matches!(self, Self::Died | Self::Hung)
+    }
+}
+
+/// How an answer differs from one that is allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Difference {
+    wanted: Kind,
+    found: Kind,
+    fields: Fields,
+    /// Whether descriptors were changed as they must be, and no others.
+    updated: bool,
+}
+
+impl Difference {
+    /// How `observation` differs from `expected`; `updated` tells whether descriptors were changed as it
+    /// wants.
+    pub fn new(expected: &Answer, observation: &Observation<'_>, updated: bool) -> Self {
+        let (wanted, found) = (Kind::of_answer(expected), Kind::of_observation(observation));
+        let fields = match (expected, observation) {
+            _ if wanted != found => Fields::default(),
+            (Answer::Par { par, .. }, Observation::Par(value)) => {
+                Fields::of_par(*value, (par.value ^ value) & par.mask)
+            }
+            (Answer::Exception(taken), Observation::Exception(found)) => {
+                Fields::of_exception(taken, found)
+            }
+            _ if super::admits(expected, observation) => Fields::default(),
+            _ => Fields::ADDRESS,
+        };
+        Self { wanted, found, fields, updated }
+    }
+
+    /// What is wrong: nothing, one thing, or two.
+    pub fn signs(self) -> impl Iterator<Item = Sign> {
+        let Self { wanted, found, fields, updated } = self;
+        let same = wanted == found;
+        let kind = (!same).then_some(Sign::Kind(found));
+        let fields = (same && fields != Fields::default()).then_some(Sign::Fields(found, fields));
+        let descriptors = (same && !updated).then_some(Sign::Descriptors(found));
+        kind.into_iter().chain(fields).chain(descriptors)
+    }
+
+    /// How far the two are apart: for choosing the outcome that is most likely meant.
+    pub fn size(&self) -> (bool, u32) {
+        (self.wanted != self.found, self.fields.count() + u32::from(!self.updated))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, found, fields, updated } = self;
+        write!(f, "{found}")?;
+        if wanted != found {
+            return write!(f, " instead of {wanted}");
+        }
+        if *fields != Fields::default() {
+            write!(f, "{FIELDS}{fields}")?;
+        }
+        if !updated {
+            f.write_str(DESCRIPTORS)?;
+        }
+        if self.signs().next().is_none() {
+            f.write_str(", which a choice that is settled rules out")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use golden::Masked;
+
+    use super::*;
+
+    fn difference(wanted: u64, found: u64, updated: bool) -> Difference {
+        let expected = Answer::Par { par: Masked::exact(wanted), fault: None };
+        Difference::new(&expected, &Observation::Par(found), updated)
+    }
+
+    #[test]
+    fn a_difference_names_what_differs() {
+        let words = |wanted, found, updated| difference(wanted, found, updated).to_string();
+        assert_eq!(
+            words(0xff00_0004_5678_9980, 0x4400_0004_5678_8980, true),
+            "success, with another PA and ATTR"
+        );
+        for (one, other) in [(0x40_u64, 0x44_u64), (0xa3, 0xa0), (0x0d, 0x0c), (0x00, 0x01)] {
+            assert_eq!(
+                words(one << 56 | 0x980, other << 56 | 0x980, true),
+                "success, with another XS"
+            );
+        }
+        for (one, other) in
+            [(0x40_u64, 0x4a_u64), (0xab, 0xaa), (0xa0, 0xaf), (0x0d, 0x08), (0x00, 0x02)]
+        {
+            assert_eq!(
+                words(one << 56 | 0x980, other << 56 | 0x980, true),
+                "success, with another ATTR"
+            );
+        }
+        assert_eq!(
+            words(0xa1b, 0x980, true),
+            "success instead of stage 2 Permission fault, level 1"
+        );
+        assert_eq!(
+            words(0xa1b, 0xa1b, false),
+            "stage 2 Permission fault, level 1, with descriptors changed as they may not be"
+        );
+        assert_eq!(
+            words(0xff00_0004_5678_9980, 0x4400_0004_5678_9980, false),
+            "success, with another ATTR, with descriptors changed as they may not be"
+        );
+        let settled = words(0x980, 0x980, true);
+        assert_eq!(settled, "success, which a choice that is settled rules out");
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_a_sign_of_its_own() {
+        let signs = |wanted, found, updated| {
+            let signs = difference(wanted, found, updated).signs();
+            signs.map(|sign| sign.to_string()).collect::<Vec<_>>()
+        };
+        let both = signs(0xff00_0004_5678_9980, 0x4400_0004_5678_9980, false);
+        let [attr, descriptors] = &both[..] else { panic!("{both:?}") };
+        assert_eq!(attr, "success, with another ATTR");
+        assert_eq!(descriptors, "success, with descriptors changed as they may not be");
+        assert_eq!(signs(0xa1b, 0x980, false), ["success"]);
+        assert_eq!(signs(0x980, 0x980, true), <[String; 0]>::default());
+    }
+
+    #[test]
+    fn every_field_is_in_some_sign() {
+        for (field, name) in Fields::NAMED {
+            assert!(Sign::all().any(|sign| sign == Sign::Fields(Kind::Success, field)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sign_is_found_by_its_name() {
+        for sign in Sign::all().step_by(7) {
+            assert_eq!(Sign::named(&sign.to_string()), Some(sign));
+        }
+        for wrong in ["success, with another SH and ATTR", "success, with another", "died", ""] {
+            assert_eq!(Sign::named(wrong), None, "{wrong}");
+        }
+    }
+}

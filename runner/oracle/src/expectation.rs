@@ -1,0 +1,234 @@
+//! What the architecture allows as the answer to one probe.
+
+use std::ops::ControlFlow;
+
+use case::probe::{El, Operation, Probe};
+use case::tree::Role;
+use golden::{
+    Asked, At, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
+    Registers, Stage, Update, Updates, Va, allowed, at_noting,
+};
+use smallvec::SmallVec;
+
+use crate::access::{Accesses, Ends};
+use crate::answer::Answer;
+use crate::guest::Asker;
+use crate::learned::Learned;
+use crate::simulation::Simulation;
+use crate::tlb::Foreign;
+use crate::trail::Trail;
+
+/// One outcome that the architecture allows, and the choices behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Allowed {
+    /// What is observed.
+    pub answer: Answer,
+    /// Descriptors that the hardware changes with it.
+    pub updates: Vec<Update>,
+    /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
+    /// faults. `None` where none was read.
+    pub descriptor: Option<u64>,
+    /// The same of stage 1.
+    pub stage1: Option<u64>,
+    /// The memory attributes of what an access reaches, of each part of it.
+    pub attributes: SmallVec<[MemoryAttributes; 2]>,
+    /// The open choices that led here.
+    pub asked: Vec<Asked>,
+}
+
+/// Outcomes: nearly always one.
+pub type Outcomes = SmallVec<[Allowed; 1]>;
+
+/// All outcomes that the architecture allows for a probe.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expectation {
+    /// The outcomes, the pseudocode's own first. Empty where the instruction is not executed, but is
+    /// UNDEFINED or trapped.
+    pub outcomes: Outcomes,
+    /// Whether all of them are there: a walk can consult more choices than are followed.
+    pub complete: bool,
+    /// A physical address outside the case's arenas that a walk would read, if there is one.
+    pub strays_to: Option<u64>,
+    /// Whether a TLB may hold what a tree says that is no longer loaded.
+    pub is_foreign: bool,
+}
+
+/// Watches a walk of stage 1 for what a TLB may hold.
+#[derive(Default)]
+struct Found {
+    is_valid: bool,
+    is_global: bool,
+}
+
+impl Observer for Found {
+    fn read(&mut self, read: Read) {
+        self.is_valid |= read.stage == Stage::One && read.descriptor & 1 == 1;
+    }
+
+    fn leaf(&mut self, leaf: &Leaf) {
+        const NG: u64 = 1 << 11;
+        self.is_global |= leaf.stage == Stage::One && leaf.descriptor & NG == 0;
+    }
+}
+
+/// What a probe has the PE do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instruction {
+    /// An address translation instruction.
+    At(AtQuestion),
+    /// Loads, stores or a fetch.
+    Access(Accesses),
+}
+
+impl Instruction {
+    /// What `probe` has the PE do; `None` where it puts no question to the MMU.
+    pub fn of(probe: &Probe) -> Option<Self> {
+        let Some(at) = at(probe.operation()?) else {
+            return Accesses::of(probe).map(Self::Access);
+        };
+        let executed_at = match probe.el()? {
+            El::El2 => golden::El::El2,
+            El::El1 => golden::El::El1,
+            El::El0 => golden::El::El0,
+        };
+        let pan = probe.has(Probe::PAN);
+        Some(Self::At(AtQuestion { at, executed_at, pan, va: Va(probe.address) }))
+    }
+}
+
+/// The AT instruction that `operation` is, if it is one.
+const fn at(operation: Operation) -> Option<At> {
+    Some(match operation {
+        Operation::AtS12e1r => At::S12E1R,
+        Operation::AtS12e1w => At::S12E1W,
+        Operation::AtS12e0r => At::S12E0R,
+        Operation::AtS12e0w => At::S12E0W,
+        Operation::AtS1e2r => At::S1E2R,
+        Operation::AtS1e2w => At::S1E2W,
+        Operation::AtS1e1r => At::S1E1R,
+        Operation::AtS1e1w => At::S1E1W,
+        Operation::AtS1e0r => At::S1E0R,
+        Operation::AtS1e0w => At::S1E0W,
+        Operation::AtS1e1rp => At::S1E1RP,
+        Operation::AtS1e1wp => At::S1E1WP,
+        _ => return None,
+    })
+}
+
+/// A PE in a set-up, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The PE.
+    pub pe: &'a Implementation,
+    /// Its registers.
+    pub registers: &'a Registers,
+    /// The memory with the tables.
+    pub memory: &'a Simulation,
+    /// Who asks.
+    pub asker: Asker,
+    /// What is known of its choices.
+    pub learned: &'a Learned,
+}
+
+impl Setting<'_> {
+    /// What may be answered to `probe`; `None` for a probe that puts no question to the MMU. `updates` is
+    /// room for a walk to work in.
+    pub fn expect(&self, probe: &Probe, updates: &mut Updates) -> Option<Expectation> {
+        let Self { pe: implementation, registers, memory, .. } = *self;
+        let instruction = Instruction::of(probe)?;
+        memory.take_strayed();
+        let machine = Machine { implementation, registers, memory };
+        let mut expectation = match instruction {
+            Instruction::At(question) => self.at(machine, probe, question, updates),
+            Instruction::Access(accesses) => self.access(machine, probe, &accesses),
+        };
+        expectation.strays_to = memory.take_strayed();
+        expectation.complete &= !memory.tlb.overflows();
+        Some(expectation)
+    }
+
+    /// Whether a walk for `va` finds something in a tree that is not loaded, as a TLB may still hold it.
+    pub fn finds(&self, foreign: Foreign, va: u64) -> bool {
+        let is_upper = va >> 55 & 1 == 1;
+        let mut registers = *self.registers;
+        match foreign.role {
+            Role::Ttbr0El1 if !is_upper => registers.ttbr0_el1 = foreign.root,
+            Role::Ttbr1El1 if is_upper => registers.ttbr1_el1 = foreign.root,
+            Role::Stage2 => return true,
+            _ => return false,
+        }
+        let mut found = Found::default();
+        let Self { pe: implementation, memory, .. } = *self;
+        let machine = Machine { implementation, registers: &registers, memory };
+        let load = golden::Access::new(golden::Operation::Load, golden::El::El1);
+        let choices = &mut self.learned.profile().clone();
+        let walked = golden::access(machine, load, Va(va), choices, &mut found);
+        memory.take_strayed();
+        walked.is_ok() && if foreign.in_full { found.is_valid } else { found.is_global }
+    }
+
+    fn at(
+        &self,
+        machine: Machine<'_, Simulation>,
+        probe: &Probe,
+        question: AtQuestion,
+        updates: &mut Updates,
+    ) -> Expectation {
+        let mut outcomes = Outcomes::new();
+        let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
+        let walk = |choices: &mut golden::Script<'_>| {
+            let mut trail = Trail::default();
+            let result = at_noting(machine, question, choices, &mut trail, updates).ok()?;
+            Some((result, updates.as_slice().to_vec(), trail))
+        };
+        let explored = allowed(self.learned.profile(), walk, |outcome, asked| {
+            if let Some((result, updates, trail)) = outcome {
+                let answer = match result {
+                    golden::AtResult::Par { par, fault } => Answer::Par { par, fault },
+                    golden::AtResult::Exception(abort) => {
+                        Answer::Exception(self.asker.taken_by_at(self.pe, probe, abort))
+                    }
+                };
+                let (attributes, asked) = (SmallVec::new(), asked.to_vec());
+                let (descriptor, stage1) = (trail.of(stage), trail.stage1);
+                outcomes.push(Allowed { answer, updates, descriptor, stage1, attributes, asked });
+            }
+            ControlFlow::Continue(())
+        });
+        Expectation { outcomes, complete: explored.complete, strays_to: None, is_foreign: false }
+    }
+
+    fn access(
+        &self,
+        machine: Machine<'_, Simulation>,
+        probe: &Probe,
+        accesses: &Accesses,
+    ) -> Expectation {
+        let mut outcomes = Outcomes::new();
+        let mut complete = true;
+        let va = accesses.va(machine);
+        if !accesses.is_executed(self.registers) {
+            return Expectation { outcomes, complete, strays_to: None, is_foreign: false };
+        }
+        let walk = |choices: &mut golden::Script<'_>| accesses.perform(machine, choices, &mut ());
+        let explored = allowed(self.learned.profile(), walk, |ends, asked| {
+            let Ok(Ends { ends, complete: all }) = ends else { return ControlFlow::Continue(()) };
+            complete &= all;
+            outcomes.extend(ends.into_iter().map(|end| Allowed {
+                answer: match end.result {
+                    Ok(Some(reach)) if !accesses.is_maintenance() => Answer::Reached(reach),
+                    Ok(reach) => Answer::Maintained(reach),
+                    Err(stop) => Answer::Exception(self.asker.taken(self.pe, probe, va, stop)),
+                },
+                updates: end.updates,
+                descriptor: end.descriptor,
+                stage1: end.stage1,
+                attributes: end.attributes,
+                asked: asked.to_vec(),
+            }));
+            ControlFlow::Continue(())
+        });
+        complete &= explored.complete;
+        Expectation { outcomes, complete, strays_to: None, is_foreign: false }
+    }
+}

@@ -1,0 +1,129 @@
+//! Where the executor lived in the cases of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use case::placement::Placement;
+use serde::{Deserialize, Serialize};
+
+use judge::verdict::{CaseRecord, Cell, Dwelling};
+
+/// Where the executor lived, and how often all was well: by granule and DS, address size, and placement of the
+/// trampoline.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Dwellings(BTreeMap<Dwelling, Lives>);
+
+/// Lives at one place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lives {
+    /// Cases that were run.
+    pub run: u64,
+    /// Those of them with answers, and without findings: the executor was where they say, too.
+    pub passed: u64,
+}
+
+impl Dwellings {
+    /// Counts a case.
+    pub fn add(&mut self, record: &CaseRecord) {
+        let Some(dwelling) = record.dwelling else { return };
+        let lives = self.0.entry(dwelling).or_default();
+        lives.run += 1;
+        let asked = record.verdicts.total() - record.verdicts.unsupported;
+        lives.passed += u64::from(asked > 0 && record.findings.is_empty());
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lives at one place; `None` where there was none.
+    pub fn get(&self, dwelling: Dwelling) -> Option<Lives> {
+        self.0.get(&dwelling).copied()
+    }
+}
+
+/// A table: a row for each address size, a column for each granule and placement. Each square has the lives
+/// that passed, and, where others did not, all of them.
+impl fmt::Display for Dwellings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: BTreeSet<_> =
+            self.0.keys().map(|dwelling| (dwelling.ds, dwelling.cell.granule)).collect();
+        let sizes: BTreeSet<u8> = self.0.keys().map(|dwelling| dwelling.cell.ipa_bits).collect();
+        write!(f, "{:>9}", "")?;
+        for (ds, granule) in &kinds {
+            let name = format!("{}{}", Cell::granule_name(*granule), if *ds { " DS" } else { "" });
+            write!(f, "{name:^26}")?;
+        }
+        write!(f, "\n{:>9}", "VA bits")?;
+        for placement in kinds.iter().flat_map(|_| Placement::ALL) {
+            write!(f, "{:>8}", placement.name())?;
+            if placement == Placement::Outside {
+                write!(f, "  ")?;
+            }
+        }
+        writeln!(f)?;
+        for ipa_bits in sizes {
+            write!(f, "{ipa_bits:>9}")?;
+            for (ds, granule) in &kinds {
+                for placement in Placement::ALL {
+                    let cell = Cell { granule: *granule, ipa_bits };
+                    let square = match self.get(Dwelling { ds: *ds, cell, placement }) {
+                        None => "-".to_owned(),
+                        Some(Lives { run, passed }) if run == passed => passed.to_string(),
+                        Some(Lives { run, passed }) => format!("{passed}/{run}"),
+                    };
+                    write!(f, "{square:>8}")?;
+                }
+                write!(f, "  ")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::verdict::{Counts, Finding, Verdict};
+
+    #[test]
+    fn a_life_passes_with_answers_and_without_findings() {
+        let record = |dwelling: &str, conforms, findings: usize| CaseRecord {
+            dwelling: Some(dwelling.parse().unwrap()),
+            verdicts: Counts { conforms, ..Counts::default() },
+            findings: (0..findings).map(|_| finding()).collect(),
+            ..CaseRecord::default()
+        };
+        let mut dwellings = Dwellings::default();
+        dwellings.add(&CaseRecord::default());
+        assert!(dwellings.is_empty());
+        for (place, conforms, findings) in [
+            ("4K/39/upper", 3, 0),
+            ("4K/39/upper", 3, 1),
+            ("4K/39/upper", 0, 0),
+            ("16K/DS/52/lower", 1, 0),
+        ] {
+            dwellings.add(&record(place, conforms, findings));
+        }
+        let table = "                     4K                      16K DS          \n  \
+                     VA bits   lower   upper outside     lower   upper outside  \n       \
+                     39       -     1/3       -         -       -       -  \n       \
+                     52       -       -       -         1       -       -  \n";
+        assert_eq!(dwellings.to_string(), table);
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            probe: None,
+            verdict: Verdict::Mismatch,
+            signature: String::new(),
+            question: String::new(),
+            expectation: Vec::new(),
+            observation: String::new(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Runs on disk: written, read, gone on with, put together.
+//!
+//! ```text
+//!  results/20261121T100647Z-smoke-qemu-max-3f2a/
+//!    header.json      what was asked of whom, and by which versions of what
+//!    records.jsonl    one case a line, in the order of the plan
+//!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
+//!    pace.jsonl       how it went on, one line a second
+//!    summary.json     written at the end
+//! ```
+//!
+//! A run that was killed lacks its summary, and its last record may be torn: what came before counts, and
+//! it can go on. Whoever writes a run holds a lock on its records.
+
+pub mod dwellings;
+pub mod header;
+pub mod host;
+pub mod matrix;
+pub mod merge;
+pub mod pace;
+pub mod reader;
+pub mod redraw;
+pub mod remark;
+pub mod resume;
+pub mod run_id;
+pub mod summary;
+pub mod tally;
+pub mod writer;
+
+use std::path::PathBuf;
+
+pub use dwellings::{Dwellings, Lives};
+pub use header::{Asked, Header, SoakHeader, SuiteHeader, TargetHeader};
+pub use host::Host;
+pub use matrix::{Matrix, Square};
+pub use pace::Pace;
+pub use reader::Run;
+pub use run_id::RunId;
+pub use summary::{Ending, Summary};
+pub use tally::{Group, Tally};
+pub use writer::{RunFolder, RunWriter};
+
+/// The version of the files of a run. A reader takes its own version only.
+pub const VERSION: u32 = 2;
+
+/// The names of the files of a run, in its folder.
+mod files {
+    pub const HEADER: &str = "header.json";
+    pub const RECORDS: &str = "records.jsonl";
+    pub const SUMMARY: &str = "summary.json";
+    pub const REPRODUCERS: &str = "repro";
+    pub const PACE: &str = "pace.jsonl";
+}
+
+/// A run that can't be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file or folder can't be written.
+    #[error("{} can't be written", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file can't be read.
+    #[error("{} can't be read", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The run was written by a version of Hypwalk whose files this one does not read.
+    #[error("{} is of format version {found}, and only version {VERSION} is read", path.display())]
+    Version {
+        /// The header.
+        path: PathBuf,
+        /// The version that it names.
+        found: u64,
+    },
+    /// A file holds something else than it should.
+    #[error("{}:{line}: this is no {what}", path.display())]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Another process is writing the run.
+    #[error("{} is being written by another process", path.display())]
+    Busy {
+        /// Its records.
+        path: PathBuf,
+    },
+    /// The page can't be written.
+    #[error("the page can't be written")]
+    Page(#[source] askama::Error),
+}

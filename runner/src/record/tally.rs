@@ -1,0 +1,100 @@
+//! Sums over the records of a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dwellings, Matrix};
+use judge::known::Shown;
+use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+
+/// Sums over the records of a run, and its findings by kind.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Cases recorded.
+    pub cases: u64,
+    /// Probes asked.
+    pub probes: u64,
+    /// Their verdicts.
+    pub verdicts: Counts,
+    /// How known issues showed, by name.
+    pub known: BTreeMap<String, Shown>,
+    /// Probes and cases that were not asked, by reason.
+    pub not_asked: NotAsked,
+    /// Findings.
+    pub findings: u64,
+    /// The same by granule and IPA size.
+    pub matrix: Matrix,
+    /// Where the executor lived in set-ups of EL2.
+    #[serde(default, skip_serializing_if = "Dwellings::is_empty")]
+    pub dwellings: Dwellings,
+    /// Findings by signature.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// Findings of one kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// How many.
+    pub count: u64,
+    /// The worst verdict among them.
+    pub verdict: Verdict,
+    /// Number of the first case that showed it.
+    pub first_case: u64,
+    /// The first of them.
+    pub first: Finding,
+    /// Files that reproduce it, relative to the run's folder, first one first.
+    pub reproducers: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a case. Records come from disk, too: sums end at the largest number.
+    pub fn add(&mut self, record: &CaseRecord) {
+        let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
+        add(&mut self.cases, record.cases);
+        add(&mut self.probes, record.probes);
+        self.verdicts.merge(&record.verdicts);
+        for (reason, count) in &record.not_asked {
+            add(self.not_asked.entry(reason.clone()).or_default(), *count);
+        }
+        for (name, shown) in &record.known {
+            self.known.entry(name.clone()).or_default().merge(*shown);
+        }
+        add(&mut self.findings, record.findings.len() as u64);
+        self.matrix.add(record);
+        self.dwellings.add(record);
+        for finding in &record.findings {
+            let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
+                count: 0,
+                verdict: finding.verdict,
+                first_case: record.index,
+                first: finding.clone(),
+                reproducers: Vec::new(),
+            });
+            group.count += 1;
+            group.verdict = group.verdict.max(finding.verdict);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_absurd_records_end_at_the_largest_number() {
+        let mut record = CaseRecord { probes: u64::MAX, ..CaseRecord::default() };
+        record.verdicts = Counts { mismatch: u64::MAX, hung: u64::MAX, ..Counts::default() };
+        record.not_asked.insert("a reason".to_owned(), u64::MAX);
+        let mut tally = Tally::default();
+        tally.add(&record);
+        tally.add(&record);
+        assert_eq!(
+            (tally.cases, tally.probes, tally.not_asked["a reason"]),
+            (2, u64::MAX, u64::MAX)
+        );
+        assert_eq!((tally.verdicts.findings(), tally.verdicts.total()), (u64::MAX, u64::MAX));
+    }
+}
