@@ -24,6 +24,12 @@
 //! they share in `walker`, `checks` and `contiguous`), descriptors, permissions (direct and indirect behind
 //! one interface), attributes, and the encodings (`par`, `exception`).
 //!
+//! # Sources
+//!
+//! Function names such as `AArch64.S1Walk` are those of Arm's published pseudocode of v9.4-A (2023-03). Sections
+//! and register descriptions are quoted by their titles from the Arm Architecture Reference Manual, DDI 0487,
+//! issue K.a, which the crate calls DDI 0487 everywhere else; `R_xxxxx` and `I_xxxxx` are its rules.
+//!
 //! # Properties
 //!
 //! No heap, no floating point, no panic on any input, and a bounded number of reads. A walk is a pure function:
@@ -40,6 +46,7 @@
 //! is no part of translation.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod access;
 mod address;

@@ -59,7 +59,7 @@ rules! {
     /// the IPA is larger than the input address size
     IpaOutOfRange = "AArch64.IPAIsOutOfRange";
     /// the table base is beyond the output address size
-    BaseOutOfRange = "AArch64.OAOutOfRange";
+    BaseOutOfRange = "AArch64.OAOutOfRange, R_BFHQH";
     /// the table address is beyond the output address size
     TableOutOfRange = "AArch64.OAOutOfRange";
     /// the output address is beyond the output address size

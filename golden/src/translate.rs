@@ -284,9 +284,10 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
-    /// Both stages, or the one that the regime has.
+    /// Both stages, or the one that the regime has. Whatever stage 1 finds wrong, permissions and alignment
+    /// too, comes before stage 2 is asked.
     ///
-    /// Source: `AArch64.FullTranslate`.
+    /// Source: `AArch64.FullTranslate`, R_XCHFJ.
     pub fn full_translate(
         &mut self,
         va: Va,

@@ -31,6 +31,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod abilities;
 pub mod draw;

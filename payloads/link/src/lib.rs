@@ -25,6 +25,8 @@
 //! Whatever arrives is untrusted: reading it never panics, and says `None` for what makes no sense.
 
 #![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod batch;
 pub mod board;
