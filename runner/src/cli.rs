@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
@@ -83,7 +83,7 @@ fn guarded(command: impl FnOnce() -> Result<Exit, Failure>) -> Exit {
 
 fn write_error(failure: &Failure) {
     // Nobody is left to be told when standard error is gone.
-    let _ = write!(io::stderr(), "{failure}");
+    let _ = write!(anstream::stderr(), "{}", failure.styled());
 }
 
 fn say_panic(panic: &PanicHookInfo<'_>) {

@@ -5,6 +5,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
 use crate::record::RunError;
@@ -25,14 +28,15 @@ pub struct Failure {
     /// How the program ends.
     pub exit: Exit,
     error: Box<dyn Error + Send + Sync>,
-    excerpt: Option<String>,
+    /// Where in a file it is.
+    place: Option<Box<YamlError>>,
     help: Option<String>,
 }
 
 impl Failure {
     /// A failure for which no more is known than the error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into(), excerpt: None, help: None }
+        Self { exit, error: error.into(), place: None, help: None }
     }
 
     /// The same, about `file`.
@@ -50,40 +54,62 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl Failure {
+    /// The failure for a terminal, with its colours.
+    ///
     /// ```text
-    /// error: suites/a.yaml:5:17: 60 is out of range: it must be from 16 to 52
+    /// error: 60 is out of range: it must be from 16 to 52
+    ///  --> suites/a.yaml:5:17
     ///   |
     /// 5 |       ipa_bits: 60
     ///   |                 ^^
-    /// help: hypwalk schema suite
+    ///   |
+    ///   = help: hypwalk schema suite
     /// ```
+    pub fn styled(&self) -> String {
+        self.rendered(&Renderer::styled())
+    }
+
+    fn rendered(&self, renderer: &Renderer) -> String {
+        let said = match &self.place {
+            Some(place) => place.problem.clone(),
+            None => self.error.to_string(),
+        };
+        let causes = self.causes(&self.error.to_string());
+        let path = self.place.as_ref().map(|place| place.file.display().to_string());
+        let mut report = Group::with_title(Level::ERROR.primary_title(&*said));
+        if let (Some(place), Some(path)) = (&self.place, &path) {
+            let annotation = AnnotationKind::Primary.span(place.span.clone());
+            report = report.element(Snippet::source(&*place.text).path(path).annotation(annotation));
+        }
+        for cause in &causes {
+            report = report.element(Level::NOTE.with_name("because").message(&**cause));
+        }
+        if let Some(help) = &self.help {
+            report = report.element(Level::HELP.message(&**help));
+        }
+        let renderer = renderer.clone().decor_style(DecorStyle::Ascii);
+        renderer.render(&[report]) + "\n"
+    }
+
+    /// The causes of the error that `said` this, as far as it does not say them itself.
+    fn causes(&self, said: &str) -> Vec<String> {
+        let sources = std::iter::successors(self.error.source(), |&error| error.source());
+        sources.map(ToString::to_string).filter(|cause| !said.contains(cause)).collect()
+    }
+}
+
+impl fmt::Display for Failure {
+    /// As [`Failure::styled`], without colours.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = self.error.to_string();
-        writeln!(f, "error: {said}")?;
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            // Some say their cause themselves.
-            let cause_text = error.to_string();
-            if !said.contains(&cause_text) {
-                writeln!(f, "  because: {cause_text}")?;
-            }
-            cause = error.source();
-        }
-        if let Some(excerpt) = &self.excerpt {
-            writeln!(f, "{excerpt}")?;
-        }
-        match &self.help {
-            Some(help) => writeln!(f, "help: {help}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.rendered(&Renderer::plain()))
     }
 }
 
 impl From<YamlError> for Failure {
     fn from(error: YamlError) -> Self {
-        let excerpt = Some(error.excerpt.clone());
-        Self { excerpt, ..Self::new(Exit::Usage, error) }
+        let place = Some(Box::new(error.clone()));
+        Self { place, ..Self::new(Exit::Usage, error) }
     }
 }
 

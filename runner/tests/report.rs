@@ -266,7 +266,7 @@ fn a_full_disk_is_told() {
     let failure = runner::failure::Failure::from(error);
     assert_eq!(failure.exit, runner::exit::Exit::Results);
     let told = failure.to_string();
-    assert!(told.contains("help: the disk is full: free some room"), "{told}");
+    assert!(told.contains("= help: the disk is full: free some room"), "{told}");
 }
 
 proptest! {

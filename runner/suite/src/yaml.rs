@@ -3,6 +3,7 @@
 //! Types that are read with it check their values while they are read (newtypes, `try_from`), so
 //! that a value out of range is an error with a place like any other.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -30,8 +31,10 @@ pub struct YamlError {
     pub column: usize,
     /// What is wrong there, and where it is simple what would be right.
     pub problem: String,
-    /// The line with its number, and a caret below the error.
-    pub excerpt: String,
+    /// The text of the file, its lines ended by `\n` alone.
+    pub text: String,
+    /// What is wrong, in bytes of `text`.
+    pub span: Range<usize>,
 }
 
 impl YamlError {
@@ -39,8 +42,10 @@ impl YamlError {
     pub fn at(text: &str, file: &Path, place: Location, problem: impl Into<String>) -> Self {
         // Line and column are 0 where the crate knows no place.
         let [line, column] = [place.line(), place.column()].map(|number| number.max(1) as usize);
-        let excerpt = excerpt(text, line, column, place.span().len() as usize);
-        Self { file: file.to_owned(), line, column, problem: problem.into(), excerpt }
+        // To YAML a carriage return alone ends a line, too.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let span = span(&text, line, column, place.span().len() as usize);
+        Self { file: file.to_owned(), line, column, problem: problem.into(), text, span }
     }
 
     fn new(text: &str, file: &Path, error: &Error) -> Self {
@@ -126,30 +131,19 @@ fn wanted(ty: &str) -> String {
     }
 }
 
-/// The line with its number, and `width` carets below `column`.
-///
-/// ```text
-///   |
-/// 5 |       ipa_bits: 60
-///   |                 ^^
-/// ```
-fn excerpt(text: &str, line: usize, column: usize, width: usize) -> String {
-    // What is shown of a line: enough of it, and nothing that a terminal would obey.
-    const SHOWN: usize = 100;
-    // To YAML a carriage return alone ends a line, too.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let whole = text.lines().nth(line - 1).unwrap_or_default();
-    let skipped = if column > SHOWN { column - SHOWN / 2 } else { 0 };
-    let shown: String = printable(whole).chars().skip(skipped).take(SHOWN).collect();
-    let at = column - 1 - skipped;
-    let carets = width.clamp(1, shown.chars().count().saturating_sub(at).max(1));
-    let margin = " ".repeat(line.to_string().len());
-    format!(
-        "{margin} |\n{line} | {}\n{margin} | {}{}",
-        shown.trim_end(),
-        " ".repeat(at),
-        "^".repeat(carets)
-    )
+/// The bytes of the `width` characters from `column` of `line` on, as far as that line reaches.
+fn span(text: &str, line: usize, column: usize, width: usize) -> Range<usize> {
+    let start_of = |line: usize| {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        std::iter::once(0).chain(ends).nth(line - 1).unwrap_or(text.len())
+    };
+    let first = start_of(line);
+    let shown = text[first..].lines().next().unwrap_or_default();
+    let byte = |character: usize| {
+        shown.char_indices().nth(character).map_or(shown.len(), |(byte, _)| byte)
+    };
+    let from = column - 1;
+    first + byte(from)..first + byte(from + width.max(1))
 }
 
 #[cfg(test)]
@@ -169,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_a_place_and_an_excerpt() {
+    fn an_error_has_a_place() {
         let error = error("name: x\nnumber: seven\n");
         let expected = "a.yaml:2:9: a whole number from 0 to 255 is expected here";
         assert_eq!(error.to_string(), expected);
-        assert_eq!(error.excerpt, "  |\n2 | number: seven\n  |         ^^^^^");
+        assert_eq!(&error.text[error.span], "seven");
     }
 
     #[test]
@@ -205,15 +199,15 @@ mod tests {
     fn a_carriage_return_ends_a_line_as_yaml_has_it() {
         let error = error("name: x\rother: y\r\nnumber: seven\n");
         assert_eq!((error.line, error.column), (2, 1));
-        assert_eq!(error.excerpt, "  |\n2 | other: y\n  | ^^^^^");
+        assert_eq!(&error.text[error.span], "other");
     }
 
     #[test]
-    fn an_excerpt_is_of_bounded_length_and_obeyed_by_no_terminal() {
-        let text = format!("{}\u{1b}[31m", "x".repeat(1000));
-        let excerpt = excerpt(&text, 1, 990, 50);
-        assert!(excerpt.lines().all(|line| line.chars().count() < 110), "{excerpt}");
-        assert!(!excerpt.contains('\u{1b}'));
-        assert_eq!(super::excerpt("", 1, 1, 0), "  |\n1 | \n  | ^");
+    fn a_span_stays_within_its_line_and_within_the_text() {
+        assert_eq!(span("ab\ncd\n", 2, 2, 50), 4..5);
+        assert_eq!(span("äö\n", 1, 2, 1), 2..4);
+        assert_eq!(span("ab\n", 1, 3, 1), 2..2);
+        assert_eq!(span("ab\n", 9, 9, 9), 3..3);
+        assert_eq!(span("", 1, 1, 0), 0..0);
     }
 }
