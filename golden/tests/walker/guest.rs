@@ -52,11 +52,9 @@ pub const S2_PAGE: u64 = 0b11 | 0b1111 << 2 | 0b11 << 6 | INNER_SHAREABLE | AF;
 pub const S2_BLOCK: u64 = S2_PAGE & !0b10;
 /// A stage 1 page for EL1, readable and writable; MAIR index 0; the access flag is set.
 pub const S1_PAGE: u64 = 0b11 | INNER_SHAREABLE | AF;
-pub const S1_BLOCK: u64 = S1_PAGE & !0b10;
 
 pub const HCR_VM: u64 = 1 << 0;
 pub const HCR_PTW: u64 = 1 << 2;
-pub const HCR_DC: u64 = 1 << 12;
 pub const HCR_TGE: u64 = 1 << 27;
 pub const HCR_E2H: u64 = 1 << 34;
 pub const HCR_TEA: u64 = 1 << 37;

@@ -30,6 +30,8 @@ use runner::plan::{Plan, Shard};
 use suite::generator::Generator;
 use zerocopy::IntoBytes;
 
+use crate::common::machines::with_tables;
+
 fn ids() -> IdRegisters {
     IdRegisters {
         id_aa64mmfr0_el1: 0x2100_0323_1020_1126,
@@ -40,10 +42,7 @@ fn ids() -> IdRegisters {
 }
 
 fn map() -> MemoryMap {
-    let mut map = MemoryMap::new();
-    for base in [0x8000_0000, 0x12_3440_0000, 0xa_5678_9ac0_0000] {
-        map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    }
+    let mut map = with_tables(&[0x8000_0000, 0x12_3440_0000, 0xa_5678_9ac0_0000]);
     map.push(Arena { base: 1 << 51, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
     map
 }

@@ -21,6 +21,8 @@ use suite::hex::Hex;
 use suite::machine::{Difference, Machine};
 use suite::yaml;
 
+use crate::common::machines::with_tables;
+
 /// A QEMU max, and a Cortex-A53.
 fn abilities() -> [Abilities; 2] {
     let max = Ids {
@@ -34,10 +36,7 @@ fn abilities() -> [Abilities; 2] {
 }
 
 fn map() -> MemoryMap {
-    let mut map = MemoryMap::new();
-    for base in [0x8000_0000, 0x8_1234_0000, 0xf_1234_5640_0000] {
-        map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    }
+    let mut map = with_tables(&[0x8000_0000, 0x8_1234_0000, 0xf_1234_5640_0000]);
     map.push(Arena { base: 1 << 50, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
     map
 }

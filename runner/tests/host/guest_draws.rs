@@ -19,17 +19,7 @@ use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
 
-/// DIMMs with an address bit of their own each, from 32 on.
-const DIMMS: [u64; 8] = [
-    0x5a00_0000,
-    0xa500_0000,
-    0x1_5a00_0000,
-    0x5a_5a00_0000,
-    0xa5_a500_0000,
-    0xa5a5_a500_0000,
-    0x6_5a5a_5a00_0000,
-    0xd_a5a5_a500_0000,
-];
+use crate::common::machines::{self, DIMMS};
 
 /// QEMU's max, with LPA2 and without; a Cortex-A53, a Cortex-A57, a Neoverse N1.
 fn machines() -> [(IdRegisters, &'static [u64]); 5] {
@@ -63,13 +53,7 @@ struct Machine {
 
 impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
-        let mut map = MemoryMap::new();
-        for &base in *bases {
-            map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-            let stage = base + (8 << 20);
-            map.push(Arena { base: stage, size: scratch::BYTES, kind: ArenaKind::Scratch })
-                .unwrap();
-        }
+        let mut map = machines::with_scratch(bases);
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         let bench = Bench::new(pe, Simulation::new(&map));

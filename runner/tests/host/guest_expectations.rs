@@ -1,6 +1,6 @@
 //! What is expected of guests, held against values worked out by hand from the manual.
 
-use crate::both_stages::{
+use crate::common::both_stages::{
     self, CODE_VA, Guest, HOLE_IPA, HOLE_VA, READ_ONLY_VA, SLOTS_VA, STAGE, TAGS_VA, UNMAPPED_VA,
 };
 use case::probe::{El, Operation, Probe};

@@ -1,7 +1,7 @@
 //! Builder and reference walker agree on what the mappings of both stages ask for; and were the builder wrong
 //! on host and target alike, it would be seen.
 
-use crate::both_stages::{
+use crate::common::both_stages::{
     self, Guest, HOLE_VA, READ_ONLY_VA, SLOTS_VA, STAGE1, STAGE2, TAGS_VA, UNMAPPED_VA, map,
 };
 use case::Case;

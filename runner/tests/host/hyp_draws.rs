@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
 use case::draw::hyp::{HypSpace, draw, placement, placement_count};
-use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::memory::{ArenaKind, MemoryMap};
 use case::placement::Placement;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
@@ -21,31 +21,14 @@ use oracle::pe;
 use oracle::simulation::Simulation;
 use proptest::prelude::*;
 
+use crate::common::machines::{self, DIMMS};
+
 /// QEMU's max, with DIMMs; a Cortex-A53; a Neoverse N1.
 fn machines() -> [(IdRegisters, &'static [u64]); 3] {
-    let ids = |mmfr0, mmfr1, mmfr2, isar1| IdRegisters {
-        id_aa64mmfr0_el1: mmfr0,
-        id_aa64mmfr1_el1: mmfr1,
-        id_aa64mmfr2_el1: mmfr2,
-        id_aa64isar1_el1: isar1,
-        ..IdRegisters::default()
-    };
     [
-        (
-            ids(0x2100_0323_1020_1126, 0x1021_2122, 0x1221_0111_1021_1011, 0x0110_0111_1121_1052),
-            &[
-                0x5a00_0000,
-                0xa500_0000,
-                0x1_5a00_0000,
-                0x5a_5a00_0000,
-                0xa5_a500_0000,
-                0xa5a5_a500_0000,
-                0x6_5a5a_5a00_0000,
-                0xd_a5a5_a500_0000,
-            ],
-        ),
-        (ids(0x1122, 0, 0, 0), &[0x5a00_0000, 0xa500_0000]),
-        (ids(0x10_1125, 0x1021_2122, 0x1011, 0x10_0001), &[0x5a00_0000, 0x8123_4500_0000]),
+        (machines::max(), &DIMMS),
+        (machines::cortex_a53(), &[0x5a00_0000, 0xa500_0000]),
+        (machines::neoverse_n1(), &[0x5a00_0000, 0x8123_4500_0000]),
     ]
 }
 
@@ -59,13 +42,7 @@ struct Machine {
 
 impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
-        let mut map = MemoryMap::new();
-        for &base in *bases {
-            map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-            let stage = base + (8 << 20);
-            map.push(Arena { base: stage, size: scratch::BYTES, kind: ArenaKind::Scratch })
-                .unwrap();
-        }
+        let map = machines::with_scratch(bases);
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         let bench = Bench::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();

@@ -7,7 +7,7 @@ use case::Case;
 use case::abilities::Abilities;
 use case::draw::{Space, exhaustive, random};
 use case::layout::Variant;
-use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::memory::MemoryMap;
 use case::vtcr::{Vtcr, start_level_fields, tg0};
 use golden::{Implementation, Registers, Stage2Params, Updates};
 use judge::intent::violated;
@@ -19,22 +19,14 @@ use oracle::pe;
 use oracle::simulation::Simulation;
 use tables::{WordLog, build};
 
+use crate::common::machines;
+
 /// QEMU's max, a Cortex-A53, a Neoverse N1.
 fn machines() -> [(IdRegisters, &'static [u64]); 3] {
-    let ids = |mmfr0, mmfr1, mmfr2, isar1| IdRegisters {
-        id_aa64mmfr0_el1: mmfr0,
-        id_aa64mmfr1_el1: mmfr1,
-        id_aa64mmfr2_el1: mmfr2,
-        id_aa64isar1_el1: isar1,
-        ..IdRegisters::default()
-    };
     [
-        (
-            ids(0x2100_0323_1020_1126, 0x1021_2122, 0x1221_0111_1021_1011, 0x0110_0111_1121_1052),
-            &[0x8000_0000, 0x12_3440_0000, 0xa_5678_9ac0_0000],
-        ),
-        (ids(0x1122, 0, 0, 0), &[0x8000_0000, 0xc0_0000_0000]),
-        (ids(0x10_1125, 0x1021_2122, 0x1011, 0x10_0001), &[0x8000_0000, 0x8123_4560_0000]),
+        (machines::max(), &[0x8000_0000, 0x12_3440_0000, 0xa_5678_9ac0_0000]),
+        (machines::cortex_a53(), &[0x8000_0000, 0xc0_0000_0000]),
+        (machines::neoverse_n1(), &[0x8000_0000, 0x8123_4560_0000]),
     ]
 }
 
@@ -48,10 +40,7 @@ struct Machine {
 
 impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
-        let mut map = MemoryMap::new();
-        for &base in *bases {
-            map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-        }
+        let map = machines::with_tables(bases);
         let simulation = Simulation::new(&map);
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
         Self { pe, abilities, map, simulation, log: WordLog::new() }

@@ -1,12 +1,17 @@
-//! What needs no emulator: cases, what is expected of them, campaigns on a pretended machine, records and
-//! reports, and what users see.
+//! What needs no emulator, and starts no process: cases, what is expected of them, campaigns on a pretended
+//! machine, records and reports.
 
-mod both_stages;
+#[path = "../common"]
+mod common {
+    pub mod both_stages;
+    pub mod folders;
+    pub mod machines;
+    pub mod shipped;
+}
+
 mod campaign;
 mod case_file;
-mod cli;
 mod comparison;
-mod formats;
 mod fuzz;
 mod guest_draws;
 mod guest_expectations;

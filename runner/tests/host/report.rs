@@ -23,14 +23,14 @@ use suite::case_file::CaseFile;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
 
+use crate::common::folders;
+
 /// A results folder of its own for each test.
 struct Results(PathBuf);
 
 impl Results {
     fn new(test: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{test}"));
-        let _ = fs::remove_dir_all(&folder);
-        Self(folder)
+        Self(folders::empty(&format!("report-{test}")))
     }
 
     fn folder(&self) -> RunFolder {
@@ -233,8 +233,7 @@ fn a_run_of_another_version_is_refused() {
 
 #[test]
 fn results_that_can_not_be_written_are_told_before_the_target_starts() {
-    let results = Results::new("unwritable");
-    fs::create_dir_all(results.0.parent().unwrap()).unwrap();
+    let results = Results(Results::new("unwritable").0.join("results"));
     fs::write(&results.0, "a file where the folder should be").unwrap();
     let id = header().run;
     let error = RunFolder::create(&results.0, &id).unwrap_err();
@@ -270,7 +269,7 @@ fn a_full_disk_is_told() {
 }
 
 proptest! {
-    /// No process is started in this file: one that has not come to its program yet holds the locks of
+    /// No process is started in this program: one that has not come to its program yet holds the locks of
     /// the one that starts it.
     #[test]
     fn a_run_that_is_torn_anywhere_goes_on_behind_its_last_whole_record(part in 0.0..=1.0) {

@@ -1,8 +1,8 @@
 //! The JSON Schemas in the repository are those of the types.
 
-use std::path::Path;
-
 use runner::commands::schema::Kind;
+
+use crate::common::shipped::suites;
 
 #[test]
 fn schemas_in_the_repository_are_current() {
@@ -14,8 +14,8 @@ fn schemas_in_the_repository_are_current() {
         (Kind::Explain, "explain"),
     ];
     for (kind, name) in kinds {
-        let file = format!("{}/../suites/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let kept = std::fs::read_to_string(Path::new(&file)).unwrap_or_default();
+        let file = suites().join("schema").join(name).with_extension("json");
+        let kept = std::fs::read_to_string(file).unwrap_or_default();
         assert!(
             kept == kind.schema(),
             "suites/schema/{name}.json is old: hypwalk schema {name} > suites/schema/{name}.json"

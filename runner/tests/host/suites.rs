@@ -10,16 +10,16 @@ use suite::Suite;
 use suite::case_file::CaseFile;
 use suite::generator::Generator;
 
+use crate::common::folders::root;
+use crate::common::shipped::{self, yaml};
+
 fn suites() -> Vec<Suite> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../suites");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let yaml = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
-    yaml.map(|file| {
+    let read = |file: PathBuf| {
         let suite = Suite::read(&file).unwrap();
         assert_eq!(suite.name.as_str(), file.file_stem().unwrap(), "a suite's name is its file's");
         suite
-    })
-    .collect()
+    };
+    yaml(&shipped::suites()).into_iter().map(read).collect()
 }
 
 fn only(name: &str) -> Generator {
@@ -65,8 +65,7 @@ fn hostile_cases_are_all_hostile_and_sizes_all_there() {
 
 /// The YAML blocks of README.md and suites/README.md.
 fn examples() -> Vec<String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
     let text = read("README.md") + &read("suites/README.md");
     let blocks = text.split("```yaml\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()

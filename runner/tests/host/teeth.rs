@@ -7,7 +7,7 @@
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
 use case::mapping::{Attributes, Mapping};
-use case::memory::{Arena, ArenaKind, MemoryMap, Place};
+use case::memory::{MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
@@ -19,12 +19,12 @@ use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
 
+use crate::common::machines::with_tables;
+
 const INPUT: u64 = 0x1234_5000;
 
 fn map() -> MemoryMap {
-    let mut map = MemoryMap::new();
-    map.push(Arena { base: 0x8000_0000, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    map
+    with_tables(&[0x8000_0000])
 }
 
 fn bench() -> Bench {

@@ -3,7 +3,7 @@
 //! `old` is a tag's page, `new` is no page at all, or another; what is allowed after a sequence of steps
 //! is told as a set of these.
 
-use crate::both_stages::{Guest, STAGE, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
+use crate::common::both_stages::{Guest, STAGE, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
 use case::edit::Change;
 use case::probe::{El, Operation, Probe};
 use case::scratch;

@@ -1,16 +1,18 @@
 //! `hypwalk bench` on a real QEMU: what it says hangs together. How fast anything is, no test can ask.
 
-use std::process::Command;
-
 use serde_json::Value;
+
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
 
 #[test]
 fn a_quick_bench_tells_rates_ratios_and_memory() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+    let folder = folders::empty("bench");
+    let mut command = hypwalk();
     command.args(["bench", "--target", "qemu-max", "--quick", "--json", "--jobs", "2"]);
-    let output = command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let Said { code, stdout, stderr } = Said::by(command.env("TMPDIR", &folder));
+    assert_eq!(code, Some(0), "{stderr}");
+    let line: Value = serde_json::from_str(&stdout).unwrap();
     let number = |value: &Value, key: &str| {
         let number = value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"));
         assert!(number > 0.0, "{key} in {value}");
@@ -58,7 +60,5 @@ fn a_quick_bench_tells_rates_ratios_and_memory() {
         assert!(number(footprint, "emulator_bytes") > 2e7, "{footprint}");
     }
     assert_eq!(memory[2]["runner_bytes"], line["peak_memory_bytes"]);
-    let left = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(left.find(|name| name.starts_with("hypwalk-bench")), None);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "nothing is left behind");
 }

@@ -1,49 +1,32 @@
 //! Whole campaigns on a real QEMU with the real executor.
 
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-
 use case::draw::Space;
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::{Case, Flags};
 use device::description::Transport;
-use device::qemu::QemuTarget;
 use device::{Description, Target};
 use golden::FaultKind;
-use judge::dossier::Dossier;
-use judge::known::Known;
 use judge::prepared::Bench;
 use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
-use link::hello::{Hello, IdRegisters};
+use link::hello::IdRegisters;
 use oracle::answer::Answer;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
-use payload::{self, Executor, Options, Wish};
-use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
 use runner::plan::Plan;
 use suite::Suite;
 use suite::generator::{ExplicitCase, Generator};
 
-fn executor(self_test: bool) -> Executor {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let built = payload::build(&Options { toolchain, self_test });
-    let built = built.unwrap_or_else(|error| panic!("{error}"));
-    Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn suites() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites")
-}
-
-/// Each executor is built once for all tests, and one after the other.
-static EXECUTORS: LazyLock<[Executor; 2]> = LazyLock::new(|| [executor(false), executor(true)]);
+use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::records::campaign;
+use crate::common::shipped::suites;
+use crate::common::targets::{self, open};
 
 /// The shipped target that talks over its UART, with arenas at addresses that do not depend on how it
 /// talks, and by this transport.
 fn description(transport: Transport) -> Description {
-    let file = suites().join("targets/qemu-max-uart.yaml");
+    let file = targets::folder().join("qemu-max-uart.yaml");
     let text = std::fs::read_to_string(&file).expect("the target is there");
     let arenas = "arenas: [{ address: 0x5a00_0000, size: 8M }, { address: 0xa500_0000, size: 8M }]";
     let lines = text.lines().map(|line| if line.starts_with("carve:") { arenas } else { line });
@@ -59,43 +42,6 @@ const MAILBOX: u64 = 0xbfc0_0000;
 
 fn mailbox() -> Transport {
     Transport::Mailbox { address: device::description::Address(MAILBOX) }
-}
-
-fn target(description: Description, self_test: bool) -> QemuTarget {
-    let emulator = std::env::var_os("HYPWALK_QEMU").map(PathBuf::from);
-    let target = QemuTarget::new(description, &EXECUTORS[usize::from(self_test)], emulator);
-    target.unwrap_or_else(|error| panic!("{error}"))
-}
-
-#[derive(Default)]
-struct Records(Vec<CaseRecord>);
-
-impl Recorder for Records {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
-
-/// The records of a campaign, by case, and its sums.
-fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
-    let learned = Learned::new([]).expect("there are no pins");
-    let dossier = Dossier { learned, known: Known::default() };
-    let campaign = Campaign::new(generators, 1, dossier);
-    let mut records = Records::default();
-    let totals = run(target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
-    let mut records = records.0;
-    records.sort_by_key(|record| record.index);
-    assert!(records.iter().zip(0..).all(|(record, index)| record.index == index));
-    (records, totals)
 }
 
 fn explicit(cases: Vec<Case>) -> Vec<Generator> {
@@ -165,7 +111,7 @@ fn between(case: &Case, hurts: &[Probe]) -> Case {
 }
 
 /// Cases that conform, without hardware updates.
-fn ordinary(target: &QemuTarget, count: u64) -> Vec<Case> {
+fn ordinary(target: &dyn Target, count: u64) -> Vec<Case> {
     let space = Space { hardware_updates: 0, probes: 16, ..Space::BENIGN };
     let mut cases = harmless(random(space, 2 * count), &machine(target));
     cases.retain(|case| case.as_ref().probes.len() > 4);
@@ -181,8 +127,8 @@ const UNDEFINED: u64 = 0xa57f_f000;
 
 #[test]
 fn a_fault_of_the_executor_is_charged_to_its_probe_and_needs_no_restart() {
-    let target = target(description(mailbox()), true);
-    let mut cases = ordinary(&target, 12);
+    let target = open(description(mailbox()), &SELF_TEST);
+    let mut cases = ordinary(&*target, 12);
     let hurts = [
         Probe::new(Operation::FaultCode, NOWHERE),
         Probe::new(Operation::FaultData, NOWHERE),
@@ -195,7 +141,7 @@ fn a_fault_of_the_executor_is_charged_to_its_probe_and_needs_no_restart() {
     }
     cases[8] = between(&cases[8], &hurts);
     let sent = cases.clone();
-    let (records, totals) = campaign(&target, explicit(cases));
+    let (records, totals) = campaign(&*target, explicit(cases));
 
     for (record, case) in records.iter().zip(&sent) {
         let hurt = |(_, probe): &(u32, &Probe)| hurts.contains(probe);
@@ -215,10 +161,10 @@ fn a_fault_of_the_executor_is_charged_to_its_probe_and_needs_no_restart() {
 fn a_hang_is_charged_to_its_probe_and_needs_one_restart() {
     let mut description = description(mailbox());
     description.limits.busy_seconds = 1;
-    let target = target(description, true);
-    let mut cases = ordinary(&target, 6);
+    let target = open(description, &SELF_TEST);
+    let mut cases = ordinary(&*target, 6);
     cases[2] = between(&cases[2], &[Probe::new(Operation::Hang, 0)]);
-    let (records, totals) = campaign(&target, explicit(cases));
+    let (records, totals) = campaign(&*target, explicit(cases));
     for record in &records {
         let wanted = if record.index == 2 { vec![(Some(1), Verdict::Hung)] } else { Vec::new() };
         assert_eq!(charged(record), wanted, "{:#?}", record.findings);
@@ -229,8 +175,8 @@ fn a_hang_is_charged_to_its_probe_and_needs_one_restart() {
 
 #[test]
 fn both_transports_give_the_same_records() {
-    let targets = [mailbox(), Transport::Uart].map(|by| target(description(by), false));
-    let machines = [0, 1].map(|at| machine(&targets[at]));
+    let targets = [mailbox(), Transport::Uart].map(|by| open(description(by), &EXECUTOR));
+    let machines = [0, 1].map(|at| machine(&*targets[at]));
     assert_eq!(machines[0], machines[1], "the two differ in how they talk only");
     let mut suite =
         Suite::read(&suites().join("smoke.yaml")).unwrap_or_else(|error| panic!("{error}"));
@@ -238,7 +184,7 @@ fn both_transports_give_the_same_records() {
     assert_eq!(suite.generators.len(), 1);
     let cases = harmless(suite.generators, &machines[0]);
     assert!(cases.len() > 250, "{} cases", cases.len());
-    let [one, other] = [0, 1].map(|at| campaign(&targets[at], explicit(cases.clone())));
+    let [one, other] = [0, 1].map(|at| campaign(&*targets[at], explicit(cases.clone())));
     for (one, other) in one.0.iter().zip(&other.0) {
         assert_eq!(one, other);
     }
@@ -251,15 +197,14 @@ fn both_transports_give_the_same_records() {
 fn a_line_that_harms_bytes_changes_no_record() {
     // One byte in 1000, and bursts; nothing but the console joins host and machine.
     let [clean, noisy] = ["qemu-max-uart", "qemu-max-noisy"].map(|name| {
-        let file = suites().join("targets").join(name).with_extension("yaml");
-        let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
+        let description = targets::description(name);
         assert_eq!(description.transport, Transport::Uart);
-        target(description, false)
+        open(description, &EXECUTOR)
     });
-    let machines = [&clean, &noisy].map(|target| machine(target));
+    let machines = [&clean, &noisy].map(|target| machine(&**target));
     assert_eq!(machines[0], machines[1], "the two differ in the line only");
     let cases = harmless(random(Space { probes: 32, ..Space::BENIGN }, 40), &machines[0]);
-    let [one, other] = [&clean, &noisy].map(|target| campaign(target, explicit(cases.clone())));
+    let [one, other] = [&clean, &noisy].map(|target| campaign(&**target, explicit(cases.clone())));
     assert_eq!(one.0.len(), 40);
     assert_eq!(one.0, other.0);
     assert_eq!((one.1.boots, other.1.boots), (1, 1));
@@ -271,16 +216,15 @@ fn a_line_that_harms_bytes_changes_no_record() {
 #[test]
 fn one_boot_answers_thousands_of_cases_and_leaves_nothing_behind() {
     // With tables at addresses of up to 52 bits.
-    let description = Description::read(&suites().join("targets/qemu-max.yaml"));
-    let target = target(description.unwrap_or_else(|error| panic!("{error}")), false);
+    let target = open(targets::description("qemu-max"), &EXECUTOR);
     let space = Space { probes: 16, ..Space::BENIGN };
-    let mut cases = harmless(random(space, 2000), &machine(&target));
+    let mut cases = harmless(random(space, 2000), &machine(&*target));
     assert_eq!(cases.len(), 2000);
     // The machine then lists all that is left in its arenas, beside the tables of the case.
     for case in cases.iter_mut().skip(199).step_by(200) {
         case.set_flags(Flags(case.as_ref().flags().0 | Flags::AUDIT));
     }
-    let (records, totals) = campaign(&target, explicit(cases));
+    let (records, totals) = campaign(&*target, explicit(cases));
     assert_eq!(totals.boots, 1);
     assert_eq!(totals.cases, 2000);
     assert_eq!(about_cases(&records), <[&Finding; 0]>::default());
@@ -293,9 +237,9 @@ fn one_boot_answers_thousands_of_cases_and_leaves_nothing_behind() {
 
 #[test]
 fn probes_that_kill_the_emulator_do_not_drown_a_campaign() {
-    let target = target(description(mailbox()), false);
+    let target = open(description(mailbox()), &EXECUTOR);
     let space = Space { probes: 16, ..Space::BENIGN };
-    let (records, totals) = campaign(&target, random(space, 1000));
+    let (records, totals) = campaign(&*target, random(space, 1000));
     // Four operations, each held back after three deaths, and asked again once in a thousand.
     assert!(totals.boots <= 20, "{totals:?}");
     assert_eq!(about_cases(&records), <[&Finding; 0]>::default());

@@ -2,21 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
 
-use device::qemu::QemuTarget;
-use device::{Description, Target as _};
+use device::Description;
 use link::config::Config;
-use payload::{self, Executor, Fault, Options, Wish, application};
+use payload::{Fault, application};
 
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let built = payload::build(&Options { toolchain, ..Options::default() });
-    Executor::open(&built.unwrap_or_else(|error| panic!("{error}")).elf)
-        .unwrap_or_else(|error| panic!("{error}"))
-});
+use crate::common::executor::EXECUTOR;
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
 
 /// What Debian's qemu-efi-aarch64 brings; scripts/setup installs it.
 const FIRMWARE: &str = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
@@ -26,7 +19,7 @@ const EMULATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulators/wit
 /// The target file `name`, of a machine whose UEFI finds the application, and what is behind its name.
 fn target(name: &str, acpi: &str, cpu: &str) -> PathBuf {
     assert!(Path::new(FIRMWARE).exists(), "{FIRMWARE} is missing: scripts/setup installs it");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("efi").join(name);
+    let folder = folders::empty(name);
     let drive = folder.join("drive");
     fs::create_dir_all(drive.join("EFI/BOOT")).expect("the folder can be made");
     let application = EXECUTOR.efi(&Config::new()).unwrap_or_else(|error| panic!("{error}"));
@@ -65,7 +58,7 @@ void: [{{ address: 0xd000_0000, size: 256M }}]
 fn answers(name: &str, acpi: &str, cpu: &str) {
     let file = target(name, acpi, cpu);
     let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
-    let booted = QemuTarget::new(description, &EXECUTOR, Some(EMULATOR.into()))
+    let booted = device::open(description, &EXECUTOR, Some(EMULATOR.into()))
         .and_then(|target| target.boot());
     let session = booted.unwrap_or_else(|error| panic!("{error}"));
     let hello = session.hello();
@@ -79,18 +72,12 @@ fn answers(name: &str, acpi: &str, cpu: &str) {
     assert!((800 << 20..(1 << 30) - (10 << 20)).contains(&free), "{:x?}", hello.free());
     drop(session);
 
-    let output = Command::new(env!("CARGO_BIN_EXE_hypwalk"))
-        .args(["run", "smoke", "--cases", "16", "--qemu", EMULATOR, "--payload"])
-        .arg(EXECUTOR.file())
-        .arg("--target")
-        .arg(&file)
-        .arg("--results")
-        .arg(file.with_file_name("results"))
-        .output()
-        .expect("hypwalk can be run");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("conforms"), "{said}");
+    let mut command = hypwalk();
+    command.args(["run", "smoke", "--cases", "16", "--qemu", EMULATOR, "--payload"]);
+    command.arg(EXECUTOR.file()).arg("--target").arg(&file);
+    let said = Said::by(command.arg("--results").arg(file.with_file_name("results")));
+    assert_eq!(said.code, Some(0), "{}", said.all());
+    assert!(said.stdout.contains("conforms"), "{}", said.all());
 }
 
 #[test]

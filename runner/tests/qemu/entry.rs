@@ -13,78 +13,63 @@ mod prologue;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::LazyLock;
 
-use device::qemu::QemuTarget;
-use device::{Description, Target as _};
+use device::Description;
 use link::board::{self, Board};
 use link::config::Config;
 use link::hello::{Hello, Region};
-use payload::{self, Executor, Options, Wish};
 
+use crate::common::executor::EXECUTOR;
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::targets;
 use prologue::{BYTES, LOADED_AT, Prologue};
-
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let built = payload::build(&Options { toolchain, ..Options::default() });
-    Executor::open(&built.unwrap_or_else(|error| panic!("{error}")).elf)
-        .unwrap_or_else(|error| panic!("{error}"))
-});
 
 const E2H: u64 = 1 << 34;
 const TGE: u64 = 1 << 27;
 
-/// The shipped target `name` with more arguments of QEMU, as a file of test `test`.
-fn target(test: &str, name: &str, arguments: &[&str]) -> PathBuf {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
-    let text = fs::read_to_string(shipped.join(name).with_extension("yaml"));
+/// The shipped target `name` with more arguments of QEMU, as a file in `folder`.
+fn target(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let text = fs::read_to_string(targets::folder().join(name).with_extension("yaml"));
     let (front, back) = text.as_ref().expect("it is shipped").split_once("\ntransport:").unwrap();
     let text = format!("{front}\n    args: {arguments:?}\ntransport:{back}");
-    let file = folder(test).join("target.yaml");
+    let file = folder.join("target.yaml");
     fs::write(&file, text).expect("the target file can be written");
     file
-}
-
-fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("entry").join(test);
-    fs::create_dir_all(&folder).expect("the folder can be made");
-    folder
 }
 
 /// What the executor says first on the target of `file`.
 fn hello(file: &Path, emulator: Option<&str>) -> Hello {
     let description = Description::read(file).unwrap_or_else(|error| panic!("{error}"));
-    let emulator =
-        emulator.map(PathBuf::from).or_else(|| std::env::var_os("HYPWALK_QEMU").map(PathBuf::from));
-    let booted = QemuTarget::new(description, &EXECUTOR, emulator).and_then(|target| target.boot());
+    let emulator = emulator.map(PathBuf::from).or_else(targets::emulator);
+    let booted = device::open(description, &EXECUTOR, emulator).and_then(|target| target.boot());
     *booted.unwrap_or_else(|error| panic!("{error}")).hello()
 }
 
-fn run(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+fn run(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) -> Said {
+    let mut command = hypwalk();
     command.args(["run", suite, "--cases", &cases.to_string(), "--payload"]);
     command.arg(EXECUTOR.file()).arg("--target").arg(file);
     command.arg("--results").arg(file.with_file_name("results"));
     command.args(emulator.iter().flat_map(|emulator| ["--qemu", emulator]));
-    command.output().expect("hypwalk can be run")
+    Said::by(&mut command)
 }
 
 fn conforms(suite: &str, cases: u64, file: &Path, emulator: Option<&str>) {
-    let output = run(suite, cases, file, emulator);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("conforms"), "{said}");
+    let said = run(suite, cases, file, emulator);
+    assert_eq!(said.code, Some(0), "{}", said.all());
+    assert!(said.stdout.contains("conforms"), "{}", said.all());
 }
 
 /// Enters the image behind `prologue`, and has it answer cases of each kind.
 fn survives(test: &str, prologue: &Prologue, board: Board) {
     let config = Config { board, ..Config::new() };
     let image = EXECUTOR.image(&config).unwrap_or_else(|error| panic!("{error}"));
-    let kernel = folder(test).join("kernel");
+    let folder = folders::empty(&format!("entry-{test}"));
+    let kernel = folder.join("kernel");
     fs::write(&kernel, [prologue.bytes(), image].concat()).expect("the file can be written");
-    let file = target(test, "qemu-max-uart", &["-kernel", kernel.to_str().expect("a plain path")]);
+    let file =
+        target(&folder, "qemu-max-uart", &["-kernel", kernel.to_str().expect("a plain path")]);
 
     let hello = hello(&file, None);
     assert_eq!((hello.entry_el, hello.image), (2, LOADED_AT + BYTES));
@@ -152,33 +137,33 @@ fn without_a_device_tree() {
 /// At EL1 it can't run, and says so, on whatever console there is.
 #[test]
 fn at_el1_it_says_why_it_does_not_run() {
-    let file = target("el1", "qemu-max-uart", &["-machine", "virtualization=off"]);
-    let output = run("smoke", 1, &file, None);
-    assert_eq!(output.status.code(), Some(3));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("entered at EL1: the target must start it at EL2 or EL3"), "{said}");
+    let folder = folders::empty("entry-el1");
+    let file = target(&folder, "qemu-max-uart", &["-machine", "virtualization=off"]);
+    let Said { code, stderr, .. } = run("smoke", 1, &file, None);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("entered at EL1: the target must start it at EL2 or EL3"), "{stderr}");
 }
 
 /// A board whose CPUs all begin at once, at EL3, and in the image: one goes on.
 #[test]
 fn all_cpus_at_once() {
     let emulator = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulators/without-kernel");
-    let mut description = target("all-at-once", "qemu-raspi3b", &[]);
-    let board = Description::read(&description).unwrap_or_else(|error| panic!("{error}")).board;
+    let folder = folders::empty("entry-all-at-once");
+    let board = targets::description("qemu-raspi3b").board;
     let config = Config { board: board.said(), ..Config::new() };
     let image = EXECUTOR.image(&config).unwrap_or_else(|error| panic!("{error}"));
-    let kernel = folder("all-at-once").join("kernel");
+    let kernel = folder.join("kernel");
     fs::write(&kernel, image).expect("the file can be written");
 
     let loaded = format!("loader,file={},addr=0x20081000,force-raw=on", kernel.display());
     let begins = [0, 1, 2, 3].map(|cpu| format!("loader,addr=0x20081000,cpu-num={cpu}"));
     let arguments: Vec<_> =
         [&loaded].into_iter().chain(&begins).flat_map(|device| ["-device", device]).collect();
-    description = target("all-at-once", "qemu-raspi3b", &arguments);
+    let file = target(&folder, "qemu-raspi3b", &arguments);
     // Who is the first differs from time to time.
     for _ in 0..4 {
-        let hello = hello(&description, Some(emulator));
+        let hello = hello(&file, Some(emulator));
         assert_eq!((hello.entry_el, hello.image), (3, 0x2008_1000));
     }
-    conforms("smoke", 1, &description, Some(emulator));
+    conforms("smoke", 1, &file, Some(emulator));
 }

@@ -4,8 +4,6 @@ mod debugger;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use case::Case;
@@ -16,39 +14,25 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
-use device::{self, CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError};
-use judge::dossier::Dossier;
-use judge::known::Known;
-use judge::verdict::{CaseRecord, Verdict};
-use link::hello::Hello;
+use device::{CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError};
+use judge::verdict::Verdict;
 use link::observations::{Observations, Status};
-use oracle::learned::Learned;
-use payload::{self, Executor, Options, Wish};
-use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
-use runner::plan::Plan;
 use rustix::fs::{MemfdFlags, memfd_create};
 use suite::Suite;
 use suite::generator::{ExplicitCase, Generator};
 
-use debugger::{Debugger, Habit, Habits, emulator};
+use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::records::campaign;
+use crate::common::shipped::{suites, yaml};
+use crate::common::targets::{self, open};
 
-fn executor(self_test: bool) -> Executor {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let built = payload::build(&Options { toolchain, self_test });
-    let built = built.unwrap_or_else(|error| panic!("{error}"));
-    Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Each executor is built once for all tests, and one after the other. The second one has probes that hang.
-static EXECUTORS: LazyLock<[Executor; 2]> = LazyLock::new(|| [executor(false), executor(true)]);
-
-fn suites() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites")
-}
+use debugger::{Debugger, Habit, Habits};
 
 /// The text of the shipped target.
 fn shipped() -> String {
-    std::fs::read_to_string(suites().join("targets/qemu-gdb.yaml")).expect("the target is there")
+    std::fs::read_to_string(targets::folder().join("qemu-gdb.yaml")).expect("the target is there")
 }
 
 /// The shipped target with `start` in place of how it is started.
@@ -69,12 +53,6 @@ fn at(address: &str, more: &str) -> String {
 
 fn described(text: &str) -> Description {
     Description::from_text(text, Path::new("t.yaml")).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn target(description: Description, self_test: bool) -> Box<dyn Target> {
-    let executor = &EXECUTORS[usize::from(self_test)];
-    let target = device::open(description, executor, Some(emulator()));
-    target.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn boot(target: &dyn Target) -> Box<dyn Session> {
@@ -162,44 +140,15 @@ fn expect_hang(answered: &[u64], death: &Death) {
     );
 }
 
-#[derive(Default)]
-struct Records(Vec<CaseRecord>);
-
-impl Recorder for Records {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
-
-/// The records of a campaign, by case, and its sums.
-fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
-    let learned = Learned::new([]).expect("there are no pins");
-    let dossier = Dossier { learned, known: Known::default() };
-    let mut records = Records::default();
-    let totals = run(target, Campaign::new(generators, 1, dossier), &mut records);
-    let totals = totals.unwrap_or_else(|error| panic!("{error}"));
-    records.0.sort_by_key(|record| record.index);
-    (records.0, totals)
-}
-
 /// The whole smoke suite, deaths of the emulator included, through its stub and through shared memory.
 #[test]
 fn a_debugger_gives_the_records_that_shared_memory_gives() {
-    let by_stub = target(described(&shipped()), false);
+    let by_stub = open(described(&shipped()), &EXECUTOR);
     let shared = started_by(
         "start: { qemu: { machine: virt, machine-options: { virtualization: 'on', gic-version: '3' }, \
          cpu: max, memory: 2G } }",
     );
-    let by_memory = target(described(&shared), false);
+    let by_memory = open(described(&shared), &EXECUTOR);
     let smoke = Suite::read(&suites().join("smoke.yaml")).unwrap_or_else(|error| panic!("{error}"));
     let [(ours, told), (theirs, sums)] =
         [&by_stub, &by_memory].map(|target| campaign(&**target, smoke.generators.clone()));
@@ -216,7 +165,7 @@ fn a_debugger_gives_the_records_that_shared_memory_gives() {
 fn a_hang_is_charged_to_its_probe_and_what_was_answered_before_counts() {
     let mut description = described(&shipped());
     description.limits.busy_seconds = 1;
-    let target = target(description, true);
+    let target = open(description, &SELF_TEST);
     let mut session = boot(&*target);
     ask(&mut *session, 40);
     let (answered, death) = hang(&mut *session);
@@ -231,7 +180,7 @@ fn a_hang_is_charged_to_its_probe_and_what_was_answered_before_counts() {
 fn a_campaign_goes_on_behind_a_hang() {
     let mut description = described(&shipped());
     description.limits.busy_seconds = 1;
-    let target = target(description, true);
+    let target = open(description, &SELF_TEST);
     let session = boot(&*target);
     let mut cases = vec![asking(&*session, &[Operation::AtS12e1r; 4]); 40];
     cases[20] = asking(&*session, &[Operation::AtS12e1r, Operation::Hang, Operation::AtS12e1r]);
@@ -248,7 +197,7 @@ fn a_campaign_goes_on_behind_a_hang() {
 /// QEMU 10.0.2 aborts on an AT S12* that stage 2 does not permit (QEMU issue 3328): its stub is gone with it.
 #[test]
 fn a_death_of_the_emulator_is_told_as_such() {
-    let target = target(described(&shipped()), false);
+    let target = open(described(&shipped()), &EXECUTOR);
     let mut session = boot(&*target);
     let deadly = asking(&*session, &[Operation::AtS12e1r, Operation::AtS12e1w]);
     session.send_case(70, deadly.as_ref()).expect("the window has room");
@@ -329,7 +278,7 @@ fn stubs_of_all_ages_load_run_stop_and_reset_the_machine() {
     for stub in stubs {
         let mut description = described(&at(&stub.address, ""));
         description.limits.idle_seconds = 1;
-        let target = target(description, true);
+        let target = open(description, &SELF_TEST);
         assert_eq!(target.most_at_once().get(), 1);
         let mut session = boot(&*target);
         ask(&mut *session, 40);
@@ -357,7 +306,7 @@ fn a_command_may_listen_at_an_address() {
         )
         .replace("PATH", &address.to_string())
         .replace("  gdb:\n", &format!("  gdb:\n    address: {address}\n"));
-    let target = target(described(&text), false);
+    let target = open(described(&text), &EXECUTOR);
     assert_eq!(target.most_at_once().get(), 1);
     assert!(target.identity().emulator.is_some(), "{:?}", target.identity());
     ask(&mut *boot(&*target), 20);
@@ -383,7 +332,7 @@ fn a_port_to_the_bus_needs_no_halts() {
     let more = format!(", bus: '{}', behind-caches: true", bus.address);
     let mut description = described(&at(&core.address, &more));
     description.limits.idle_seconds = 1;
-    let target = target(description, true);
+    let target = open(description, &SELF_TEST);
     let mut session = boot(&*target);
     let before = HALTS.load(Ordering::Relaxed);
     ask(&mut *session, 100);
@@ -397,7 +346,7 @@ fn refusal(habits: impl FnMut(&[u8]) -> Habit + Send + 'static, more: &str) -> S
     let stub = Debugger::of_qemu(None, None, Box::new(habits));
     let mut description = described(&at(&stub.address, more));
     description.limits.boot_idle_seconds = 1;
-    let target = target(description, false);
+    let target = open(description, &EXECUTOR);
     let error = target.boot().err().expect("it does not come up");
     assert!(
         matches!(error, TargetError::Debugger { .. } | TargetError::Boot { .. }),
@@ -460,7 +409,7 @@ fn a_connection_that_drops_in_a_campaign_is_a_death_that_charges_nobody() {
         _ => Habit::Own,
     });
     let stub = Debugger::of_qemu(None, None, habits);
-    let target = target(described(&at(&stub.address, "")), false);
+    let target = open(described(&at(&stub.address, "")), &EXECUTOR);
     let mut session = boot(&*target);
     ask(&mut *session, 3);
     DROPS.store(true, Ordering::Relaxed);
@@ -477,16 +426,14 @@ fn a_connection_that_drops_in_a_campaign_is_a_death_that_charges_nobody() {
 
 #[test]
 fn a_debugger_that_is_not_there_ends_the_program_with_its_code() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody-listens");
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = folders::empty("nobody-listens");
     let run = |text: &str| {
         let file = folder.join("target.yaml");
         std::fs::write(&file, text).expect("a target file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+        let mut command = hypwalk();
         command.args(["run", "smoke", "--target"]).arg(&file);
-        let payload = EXECUTORS[0].file();
-        let output = command.arg("--payload").arg(payload).output().expect("it can be run");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let said = Said::by(command.arg("--payload").arg(EXECUTOR.file()));
+        (said.code, said.stderr)
     };
     let (code, told) = run(&at("/nowhere/gdb.sock", ""));
     assert_eq!(code, Some(3), "{told}");
@@ -499,14 +446,12 @@ fn a_debugger_that_is_not_there_ends_the_program_with_its_code() {
 /// Target files for boards that are not here make sense.
 #[test]
 fn examples_are_whole() {
-    let folder = suites().join("targets/examples");
-    let files = std::fs::read_dir(folder).expect("the examples are there");
-    let files: Vec<_> = files.map(|file| file.expect("they can be listed").path()).collect();
+    let files = yaml(&targets::folder().join("examples"));
     let gdb = files.iter().filter(|file| file.to_string_lossy().contains("openocd"));
     assert!(gdb.count() > 0, "{files:?}");
     for file in files {
         let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
-        let target = device::open(description, &EXECUTORS[0], Some(emulator()));
+        let target = device::open(description, &EXECUTOR, targets::emulator());
         assert!(target.is_ok(), "{}", file.display());
     }
 }

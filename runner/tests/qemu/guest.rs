@@ -1,8 +1,5 @@
 //! Guests at EL1 and EL0, on a real QEMU: cases built by hand, whose answers are known.
 
-use std::path::Path;
-use std::sync::LazyLock;
-
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
 use case::guest::{self, Guest};
@@ -13,24 +10,12 @@ use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, scratch};
 use device::description::{Affinity, Qemu, Start};
-use device::qemu::QemuTarget;
-use device::{Description, Event, Session, Target};
-use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
-use payload::{self, Executor, Options, Wish};
+use device::{Description, Session};
+use link::observations::{Changed, Exception, NO_ANSWER, Status};
 
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let options = Options { toolchain, ..Options::default() };
-    let built = payload::build(&options).unwrap_or_else(|error| panic!("{error}"));
-    Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
-});
-
-fn description(name: &str) -> Description {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
-    let file = folder.join(name).with_extension("yaml");
-    Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::common::answer::{ask, done};
+use crate::common::executor::EXECUTOR;
+use crate::common::targets::{boot, description, open, start};
 
 /// The emulated machine of `description`.
 fn qemu_of(description: &mut Description) -> &mut Qemu {
@@ -38,53 +23,6 @@ fn qemu_of(description: &mut Description) -> &mut Qemu {
         Start::Qemu(qemu) => qemu,
         other => panic!("{other:?} is no machine of QEMU"),
     }
-}
-
-fn boot(name: &str) -> Box<dyn Session> {
-    start(description(name))
-}
-
-fn start(description: Description) -> Box<dyn Session> {
-    let emulator = std::env::var_os("HYPWALK_QEMU").map(Into::into);
-    let target = QemuTarget::new(description, &EXECUTOR, emulator);
-    let target = target.unwrap_or_else(|error| panic!("{error}"));
-    target.boot().unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Observations that outlive their message.
-#[derive(Debug)]
-struct Answer {
-    report: Report,
-    answers: Vec<u64>,
-    exceptions: Vec<Exception>,
-    updates: Vec<Update>,
-    changed: Vec<Changed>,
-}
-
-fn ask(session: &mut dyn Session, case: &Case) -> Answer {
-    session.send_case(1, case.as_ref()).expect("the window has room");
-    match session.receive().expect("the session goes on") {
-        Event::Observations { body, .. } => {
-            let read = Observations::from_bytes(body).expect("they make sense");
-            Answer {
-                report: *read.report,
-                answers: read.answers.to_vec(),
-                exceptions: read.exceptions.to_vec(),
-                updates: read.updates.to_vec(),
-                changed: read.changed.to_vec(),
-            }
-        }
-        Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
-    }
-}
-
-fn done(session: &mut dyn Session, case: &Case) -> Answer {
-    let answer = ask(session, case);
-    assert_eq!(answer.report.status(), Some(Status::Done), "{answer:x?}");
-    assert_eq!(answer.report.truncated, 0);
-    assert_eq!(answer.answers.len(), case.as_ref().probes.len());
-    answer
 }
 
 const K4: Format =
@@ -656,9 +594,7 @@ fn a_pe_that_is_not_there_is_told() {
     let refused = |name, pe| {
         let mut description = description(name);
         description.pe = Affinity::new(pe);
-        let target = QemuTarget::new(description, &EXECUTOR, None);
-        let target = target.unwrap_or_else(|error| panic!("{error}"));
-        target.boot().err().expect("it has no such PE").to_string()
+        open(description, &EXECUTOR).boot().err().expect("it has no such PE").to_string()
     };
     let message = refused("qemu-max-smp", 0x100);
     assert!(message.contains("(affinity 0x100, CPU_ON answered -2)"), "{message}");
@@ -1148,7 +1084,7 @@ fn what_pes_can_not_do_is_refused() {
     let mut description = description("qemu-max-el3");
     let qemu = qemu_of(&mut description);
     qemu.cpus = 2;
-    let target = QemuTarget::new(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
+    let target = open(description, &EXECUTOR);
     let error = target.boot().err().expect("EL3 is the executor's").to_string();
     assert!(error.contains("PSCI"), "{error}");
 }

@@ -1,9 +1,5 @@
 //! Life at EL2 under a case's own set-up, on a real QEMU: cases built by hand, whose answers are known.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
-
 use case::format::{AddressFormat, Format, Granule};
 use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
@@ -13,110 +9,28 @@ use case::scratch;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags};
-use device::qemu::QemuTarget;
-use device::{Description, Event, HowDied, Session, Target};
-use judge::dossier::Dossier;
-use judge::known::Known;
-use judge::verdict::{CaseRecord, Verdict};
-use link::hello::Hello;
-use link::observations::{
-    Changed, Exception, Life, NO_ANSWER, Observations, Point, Report, Status, Update,
-};
-use oracle::learned::Learned;
-use payload::{self, Executor, Options, Wish};
-use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
-use runner::plan::Plan;
+use device::{Description, Event, HowDied, Session};
+use judge::verdict::Verdict;
+use link::observations::{Changed, Exception, Life, NO_ANSWER, Observations, Point, Status};
 use suite::case_file::CaseFile;
 use suite::generator::{ExplicitCase, Generator};
 
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let options = Options { toolchain, ..Options::default() };
-    let built = payload::build(&options).unwrap_or_else(|error| panic!("{error}"));
-    Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
-});
+use crate::common::answer::{Answer, ask};
+use crate::common::executor::EXECUTOR;
+use crate::common::records::campaign;
+use crate::common::shipped::suites;
+use crate::common::targets::{self, boot, description, open, start};
 
-fn description(name: &str) -> Description {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
-    let file = folder.join(name).with_extension("yaml");
-    Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The names of the shipped targets that have room to live in, and whose CPU this QEMU has: an old one lacks the
-/// newest.
-fn names() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets");
-    let files = std::fs::read_dir(folder).expect("the targets are there");
-    let files = files.map(|file| file.expect("the targets can be listed").path());
-    let files = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
-    let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
-    let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
-    assert!(names.len() >= 9, "{names:?}");
-    let fits = |name: &String| {
-        let description = description(name);
-        !description.scratch.is_empty() && has_cpu(&description)
-    };
-    let names: Vec<_> = names.into_iter().filter(fits).collect();
-    assert!(names.len() >= 6, "{names:?}");
-    names
-}
-
-fn has_cpu(description: &Description) -> bool {
-    // What a debugger starts is another test's.
-    let Some(qemu) = description.qemu() else { return false };
-    let emulator = std::env::var_os("HYPWALK_QEMU");
-    let program = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
-    let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
-    let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
-    let model = qemu.cpu.split(',').next().unwrap_or_default();
-    let has = models.split_ascii_whitespace().any(|other| other == model);
-    if !has {
-        println!("left out: {}, since this QEMU has no {model}", description.name);
-    }
-    has
-}
-
-fn target(description: Description) -> QemuTarget {
-    let emulator = std::env::var_os("HYPWALK_QEMU").map(Into::into);
-    let target = QemuTarget::new(description, &EXECUTOR, emulator);
-    target.unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn boot(name: &str) -> Box<dyn Session> {
-    target(description(name)).boot().unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Observations that outlive their message.
-struct Answer {
-    report: Report,
-    answers: Vec<u64>,
-    exceptions: Vec<Exception>,
-    updates: Vec<Update>,
-    changed: Vec<Changed>,
-    life: Option<Life>,
-    /// Words that an audit found.
-    audited: Vec<(u64, u64)>,
-}
-
-fn ask(session: &mut dyn Session, case: &Case) -> Answer {
-    session.send_case(1, case.as_ref()).expect("the window has room");
-    match session.receive().expect("the session goes on") {
-        Event::Observations { body, .. } => {
-            let read = Observations::from_bytes(body).expect("they make sense");
-            Answer {
-                report: *read.report,
-                answers: read.answers.to_vec(),
-                exceptions: read.exceptions.to_vec(),
-                updates: read.updates.to_vec(),
-                changed: read.changed.to_vec(),
-                life: read.life.copied(),
-                audited: read.audited.iter().map(|word| (word.pa, word.value)).collect(),
-            }
-        }
-        Event::Died(death) => panic!("{death}"),
-        Event::Planned { .. } | Event::Progress { .. } => panic!("no plan was sent"),
-    }
+/// The shipped targets that have room to live in, and that this QEMU has.
+fn habitable() -> Vec<Description> {
+    let mut descriptions = targets::descriptions();
+    descriptions.retain(|description| {
+        description.qemu().is_some()
+            && !description.scratch.is_empty()
+            && targets::lacking(description).is_none()
+    });
+    assert!(descriptions.len() >= 6, "{}", descriptions.len());
+    descriptions
 }
 
 /// Numbers and places of the arenas of a target.
@@ -514,8 +428,9 @@ fn a_hypervisor_arrives_from_beyond_its_addresses() {
 
 #[test]
 fn a_hypervisor_lives_on_every_shipped_target() {
-    for name in names() {
-        let mut session = boot(&name);
+    for description in habitable() {
+        let name = description.name.clone();
+        let mut session = start(description);
         let ids = session.hello().ids;
         let [k4, k16, k64, ..] = Variant::ALL;
         // TGran16 and VH.
@@ -734,7 +649,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
 
 #[test]
 fn the_case_of_the_manual_is_answered_as_it_says() {
-    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/README.md");
+    let manual = suites().join("README.md");
     let text = std::fs::read_to_string(&manual).expect("the manual is there");
     let blocks = text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
     let block = blocks.into_iter().find(|block| block.contains("\n  stay:\n")).expect("it has one");
@@ -762,7 +677,7 @@ fn a_set_up_that_kills_the_payload_is_charged() {
     ];
     let mut description = description("qemu-max");
     description.limits.busy_seconds = 1;
-    let target = target(description);
+    let target = open(description, &EXECUTOR);
     for (what, spoil) in spoils {
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
         let mut here = hypervisor(&*session, k4, 39, 39);
@@ -781,29 +696,11 @@ fn a_set_up_that_kills_the_payload_is_charged() {
     }
 }
 
-#[derive(Default)]
-struct Records(Vec<CaseRecord>);
-
-impl Recorder for Records {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_campaign_goes_on_behind_a_set_up_that_kills_the_payload() {
     let mut description = description("qemu-max");
     description.limits.busy_seconds = 1;
-    let target = target(description);
+    let target = open(description, &EXECUTOR);
     let session = target.boot().unwrap_or_else(|error| panic!("{error}"));
     let [k4, ..] = Variant::ALL;
     let case = |is_deadly| {
@@ -817,13 +714,9 @@ fn a_campaign_goes_on_behind_a_set_up_that_kills_the_payload() {
         ExplicitCase::new("built by hand", here.setup.case)
     };
     let cases = [false, true, false, false].map(case);
-    let dossier =
-        Dossier { learned: Learned::new([]).expect("there are no pins"), known: Known::default() };
-    let campaign = Campaign::new(vec![Generator::Explicit(cases.to_vec())], 1, dossier);
-    let mut records = Records::default();
-    let totals = run(&target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
+    let (records, totals) = campaign(&*target, vec![Generator::Explicit(cases.to_vec())]);
     assert_eq!(totals.boots, 2);
-    for record in &records.0 {
+    for record in &records {
         let verdicts: Vec<_> =
             record.findings.iter().map(|finding| (finding.probe, finding.verdict)).collect();
         if record.index == 1 {
@@ -833,7 +726,7 @@ fn a_campaign_goes_on_behind_a_set_up_that_kills_the_payload() {
             assert_eq!(record.verdicts.conforms, 3, "{record:#?}");
         }
     }
-    assert_eq!(records.0.len(), 4);
+    assert_eq!(records.len(), 4);
 }
 
 #[test]
@@ -914,6 +807,6 @@ fn the_monitor_asks_what_nobody_could_live_in() {
 fn a_target_without_el3_has_no_monitor() {
     let mut description = description("qemu-max");
     description.monitor = true;
-    let error = target(description).boot().err().expect("it is refused").to_string();
+    let error = open(description, &EXECUTOR).boot().err().expect("it is refused").to_string();
     assert!(error.contains("entered at EL2"), "{error}");
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use judge::known::Rules;
 
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::shipped::{suites, yaml};
+
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/known-issues")
+    suites().join("known-issues")
 }
 
 /// The cases in `repro/`: the issue that each is named for, and the target that it says it is for.
 fn cases() -> Vec<(String, String, PathBuf)> {
-    let files = fs::read_dir(folder().join("repro")).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<_> = files
+    yaml(&folder().join("repro"))
+        .into_iter()
         .map(|file| {
             let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
             let text = fs::read_to_string(&file).unwrap();
@@ -23,16 +25,13 @@ fn cases() -> Vec<(String, String, PathBuf)> {
             let target = text.lines().find_map(|line| line.strip_prefix(&command));
             (name, target.expect("it says how it is replayed").to_owned(), file)
         })
-        .collect();
-    cases.sort();
-    cases
+        .collect()
 }
 
 fn replay(file: &Path, target: &str, options: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-    command.arg("replay").arg(file).args(["--target", target]).args(options);
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    let mut command = hypwalk();
+    let said = Said::by(command.arg("replay").arg(file).args(["--target", target]).args(options));
+    (said.code, said.all())
 }
 
 fn verdicts(told: &str) -> Vec<&str> {

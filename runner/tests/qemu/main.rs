@@ -1,10 +1,21 @@
 //! The executor on real QEMUs, and the program `hypwalk` as it is used with them.
 
+#[path = "../common"]
+mod common {
+    pub mod answer;
+    pub mod executor;
+    pub mod folders;
+    pub mod hypwalk;
+    pub mod place;
+    pub mod records;
+    pub mod shipped;
+    pub mod targets;
+}
+
 mod bench;
 mod campaigns;
 mod efi;
 mod entry;
-mod findings;
 mod gdb;
 mod guest;
 mod hyp;

@@ -1,12 +1,15 @@
 //! Runs that are killed, interrupted, or out of room, and go on: on real QEMUs, as a user does it.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::place::{Place, run_in};
 
 /// Kills that a run is put through, spread over as many runs as it takes.
 const KILLS: usize = 25;
@@ -18,66 +21,41 @@ generators: [{ legality: {} }, { legality: {} }, { legality: {} }, { legality: {
              { legality: {} }, { legality: {} }, { legality: {} }, { legality: {} }, { legality: {} }]
 ";
 
-struct Place(PathBuf);
+/// The command that begins a run of `suite`, with its results in `results`.
+fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
+    let mut command = hypwalk();
+    let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
+    command
+        .args(["run", suite, "--target", &target, "--cases", cases, "-j", "2"])
+        .args(["--known-issues", &known, "--quiet", "--results", &place.file(results)])
+        // By this its emulators are found.
+        .env("HYPWALK_TEST", &place.0);
+    command
+}
 
-impl Place {
-    fn new(test: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resume-{test}"));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        crate::findings::write(&folder);
-        fs::write(folder.join("tame.yaml"), TAME).unwrap();
-        Self(folder)
-    }
+/// The command that goes on with the one run in `results`.
+fn go_on(place: &Place, results: &str) -> Command {
+    let mut command = hypwalk();
+    command.args(["run", "--quiet", "-j", "2", "--resume"]).arg(place.run_in(results));
+    command.env("HYPWALK_TEST", &place.0);
+    command
+}
 
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
+/// Whether a process of this test is alive, besides those that have ended and were not asked yet.
+fn is_alive(place: &Place) -> bool {
+    let mark = format!("HYPWALK_TEST={}", place.0.display());
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes.map(|entry| entry.path()).any(|process| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+    })
+}
 
-    /// The command that begins a run of `suite`, with its results in `results`.
-    fn begin(&self, suite: &str, cases: &str, results: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-        let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| self.file(name));
-        command
-            .args(["run", suite, "--target", &target, "--cases", cases, "-j", "2"])
-            .args(["--known-issues", &known, "--quiet", "--results", &self.file(results)])
-            // By this its emulators are found.
-            .env("HYPWALK_TEST", &self.0);
-        command
-    }
-
-    /// The command that goes on with the one run in `results`.
-    fn go_on(&self, results: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-        let folder = self.run(results);
-        command.args(["run", "--quiet", "-j", "2", "--resume"]).arg(folder);
-        command.env("HYPWALK_TEST", &self.0);
-        command
-    }
-
-    fn run(&self, results: &str) -> PathBuf {
-        let mut runs = fs::read_dir(self.0.join(results)).unwrap();
-        let run = runs.next().expect("a run").unwrap().path();
-        assert!(runs.next().is_none(), "one run");
-        run
-    }
-
-    /// Whether a process of this test is alive, besides those that have ended and were not asked yet.
-    fn is_alive(&self) -> bool {
-        let mark = format!("HYPWALK_TEST={}", self.0.display());
-        let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        processes.map(|entry| entry.path()).any(|process| {
-            let environment = fs::read(process.join("environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-        })
-    }
-
-    fn wait_until_nobody_is_left(&self) {
-        let begun = Instant::now();
-        while self.is_alive() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "an emulator outlives its runner");
-            sleep(Duration::from_millis(5));
-        }
+fn wait_until_nobody_is_left(place: &Place) {
+    let begun = Instant::now();
+    while is_alive(place) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "an emulator outlives its runner");
+        sleep(Duration::from_millis(5));
     }
 }
 
@@ -105,7 +83,7 @@ fn result(run: &Path) -> (String, Vec<(String, String)>, Value) {
 }
 
 fn hold_against_unbroken(place: &Place, results: &str, unbroken: &str) {
-    let (broken, whole) = (result(&place.run(results)), result(&place.run(unbroken)));
+    let (broken, whole) = (result(&place.run_in(results)), result(&place.run_in(unbroken)));
     assert!(broken.0 == whole.0, "the records differ: see {}", place.0.display());
     assert_eq!(broken.1, whole.1);
     assert_eq!(broken.2, whole.2);
@@ -120,10 +98,10 @@ fn below(state: &mut u64, end: u64) -> u64 {
 #[test]
 fn a_run_that_is_killed_anywhere_goes_on_as_if_nothing_had_been() {
     const CASES: &str = "8000";
-    let place = Place::new("kill");
-    let status = place.begin("stage2-hostile", CASES, "unbroken").status().unwrap();
+    let place = Place::new("resume-kill");
+    let status = begin(&place, "stage2-hostile", CASES, "unbroken").status().unwrap();
     assert_eq!(status.code(), Some(1));
-    let (records, reproducers, _) = result(&place.run("unbroken"));
+    let (records, reproducers, _) = result(&place.run_in("unbroken"));
     assert!(records.contains("\"settled\""), "the target makes choices");
     assert!(reproducers.len() >= 3, "it has findings: {}", reproducers.len());
 
@@ -131,7 +109,7 @@ fn a_run_that_is_killed_anywhere_goes_on_as_if_nothing_had_been() {
     let (mut kills, mut midway) = (0, 0);
     while kills < KILLS {
         let _ = fs::remove_dir_all(place.0.join("broken"));
-        let mut child = place.begin("stage2-hostile", CASES, "broken").spawn().unwrap();
+        let mut child = begin(&place, "stage2-hostile", CASES, "broken").spawn().unwrap();
         loop {
             // Every other one is let live until it has recorded something.
             let had = records_of(&place, "broken");
@@ -146,15 +124,15 @@ fn a_run_that_is_killed_anywhere_goes_on_as_if_nothing_had_been() {
             }
             child.kill().unwrap();
             child.wait().unwrap();
-            place.wait_until_nobody_is_left();
+            wait_until_nobody_is_left(&place);
             kills += 1;
             midway += usize::from(records_of(&place, "broken") > 0);
-            child = if first_run(&place, "broken").is_some_and(|run| has_header(&run)) {
-                place.go_on("broken").spawn().unwrap()
+            child = if run_in(&place.0.join("broken")).is_some_and(|run| has_header(&run)) {
+                go_on(&place, "broken").spawn().unwrap()
             } else {
                 // It had not begun.
                 let _ = fs::remove_dir_all(place.0.join("broken"));
-                place.begin("stage2-hostile", CASES, "broken").spawn().unwrap()
+                begin(&place, "stage2-hostile", CASES, "broken").spawn().unwrap()
             };
         }
         hold_against_unbroken(&place, "broken", "unbroken");
@@ -168,7 +146,7 @@ fn has_header(run: &Path) -> bool {
 
 /// Bytes that are recorded.
 fn records_of(place: &Place, results: &str) -> u64 {
-    let records = first_run(place, results).map(|run| fs::metadata(run.join("records.jsonl")));
+    let records = run_in(&place.0.join(results)).map(|run| fs::metadata(run.join("records.jsonl")));
     records.and_then(Result::ok).map_or(0, |records| records.len())
 }
 
@@ -209,17 +187,13 @@ fn wait_for_records(place: &Place, results: &str, bytes: u64) -> u64 {
     }
 }
 
-fn first_run(place: &Place, results: &str) -> Option<PathBuf> {
-    Some(fs::read_dir(place.0.join(results)).ok()?.next()?.ok()?.path())
-}
-
 #[test]
 fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
-    let place = Place::new("signal");
-    assert_eq!(place.begin("smoke", "9000", "unbroken").status().unwrap().code(), Some(1));
+    let place = Place::new("resume-signal");
+    assert_eq!(begin(&place, "smoke", "9000", "unbroken").status().unwrap().code(), Some(1));
     for signal in ["INT", "TERM", "HUP"] {
         let _ = fs::remove_dir_all(place.0.join("broken"));
-        let mut command = place.begin("smoke", "9000", "broken");
+        let mut command = begin(&place, "smoke", "9000", "broken");
         let child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         wait_for_records(&place, "broken", 1000);
         let kill = Command::new("/bin/kill").args(["-s", signal, &child.id().to_string()]).status();
@@ -227,14 +201,14 @@ fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
         let said = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(130), "{said}");
-        let run = place.run("broken");
+        let run = place.run_in("broken");
         let remedy = format!("hypwalk run --resume {}", run.display());
         assert!(said.contains(&remedy), "{said}");
-        assert!(!place.is_alive(), "its emulators are gone before it is");
+        assert!(!is_alive(&place), "its emulators are gone before it is");
         assert!(fs::read_to_string(run.join("records.jsonl")).unwrap().ends_with('\n'));
         assert!(!run.join("summary.json").exists());
 
-        assert_eq!(place.go_on("broken").status().unwrap().code(), Some(1));
+        assert_eq!(go_on(&place, "broken").status().unwrap().code(), Some(1));
         hold_against_unbroken(&place, "broken", "unbroken");
     }
 }
@@ -242,12 +216,13 @@ fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
 /// The limit of a file's size plays the part of the disk: it can be had without being root.
 #[test]
 fn a_run_without_room_says_so_and_goes_on_once_there_is_some() {
-    let place = Place::new("room");
+    let place = Place::new("resume-room");
     let suite = place.file("tame.yaml");
-    assert_eq!(place.begin(&suite, "20000", "unbroken").status().unwrap().code(), Some(0));
+    fs::write(&suite, TAME).unwrap();
+    assert_eq!(begin(&place, &suite, "20000", "unbroken").status().unwrap().code(), Some(0));
 
     // The signal that comes with the limit is ignored, so that the error is seen: as on a full disk.
-    let begin = place.begin(&suite, "20000", "broken");
+    let begin = begin(&place, &suite, "20000", "broken");
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(begin.get_program());
     shell.args(begin.get_args()).env("HYPWALK_TEST", &place.0);
@@ -260,30 +235,28 @@ fn a_run_without_room_says_so_and_goes_on_once_there_is_some() {
     let said = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(4), "{said}");
     assert!(said.contains("records.jsonl can't be written"), "{said}");
-    assert!(said.contains(&format!("--resume {}", place.run("broken").display())), "{said}");
-    assert!(!place.is_alive());
+    assert!(said.contains(&format!("--resume {}", place.run_in("broken").display())), "{said}");
+    assert!(!is_alive(&place));
 
-    assert_eq!(place.go_on("broken").status().unwrap().code(), Some(0));
+    assert_eq!(go_on(&place, "broken").status().unwrap().code(), Some(0));
     hold_against_unbroken(&place, "broken", "unbroken");
 }
 
 fn refused(command: &mut Command, code: i32, words: &[&str]) {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(code), "{said}");
+    let said = Said::by(command);
+    assert_eq!(said.code, Some(code), "{}", said.all());
     for word in words {
-        assert!(said.contains(word), "{word} is not in: {said}");
+        assert!(said.stderr.contains(word), "{word} is not in: {}", said.all());
     }
 }
 
 #[test]
 fn a_run_that_can_not_go_on_is_refused_with_a_remedy() {
-    let place = Place::new("refused");
-    assert_eq!(place.begin("smoke", "40", "results").status().unwrap().code(), Some(1));
-    let run = place.run("results");
-    let ended = place.go_on("results").output().unwrap();
-    assert_eq!(ended.status.code(), Some(1), "it ended with findings");
-    assert!(String::from_utf8(ended.stderr).unwrap().contains("nothing of it is left"));
+    let place = Place::new("resume-refused");
+    assert_eq!(begin(&place, "smoke", "40", "results").status().unwrap().code(), Some(1));
+    let run = place.run_in("results");
+    // It ended with findings.
+    refused(&mut go_on(&place, "results"), 1, &["nothing of it is left"]);
 
     fs::remove_file(run.join("summary.json")).unwrap();
     let header = fs::read_to_string(run.join("header.json")).unwrap();
@@ -297,29 +270,32 @@ fn a_run_that_can_not_go_on_is_refused_with_a_remedy() {
 
     let emulator = serde_json::from_str::<Value>(&header).unwrap()["machine"]["emulator"].clone();
     changed(emulator.as_str().unwrap(), "1.2.3");
-    refused(&mut place.go_on("results"), 3, &["its emulator differs", "run it anew"]);
+    refused(&mut go_on(&place, "results"), 3, &["its emulator differs", "run it anew"]);
     changed("\"generators\": ", "\"generators\": 7");
-    refused(&mut place.go_on("results"), 2, &["generators", "run it anew"]);
+    refused(&mut go_on(&place, "results"), 2, &["generators", "run it anew"]);
     changed("\"format\": 2", "\"format\": 1");
-    refused(&mut place.go_on("results"), 4, &["format version 1"]);
+    refused(&mut go_on(&place, "results"), 4, &["format version 1"]);
     write("header.json", &header);
 
     let lines: Vec<&str> = records.split_inclusive('\n').collect();
     write("records.jsonl", &[&lines[..3], &lines[4..]].concat().concat());
-    refused(&mut place.go_on("results"), 4, &["records.jsonl:4: here is case 4, and case 3"]);
+    refused(&mut go_on(&place, "results"), 4, &["records.jsonl:4: here is case 4, and case 3"]);
     write("records.jsonl", &[&lines[..3], &["{}\n"], &lines[4..]].concat().concat());
-    refused(&mut place.go_on("results"), 4, &["records.jsonl:4: this is no record"]);
+    refused(&mut go_on(&place, "results"), 4, &["records.jsonl:4: this is no record"]);
     write("records.jsonl", &records);
 
-    let lock = File::options().append(true).open(run.join("records.jsonl")).unwrap();
+    let open = || File::options().append(true).open(run.join("records.jsonl")).unwrap();
+    let lock = open();
     lock.try_lock().unwrap();
-    refused(&mut place.go_on("results"), 4, &["being written by another process"]);
+    refused(&mut go_on(&place, "results"), 4, &["being written by another process"]);
     drop(lock);
-    assert_eq!(place.go_on("results").status().unwrap().code(), Some(1));
+    // A process that another test starts holds it too until it comes to its program.
+    open().lock().unwrap();
+    assert_eq!(go_on(&place, "results").status().unwrap().code(), Some(1));
     assert_eq!(fs::read_to_string(run.join("records.jsonl")).unwrap(), records);
 
-    let mut missing = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-    refused(missing.args(["run", "--resume", "no-such-run"]), 4, &["header.json can't be read"]);
-    let mut both = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-    refused(both.args(["run", "smoke", "--resume", "a"]), 2, &["cannot be used with"]);
+    let missing = ["run", "--resume", "no-such-run"];
+    refused(hypwalk().args(missing), 4, &["header.json can't be read"]);
+    let both = ["run", "smoke", "--resume", "a"];
+    refused(hypwalk().args(both), 2, &["cannot be used with"]);
 }

@@ -1,25 +1,21 @@
 //! The whole way, as a user goes it: a run on QEMU, its report, a case of it again.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
 use serde_json::Value;
+
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
 
 struct Results(PathBuf);
 
 impl Results {
     fn new(test: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{test}"));
-        let _ = std::fs::remove_dir_all(&folder);
-        Self(folder)
+        Self(folders::empty(&format!("run-{test}")))
     }
 
-    fn hypwalk(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-        command.args(arguments).arg("--results").arg(&self.0);
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
-        (status.code().unwrap(), stdout, stderr)
+    fn hypwalk(&self, arguments: &[&str]) -> Said {
+        Said::by(hypwalk().args(arguments).arg("--results").arg(&self.0))
     }
 }
 
@@ -30,9 +26,9 @@ fn json(stdout: &str) -> Value {
 #[test]
 fn a_run_is_recorded_reported_and_replayed() {
     let results = Results::new("whole");
-    let (code, stdout, stderr) =
+    let Said { code, stdout, stderr } =
         results.hypwalk(&["run", "smoke", "--target", "qemu-max", "--json"]);
-    assert!(code == 0 || code == 1, "{stderr}");
+    assert!(matches!(code, Some(0 | 1)), "{stderr}");
     let line = json(&stdout);
     let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
     let wanted = [
@@ -55,19 +51,19 @@ fn a_run_is_recorded_reported_and_replayed() {
         (line["suite"].as_str(), line["target"].as_str()),
         (Some("smoke"), Some("qemu-max"))
     );
-    assert_eq!(line["findings"] == 0, code == 0);
+    assert_eq!(line["findings"] == 0, code == Some(0));
     let counts = line["verdicts"].as_object().unwrap().values();
     let judged: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
     assert!(judged > 10_000, "{line}");
 
     let run = line["run"].as_str().unwrap();
-    let (again, stdout, _) = results.hypwalk(&["report", run, "--json"]);
-    assert_eq!((again, json(&stdout)), (code, line.clone()));
+    let again = results.hypwalk(&["report", run, "--json"]);
+    assert_eq!((again.code, json(&again.stdout)), (code, line.clone()));
 
     // What conformed conforms again, drawn anew from the header of the run.
-    let (code, stdout, stderr) = results.hypwalk(&["replay", &format!("{run}:0")]);
-    assert_eq!(code, 0, "{stdout}{stderr}");
-    assert!(stdout.contains("stage 2 level 3: ["), "{stdout}");
+    let said = results.hypwalk(&["replay", &format!("{run}:0")]);
+    assert_eq!(said.code, Some(0), "{}", said.all());
+    assert!(said.stdout.contains("stage 2 level 3: ["), "{}", said.stdout);
 }
 
 #[test]
@@ -76,9 +72,9 @@ fn the_same_seed_gives_the_same_answers() {
     let digests = || {
         let arguments =
             ["run", "stage2-random", "--target", "qemu-max", "--cases", "40", "--probes", "8"];
-        let (code, stdout, stderr) =
+        let Said { code, stdout, stderr } =
             results.hypwalk(&[&arguments[..], &["--json", "--quiet"]].concat());
-        assert!(code == 0 || code == 1, "{stderr}");
+        assert!(matches!(code, Some(0 | 1)), "{stderr}");
         let line = json(&stdout);
         assert_eq!(line["cases"], 40);
         let records = results.0.join(line["run"].as_str().unwrap()).join("records.jsonl");

@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,35 +16,15 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use device::description::Start;
-use device::{self, Description, Event, HowDied, HungReason, TargetError};
-use payload::{self, Executor, Options, Wish};
+use device::{Description, Event, HowDied, HungReason, TargetError};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-fn built(self_test: bool) -> Executor {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    let built = payload::build(&Options { toolchain, self_test });
-    Executor::open(&built.unwrap_or_else(|error| panic!("{error}")).elf)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| built(false));
-
-fn emulator() -> Option<PathBuf> {
-    std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
-}
-
-fn targets() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets")
-}
-
-/// The target files in `folder`.
-fn descriptions(folder: &Path) -> Vec<Description> {
-    let files = fs::read_dir(folder).expect("the folder is there");
-    let files = files.map(|file| file.expect("the folder can be listed").path());
-    let files = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
-    files.map(|file| Description::read(&file).unwrap_or_else(|error| panic!("{error}"))).collect()
-}
+use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::folders;
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::place::run_in;
+use crate::common::shipped::yaml;
+use crate::common::targets::{self, open};
 
 /// What Debian's u-boot-qemu and qemu-efi-aarch64 bring; scripts/setup installs them.
 fn want_firmware() {
@@ -55,35 +34,26 @@ fn want_firmware() {
     }
 }
 
-/// An empty folder for the test `name`.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serial").join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("the folder can be made");
-    folder
-}
-
 /// The command that runs the first `cases` cases of the smoke suite on `target`, with its results in `folder`.
 fn campaign(target: &str, cases: u64, folder: &Path) -> Command {
     campaign_of("smoke", target, cases, folder)
 }
 
 fn campaign_of(suite: &str, target: &str, cases: u64, folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+    let mut command = hypwalk();
     command.args(["run", suite, "--quiet", "--target", target, "--payload"]);
     command.arg(EXECUTOR.file()).arg("--cases").arg(cases.to_string());
     command.arg("--results").arg(folder.join("results"));
     command
 }
 
-fn run_in(folder: &Path) -> PathBuf {
-    let mut runs = fs::read_dir(folder.join("results")).expect("there are results");
-    runs.next().expect("a run").expect("it can be listed").path()
+fn run_of(folder: &Path) -> PathBuf {
+    run_in(&folder.join("results")).expect("a run")
 }
 
 /// The index of each case that is recorded.
 fn recorded(folder: &Path) -> Vec<u64> {
-    let text = fs::read_to_string(run_in(folder).join("records.jsonl")).unwrap_or_default();
+    let text = fs::read_to_string(run_of(folder).join("records.jsonl")).unwrap_or_default();
     // The last line may be on its way.
     let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
     let index = |line: &str| {
@@ -96,7 +66,7 @@ fn recorded(folder: &Path) -> Vec<u64> {
 /// Waits until a case is recorded.
 fn wait_for_a_record(folder: &Path, runner: &mut Child) {
     let begun = Instant::now();
-    while !folder.join("results").exists() || recorded(folder).is_empty() {
+    while run_in(&folder.join("results")).is_none() || recorded(folder).is_empty() {
         assert!(runner.try_wait().expect("it is ours").is_none(), "it ended before a record");
         assert!(begun.elapsed() < Duration::from_secs(300), "no case is ever recorded");
         thread::sleep(Duration::from_millis(5));
@@ -104,21 +74,16 @@ fn wait_for_a_record(folder: &Path, runner: &mut Child) {
 }
 
 fn summary(folder: &Path) -> serde_json::Value {
-    let text = fs::read_to_string(run_in(folder).join("summary.json")).expect("a summary");
+    let text = fs::read_to_string(run_of(folder).join("summary.json")).expect("a summary");
     serde_json::from_str(&text).expect("it is JSON")
-}
-
-fn said(output: &Output) -> String {
-    let (out, err) = (&output.stdout, &output.stderr);
-    format!("{}\n{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
 #[test]
 fn u_boot_starts_the_executor_and_is_power_cycled_when_a_probe_kills_it() {
     want_firmware();
-    let folder = folder("u-boot");
-    let output = campaign("qemu-uboot", 20, &folder).output().expect("it can be started");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let folder = folders::empty("serial-u-boot");
+    let said = Said::by(&mut campaign("qemu-uboot", 20, &folder));
+    assert_eq!(said.code, Some(0), "{}", said.all());
     assert_eq!(recorded(&folder), (0..20).collect::<Vec<_>>());
     // QEMU 10.0 dies of one probe of these cases, which costs two more starts: it is found by halves.
     let summary = summary(&folder);
@@ -130,20 +95,18 @@ fn u_boot_starts_the_executor_and_is_power_cycled_when_a_probe_kills_it() {
 #[test]
 fn uefi_starts_the_executor_from_a_fat_image() {
     want_firmware();
-    let folder = folder("uefi");
-    let output = campaign("qemu-uefi", 20, &folder).output().expect("it can be started");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let folder = folders::empty("serial-uefi");
+    let said = Said::by(&mut campaign("qemu-uefi", 20, &folder));
+    assert_eq!(said.code, Some(0), "{}", said.all());
     assert_eq!(recorded(&folder), (0..20).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_board_that_hangs_is_found_by_its_silence_and_starts_again() {
     want_firmware();
-    let file = targets().join("qemu-uboot.yaml");
-    let mut description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
+    let mut description = targets::description("qemu-uboot");
     description.limits.silent_seconds = 2;
-    let target = device::open(description, &built(true), emulator());
-    let target = target.unwrap_or_else(|error| panic!("{error}"));
+    let target = open(description, &SELF_TEST);
     for _ in 0..2 {
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
         session.send_case(70, hanging().as_ref()).expect("the window has room");
@@ -171,8 +134,9 @@ fn hanging() -> Case {
 #[test]
 fn a_board_that_resets_in_the_middle_is_noticed_by_its_sign() {
     want_firmware();
-    let folder = folder("reset");
-    let text = fs::read_to_string(targets().join("qemu-uboot.yaml")).expect("it is shipped");
+    let folder = folders::empty("serial-reset");
+    let text =
+        fs::read_to_string(targets::folder().join("qemu-uboot.yaml")).expect("it is shipped");
     let monitor = folder.join("monitor");
     let text = text.replace(
         "        - -nodefaults\n",
@@ -213,9 +177,8 @@ struct Bench(PathBuf);
 
 impl Bench {
     fn new(name: &str) -> Self {
-        let bench = Self(folder(name));
+        let bench = Self(folders::empty(&format!("serial-{name}")));
         fs::write(bench.0.join("plugged"), "").expect("it can be written");
-        let qemu = emulator().unwrap_or_else(|| "qemu-system-aarch64".into());
         let text = format!(
             "\
 name: bench
@@ -236,7 +199,7 @@ carve: {{ count: 2, size: 8M }}
 void: [{{ address: 0xd000_0000, size: 256M }}]
 ",
             folder = bench.0.display(),
-            qemu = qemu.display(),
+            qemu = targets::program().display(),
         );
         fs::write(bench.0.join("bench.yaml"), text).expect("it can be written");
         bench
@@ -275,8 +238,8 @@ fn a_port_that_vanishes_ends_a_run_that_can_be_resumed() {
     wait_for_a_record(folder, &mut runner);
     bench.pull();
     let output = runner.wait_with_output().expect("it is ours");
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    let message = said(&output);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
     for words in
         ["did not come up again, 2 times", "step 1", "exit status: 7", "nothing is plugged in"]
     {
@@ -286,11 +249,11 @@ fn a_port_that_vanishes_ends_a_run_that_can_be_resumed() {
     assert_eq!(before, (0..before.len() as u64).collect::<Vec<_>>());
 
     fs::write(folder.join("plugged"), "").expect("it can be written");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-    command.args(["run", "--quiet", "--resume"]).arg(run_in(folder));
-    let output = command.output().expect("it can be started");
+    let mut command = hypwalk();
+    command.args(["run", "--quiet", "--resume"]).arg(run_of(folder));
+    let said = Said::by(&mut command);
     // The board is no emulator for all that the runner knows: what QEMU does wrong are findings.
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", said(&output));
+    assert!(matches!(said.code, Some(0 | 1)), "{}", said.all());
     assert_eq!(recorded(folder), (0..300).collect::<Vec<_>>());
     let summary = summary(folder);
     assert_eq!(summary["tally"]["verdicts"]["aborted"], 0, "{summary}");
@@ -321,9 +284,7 @@ fn refusal(path: &Path, recipe: &str) -> String {
     );
     let description = Description::from_text(&text, Path::new("t.yaml"));
     let description = description.unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let target = device::open(description, &EXECUTOR, None);
-    let target = target.unwrap_or_else(|error| panic!("{error}"));
-    match target.boot() {
+    match open(description, &EXECUTOR).boot() {
         Ok(_) => panic!("it comes up"),
         Err(error @ (TargetError::Board(_) | TargetError::Boot { .. })) => error.to_string(),
         Err(error) => panic!("{error}"),
@@ -438,7 +399,7 @@ fn ports_that_can_not_be_had_are_told() {
 
 #[test]
 fn a_socket_that_nobody_offers_is_told_and_one_that_comes_late_is_waited_for() {
-    let folder = folder("socket");
+    let folder = folders::empty("serial-socket");
     let socket = folder.join("console");
     let open = |boot: &str| {
         let text = format!(
@@ -448,8 +409,7 @@ fn a_socket_that_nobody_offers_is_told_and_one_that_comes_late_is_waited_for() {
         );
         let description = Description::from_text(&text, Path::new("t.yaml"));
         let description = description.unwrap_or_else(|error| panic!("{error}"));
-        let target = device::open(description, &EXECUTOR, None);
-        target.unwrap_or_else(|error| panic!("{error}")).boot().err().expect("no board").to_string()
+        open(description, &EXECUTOR).boot().err().expect("no board").to_string()
     };
     let message = open("{ expect: here }");
     assert!(message.contains("does the program run that offers it"), "{message}");
@@ -474,12 +434,12 @@ fn a_socket_that_nobody_offers_is_told_and_one_that_comes_late_is_waited_for() {
 
 #[test]
 fn the_examples_are_whole_and_the_shipped_boards_have_tests() {
-    let examples = descriptions(&targets().join("examples"));
-    let on_lines = examples.iter().filter(|example| matches!(example.start, Start::Serial(_)));
-    assert!(on_lines.count() >= 4, "{}", examples.len());
-    let shipped = descriptions(&targets());
+    let examples = yaml(&targets::folder().join("examples"));
+    let read = |file: &PathBuf| Description::read(file).unwrap_or_else(|error| panic!("{error}"));
+    let on_lines = examples.iter().filter(|file| matches!(read(file).start, Start::Serial(_)));
+    assert!(on_lines.count() >= 4, "{examples:?}");
+    let shipped = targets::descriptions();
     let boards = shipped.iter().filter(|description| description.serial().is_some());
-    let mut names: Vec<_> = boards.map(|description| description.name.as_str()).collect();
-    names.sort_unstable();
+    let names: Vec<_> = boards.map(|description| description.name.as_str()).collect();
     assert_eq!(names, ["qemu-uboot", "qemu-uefi"]);
 }

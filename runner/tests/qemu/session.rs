@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use case::Case;
@@ -16,73 +15,21 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
-use device::qemu::QemuTarget;
 use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
 use link::observations::{Observations, Status};
-use payload::{self, Executor, Options, Wish};
 
-static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
-    let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    Options { toolchain, ..Options::default() }
-});
+use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::targets::{self, boot, description, open, start};
 
-/// The executor, built once for all tests.
-static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| {
-    let built = payload::build(&OPTIONS).unwrap_or_else(|error| panic!("{error}"));
-    Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"))
-});
-
-fn targets() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/targets")
-}
-
-fn description(name: &str) -> Description {
-    let file = targets().join(name).with_extension("yaml");
-    Description::read(&file).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn emulator() -> Option<PathBuf> {
-    std::env::var_os("HYPWALK_QEMU").map(PathBuf::from)
-}
-
-/// The names of the shipped targets whose machine and CPU this QEMU has: an old one lacks the newest.
-fn names() -> Vec<String> {
-    let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
-    let listed = |arguments: &[&str]| {
-        let said = Command::new(&program).args(arguments).output().expect("QEMU can be run");
-        let said = String::from_utf8(said.stdout).expect("it is text");
-        said.split_ascii_whitespace().map(str::to_owned).collect::<HashSet<_>>()
-    };
-    let models = listed(&["-M", "virt", "-cpu", "help"]);
-    let machines = listed(&["-M", "help"]);
-    let has = |name: &String| {
-        let description = description(name);
+/// The shipped targets that are machines of this QEMU.
+fn machines() -> Vec<Description> {
+    let mut descriptions = targets::descriptions();
+    assert!(descriptions.len() >= 16, "{}", descriptions.len());
+    descriptions.retain(|description| {
         // What a debugger or a recipe starts is another test's.
-        let Some(qemu) = description.qemu() else { return false };
-        let model = qemu.cpu.split(',').next().unwrap_or_default();
-        let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
-        let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
-        if let Some((_, missing)) = missing {
-            println!("left out: {name}, since this QEMU has no {missing}");
-        }
-        missing.is_none()
-    };
-    let files = fs::read_dir(targets()).expect("the targets are there");
-    let files = files.map(|file| file.expect("the targets can be listed").path());
-    let files = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml"));
-    let name = |file: PathBuf| file.file_stem()?.to_str().map(str::to_owned);
-    let names: Vec<_> = files.map(|file| name(file).expect("a plain name")).collect();
-    assert!(names.len() >= 16, "{names:?}");
-    names.into_iter().filter(has).collect()
-}
-
-fn target(name: &str) -> QemuTarget {
-    QemuTarget::new(description(name), &EXECUTOR, emulator())
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn boot(name: &str) -> Box<dyn Session> {
-    target(name).boot().unwrap_or_else(|error| panic!("{error}"))
+        description.qemu().is_some() && targets::lacking(description).is_none()
+    });
+    descriptions
 }
 
 /// The number by which the PE states its physical address size.
@@ -176,9 +123,10 @@ fn ask(session: &mut dyn Session, count: u64) {
 
 #[test]
 fn every_shipped_target_says_hello_and_answers() {
-    for name in names() {
-        assert_eq!(description(&name).name, name);
-        let mut session = boot(&name);
+    for description in machines() {
+        let name = description.name.clone();
+        assert_eq!(targets::description(&name).name, name);
+        let mut session = start(description);
         let ids = session.hello().ids;
         assert_ne!(ids.midr_el1, 0, "{name}");
         let map = session.memory_map().clone();
@@ -245,8 +193,9 @@ fn a_repeated_case_answers_as_its_last_round() {
 
 #[test]
 fn arenas_hold_tables_and_void_ranges_hold_nothing() {
-    for name in names() {
-        let mut session = boot(&name);
+    for description in machines() {
+        let name = description.name.clone();
+        let mut session = start(description);
         let map = session.memory_map().clone();
         for (number, arena) in (0..).zip(map.arenas()) {
             for offset in [0, arena.size / 2, arena.size - 0x1_0000] {
@@ -311,14 +260,10 @@ fn a_probe_that_kills_the_emulator_is_charged() {
 
 #[test]
 fn a_probe_that_hangs_is_found_and_charged() {
-    let options = Options { self_test: true, ..*OPTIONS };
-    let built = payload::build(&options).unwrap_or_else(|error| panic!("{error}"));
-    let executor = Executor::open(&built.elf).unwrap_or_else(|error| panic!("{error}"));
     for name in ["qemu-max", "qemu-max-uart"] {
         let mut description = description(name);
         description.limits.busy_seconds = 1;
-        let target = QemuTarget::new(description, &executor, emulator());
-        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        let target = open(description, &SELF_TEST);
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
         ask(&mut *session, 3);
         let mut case = case_at(&*session, Place::new(0, 0));
@@ -346,7 +291,7 @@ fn a_probe_that_hangs_is_found_and_charged() {
 
 #[test]
 fn what_qemu_max_is_shows_in_its_first_words() {
-    let target = target("qemu-max");
+    let target = open(description("qemu-max"), &EXECUTOR);
     let session = target.boot().unwrap_or_else(|error| panic!("{error}"));
     let hello = session.hello();
     assert_eq!(hello.version, link::VERSION);
@@ -468,8 +413,7 @@ fn an_emulator_that_is_not_let_run_does_not_hang() {
     if is_part() {
         let mut description = description("qemu-max");
         description.limits.idle_seconds = 1;
-        let target = QemuTarget::new(description, &EXECUTOR, emulator());
-        let mut session = target.and_then(|target| target.boot()).expect("it boots");
+        let mut session = start(description);
         let signal = |name: &str| {
             for pid in children(std::process::id()) {
                 let sent = Command::new("/bin/kill").args([name, &pid.to_string()]).status();
@@ -509,29 +453,29 @@ fn a_session_that_is_dropped_leaves_no_emulator() {
 }
 
 /// The target `qemu-max` with the program `name` of `tests/emulators` as its emulator.
-fn in_emulator(name: &str, description: Description) -> Result<QemuTarget, TargetError> {
+fn in_emulator(name: &str, description: Description) -> Result<Box<dyn Target>, TargetError> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(name);
-    QemuTarget::new(description, &EXECUTOR, Some(program))
+    device::open(description, &EXECUTOR, Some(program))
 }
 
-fn refusal(target: &QemuTarget) -> String {
+fn refusal(target: &dyn Target) -> String {
     target.boot().err().expect("it does not boot").to_string()
 }
 
 #[test]
 fn an_emulator_that_is_missing_is_told_with_a_remedy() {
     let missing = in_emulator("/nowhere/qemu", description("qemu-max"));
-    let message = missing.expect_err("it is missing").to_string();
+    let message = missing.err().expect("it is missing").to_string();
     assert!(message.contains("/nowhere/qemu") && message.contains("HYPWALK_QEMU"), "{message}");
     let other = in_emulator("another-program", description("qemu-max"));
-    let message = other.expect_err("it is no QEMU").to_string();
+    let message = other.err().expect("it is no QEMU").to_string();
     assert!(message.contains("does not answer --version") && message.contains("another program"));
 }
 
 #[test]
 fn an_emulator_that_exits_at_once_is_told_with_what_it_said() {
     let target = in_emulator("exits-at-once", description("qemu-max")).expect("it has a version");
-    let message = refusal(&target);
+    let message = refusal(&*target);
     for part in ["exit status: 1", "no such machine", "-M virt", "--qemu"] {
         assert!(message.contains(part), "{part} in {message}");
     }
@@ -542,6 +486,6 @@ fn an_emulator_that_never_speaks_is_told() {
     let mut description = description("qemu-max");
     description.limits.boot_idle_seconds = 1;
     let target = in_emulator("never-speaks", description).expect("it has a version");
-    let message = refusal(&target);
+    let message = refusal(&*target);
     assert!(message.contains("it sat idle") && message.contains("never spoke"), "{message}");
 }

@@ -1,53 +1,36 @@
 //! Shards of a campaign on real QEMUs, and the run that they are merged into.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use serde_json::Value;
+
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::place::Place;
 
 /// More than two rounds of blocks for each shard, and a last block that is not full.
 const CASES: &str = "300";
 
-struct Place(PathBuf);
+/// Runs a campaign, or a part of it, and returns its folder.
+fn run(place: &Place, results: &str, options: &[&str]) -> String {
+    let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
+    let mut command = hypwalk();
+    command.args(["run", "stage2-hostile", "--target", &target, "--known-issues", &known]);
+    command.args(["--quiet", "-j", "1"]).args(options);
+    let said = Said::by(command.args(["--results", &place.file(results)]));
+    assert!(matches!(said.code, Some(0 | 1)), "{}", said.all());
+    folder(place, results)
+}
 
-impl Place {
-    fn new(test: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shards-{test}"));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        crate::findings::write(&folder);
-        Self(folder)
-    }
+/// The folder of the one run in `results`.
+fn folder(place: &Place, results: &str) -> String {
+    place.run_in(results).to_str().unwrap().to_owned()
+}
 
-    fn hypwalk(&self, arguments: &[&str], results: &str) -> (Option<i32>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-        command.args(arguments).arg("--results").arg(self.0.join(results));
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
-    }
-
-    /// Runs a campaign, or a part of it, and returns its folder.
-    fn run(&self, results: &str, options: &[&str]) -> String {
-        let files = ["deadly.yaml", "target.yaml"].map(|name| self.0.join(name));
-        let [known, target] = files.each_ref().map(|file| file.to_str().unwrap());
-        let suite = ["run", "stage2-hostile", "--target", target, "--known-issues", known];
-        let quiet = ["--quiet", "-j", "1"];
-        let (code, said) = self.hypwalk(&[&suite[..], &quiet, options].concat(), results);
-        assert!(matches!(code, Some(0 | 1)), "{said}");
-        self.folder(results)
-    }
-
-    fn folder(&self, results: &str) -> String {
-        let mut runs = fs::read_dir(self.0.join(results)).unwrap();
-        let run = runs.next().expect("a run").unwrap().path();
-        assert!(runs.next().is_none(), "one run");
-        run.to_str().unwrap().to_owned()
-    }
-
-    fn merge(&self, runs: &[&str], results: &str) -> (Option<i32>, String) {
-        self.hypwalk(&[&["merge", "--quiet"], runs].concat(), results)
-    }
+fn merge(place: &Place, runs: &[&str]) -> Said {
+    let mut command = hypwalk();
+    command.args(["merge", "--quiet"]).args(runs);
+    Said::by(command.args(["--results", &place.file("merged")]))
 }
 
 fn read(run: &str, file: &str) -> String {
@@ -65,20 +48,20 @@ fn content(run: &str, file: &str) -> Value {
 
 #[test]
 fn shards_that_are_merged_equal_the_whole() {
-    let place = Place::new("equal");
-    let whole = place.run("whole", &["--cases", CASES]);
+    let place = Place::new("shards-equal");
+    let whole = run(&place, "whole", &["--cases", CASES]);
     let shards: Vec<String> = ["1/3", "2/3", "3/3"]
         .into_iter()
-        .map(|shard| place.run(&shard.replace('/', "-"), &["--cases", CASES, "--shard", shard]))
+        .map(|shard| run(&place, &shard.replace('/', "-"), &["--cases", CASES, "--shard", shard]))
         .collect();
     let counts: Vec<usize> =
         shards.iter().map(|run| read(run, "records.jsonl").lines().count()).collect();
     assert_eq!(counts, [108, 96, 96]);
 
     // In any order.
-    let (code, said) = place.merge(&[&shards[2], &shards[0], &shards[1]], "merged");
-    assert_eq!(code, Some(1), "{said}");
-    let merged = place.folder("merged");
+    let said = merge(&place, &[&shards[2], &shards[0], &shards[1]]);
+    assert_eq!(said.code, Some(1), "{}", said.all());
+    let merged = folder(&place, "merged");
     assert!(read(&whole, "records.jsonl").contains("\"settled\""), "the target makes choices");
     assert!(read(&merged, "records.jsonl") == read(&whole, "records.jsonl"));
     for file in ["header.json", "summary.json"] {
@@ -100,17 +83,17 @@ fn shards_that_are_merged_equal_the_whole() {
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
-    let place = Place::new("refused");
-    let one = place.run("one", &["--cases", "64", "--shard", "1/2"]);
-    let two = place.run("two", &["--cases", "64", "--shard", "2/2"]);
-    let seed = place.run("seed", &["--cases", "64", "--shard", "2/2", "--seed", "9"]);
-    let of_four = place.run("of-four", &["--cases", "64", "--shard", "2/4"]);
-    let longer = place.run("longer", &["--cases", "90", "--shard", "2/2"]);
+    let place = Place::new("shards-refused");
+    let one = run(&place, "one", &["--cases", "64", "--shard", "1/2"]);
+    let two = run(&place, "two", &["--cases", "64", "--shard", "2/2"]);
+    let seed = run(&place, "seed", &["--cases", "64", "--shard", "2/2", "--seed", "9"]);
+    let of_four = run(&place, "of-four", &["--cases", "64", "--shard", "2/4"]);
+    let longer = run(&place, "longer", &["--cases", "90", "--shard", "2/2"]);
     let refused = |runs: &[&str], code: i32, words: &[&str]| {
-        let (found, said) = place.merge(runs, "merged");
-        assert_eq!(found, Some(code), "{said}");
+        let said = merge(&place, runs);
+        assert_eq!(said.code, Some(code), "{}", said.all());
         for word in words {
-            assert!(said.contains(word), "{word} is not in: {said}");
+            assert!(said.all().contains(word), "{word} is not in: {}", said.all());
         }
         let merged = fs::read_dir(place.0.join("merged"));
         assert!(merged.map_or(0, Iterator::count) == 0, "nothing is left of it");

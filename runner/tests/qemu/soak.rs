@@ -3,43 +3,34 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-struct Place(PathBuf);
+use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::place::Place;
+use crate::common::targets;
 
-impl Place {
-    fn new(test: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("soak-{test}"));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        crate::findings::write(&folder);
-        Self(folder)
-    }
+/// Runs `hypwalk` with its results in `place`.
+fn run(place: &Place, arguments: &[&str]) -> Said {
+    Said::by(hypwalk().args(arguments).arg("--results").arg(&place.0))
+}
 
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
+/// What a campaign comes to: its last line, and its records.
+fn campaign(place: &Place, arguments: &[&str]) -> (Value, Vec<Value>) {
+    let Said { code, stdout, stderr } = run(place, &[arguments, &["--quiet", "--json"]].concat());
+    assert!(matches!(code, Some(0 | 1)), "{stderr}");
+    let line = json(stdout.lines().last().unwrap());
+    let records = place.0.join(line["run"].as_str().unwrap()).join("records.jsonl");
+    let records = fs::read_to_string(records).unwrap().lines().map(json).collect();
+    (line, records)
+}
 
-    fn hypwalk(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
-        command.args(arguments).arg("--results").arg(&self.0);
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
-        (status.code().unwrap(), stdout, stderr)
-    }
-
-    /// What a campaign comes to: its last line, and its records.
-    fn campaign(&self, arguments: &[&str]) -> (Value, Vec<Value>) {
-        let (code, stdout, stderr) = self.hypwalk(&[arguments, &["--quiet", "--json"]].concat());
-        assert!(code == 0 || code == 1, "{stderr}");
-        let line = json(stdout.lines().last().unwrap());
-        let records = self.0.join(line["run"].as_str().unwrap()).join("records.jsonl");
-        let records = fs::read_to_string(records).unwrap().lines().map(json).collect();
-        (line, records)
-    }
+/// It is refused, for a reason of these words.
+fn refused(place: &Place, arguments: &[&str], words: &str) {
+    let said = run(place, arguments);
+    assert!(said.code == Some(2) && said.stderr.contains(words), "{arguments:?}: {}", said.all());
 }
 
 fn json(text: &str) -> Value {
@@ -72,10 +63,10 @@ fn findings_of(records: &[Value]) -> BTreeMap<u64, Vec<String>> {
 
 #[test]
 fn known_issues_are_told_as_in_a_run_and_all_digests_are_the_same() {
-    let place = Place::new("known");
+    let place = Place::new("soak-known");
     let of = |command, more: &[&str]| {
         let arguments = [command, "stage2-hostile", "--target", "qemu-max", "--cases", "300"];
-        place.campaign(&[&arguments[..], more].concat())
+        campaign(&place, &[&arguments[..], more].concat())
     };
     let (run, in_full) = of("run", &["-j", "1"]);
     // Every case is asked in full too: a digest that differs would be a finding.
@@ -95,31 +86,29 @@ fn known_issues_are_told_as_in_a_run_and_all_digests_are_the_same() {
 
 #[test]
 fn a_mismatch_is_found_as_in_a_run_and_can_be_replayed() {
-    let place = Place::new("mismatch");
+    let place = Place::new("soak-mismatch");
     let (target, known) = (place.file("target.yaml"), place.file("deadly.yaml"));
     let of = |command| {
         let arguments = [command, "stage2-hostile", "--target", &target, "--cases", "400"];
-        place.campaign(&[&arguments[..], &["--known-issues", &known]].concat())
+        campaign(&place, &[&arguments[..], &["--known-issues", &known]].concat())
     };
     let ((_, in_full), (line, records)) = (of("run"), of("soak"));
     assert_whole(&records, 400);
     let findings = findings_of(&records);
     assert!(findings.values().flatten().count() > 5, "{findings:?}");
     assert_eq!(findings, findings_of(&in_full));
-    let run = line["run"].as_str().unwrap();
-    let first = place.0.join(run).join("repro/001.yaml");
-    let first = first.to_str().unwrap();
-    let replay = ["replay", first, "--target", &target, "--known-issues", &known];
-    let (code, stdout, stderr) = place.hypwalk(&replay);
-    assert_eq!(code, 1, "{stdout}{stderr}");
+    let first = place.file(&format!("{}/repro/001.yaml", line["run"].as_str().unwrap()));
+    let replay = ["replay", &first, "--target", &target, "--known-issues", &known];
+    let said = run(&place, &replay);
+    assert_eq!(said.code, Some(1), "{}", said.all());
 }
 
 #[test]
 fn a_death_is_charged_to_its_probe() {
-    let place = Place::new("death");
+    let place = Place::new("soak-death");
     let of = |command| {
         let arguments = [command, "stage2-random", "--target", "qemu-max", "--cases", "24"];
-        place.campaign(&[&arguments[..], &["--no-known-issues"]].concat())
+        campaign(&place, &[&arguments[..], &["--no-known-issues"]].concat())
     };
     let ((_, in_full), (line, records)) = (of("run"), of("soak"));
     assert_whole(&records, 24);
@@ -129,29 +118,25 @@ fn a_death_is_charged_to_its_probe() {
 
 #[test]
 fn it_soaks_over_a_uart() {
-    let place = Place::new("uart");
+    let place = Place::new("soak-uart");
     let arguments = ["soak", "stage2-random", "--target", "qemu-max-uart", "--first", "5000"];
     let more = ["--cases", "600", "--check", "40"];
-    let (line, records) = place.campaign(&[&arguments[..], &more].concat());
+    let (line, records) = campaign(&place, &[&arguments[..], &more].concat());
     assert_eq!((&line["cases"], &line["findings"]), (&600.into(), &0.into()));
     assert_eq!(records[0]["index"], 5000);
     // It is no run that could go on, or be merged.
-    let run = place.0.join(line["run"].as_str().unwrap());
-    let run = run.to_str().unwrap();
-    fs::remove_file(place.0.join(run).join("summary.json")).unwrap();
-    let (code, _, stderr) = place.hypwalk(&["run", "--resume", run]);
-    assert!(code == 2 && stderr.contains("is a soak, and does not go on"), "{stderr}");
-    let (code, _, stderr) = place.hypwalk(&["merge", run]);
-    assert!(code == 2 && stderr.contains("is a soak"), "{stderr}");
+    let run = place.file(line["run"].as_str().unwrap());
+    fs::remove_file(Path::new(&run).join("summary.json")).unwrap();
+    refused(&place, &["run", "--resume", &run], "is a soak, and does not go on");
+    refused(&place, &["merge", &run], "is a soak");
 }
 
 #[test]
 fn what_it_can_not_judge_is_refused_by_name() {
-    let place = Place::new("refused");
+    let place = Place::new("soak-refused");
     for (suite, name) in [("hyp-smoke", "hyp"), ("guest-smoke", "guest"), ("tlbi", "tlbi")] {
-        let (code, _, stderr) = place.hypwalk(&["soak", suite, "--target", "qemu-max"]);
-        let said = format!("the generator `{name}` can't be soaked");
-        assert!(code == 2 && stderr.contains(&said), "{suite}: {stderr}");
+        let words = format!("the generator `{name}` can't be soaked");
+        refused(&place, &["soak", suite, "--target", "qemu-max"], &words);
     }
 }
 
@@ -180,23 +165,23 @@ fn run_alone(image: &str, dump: &str) -> String {
     let memory = format!("memory-backend-file,id=ram,size=256M,mem-path={dump},share=on");
     let machine = "virt,virtualization=on,gic-version=3,memory-backend=ram";
     let arguments = ["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"];
-    let mut qemu = Command::new("qemu-system-aarch64");
+    let mut qemu = Command::new(targets::program());
     qemu.args(arguments).args(["-object", &memory, "-M", machine, "-cpu", "neoverse-n1"]);
     qemu.args(["-m", "256M", "-kernel", image]).stdin(Stdio::null());
-    let Output { status, stdout, stderr } = qemu.output().unwrap();
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stdout).unwrap()
+    let Said { code, stdout, stderr } = Said::by(&mut qemu);
+    assert_eq!(code, Some(0), "{stderr}");
+    stdout
 }
 
 #[test]
 fn an_image_runs_without_a_host_and_its_log_is_judged() {
-    let place = Place::new("image");
+    let place = Place::new("soak-image");
     let [target, image, dump] = ["alone.yaml", "Image", "dump"].map(|name| place.file(name));
     fs::write(&target, ALONE).unwrap();
     let subject = ["stage2-random", "--target", &target, "--cases", "500"];
     let write = ["image", "-o", &image, "--report", "both"];
-    let (code, stdout, stderr) = place.hypwalk(&[&write[..], &subject].concat());
-    assert_eq!(code, 0, "{stdout}{stderr}");
+    let said = run(&place, &[&write[..], &subject].concat());
+    assert_eq!(said.code, Some(0), "{}", said.all());
     let said = run_alone(&image, &dump);
     assert!(said.starts_with("TAP version 13\r\n1..64\r\nok 1 - cases 0 to 6: "), "{said}");
     assert!(said.contains("\r\nnot ok "), "{said}");
@@ -208,8 +193,8 @@ fn an_image_runs_without_a_host_and_its_log_is_judged() {
 
     // The host says that the suspects are known.
     let read = [&["image", "--read", &dump][..], &subject].concat();
-    let (code, stdout, stderr) = place.hypwalk(&read);
-    assert_eq!(code, 0, "{stdout}{stderr}");
+    let Said { code, stdout, stderr } = run(&place, &read);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("500 cases, "), "{stdout}");
     assert!(stdout.contains("qemu-at-sets-dirty-state"), "{stdout}");
     // What it says of itself is what the host counts.
@@ -217,25 +202,21 @@ fn an_image_runs_without_a_host_and_its_log_is_judged() {
     assert!(stdout.replace(' ', "").contains(&said[..said.len() - 1]), "{stdout} {said}");
 
     // It is told where the log is of something else, or is none.
-    let (code, _, stderr) = place.hypwalk(&[&read[..], &["--seed", "9"]].concat());
-    assert_eq!(code, 0, "the seed is the image's: {stderr}");
+    let said = run(&place, &[&read[..], &["--seed", "9"]].concat());
+    assert_eq!(said.code, Some(0), "the seed is the image's: {}", said.all());
     let other = ["image", "--read", &dump, "stage2-hostile", "--target", &target];
-    let (code, _, stderr) = place.hypwalk(&other);
-    assert!(code == 2 && stderr.contains("its log is not of these cases"), "{stderr}");
+    refused(&place, &other, "its log is not of these cases");
     let none = ["image", "--read", &image, "stage2-random", "--target", &target];
-    let (code, _, stderr) = place.hypwalk(&none);
-    assert!(code == 2 && stderr.contains("there is no log in it"), "{stderr}");
+    refused(&place, &none, "there is no log in it");
 }
 
 #[test]
 fn an_image_without_an_end_is_refused() {
-    let place = Place::new("endless");
+    let place = Place::new("soak-endless");
     let [target, image, suite] = ["alone.yaml", "Image", "s.yaml"].map(|name| place.file(name));
     fs::write(&target, ALONE).unwrap();
     fs::write(&suite, "name: s\nseed: 1\nseconds: 9\ngenerators: [random: {}]\n").unwrap();
-    let (code, _, stderr) = place.hypwalk(&["image", &suite, "--target", &target, "-o", &image]);
-    assert!(code == 2 && stderr.contains("say how many --cases"), "{stderr}");
-    let (code, _, stderr) =
-        place.hypwalk(&["image", "hyp-smoke", "--target", &target, "-o", &image]);
-    assert!(code == 2 && stderr.contains("`hyp` can't be soaked"), "{stderr}");
+    let image = |suite| ["image", suite, "--target", &target, "-o", &image];
+    refused(&place, &image(&suite), "say how many --cases");
+    refused(&place, &image("hyp-smoke"), "`hyp` can't be soaked");
 }

@@ -36,14 +36,12 @@ use suite::{Overrides, Suite};
 use zerocopy::IntoBytes;
 
 use super::decoders::records::SEPARATOR;
+use crate::common::folders::root;
+
+use crate::common::machines::with_tables;
 
 /// A file's name, and what is in it.
 type Seed = (String, Vec<u8>);
-
-/// The folder of the repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The seeds of `target`: its corpus, and what the repository has beside.
 pub fn read(target: &str) -> Vec<Seed> {
@@ -100,10 +98,7 @@ fn ids() -> IdRegisters {
 }
 
 fn map() -> MemoryMap {
-    let mut map = MemoryMap::new();
-    for base in [0x8000_0000, 0x8_1234_0000] {
-        map.push(Arena { base, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    }
+    let mut map = with_tables(&[0x8000_0000, 0x8_1234_0000]);
     map.push(Arena { base: 1 << 50, size: 1 << 30, kind: ArenaKind::Void }).unwrap();
     map.push(Arena { base: 0xa600_0000, size: scratch::BYTES, kind: ArenaKind::Scratch }).unwrap();
     map

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use device::gdb::packet::{Decoder, INTERRUPT, Item, encode, hex, unhex};
 
+use crate::common::targets;
+
 /// What a stub does with a packet in QEMU's place.
 pub enum Habit {
     /// What QEMU does.
@@ -40,11 +42,6 @@ impl Habit {
 
 /// From a packet's payload to what becomes of it.
 pub type Habits = Box<dyn FnMut(&[u8]) -> Habit + Send>;
-
-/// The emulator to run.
-pub fn emulator() -> PathBuf {
-    std::env::var_os("HYPWALK_QEMU").map_or_else(|| "qemu-system-aarch64".into(), PathBuf::from)
-}
 
 /// A stub at an address of its own; it serves one connection after the other.
 pub struct Debugger {
@@ -271,7 +268,7 @@ impl Qemu {
         stream.set_read_timeout(A_MOMENT).expect("a socket");
         let theirs = OwnedFd::from(theirs);
         let mut machine = "virt,virtualization=on,gic-version=3".to_owned();
-        let mut command = Command::new(emulator());
+        let mut command = Command::new(targets::program());
         if let Some(ram) = ram {
             use std::os::fd::AsRawFd;
             let path = format!("/proc/{}/fd/{}", std::process::id(), ram.as_raw_fd());

@@ -1,6 +1,17 @@
-//! What users see: transcripts in `tests/cli`, each with its exit code.
+//! What users and other programs are shown: transcripts beside this file, each with its exit code, and reports.
 //!
-//! `TRYCMD=overwrite cargo test -p runner --test host cli` writes them anew.
+//! `TRYCMD=overwrite cargo test --release -p runner --test cli transcripts` writes the transcripts anew.
+
+#[path = "../common"]
+mod common {
+    pub mod folders;
+    pub mod hypwalk;
+}
+
+mod formats;
+
+use common::folders::root;
+use common::hypwalk::{Said, hypwalk};
 
 #[test]
 fn transcripts() {
@@ -14,17 +25,17 @@ fn transcripts() {
 fn output_that_can_not_be_written_is_told_and_a_reader_that_leaves_is_not() {
     use std::fs::File;
     use std::io::Read as _;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     let schema = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hypwalk"));
+        let mut command = hypwalk();
         command.args(["schema", "suite"]).stderr(Stdio::piped());
         command
     };
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = schema().stdout(full).output().unwrap();
-    assert_eq!(output.status.code(), Some(4));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let said = Said::by(schema().stdout(full));
+    assert_eq!(said.code, Some(4));
+    let told = said.all();
     assert!(told.starts_with("error: standard output can't be written: No space left"), "{told}");
 
     let mut child = schema().stdout(Stdio::piped()).spawn().unwrap();
@@ -38,8 +49,7 @@ fn output_that_can_not_be_written_is_told_and_a_reader_that_leaves_is_not() {
 fn the_manual_lists_the_exit_codes() {
     use runner::exit::Exit;
 
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     for exit in Exit::ALL {
         let line = format!("| {} | {} |\n", exit.code(), exit.meaning());
         assert!(readme.contains(&line), "{line}");

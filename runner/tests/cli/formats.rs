@@ -27,6 +27,8 @@ use suite::machine::Machine;
 use suite::{Overrides, Suite};
 use tap_parser::{DirectiveKind, TapParser, TapPlan, TapStatement, TapTest};
 
+use crate::common::folders;
+
 /// What a target must not be able to say to a reader of a report.
 const HOSTILE: &str =
     "</pre><script>alert('x')</script> & \"q\" ]]> # TODO \\# \u{1b}[31m\0 \u{ffff}\nnot ok 1";
@@ -92,9 +94,8 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
 
 /// Writes a run in which everything happens that a report knows of; in what the target says, `said`.
 fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
-    let results = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("formats-{test}"));
+    let results = folders::empty(&format!("formats-{test}"));
     let header = header(suite, said);
-    let _ = fs::remove_dir_all(results.join(header.run.as_str()));
     let mut writer = RunFolder::create(&results, &header.run).unwrap().begin(header).unwrap();
     let mut known = conforming(1, cell(Granule::K16, 36));
     known.verdicts = Counts { conforms: 60, known: 4, ..Counts::default() };
