@@ -7,13 +7,8 @@ use payload::{Executor, Options, Wish};
 /// The executor as it is delivered.
 pub static EXECUTOR: LazyLock<Executor> = LazyLock::new(|| built(false));
 
-/// The one with operations that hurt the executor itself. Nothing is built at the same time.
-pub static SELF_TEST: LazyLock<Executor> = LazyLock::new(|| {
-    LazyLock::force(&EXECUTOR);
-    built(true)
-});
-
-fn built(self_test: bool) -> Executor {
+/// Builds an executor.
+pub fn built(self_test: bool) -> Executor {
     let toolchain = Wish::from_environment().unwrap_or_else(|error| panic!("{error}"));
     let built = payload::build(&Options { toolchain, self_test });
     let built = built.unwrap_or_else(|error| panic!("{error}"));

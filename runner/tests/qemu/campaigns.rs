@@ -18,8 +18,9 @@ use runner::plan::Plan;
 use suite::Suite;
 use suite::generator::{ExplicitCase, Generator};
 
-use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::executor::EXECUTOR;
 use crate::common::records::campaign;
+use crate::common::self_test::SELF_TEST;
 use crate::common::shipped::suites;
 use crate::common::targets::{self, open};
 

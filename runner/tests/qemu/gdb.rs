@@ -21,10 +21,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use suite::Suite;
 use suite::generator::{ExplicitCase, Generator};
 
-use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::executor::EXECUTOR;
 use crate::common::folders;
 use crate::common::hypwalk::{Said, hypwalk};
 use crate::common::records::campaign;
+use crate::common::self_test::SELF_TEST;
 use crate::common::shipped::{suites, yaml};
 use crate::common::targets::{self, open};
 

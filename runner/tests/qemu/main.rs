@@ -8,6 +8,7 @@ mod common {
     pub mod hypwalk;
     pub mod place;
     pub mod records;
+    pub mod self_test;
     pub mod shipped;
     pub mod targets;
 }

@@ -19,10 +19,11 @@ use device::description::Start;
 use device::{Description, Event, HowDied, HungReason, TargetError};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::executor::EXECUTOR;
 use crate::common::folders;
 use crate::common::hypwalk::{Said, hypwalk};
 use crate::common::place::run_in;
+use crate::common::self_test::SELF_TEST;
 use crate::common::shipped::yaml;
 use crate::common::targets::{self, open};
 

@@ -18,7 +18,8 @@ use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
 use link::observations::{Observations, Status};
 
-use crate::common::executor::{EXECUTOR, SELF_TEST};
+use crate::common::executor::EXECUTOR;
+use crate::common::self_test::SELF_TEST;
 use crate::common::targets::{self, boot, description, open, start};
 
 /// The shipped targets that are machines of this QEMU.
