@@ -1,7 +1,7 @@
 //! Run with `cargo +nightly fuzz run walk` from the folder `golden`.
 #![no_main]
 
-#[path = "../../tests/world/mod.rs"]
+#[path = "../../tests/walker/world.rs"]
 mod world;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,0 +1,304 @@
+//! Runs are written, read back, and told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use case::Case;
+use case::abilities::{Abilities, Ids};
+use case::draw::{Space, random};
+use case::format::Granule;
+use case::memory::{Arena, ArenaKind, MemoryMap};
+use jiff::Timestamp;
+use judge::known::{self, Issue, Shown};
+use judge::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
+use proptest::prelude::*;
+use runner::plan::Shard;
+use runner::record::resume::{ResumeError, Resumed};
+use runner::record::{
+    Asked, Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+};
+use runner::report::terminal::Table;
+use suite::case_file::CaseFile;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
+
+use crate::common::folders;
+
+/// A results folder of its own for each test.
+struct Results(PathBuf);
+
+impl Results {
+    fn new(test: &str) -> Self {
+        Self(folders::empty(&format!("report-{test}")))
+    }
+
+    fn folder(&self) -> RunFolder {
+        RunFolder::create(&self.0, &header().run).unwrap()
+    }
+
+    fn begin(&self) -> RunWriter {
+        self.folder().begin(header()).unwrap()
+    }
+}
+
+fn header() -> Header {
+    let text = "name: smoke\ngenerators:\n  - legality: {}\n";
+    let suite = Suite::from_text(text, Path::new("smoke.yaml")).unwrap();
+    let time = Timestamp::from_second(1_795_255_607).unwrap();
+    let id = RunId::new(time, &suite.name, "qemu-max", 0x3f2a);
+    let ids = link::hello::IdRegisters { midr_el1: 0x410f_d034, ..Default::default() };
+    let emulator = Some("QEMU emulator version 10.0.2".to_owned());
+    let machine = Machine::new("qemu-max", emulator, &ids, &map());
+    let issue = |only_samples| Issue { reference: "QEMU does so and so.".to_owned(), only_samples };
+    let issues = [("often", false), ("deadly", true), ("gone", false), ("not-deadly-now", true)];
+    let issues = issues.map(|(name, samples)| (name.to_owned(), issue(samples))).into();
+    let asked = Asked {
+        suite: &suite,
+        overrides: Overrides::default(),
+        seed: 7,
+        shard: Shard::WHOLE,
+        soak: None,
+        target: TargetHeader::default(),
+    };
+    let known = known::Record { issues, sources: Vec::new() };
+    Header::new(id, time, asked, machine, known)
+}
+
+fn map() -> MemoryMap {
+    let mut map = MemoryMap::new();
+    map.push(Arena { base: 0x8000_0000, size: 8 << 20, kind: ArenaKind::Tables }).unwrap();
+    map
+}
+
+fn case() -> Case {
+    let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
+    random::draw(&Space::BENIGN, &Abilities::new(&ids), &map(), 7, 1).unwrap()
+}
+
+fn conforming(index: u64) -> CaseRecord {
+    let verdicts = Counts { conforms: 64, ..Counts::default() };
+    CaseRecord {
+        cases: 1,
+        index,
+        dwelling: None,
+        cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),
+        probes: 64,
+        verdicts,
+        known: BTreeMap::from([("often".to_owned(), Shown { asked: 20, shown: index % 2 })]),
+        settled: BTreeMap::new(),
+        not_asked: NotAsked::new(),
+        digest: 5,
+        findings: vec![],
+    }
+}
+
+fn finding(verdict: Verdict, signature: &str) -> Finding {
+    Finding {
+        probe: Some(3),
+        verdict,
+        signature: signature.to_owned(),
+        question: "AT S12E1R 0x40201000".to_owned(),
+        expectation: vec!["fault, level 2".to_owned(), "fault, level 3".to_owned()],
+        observation: "PA 0x876543000".to_owned(),
+    }
+}
+
+fn with_finding(index: u64, verdict: Verdict, signature: &str) -> CaseRecord {
+    let mut record = conforming(index);
+    record.verdicts.conforms -= 1;
+    record.verdicts.add(verdict);
+    record.not_asked.insert("probes of this kind kill the target".to_owned(), 2);
+    record.findings.push(finding(verdict, signature));
+    record
+}
+
+/// A run with 2000 conforming cases and five findings of two kinds.
+fn a_run(results: &Results) -> (PathBuf, Summary) {
+    let mut writer = results.begin();
+    for index in 0..2000 {
+        let mut record = conforming(index);
+        if index % 500 == 0 {
+            record.known.insert("deadly".to_owned(), Shown { asked: 1, shown: 1 });
+            record.known.insert("not-deadly-now".to_owned(), Shown { asked: 1, shown: 0 });
+            record.known.insert("gone".to_owned(), Shown { asked: 308, shown: 0 });
+        }
+        writer.record(&record, None).unwrap();
+    }
+    let case = case();
+    for index in 2000..2004 {
+        let record = with_finding(index, Verdict::Mismatch, "at_s12e1r: PA instead of fault");
+        writer.record(&record, Some(&case)).unwrap();
+    }
+    let record = with_finding(2004, Verdict::Aborted, "at_s12e1w: the target died");
+    writer.record(&record, Some(&case)).unwrap();
+    let folder = writer.folder().to_owned();
+    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
+    (folder, writer.finish(ending).unwrap())
+}
+
+#[test]
+fn a_run_is_told_in_a_table() {
+    let results = Results::new("table");
+    let (_, summary) = a_run(&results);
+    insta::assert_snapshot!(Table { summary: &summary, folder: Path::new("results/R") });
+    let quiet = Summary { ending: None, tally: Default::default(), ..summary };
+    insta::assert_snapshot!(Table { summary: &quiet, folder: Path::new("results/R") });
+}
+
+#[test]
+fn the_json_line_has_the_keys_that_others_read() {
+    let (_, summary) = a_run(&Results::new("json"));
+    insta::assert_snapshot!(summary.json_line());
+}
+
+#[test]
+fn a_run_is_read_back_as_it_was_written() {
+    let results = Results::new("read");
+    let (folder, written) = a_run(&results);
+    let run = Run::open(&folder).unwrap();
+    assert_eq!(run.header.seed, 7);
+    let (read, torn) = run.summary().unwrap();
+    assert_eq!((read, torn), (written.clone(), None));
+    let records: Vec<CaseRecord> = run.records().unwrap().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 2005);
+    assert_eq!(records[1], conforming(1));
+
+    // Without its summary, as after a kill, the records say the same.
+    fs::remove_file(folder.join("summary.json")).unwrap();
+    let (read, _) = run.summary().unwrap();
+    assert_eq!(read.ending, None);
+    assert_eq!(read.tally.verdicts, written.tally.verdicts);
+    assert_eq!(read.tally.findings, 5);
+    assert_eq!(read.tally.known, written.tally.known);
+    assert_eq!(read.fixed().collect::<Vec<_>>(), written.fixed().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_first_few_cases_of_each_kind_become_reproducers() {
+    let (folder, summary) = a_run(&Results::new("repro"));
+    let files = |signature: &str| summary.tally.groups[signature].reproducers.clone();
+    let mismatches = files("at_s12e1r: PA instead of fault");
+    assert_eq!(mismatches, ["repro/001.yaml", "repro/002.yaml", "repro/003.yaml"]);
+    assert_eq!(files("at_s12e1w: the target died"), ["repro/004.yaml"]);
+    assert_eq!(fs::read_dir(folder.join("repro")).unwrap().count(), 4);
+    let file = CaseFile::read(&folder.join("repro/002.yaml")).unwrap();
+    assert_eq!(*file.case.0, case());
+    assert_eq!(file.origin.unwrap().index, 2001);
+}
+
+#[test]
+fn a_torn_record_is_told_and_what_came_before_counts() {
+    let (folder, _) = a_run(&Results::new("torn"));
+    fs::remove_file(folder.join("summary.json")).unwrap();
+    let records = folder.join("records.jsonl");
+    let text = fs::read(&records).unwrap();
+    // However much of the last record is there, short of its end.
+    let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for length in [last + 1, text.len() - 10, text.len() - 1] {
+        fs::write(&records, &text[..length]).unwrap();
+        let (summary, torn) = Run::open(&folder).unwrap().summary().unwrap();
+        assert_eq!((summary.tally.cases, torn), (2004, Some(length - last)));
+    }
+}
+
+#[test]
+fn a_record_that_is_damaged_in_the_middle_is_refused() {
+    let (folder, _) = a_run(&Results::new("damaged"));
+    fs::remove_file(folder.join("summary.json")).unwrap();
+    fs::write(folder.join("records.jsonl"), "{\"index\":1,\n{}\n").unwrap();
+    let error = Run::open(&folder).unwrap().summary().unwrap_err();
+    assert!(matches!(error, RunError::Malformed { line: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_run_of_another_version_is_refused() {
+    let (folder, _) = a_run(&Results::new("version"));
+    for (format, refused) in
+        [("\"format\": 2,", false), ("\"format\": 3,", true), ("\"format\": 0,", true)]
+    {
+        let header = folder.join("header.json");
+        let text = fs::read_to_string(&header).unwrap();
+        let at = text.find("\"format\": ").unwrap();
+        let end = at + text[at..].find(',').unwrap() + 1;
+        fs::write(&header, format!("{}{format}{}", &text[..at], &text[end..])).unwrap();
+        match Run::open(&folder) {
+            Ok(_) => assert!(!refused, "{format}"),
+            Err(error) => {
+                assert!(refused && matches!(error, RunError::Version { .. }), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn results_that_can_not_be_written_are_told_before_the_target_starts() {
+    let results = Results(Results::new("unwritable").0.join("results"));
+    fs::write(&results.0, "a file where the folder should be").unwrap();
+    let id = header().run;
+    let error = RunFolder::create(&results.0, &id).unwrap_err();
+    assert!(matches!(error, RunError::Write { .. }), "{error}");
+    fs::remove_file(&results.0).unwrap();
+    // The same id twice is somebody else's run.
+    RunFolder::create(&results.0, &id).unwrap();
+    assert!(RunFolder::create(&results.0, &id).is_err());
+}
+
+#[test]
+fn a_run_that_never_began_leaves_nothing() {
+    let results = Results::new("discard");
+    results.folder().discard();
+    assert_eq!(fs::read_dir(&results.0).unwrap().count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told() {
+    let results = Results::new("full");
+    let folder = results.folder();
+    let records = folder.path().join("records.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &records).unwrap();
+    let mut writer = folder.begin(header()).unwrap();
+    let error = writer.record(&conforming(0), None).unwrap_err();
+    let RunError::Write { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+    let failure = runner::failure::Failure::from(error);
+    assert_eq!(failure.exit, runner::exit::Exit::Results);
+    let told = failure.to_string();
+    assert!(told.contains("= help: the disk is full: free some room"), "{told}");
+}
+
+proptest! {
+    /// No process is started in this program: one that has not come to its program yet holds the locks of
+    /// the one that starts it.
+    #[test]
+    fn a_run_that_is_torn_anywhere_goes_on_behind_its_last_whole_record(part in 0.0..=1.0) {
+        let results = Results::new("torn-anywhere");
+        let mut writer = results.begin();
+        for index in 0..40 {
+            writer.record(&conforming(index), None).unwrap();
+            writer.pace(index as f64 * 0.7).unwrap();
+        }
+        let folder = writer.folder().to_owned();
+        writer.interrupt(28.0).unwrap();
+        let tear = |name: &str| {
+            let path = folder.join(name);
+            let whole = fs::read(&path).unwrap();
+            let torn = &whole[..(whole.len() as f64 * part) as usize];
+            fs::write(&path, torn).unwrap();
+            let end = torn.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let lines = torn.iter().filter(|byte| **byte == b'\n').count() as u64;
+            (path, torn[..end].to_vec(), lines)
+        };
+        let [records, pace] = ["records.jsonl", "pace.jsonl"].map(tear);
+        let resumed = Resumed::open(&folder).unwrap();
+        prop_assert_eq!(resumed.past.cases, records.2);
+        // One line a second: 20 of the 40, and the last.
+        prop_assert_eq!(resumed.past.elapsed.is_zero(), pace.2 <= 1);
+        for (path, kept, _) in [records, pace] {
+            prop_assert!(fs::read(&path).unwrap() == kept, "{}", path.display());
+        }
+        let busy = Resumed::open(&folder).unwrap_err();
+        prop_assert!(matches!(busy, ResumeError::Report(RunError::Busy { .. })), "one writer");
+    }
+}

@@ -1,0 +1,29 @@
+//! The executor on real QEMUs, and the program `hypwalk` as it is used with them.
+
+#[path = "../common"]
+mod common {
+    pub mod answer;
+    pub mod executor;
+    pub mod folders;
+    pub mod hypwalk;
+    pub mod place;
+    pub mod records;
+    pub mod self_test;
+    pub mod shipped;
+    pub mod targets;
+}
+
+mod bench;
+mod campaigns;
+mod efi;
+mod entry;
+mod gdb;
+mod guest;
+mod hyp;
+mod known_issues;
+mod resume;
+mod run;
+mod serial;
+mod session;
+mod shards;
+mod soak;
