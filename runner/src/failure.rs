@@ -80,7 +80,8 @@ impl Failure {
         let mut report = Group::with_title(Level::ERROR.primary_title(&*said));
         if let (Some(place), Some(path)) = (&self.place, &path) {
             let annotation = AnnotationKind::Primary.span(place.span.clone());
-            report = report.element(Snippet::source(&*place.text).path(path).annotation(annotation));
+            report =
+                report.element(Snippet::source(&*place.text).path(path).annotation(annotation));
         }
         for cause in &causes {
             report = report.element(Level::NOTE.with_name("because").message(&**cause));

@@ -6,6 +6,7 @@ mod at;
 mod choices;
 mod explain;
 mod fields;
+mod foreign_tables;
 mod guest;
 mod maintenance;
 mod properties;

@@ -6,9 +6,9 @@ use device::Description;
 use device::description::DescriptionError;
 use judge::known::Rules;
 use runner::explain::ExplainFile;
+use runner::failure::Failure;
 use suite::Suite;
 use suite::case_file::CaseFile;
-use runner::failure::Failure;
 use suite::yaml::YamlError;
 
 /// Reads `bytes` as every kind of file; whether they are one.

@@ -77,7 +77,7 @@ fn arrived(
         Answer::Par { .. } | Answer::Maintained(_) => false,
     });
     let wanted = || {
-        let outcomes = expectation.outcomes.iter().map(super::words::allowed);
+        let outcomes = expectation.outcomes.iter().map(crate::words::allowed);
         outcomes.collect::<Vec<_>>().join(" or ")
     };
     (!fits).then(|| (format!("at the trampoline: {}", wanted()), told(arrival)))
@@ -103,12 +103,14 @@ mod tests {
     use link::hello::IdRegisters;
 
     use super::*;
-    use crate::dossier::Dossier;
+    use crate::established::Established;
     use crate::known::Known;
-    use crate::prepared::{Bench, Prepared};
+    use crate::prepare::{Selection, prepare};
+    use crate::prepared::Prepared;
     use oracle::learned::Learned;
     use oracle::pe;
     use oracle::simulation::Simulation;
+    use oracle::twin::Twin;
 
     /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a life as it should be.
     fn lived(placements: [u64; 3]) -> (Case, MemoryMap, Implementation, Prepared, Life) {
@@ -135,11 +137,12 @@ mod tests {
         let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
         let pe = pe::implementation(&ids);
-        let mut bench = Bench::new(pe, Simulation::new(&map));
+        let mut twin = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).expect("there are no pins");
-        let dossier = Dossier { learned, known: Known::default() };
+        let established = Established { learned, known: Known::default() };
         let mut quarantine = Default::default();
-        let prepared = bench.prepare(&case, &map, &[0], &[], &dossier, &mut quarantine);
+        let selection = Selection { wanted: &[0], samples: &[] };
+        let prepared = prepare(&mut twin, &case, &map, selection, &established, &mut quarantine);
         let prepared = prepared.expect("it can be built");
         let life = life(&case, &map, &prepared);
         (case, map, pe, prepared, life)

@@ -19,6 +19,7 @@ use case::scratch;
 use link::observations::Changed;
 use smallvec::SmallVec;
 
+use crate::judged::Violation;
 use oracle::answer::{Partial, Reach};
 
 /// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
@@ -373,17 +374,6 @@ impl<'a> Memory<'a> {
         });
         format!("[{pa:#x}] = {}", bytes.collect::<Vec<_>>().join(" "))
     }
-}
-
-/// Something that is wrong with memory in the end.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Violation {
-    /// What, without addresses.
-    pub signature: &'static str,
-    /// What it should be.
-    pub wanted: String,
-    /// What it is.
-    pub found: String,
 }
 
 /// Byte number `number` of a word.

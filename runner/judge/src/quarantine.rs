@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use case::operation::Operation;
+use case::probe::Probe;
+
+use crate::kind;
+use oracle::expectation::Expectation;
+
 /// How many deaths of one kind it takes before probes of that kind are held back.
 const DEATHS: u64 = 3;
 /// The first sample is asked after this many were held back; each death in a sample makes it ten
@@ -16,14 +22,14 @@ const FIRST_SAMPLE: u64 = 1000;
 /// same, so that a target that has been mended is noticed.
 ///
 /// This is for what nobody knows. What a [known issue](crate::known) says that it kills is held back from the
-/// start, see [`super::samples`].
+/// start, but for samples.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {
-    kinds: BTreeMap<String, Kind>,
+    kinds: BTreeMap<String, Deaths>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Kind {
+struct Deaths {
     deaths: u64,
     held: u64,
     next_sample: u64,
@@ -57,6 +63,24 @@ impl Quarantine {
     pub fn is_active(&self) -> bool {
         self.kinds.values().any(|entry| entry.deaths >= DEATHS)
     }
+}
+
+/// The kind of a probe: what it asks, and what may be answered.
+pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
+    let operation = probe.operation().map_or("?", Operation::name);
+    format!("{operation}: {}", classes(expectation).join(" or "))
+}
+
+/// The classes of answer that are allowed, each once, the pseudocode's own first.
+fn classes(expectation: &Expectation) -> Vec<String> {
+    let mut classes = Vec::new();
+    for allowed in &expectation.outcomes {
+        let class = kind::Kind::of_answer(&allowed.answer).class();
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    classes
 }
 
 #[cfg(test)]

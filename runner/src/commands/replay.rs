@@ -14,7 +14,7 @@ use crate::output::{print, remark};
 use crate::record::Run;
 use crate::record::redraw::redraw;
 use device::{Identity, Target};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use suite::case_file::CaseFile;
 use suite::machine::Machine;
 
@@ -72,7 +72,7 @@ impl Replay {
         print(format_args!("{what} on {name}{emulator}\n"))?;
         let known = known_issues::of(rules.as_ref(), opened.target.identity());
         let replayed =
-            replay(opened.target.as_ref(), &case, Dossier { learned: opened.learned, known })?;
+            replay(opened.target.as_ref(), &case, Established { learned: opened.learned, known })?;
         print(&replayed.text)?;
         let mut findings = replayed.record.findings.iter();
         let clean = !findings.any(|finding| finding.verdict.is_finding());

@@ -11,14 +11,15 @@ use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Tota
 use crate::explain::walk;
 use crate::plan::Plan;
 use device::Target;
-use judge::dossier::Dossier;
-use judge::prepared::Bench;
+use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding, Verdict};
 use judge::words;
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::pe;
+use oracle::playback::{Playback, Turn};
 use oracle::simulation::Simulation;
+use oracle::twin::{Tables, Twin};
 use suite::generator::{ExplicitCase, Generator};
 
 /// Walks are shown for every probe of a case that has no more than so many, and for findings.
@@ -33,20 +34,20 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Runs `case` on `target`, of which `dossier` tells what is known, and tells what happened.
+/// Runs `case` on `target`, of which `established` tells what is known, and tells what happened.
 ///
 /// # Errors
 /// When the target can't be run.
 pub fn replay(
     target: &dyn Target,
     case: &Case,
-    dossier: Dossier,
+    established: Established,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
-    let learned = dossier.learned.clone();
+    let learned = established.learned.clone();
     let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
-    let dossier = Dossier { known: dossier.known.in_full(), ..dossier };
-    let campaign = Campaign::new(generators, 0, dossier);
+    let established = Established { known: established.known.in_full(), ..established };
+    let campaign = Campaign::new(generators, 0, established);
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
@@ -86,46 +87,28 @@ fn story(
     record: &CaseRecord,
     learned: &Learned,
 ) -> Result<String, BuildError> {
-    let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
-    bench.with_tables(case, map, |tables| {
+    let mut twin = Twin::new(pe::implementation(ids), Simulation::new(map));
+    twin.with_tables(case, map, |tables| {
+        let probes = case.as_ref().probes;
         let mut text = walk::setup(case, tables);
         for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
             tell(&mut text, finding);
         }
-        let all = case.as_ref().probes.len() <= SHOW_ALL;
+        let all = probes.len() <= SHOW_ALL;
         let mut quiet = 0;
-        for (number, probe) in case.as_ref().probes.iter().enumerate() {
-            let about = |finding: &&Finding| finding.probe == Some(number as u32);
-            let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
-            let expectation = tables.expect(probe, learned);
-            let is_step = tables.step(probe)?;
-            if all || !findings.is_empty() {
-                let _ = writeln!(text, "\nprobe {number}: {}", words::question(probe));
-                if let Some(instruction) = Instruction::of(probe) {
-                    text += &walk::of(tables, instruction, learned.profile());
+        let mut playback = Playback::of_all(tables, learned, probes);
+        while let Some(turn) = playback.next() {
+            let turn = turn?;
+            for (place, number) in turn.numbers().enumerate() {
+                let about = |finding: &&Finding| finding.probe == Some(number.into());
+                let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
+                if all || !findings.is_empty() {
+                    text += &probe_story(playback.tables(), learned, &turn, place, &findings);
+                } else {
+                    quiet += 1;
                 }
-                for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
-                    let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
-                }
-                if findings.is_empty() && !is_step {
-                    text += "  observed: one of these\n";
-                }
-                for finding in findings {
-                    let _ = writeln!(text, "  observed: {}", finding.observation);
-                    let name = finding.verdict.name();
-                    let _ = match finding.verdict {
-                        Verdict::Known => {
-                            writeln!(text, "  verdict:  {name}: {}", finding.signature)
-                        }
-                        _ => writeln!(text, "  verdict:  {name}"),
-                    };
-                }
-            } else {
-                quiet += 1;
             }
-            if let Some(expectation) = expectation {
-                tables.forecast(&expectation);
-            }
+            playback.forecast(&turn);
         }
         if quiet > 0 {
             let _ = writeln!(text, "\n{quiet} more probes, with nothing to report");
@@ -135,6 +118,38 @@ fn story(
         }
         Ok(text)
     })?
+}
+
+/// What the reference walker does with the probe at `place` of `turn`, and what was found of it.
+fn probe_story(
+    tables: &Tables<'_>,
+    learned: &Learned,
+    turn: &Turn<'_>,
+    place: usize,
+    findings: &[&Finding],
+) -> String {
+    let probe = &turn.probes[place];
+    let number = usize::from(turn.first) + place;
+    let mut text = format!("\nprobe {number}: {}\n", words::question(probe));
+    if let Some(instruction) = Instruction::of(probe) {
+        text += &walk::of(tables, instruction, learned.profile());
+    }
+    let expectation = turn.expectations.get(place).and_then(Option::as_ref);
+    for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
+        let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
+    }
+    if findings.is_empty() && !turn.is_step {
+        text += "  observed: one of these\n";
+    }
+    for finding in findings {
+        let _ = writeln!(text, "  observed: {}", finding.observation);
+        let name = finding.verdict.name();
+        let _ = match finding.verdict {
+            Verdict::Known => writeln!(text, "  verdict:  {name}: {}", finding.signature),
+            _ => writeln!(text, "  verdict:  {name}"),
+        };
+    }
+    text
 }
 
 fn tell(text: &mut String, finding: &Finding) {

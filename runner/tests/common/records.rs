@@ -2,7 +2,7 @@
 
 use case::Case;
 use device::Target;
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Known;
 use judge::verdict::CaseRecord;
 use link::hello::Hello;
@@ -33,9 +33,9 @@ impl Recorder for Records {
 /// target.
 pub fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
-    let dossier = Dossier { learned, known: Known::default() };
+    let established = Established { learned, known: Known::default() };
     let mut records = Records::default();
-    let totals = run(target, Campaign::new(generators, 1, dossier), &mut records);
+    let totals = run(target, Campaign::new(generators, 1, established), &mut records);
     let totals = totals.unwrap_or_else(|error| panic!("{error}"));
     let mut records = records.0;
     records.sort_by_key(|record| record.index);

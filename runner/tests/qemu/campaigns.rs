@@ -7,13 +7,13 @@ use case::{Case, Flags};
 use device::description::Transport;
 use device::{Description, Target};
 use golden::FaultKind;
-use judge::prepared::Bench;
 use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
 use link::hello::IdRegisters;
 use oracle::answer::Answer;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use runner::plan::Plan;
 use suite::Suite;
 use suite::generator::{ExplicitCase, Generator};
@@ -60,7 +60,7 @@ fn machine(target: &dyn Target) -> (IdRegisters, MemoryMap) {
 /// Permission fault may answer (QEMU issue 3328).
 fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -> Vec<Case> {
     let plan = Plan::new(generators, ids.abilities(), map.clone(), 1);
-    let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
+    let mut bench = Twin::new(pe::implementation(ids), Simulation::new(map));
     let learned = Learned::new([]).expect("there are no pins");
     let drawn = (0..plan.count()).filter_map(|index| plan.case(index)?.ok());
     let cases = drawn.map(|mut case| {

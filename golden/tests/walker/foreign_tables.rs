@@ -1,15 +1,12 @@
 //! Tables that a foreign builder made, the crate `aarch64-paging`: the walker finds in them what was mapped, and
 //! nothing else. Neither knows of the other.
-#![expect(dead_code, reason = "the guest is shared, and no test needs all of it")]
 
-mod guest;
-
+use crate::guest::*;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, Stage2Attributes};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, RootTable, Stage2};
 use aarch64_paging::paging::{TranslationRegime, VaRange};
 use aarch64_paging::target::TargetAllocator;
 use golden::{AccessOutcome, FaultKind, Pa, Stage};
-use guest::*;
 use proptest::prelude::*;
 
 /// Where the foreign tables lie: above what the guest's own tables use.

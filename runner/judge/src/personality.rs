@@ -13,7 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use judge::verdict::{CaseRecord, Finding, Verdict};
+use crate::finding::About;
+use crate::verdict::{CaseRecord, Finding, Verdict};
 
 /// What stands between answers that are possible.
 const OR: &str = " or ";
@@ -87,14 +88,10 @@ fn join(answers: &Answers) -> String {
 }
 
 fn contradiction(choice: &str, answers: &Answers, told: &str) -> Finding {
-    Finding {
-        probe: None,
-        verdict: Verdict::Mismatch,
-        signature: format!("{SIGNATURE}: {choice}"),
-        question: format!("the choice {choice}"),
-        expectation: vec![format!("{}, as in case {}", join(answers), answers.told_by)],
-        observation: told.to_owned(),
-    }
+    let question = format!("the choice {choice}");
+    let (about, signature) = (About::Case(&question), format!("{SIGNATURE}: {choice}"));
+    let expectation = vec![format!("{}, as in case {}", join(answers), answers.told_by)];
+    Finding::new(about, Verdict::Mismatch, signature, expectation, told)
 }
 
 #[cfg(test)]

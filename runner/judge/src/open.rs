@@ -1,10 +1,11 @@
-//! A case of which parts are still to come.
+//! A case of which probes are still to be judged.
 
 use case::Case;
 use case::memory::MemoryMap;
 
-use judge::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
-use judge::verdicts::Judged;
+use crate::judged::Judged;
+use crate::not_asked;
+use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
 use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
@@ -13,21 +14,24 @@ pub struct OpenCase {
     /// The case as drawn.
     pub case: Case,
     /// What its own answers say of the target's choices, beside what is settled for all cases.
-    pub learned: Learned,
+    pub(crate) learned: Learned,
     /// What is known so far.
-    pub record: CaseRecord,
-    /// Parts that are still to come.
-    pub parts: u32,
+    record: CaseRecord,
 }
 
 impl OpenCase {
-    /// A case of which nothing is known, in one part, on a target with the memory of `map` of
-    /// which `learned` is known.
+    /// Case number `index`, of which nothing is known, on a target with the memory of `map` of which
+    /// `learned` is known.
     pub fn new(index: u64, case: Case, map: &MemoryMap, learned: Learned) -> Self {
         let cell = Cell::of(case.as_ref());
         let dwelling = Dwelling::of(case.as_ref(), map);
         let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
-        Self { case, learned, record, parts: 1 }
+        Self { case, learned, record }
+    }
+
+    /// The numbers of all its probes.
+    pub fn probes(&self) -> Vec<u16> {
+        (0..self.case.as_ref().probes.len() as u16).collect()
     }
 
     /// What is kept of it.
@@ -36,12 +40,12 @@ impl OpenCase {
         self.record
     }
 
-    /// Adds the judgement of a part.
+    /// Adds the judgement of some of its probes.
     pub fn add(&mut self, judged: Judged) {
         let record = &mut self.record;
         record.probes += judged.verdicts.total();
         record.verdicts.merge(&judged.verdicts);
-        // Parts come in an order that deaths decide: the sum does not depend on it.
+        // Judgements come in an order that deaths decide: the sum does not depend on it.
         record.digest = record.digest.wrapping_add(judged.digest);
         for (name, shown) in judged.known {
             record.known.entry(name).or_default().merge(shown);
@@ -53,8 +57,6 @@ impl OpenCase {
 
     /// Adds probes that were not asked.
     pub fn skip(&mut self, not_asked: &NotAsked) {
-        for (reason, count) in not_asked {
-            *self.record.not_asked.entry(reason.clone()).or_default() += count;
-        }
+        not_asked::merge(&mut self.record.not_asked, not_asked);
     }
 }
