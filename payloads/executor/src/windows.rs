@@ -16,7 +16,7 @@
 use arrayvec::ArrayVec;
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 
-use crate::home_map::{Geometry, Kind, Range};
+use crate::el2_tables::{Geometry, Kind, Range};
 
 /// log2 of the part of the address space that windows share.
 const SPACE_BITS: u32 = 44;

@@ -12,9 +12,9 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use crate::payload::asm;
 use crate::payload::boot;
+use crate::payload::el2_map::Home;
 use crate::payload::global::Global;
-use crate::payload::hand;
-use crate::payload::home::Home;
+use crate::payload::in_flight;
 use crate::payload::plan;
 use crate::payload::psci;
 use crate::payload::run::Runner;
@@ -62,7 +62,7 @@ pub fn run(
     hello: &Hello,
     has_psci: bool,
 ) -> ! {
-    hand::set_cursor(&CURSOR);
+    in_flight::set_cursor(&CURSOR);
     let mut soaker = Soaker::new(hello);
     let head = open(batch, hello);
     let map = batch.configure().and_then(Configure::map);

@@ -18,19 +18,19 @@ use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
 use crate::payload::console::Console;
-use crate::payload::crew::Crew;
 use crate::payload::efi;
+use crate::payload::el2;
+use crate::payload::el2_map::Home;
 use crate::payload::global::Global;
-use crate::payload::hand::{self, Phase};
-use crate::payload::home::Home;
 use crate::payload::idle::Idle;
 use crate::payload::ids;
 use crate::payload::image::config;
+use crate::payload::in_flight::{self, Phase};
 use crate::payload::last_words;
 use crate::payload::monitor;
-use crate::payload::park;
 use crate::payload::psci;
 use crate::payload::serve;
+use crate::payload::smp::Crew;
 use crate::payload::transport::mailbox::Mailbox;
 
 static CONSOLE: Global<Console> = Global::new(Console::None);
@@ -89,7 +89,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         let elr = HCR_EL2.get();
         last_words::speak(Epitaph { reason: Epitaph::E2H_FIXED, elr, ..Epitaph::default() });
     }
-    park::set_up();
+    el2::set_up();
     let idle = Idle::new(machine.gic.as_ref());
     let crew = Crew::new(&machine, &idle);
     // What others left pending is taken, and ignored, now.
@@ -119,7 +119,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         free_count: free.len() as u64,
         free: regions,
     };
-    hand::enter(Phase::Idle);
+    in_flight::enter(Phase::Idle);
     serve::serve(home, idle, crew, &hello)
 }
 

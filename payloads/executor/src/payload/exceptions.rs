@@ -15,7 +15,7 @@ use link::hello::Epitaph;
 use link::observations::Exception;
 
 use crate::payload::asm::{Image, Resume};
-use crate::payload::hand::{self, Phase};
+use crate::payload::in_flight::{self, Phase};
 use crate::payload::last_words;
 
 /// What the vectors save: the interrupted state, which handlers may change.
@@ -39,7 +39,7 @@ const SPSR_BTYPE: u64 = 3 << 10;
 /// Called by the vectors, on the exception stack or the last one.
 #[unsafe(no_mangle)]
 extern "C" fn take_exception(frame: &mut Frame, vector: u64) {
-    let phase = hand::phase();
+    let phase = in_flight::phase();
     if phase == Phase::Booting && vector == SERROR {
         return;
     }
@@ -53,7 +53,7 @@ extern "C" fn take_exception(frame: &mut Frame, vector: u64) {
     }
     let own = phase == Phase::Asking && vector == SYNCHRONOUS && Resume::is_probe(frame.elr);
     let record = Exception {
-        probe: hand::probe().into(),
+        probe: in_flight::probe().into(),
         origin: if own { Exception::PROBE } else { Exception::EXECUTOR },
         target: 2,
         esr: ESR_EL2.get(),
@@ -64,7 +64,7 @@ extern "C" fn take_exception(frame: &mut Frame, vector: u64) {
     };
     // SAFETY: whoever else uses the list does so where no exception of a probe can come; an
     // executor's own exception there ends that use.
-    let exceptions = unsafe { &mut *hand::EXCEPTIONS.pointer() };
+    let exceptions = unsafe { &mut *in_flight::EXCEPTIONS.pointer() };
     // A list that is full holds one exception a probe already; the status still says the rest.
     let _ = exceptions.try_push(record);
     if own {

@@ -7,7 +7,7 @@ use case::registers::Registers;
 use tables::Built;
 
 use crate::payload::asm;
-use crate::payload::park::HCR_EL2_ROUTING;
+use crate::payload::el2::HCR_EL2_ROUTING;
 
 /// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
 pub const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;

@@ -12,15 +12,15 @@ use crate::payload::asm;
 use crate::payload::batch;
 use crate::payload::boot;
 use crate::payload::brief;
-use crate::payload::crew::Crew;
+use crate::payload::el2_map::Home;
 use crate::payload::global::Global;
-use crate::payload::hand;
-use crate::payload::home::Home;
 use crate::payload::idle::Idle;
 use crate::payload::image::{batch, config};
+use crate::payload::in_flight;
 use crate::payload::last_words;
 use crate::payload::plan;
 use crate::payload::run::Runner;
+use crate::payload::smp::Crew;
 use crate::payload::soak::Soaker;
 use crate::payload::transport::mailbox::Mailbox;
 use crate::payload::transport::uart::Uart;
@@ -39,7 +39,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
         batch::run(batch, &mut home, runner, hello, has_psci);
     }
     let transport = open();
-    hand::set_cursor(transport.cursor());
+    in_flight::set_cursor(transport.cursor());
     // SAFETY: filled here, and used below only.
     let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
     let mut soaker = Soaker::new(hello);

@@ -6,7 +6,7 @@ use aarch64_cpu::registers::*;
 use case::Case;
 use case::abilities::Abilities;
 use case::plan::Ground;
-use executor::sieve::Sieve;
+use executor::oracle::Sieve;
 use link::MAX_MESSAGE;
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Exception, Observations, Report, Status};
@@ -17,7 +17,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::payload::global::Global;
 use crate::payload::plan;
 use crate::payload::run::Runner;
-use crate::payload::run::sift::Sifting;
+use crate::payload::run::oracle::Sifting;
 
 /// Observations of one case.
 #[repr(C, align(16))]

@@ -26,14 +26,14 @@ use core::mem::offset_of;
 use aarch64_cpu::asm::barrier;
 use case::guest::{self, EXCLUSIVE_TRIES, NOT_STORED, PIECE_BYTES, VECTORS};
 use case::probe::{Operation, Probe};
-use executor::ledger::Ledger;
-use executor::roster::{self, Roster};
+use executor::abi::probe_block::Ledger;
+use executor::abi::run_list::{self, Roster};
 use link::observations::Exception;
 
-use crate::payload::away::Journey;
-use crate::payload::crew::seat::{Seat, Start};
+use crate::payload::el2::{HCR_EL2_HOME, MDCR_EL2_GUEST};
 use crate::payload::exceptions::Frame;
-use crate::payload::park::{HCR_EL2_HOME, MDCR_EL2_GUEST};
+use crate::payload::smp::per_cpu::{Seat, Start};
+use crate::payload::world_switch::Journey;
 
 /// `SCTLR_EL2` and `SCTLR_EL3` with everything off: RES1 bits only.
 const SCTLR_EL23_OFF: u64 = 0x30c5_0830;
@@ -54,7 +54,7 @@ global_asm!(
 );
 global_asm!(include_str!("efi.S"));
 global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
-global_asm!(include_str!("home.S"));
+global_asm!(include_str!("el2_map.S"));
 global_asm!(include_str!("doorbell.S"));
 global_asm!(
     include_str!("ask.S"),
@@ -63,7 +63,7 @@ global_asm!(
 );
 // One text: the macros of the first part are for the others.
 global_asm!(
-    concat!(include_str!("away.S"), include_str!("stay.S"), include_str!("monitor.S")),
+    concat!(include_str!("probe_block.S"), include_str!("world_switch.S"), include_str!("monitor.S")),
     COUNT = const offset_of!(Ledger, count),
     FIRST = const offset_of!(Ledger, first),
     ROUNDS = const offset_of!(Ledger, rounds),
@@ -85,7 +85,7 @@ global_asm!(
 );
 global_asm!(
     include_str!("guest.S"),
-    DONE = const roster::DONE,
+    DONE = const run_list::DONE,
     PIECE_BYTES = const PIECE_BYTES,
     VECTORS = const VECTORS,
     EXCLUSIVE_TRIES = const EXCLUSIVE_TRIES,
@@ -126,7 +126,7 @@ global_asm!(
     TICK = const offset_of!(Roster, tick),
     TICKS = const offset_of!(Roster, ticks),
     OWN = const offset_of!(Roster, own),
-    MAX_TICKS = const roster::MAX_TICKS,
+    MAX_TICKS = const run_list::MAX_TICKS,
     MDCR_GUEST = const MDCR_EL2_GUEST,
     NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
     OF_PROBE = const Exception::PROBE,
@@ -135,7 +135,7 @@ global_asm!(
 );
 global_asm!(include_str!("tlbi.S"));
 global_asm!(
-    include_str!("second.S"),
+    include_str!("secondary.S"),
     STACK = const offset_of!(Seat, start) + offset_of!(Start, stack),
     MAP = const offset_of!(Seat, start) + offset_of!(Start, map),
     LOST = const offset_of!(Seat, lost),
@@ -148,7 +148,7 @@ global_asm!(
     HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
 );
 #[cfg(feature = "self-test")]
-global_asm!(include_str!("hurt.S"));
+global_asm!(include_str!("fault_injection.S"));
 
 /// The offset of the piece, or the first of the pieces, of `operation`.
 const fn piece(operation: Operation) -> u64 {

@@ -1,6 +1,6 @@
 //! Cadence UART of Zynq (UG585) and ZynqMP (UG1087), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::mmio::Registers;
 
 /// A Cadence UART.
 pub struct Cadence(Registers);

@@ -1,7 +1,7 @@
 //! NXP's UART of i.MX ("Universal Asynchronous Receiver/Transmitter" of any i.MX 6 to 8M reference
 //! manual), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::mmio::Registers;
 
 /// An i.MX UART.
 pub struct Imx(Registers);

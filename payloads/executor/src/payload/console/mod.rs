@@ -4,9 +4,8 @@ mod cadence;
 mod imx;
 mod ns16550;
 mod pl011;
-mod registers;
 
-use executor::home_map::{Kind, Range};
+use executor::el2_tables::{Kind, Range};
 use executor::machine::{self, ConsoleKind};
 
 use cadence::Cadence;

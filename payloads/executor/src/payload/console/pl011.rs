@@ -1,6 +1,6 @@
 //! Arm PL011 (DDI 0183) and SBSA generic UART (DEN 0029), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::mmio::Registers;
 
 /// A PL011.
 pub struct Pl011(Registers);

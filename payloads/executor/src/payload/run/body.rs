@@ -5,7 +5,7 @@ use link::observations::Report;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::UPDATES;
-use crate::payload::hand::EXCEPTIONS;
+use crate::payload::in_flight::EXCEPTIONS;
 
 /// The body of a response, filled from the front: report, answers, lists.
 pub(super) struct Body<'a> {

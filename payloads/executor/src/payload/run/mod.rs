@@ -22,7 +22,7 @@
 //! zeroes that the executor leaves behind are always cleaned, since the next case may be such a one,
 //! and its walks read more words than were written for it.
 //!
-//! A case that is asked away from home (see [`away`]) is always taken for such a one, and so is one with
+//! A case that is asked away from home (see [`world_switch`]) is always taken for such a one, and so is one with
 //! stage 1 of EL1&0 on: its walks have the attributes that TCR_EL1, SCTLR_EL1.C and the leaves of stage 2
 //! make together.
 //!
@@ -38,8 +38,8 @@
 //! tables or roots between probes (see [`step`]), stale entries are what the case is about.
 
 mod body;
+pub mod oracle;
 mod sequence;
-pub mod sift;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,21 +55,22 @@ use link::observations::{Audited, Changed, Exception, Life, NO_ANSWER, Report, S
 use tables::{Built, WordLog};
 
 use self::body::Body;
+use self::oracle::Sifting;
 use self::sequence::together;
-use self::sift::Sifting;
 use crate::payload::asm;
-use crate::payload::away::{self, Away, scratch};
-use crate::payload::crew::Crew;
-use crate::payload::crew::seat::Order;
+use crate::payload::el2::{HCR_EL2_GUEST, Parked};
+use crate::payload::el2_map::MapRegisters;
 use crate::payload::global::Global;
 use crate::payload::guest::{self, Guests};
-use crate::payload::hand::{self, EXCEPTIONS, Phase};
-use crate::payload::home::MapRegisters;
+use crate::payload::in_flight::{self, EXCEPTIONS, Phase};
 use crate::payload::last_words;
 use crate::payload::memory::{Arenas, Cleaned, Watched};
-use crate::payload::park::{HCR_EL2_GUEST, Parked};
 use crate::payload::regime::{Controls, HCR_EL2_REFUSED, Regime, Roots, has_stage1};
+use crate::payload::scratch;
+use crate::payload::smp::Crew;
+use crate::payload::smp::per_cpu::Order;
 use crate::payload::step;
+use crate::payload::world_switch::{self, Away};
 
 /// The most changed words that one case reports.
 const MAX_UPDATES: usize = 1024;
@@ -230,7 +231,7 @@ impl Runner {
         if is_broken {
             attempt.break_off();
         }
-        hand::enter(Phase::Idle);
+        in_flight::enter(Phase::Idle);
         attempt.body.finish(&attempt.report)
     }
 
@@ -258,7 +259,7 @@ impl Attempt<'_> {
         let this = unsafe { &mut *this.cast::<Attempt<'_>>() };
         // SAFETY: a case is in hand: nobody else uses it.
         let log = unsafe { &mut *LOG.pointer() };
-        hand::enter(Phase::Building);
+        in_flight::enter(Phase::Building);
         this.carry_out(log);
     }
 
@@ -270,7 +271,7 @@ impl Attempt<'_> {
         runner.regime.prepare(&controls);
 
         let built = tables::build(self.case, &runner.map, &mut runner.arenas, log);
-        hand::enter(Phase::Built);
+        in_flight::enter(Phase::Built);
         let (false, Ok(built)) = (runner.arenas.strayed(), built) else {
             runner.undo(log);
             self.report.set_status(Status::BuildFailed);
@@ -280,7 +281,7 @@ impl Attempt<'_> {
         self.report.vttbr_el2 = built.vttbr_el2;
         self.report.ttbr0_el1 = built.ttbr0_el1;
         self.report.ttbr1_el1 = built.ttbr1_el1;
-        let way = away::way(&self.case, &runner.map, &runner.arenas, &built, runner.line);
+        let way = world_switch::way(&self.case, &runner.map, &runner.arenas, &built, runner.line);
         let away = match way {
             Ok(away) => away,
             Err(status) => {
@@ -314,7 +315,7 @@ impl Attempt<'_> {
                 let crew = &self.runner.crew;
                 crew.order_all(&self.case, Order::Enter { controls, roots, guests });
             }
-            hand::enter(Phase::Asking);
+            in_flight::enter(Phase::Asking);
             let mut tables = Tables { built: &built, log, is_coherent };
             for _ in 1..self.rounds {
                 self.ask_ahead(&mut tables);
@@ -329,7 +330,7 @@ impl Attempt<'_> {
         }
         // What the probes did to tables is done, and what they did asynchronously is taken.
         asm::dsb_ish();
-        hand::enter(Phase::Built);
+        in_flight::enter(Phase::Built);
         self.runner.parked.park();
         self.park_others();
 
@@ -519,15 +520,15 @@ impl Attempt<'_> {
 
     /// The executor's own exception ended the case: makes everything as it was before it.
     fn break_off(&mut self) {
-        let phase = hand::phase();
-        let probe = hand::probe();
+        let phase = in_flight::phase();
+        let probe = in_flight::probe();
         let this: *mut u8 = (&raw mut *self).cast();
         // SAFETY: not in a guarded call; `self` is not used meanwhile.
         let guarded = |function| unsafe { asm::guarded(function, this) } == 0;
         self.park_others();
         // A log that was being changed may miss a word.
         let is_log_whole = phase != Phase::Building;
-        hand::enter(Phase::Built);
+        in_flight::enter(Phase::Built);
         let is_clean = is_log_whole && guarded(Self::undo_by_log)
             || guarded(Self::zero_slots)
             || guarded(Self::zero_all);

@@ -10,12 +10,12 @@ use tables::Built;
 
 use super::{Attempt, Runner, Tables, WATCHED};
 use crate::payload::asm;
-use crate::payload::crew::ByPe;
-use crate::payload::crew::seat::Order;
-use crate::payload::crew::second::{LINE, line_up};
 use crate::payload::guest::{self, Desk, Guests};
-use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::in_flight::{self, EXCEPTIONS, Phase};
 use crate::payload::regime::Register;
+use crate::payload::smp::ByPe;
+use crate::payload::smp::per_cpu::Order;
+use crate::payload::smp::secondary::{LINE, line_up};
 use crate::payload::step::{self, Tlbi};
 
 impl Attempt<'_> {
@@ -84,11 +84,11 @@ impl Attempt<'_> {
             asm::clean_and_invalidate_line(line);
             asm::dsb_sy();
         }
-        hand::enter(Phase::Building);
+        in_flight::enter(Phase::Building);
         let mut memory = ByPe::new(&mut runner.arenas, &runner.crew, pe);
         let changed =
             tables::change(self.case, &runner.map, tables.built, number, &mut memory, log);
-        hand::enter(Phase::Asking);
+        in_flight::enter(Phase::Asking);
         if let (false, Some(line)) = (tables.is_coherent, line) {
             asm::clean_and_invalidate_line(line);
             asm::dsb_sy();

@@ -15,7 +15,7 @@
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use executor::home_map::{Kind, Range};
+use executor::el2_tables::{Kind, Range};
 use executor::ring;
 use link::config::Config;
 use link::mailbox::{BYTES, Control, Line, RESPONSES, SLOT_BYTES, request_offset, response_offset};

@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::*;
 
-use super::seat::{Order, Seat};
+use super::per_cpu::{Order, Seat};
 use crate::payload::asm;
+use crate::payload::el2::{self, Parked};
 use crate::payload::guest;
 use crate::payload::idle::Idle;
-use crate::payload::park::{self, Parked};
 use crate::payload::regime::Regime;
 
 /// How long it looks for the next order before it waits for its timer, as part of a second.
@@ -35,7 +35,7 @@ pub fn line_up(count: u64) {
 /// With the MMU off: sets this PE up, and says its shortest wait.
 #[unsafe(no_mangle)]
 extern "C" fn second_boot(seat: &Seat) -> u64 {
-    park::set_up();
+    el2::set_up();
     // SAFETY: written before this PE was started, and not since.
     let start = unsafe { &*seat.start.get() };
     Idle::join(start.gic.as_ref()).shortest()

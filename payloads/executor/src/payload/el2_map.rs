@@ -7,11 +7,11 @@ use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
 use case::scratch;
-use executor::home_map::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
+use executor::el2_tables::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
 use executor::windows::Windows;
 
 use crate::payload::asm::{self, Image};
-use crate::payload::park::SCTLR_EL2_HOME;
+use crate::payload::el2::SCTLR_EL2_HOME;
 
 /// Words of tables for one map: 12 tables of 64 KB, or 192 of 4 KB.
 const POOL_WORDS: usize = 12 << 13;

@@ -11,8 +11,6 @@
 //! memory and no line is dirty; and after, so that what was written in caches reaches memory, and what
 //! was written past them is not hidden. The same is done for tags.
 
-pub mod scratch;
-
 use core::mem::MaybeUninit;
 
 use aarch64_cpu::registers::*;
@@ -20,16 +18,16 @@ use case::memory::{MemoryMap, Place};
 use case::probe::Probe;
 use case::tree::Role;
 use case::{CaseRef, Flags, scratch};
-use executor::ledger::Ledger;
+use executor::abi::probe_block::Ledger;
 use link::observations::Status;
 use tables::Built;
 
 use crate::payload::asm::{self, StayCode};
+use crate::payload::el2::HCR_EL2_ROUTING;
 use crate::payload::global::Global;
 use crate::payload::ids::field;
 use crate::payload::memory::Arenas;
 use crate::payload::monitor;
-use crate::payload::park::HCR_EL2_ROUTING;
 
 /// What the code away from home needs in its registers. Assembly knows the order.
 #[repr(C)]

@@ -9,8 +9,8 @@
 //! Between orders they wait as the executor does between cases. One that takes an exception of its own
 //! ends the executor.
 
-pub mod seat;
-pub mod second;
+pub mod per_cpu;
+pub mod secondary;
 
 use core::sync::atomic::Ordering;
 
@@ -18,16 +18,16 @@ use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::probe::{El, Operation, Probe};
 use case::{CaseRef, Flags};
+use executor::abi::run_list::Roster;
 use executor::machine::{Gic, Machine, Psci};
-use executor::roster::Roster;
 use link::hello::{Epitaph, MAX_PES};
 use tables::TableMemory;
 
-use self::seat::{Order, Seat};
+use self::per_cpu::{Order, Seat};
 use crate::payload::asm;
+use crate::payload::el2_map::MapRegisters;
 use crate::payload::exceptions;
 use crate::payload::global::Global;
-use crate::payload::home::MapRegisters;
 use crate::payload::idle::Idle;
 use crate::payload::ids;
 use crate::payload::last_words;
@@ -107,7 +107,7 @@ impl Crew {
         unsafe { seat.prepare(map, self.gic.clone()) };
         // It begins with its MMU off: what it needs then is in memory.
         let start = core::ptr::from_ref(seat).addr() as u64;
-        for line in (start..start + size_of::<seat::Start>() as u64).step_by(16) {
+        for line in (start..start + size_of::<per_cpu::Start>() as u64).step_by(16) {
             asm::clean_line(line);
         }
         asm::dsb_sy();

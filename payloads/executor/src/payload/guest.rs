@@ -5,7 +5,7 @@
 //! | a guest's code | a copy in each scratch arena, which the case maps at `code_va` |
 //! | its way back | BRK, to EL2 by MDCR_EL2.TDE; an abort; EL1's vectors, which are BRKs, too |
 //! | its regime | the case's: stage 1, stage 2, or both |
-//! | what it must not do | trapped by HCR_EL2, see [`HCR_EL2_GUEST`](crate::payload::park::HCR_EL2_GUEST) |
+//! | what it must not do | trapped by HCR_EL2, see [`HCR_EL2_GUEST`](crate::payload::el2::HCR_EL2_GUEST) |
 //! | one that does not come back | is found by the hypervisor's timer at one probe again and again, and stopped |
 //!
 //! Where the timer's interrupt does not arrive, the host's watchdog ends the machine instead.
@@ -17,14 +17,14 @@ use aarch64_cpu::registers::*;
 use case::memory::MemoryMap;
 use case::probe::{El, Probe};
 use case::{CaseRef, guest, scratch};
-use executor::roster::{Entry, Roster, TICKS_PER_SECOND};
+use executor::abi::run_list::{Entry, Roster, TICKS_PER_SECOND};
 use link::observations::{Exception, Status};
 
 use crate::payload::asm::{self, msr};
-use crate::payload::away;
 use crate::payload::ids::field;
 use crate::payload::regime::Regime;
 use crate::payload::step;
+use crate::payload::world_switch;
 
 /// The guests of one case.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl Guests {
     pub fn new(case: &CaseRef<'_>, map: &MemoryMap) -> Result<Self, Status> {
         const RW: u64 = 1 << 31;
         let guest = &case.header.guest;
-        if away::stage_base(map, guest.code).is_none()
+        if world_switch::stage_base(map, guest.code).is_none()
             || !guest.code_va.is_multiple_of(scratch::GUEST_BYTES)
         {
             return Err(Status::BadCase);

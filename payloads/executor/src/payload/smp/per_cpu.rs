@@ -13,11 +13,11 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use case::probe::Probe;
+use executor::abi::run_list::Roster;
 use executor::machine::Gic;
-use executor::roster::Roster;
 
+use crate::payload::el2_map::MapRegisters;
 use crate::payload::guest::Guests;
-use crate::payload::home::MapRegisters;
 use crate::payload::regime::{Controls, Register, Roots};
 use crate::payload::step::Tlbi;
 

@@ -4,14 +4,14 @@
 use arrayvec::ArrayVec;
 use case::probe::Probe;
 use case::{Flags, MAX_PROBES};
-use executor::sieve::{Answered, Look, Sieve, Walks, registers};
+use executor::oracle::{Answered, Look, Sieve, Walks, registers};
 use link::hello::IdRegisters;
 use link::observations::{NO_ANSWER, Status};
 use link::soak::Totals;
 
 use super::{Attempt, Tables, UPDATES, WATCHED};
 use crate::payload::global::Global;
-use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::in_flight::{self, EXCEPTIONS, Phase};
 
 /// The probes of the case in hand that are asked.
 static PROBES: Global<ArrayVec<Probe, MAX_PROBES>> = Global::new(ArrayVec::new_const());
@@ -70,7 +70,7 @@ impl Attempt<'_> {
         };
         for (number, probe) in self.case.probes.iter().enumerate() {
             // What goes wrong in here is no probe's fault.
-            hand::enter(Phase::Built);
+            in_flight::enter(Phase::Built);
             let walks = Walks::new(&self.runner.arenas, &self.runner.map);
             match sifting.sieve.look(&registers, &walks, probe) {
                 Look::Ask => {}
@@ -92,7 +92,7 @@ impl Attempt<'_> {
                 &*asked
             };
             sifting.numbers.push(number as u16);
-            hand::enter(Phase::Asking);
+            in_flight::enter(Phase::Asking);
             if self.ask_run(at, at + 1, tables) == at {
                 self.report.set_status(Status::Unsupported);
                 break;
@@ -105,7 +105,7 @@ impl Attempt<'_> {
                 sifting.misfits.push(at as u16);
             }
         }
-        hand::enter(Phase::Built);
+        in_flight::enter(Phase::Built);
     }
 
     /// Whether what was answered to probe number `at` of those asked, the last one, is allowed.
