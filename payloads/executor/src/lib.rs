@@ -2,6 +2,7 @@
 //!
 //! | module | noun |
 //! |---|---|
+//! | [`abi`]         | what assembly and Rust share: structures and constants |
 //! | [`acpi`]        | what ACPI's tables say of console, PEs and interrupts |
 //! | [`board`]       | what the host says of the machine, laid over what was found |
 //! | [`device_tree`] | a flattened device tree, read without trusting it |
@@ -9,10 +10,8 @@
 //! | [`uefi`]        | what UEFI says of memory |
 //! | [`free`]        | RAM that belongs to nobody |
 //! | [`el2_tables`]  | the executor's own translation tables |
-//! | [`abi::probe_block`] | what is written for code away from home, and by it |
-//! | [`abi::run_list`] | what guests are to do, and what became of them |
 //! | [`windows`]     | where arenas appear in the executor's address space |
-//! | [`oracle`]      | what the reference walker says of a probe |
+//! | [`oracle`]      | what the reference walker allows for a probe |
 //! | [`ring`]        | the arithmetic of the mailbox's counters |
 
 #![no_std]

@@ -1,13 +1,86 @@
-//! What the executor has in hand, as an exception handler needs to know it.
+//! The case in flight, as the exception handler needs to know it, and the memory that is its alone.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, compiler_fence};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use arrayvec::ArrayVec;
 use case::MAX_PROBES;
 use link::mailbox::Cursor;
-use link::observations::Exception;
+use link::observations::{Exception, Update};
+use tables::WordLog;
 
 use crate::payload::global::Global;
+use crate::payload::memory::Watched;
+
+/// The most changed words that one case reports.
+const MAX_UPDATES: usize = 1024;
+
+/// The exceptions of a case: one a probe, and those that ended it.
+pub type Exceptions = ArrayVec<Exception, { MAX_PROBES + 4 }>;
+/// The descriptors that hardware changed in a case.
+pub type Changes = ArrayVec<Update, MAX_UPDATES>;
+
+static LOG: Global<WordLog> = Global::new(WordLog::new());
+static WATCHED: Global<Watched> = Global::new(Watched::none());
+static UPDATES: Global<Changes> = Global::new(ArrayVec::new_const());
+/// Written by the exception handler while probes are asked, and by nobody else then.
+static EXCEPTIONS: Global<Exceptions> = Global::new(ArrayVec::new_const());
+static IS_ONE: AtomicBool = AtomicBool::new(false);
+
+/// A case in flight on the primary PE. There is one at a time, so that whoever has it may use the memory of cases;
+/// and what asks probes wants all of it, so that nobody looks at exceptions while the handler may write them.
+pub struct InFlight {
+    /// The words that the builder wrote.
+    pub log: &'static mut WordLog,
+    /// The words that hardware may change.
+    pub watched: &'static mut Watched,
+    /// The words that hardware changed.
+    pub updates: &'static mut Changes,
+}
+
+impl InFlight {
+    /// Begins a case: log and lists are empty.
+    ///
+    /// # Panics
+    /// When there is one already.
+    pub fn begin() -> Self {
+        // The primary PE alone runs cases.
+        assert!(!IS_ONE.load(Ordering::Relaxed));
+        IS_ONE.store(true, Ordering::Relaxed);
+        // SAFETY: references to these are in the one value of this type, and in those borrowed from it.
+        let (log, watched, updates) =
+            unsafe { (&mut *LOG.pointer(), &mut *WATCHED.pointer(), &mut *UPDATES.pointer()) };
+        log.clear();
+        updates.clear();
+        let mut this = Self { log, watched, updates };
+        this.exceptions_mut().clear();
+        this
+    }
+
+    /// Says what the executor does from here on.
+    pub fn enter(&mut self, phase: Phase) {
+        enter(phase);
+    }
+
+    /// The exceptions so far.
+    pub fn exceptions(&self) -> &Exceptions {
+        // SAFETY: while this is borrowed no probe is asked, so that the handler writes none; and there is one
+        // value of this type.
+        unsafe { &*EXCEPTIONS.pointer() }
+    }
+
+    /// The exceptions so far.
+    pub fn exceptions_mut(&mut self) -> &mut Exceptions {
+        // SAFETY: as above.
+        unsafe { &mut *EXCEPTIONS.pointer() }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        enter(Phase::Idle);
+        IS_ONE.store(false, Ordering::Relaxed);
+    }
+}
 
 /// What the executor is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +88,7 @@ use crate::payload::global::Global;
 pub enum Phase {
     /// Starting. An SError now is what somebody before left behind.
     Booting,
-    /// Nothing is in hand: an exception is the end.
+    /// No case is asked: an exception is the end.
     Idle,
     /// Building a case's tables: the log of words is being changed.
     Building,
@@ -33,23 +106,34 @@ impl Phase {
 static PHASE: AtomicU32 = AtomicU32::new(Phase::Booting as u32);
 static CURSOR: AtomicPtr<AtomicU64> = AtomicPtr::new(core::ptr::null_mut());
 
-/// The exceptions of the case in hand: one a probe, and those that ended it. Written by the handler,
-/// read and cleared by the code around a case while none is to come.
-pub static EXCEPTIONS: Global<ArrayVec<Exception, { MAX_PROBES + 4 }>> =
-    Global::new(ArrayVec::new_const());
-
 /// What the executor is doing.
 pub fn phase() -> Phase {
     let number = PHASE.load(Ordering::Relaxed) as usize;
     Phase::ALL.get(number).copied().unwrap_or(Phase::Idle)
 }
 
-/// Says what the executor does from here on.
-pub fn enter(phase: Phase) {
+/// The executor has started: cases may come.
+pub fn boot_is_over() {
+    enter(Phase::Idle);
+}
+
+fn enter(phase: Phase) {
     // The handler runs on this PE: the order of the compiler is all that matters.
     compiler_fence(Ordering::SeqCst);
     PHASE.store(phase as u32, Ordering::Relaxed);
     compiler_fence(Ordering::SeqCst);
+}
+
+/// Adds an exception to those of the case in flight, if there is room.
+///
+/// # Safety
+/// For the handler of that exception. It was taken by a probe, while nobody has a reference to the list; or else
+/// the interrupted code does not go on.
+pub unsafe fn record(exception: Exception) {
+    // SAFETY: the caller's promise.
+    let exceptions = unsafe { &mut *EXCEPTIONS.pointer() };
+    // A list that is full holds one exception a probe already; the status still says the rest.
+    let _ = exceptions.try_push(exception);
 }
 
 /// Says which word is the cursor.

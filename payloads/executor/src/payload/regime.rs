@@ -1,15 +1,18 @@
-//! The registers of the EL1&0 regime that are loaded at this PE.
+//! EL1&0 regime: the registers of it that are loaded at this PE.
+//!
+//! The executor runs at EL2 with HCR_EL2.E2H at 0: whatever is loaded here has no effect on how its own memory is
+//! seen.
 //!
 //! Most are written only where they change: a write costs an emulator a flush of its TLB.
 
 use aarch64_cpu::registers::*;
 use case::registers::Registers;
+use executor::abi::HCR_EL2_ROUTING;
 use tables::Built;
 
 use crate::payload::asm;
-use crate::payload::el2::HCR_EL2_ROUTING;
 
-/// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
+/// Bits of `HCR_EL2` with which the executor could not go on in its own context: E2H and TGE.
 pub const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
 /// What a TLB entry may depend on, beside stage 2.
@@ -54,7 +57,7 @@ pub struct Roots {
 }
 
 impl Controls {
-    /// Those of `registers`, with `traps` set in `HCR_EL2`. What is refused at home is set away from it.
+    /// Those of `registers`, with `traps` set in `HCR_EL2`. What is refused here, a world switch sets.
     pub const fn new(registers: &Registers, traps: u64) -> Self {
         Self {
             hcr_el2: registers.hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING | traps,
@@ -74,7 +77,7 @@ impl Roots {
     }
 }
 
-/// See the module's page.
+/// What is loaded.
 pub struct Regime {
     /// By the register's number; `None` where it is not known.
     held: [Option<u64>; Register::ALL.len()],
