@@ -1,4 +1,4 @@
-//! The executor's own translation tables: EL2 stage 1 with E2H = 0, generic in the granule.
+//! EL2 stage 1 translation tables of the executor itself, with E2H = 0, generic in the granule.
 //!
 //! Only what the executor needs is mapped. A stray access of its own then faults, and speculation
 //! can't reach a device.

@@ -1,5 +1,5 @@
-//! What the reference walker says of a probe, on the target: which probes may be asked, and which answers are
-//! among those that the architecture allows.
+//! On-target oracle: by the reference walker, which probes may be asked, and which answers are among those that the
+//! architecture allows.
 //!
 //! ```text
 //!   probe --look--> Ask            its outcomes are kept
@@ -8,7 +8,7 @@
 //!            +----> Left           the host has to look at the whole case
 //! ```
 //!
-//! It is a filter, and never the last word: where it is in doubt, it says that an answer does not fit.
+//! It is a filter in front of the host's judge: where it is in doubt, it says that an answer does not fit.
 
 use core::cell::Cell;
 use core::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! What UEFI (UEFI specification 2.10) says of the machine when it is left.
+//! UEFI (UEFI specification 2.10): what it says of the machine when it is left.
 
 use core::mem::offset_of;
 

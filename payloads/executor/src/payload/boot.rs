@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  start.S --> boot: registers, device tree, console, timer      MMU off
-//!                    El2Map::enter                                 MMU on, device tree out of sight
+//!                    El2Map::enter                               MMU on, device tree out of sight
 //!                    Hello --> serve
 //! ```
 

@@ -1,4 +1,4 @@
-//! Observations that were answered by their digest, kept in case that the host wants all of them.
+//! Brief answers: observations of which the host was told the digest, kept in case that it wants all of them.
 
 use link::digest;
 

@@ -1,10 +1,10 @@
 //! Exceptions: whose they are, and what becomes of them.
 //!
 //! ```text
-//!                       a case in flight                      none
-//!  a probe's AT         a record, on with the next probe      -
-//!  anything else        a record, `recover` ends the case     last words
-//!  in a handler         last words                            last words
+//!                     a case in flight                     no case
+//!  of a probe's AT    recorded, the next probe is asked    -
+//!  any other          recorded, `recover` ends the case    last words
+//!  in a handler       last words                           last words
 //! ```
 //!
 //! Interrupts stay masked for ever; one that is taken all the same is treated like anything else, and

@@ -1,4 +1,4 @@
-//! Guests, to ask from EL1 and EL0: they are entered one probe at a time, and come back by an exception.
+//! Guests: code at EL1 and EL0 that asks probes. It is entered once for each, and comes back by an exception.
 //!
 //! | what | how |
 //! |---|---|

@@ -1,13 +1,17 @@
-//! The case in flight, as the exception handler needs to know it, and the memory that is its alone.
+//! In flight: the case that is being run, what the exception handler needs to know of it, and the memory that is its
+//! alone.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use arrayvec::ArrayVec;
 use case::MAX_PROBES;
+use case::probe::Probe;
 use link::mailbox::Cursor;
 use link::observations::{Exception, Update};
 use tables::WordLog;
 
+use crate::payload::asm;
 use crate::payload::global::Global;
 use crate::payload::memory::Watched;
 
@@ -17,24 +21,24 @@ const MAX_UPDATES: usize = 1024;
 /// The exceptions of a case: one a probe, and those that ended it.
 pub type Exceptions = ArrayVec<Exception, { MAX_PROBES + 4 }>;
 /// The descriptors that hardware changed in a case.
-pub type Changes = ArrayVec<Update, MAX_UPDATES>;
+pub type Updates = ArrayVec<Update, MAX_UPDATES>;
 
-static LOG: Global<WordLog> = Global::new(WordLog::new());
-static WATCHED: Global<Watched> = Global::new(Watched::none());
-static UPDATES: Global<Changes> = Global::new(ArrayVec::new_const());
+static MEMORY: Global<(WordLog, Watched, Updates)> =
+    Global::new((WordLog::new(), Watched::none(), Updates::new_const()));
 /// Written by the exception handler while probes are asked, and by nobody else then.
-static EXCEPTIONS: Global<Exceptions> = Global::new(ArrayVec::new_const());
+static EXCEPTIONS: Global<Exceptions> = Global::new(Exceptions::new_const());
 static IS_ONE: AtomicBool = AtomicBool::new(false);
 
-/// A case in flight on the primary PE. There is one at a time, so that whoever has it may use the memory of cases;
-/// and what asks probes wants all of it, so that nobody looks at exceptions while the handler may write them.
+/// The case in flight on the primary PE. There is one at a time, so that whoever has it may use the memory of cases;
+/// and probes are asked through a unique reference to it, so that nobody looks at exceptions while the handler may
+/// write them.
 pub struct InFlight {
     /// The words that the builder wrote.
     pub log: &'static mut WordLog,
     /// The words that hardware may change.
     pub watched: &'static mut Watched,
     /// The words that hardware changed.
-    pub updates: &'static mut Changes,
+    pub updates: &'static mut Updates,
 }
 
 impl InFlight {
@@ -47,8 +51,7 @@ impl InFlight {
         assert!(!IS_ONE.load(Ordering::Relaxed));
         IS_ONE.store(true, Ordering::Relaxed);
         // SAFETY: references to these are in the one value of this type, and in those borrowed from it.
-        let (log, watched, updates) =
-            unsafe { (&mut *LOG.pointer(), &mut *WATCHED.pointer(), &mut *UPDATES.pointer()) };
+        let (log, watched, updates) = unsafe { &mut *MEMORY.pointer() };
         log.clear();
         updates.clear();
         let mut this = Self { log, watched, updates };
@@ -61,10 +64,26 @@ impl InFlight {
         enter(phase);
     }
 
+    /// Asks AT instructions at this PE: the probes of `probes`, with an answer for each at `answers`. Returns the
+    /// address of the first that it did not ask. The cursor's word is `here` at the first, and goes on by 1.
+    ///
+    /// # Safety
+    /// All pointers must be good for the number of probes, and the case's registers loaded.
+    pub unsafe fn ask(
+        &mut self,
+        probes: Range<*const Probe>,
+        answers: *mut u64,
+        cursor: *const u64,
+        here: u64,
+    ) -> *const Probe {
+        // SAFETY: the caller's promise. The handler may write exceptions: nobody has a reference to them.
+        unsafe { asm::ask(probes.start, probes.end, answers, cursor, here) }
+    }
+
     /// The exceptions so far.
     pub fn exceptions(&self) -> &Exceptions {
-        // SAFETY: while this is borrowed no probe is asked, so that the handler writes none; and there is one
-        // value of this type.
+        // SAFETY: while this is borrowed no probe is asked, so that the handler writes nothing that is read here;
+        // and there is one value of this type.
         unsafe { &*EXCEPTIONS.pointer() }
     }
 

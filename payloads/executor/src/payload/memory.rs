@@ -1,4 +1,4 @@
-//! The arenas as memory: words at physical addresses, seen through windows.
+//! Arena memory: words at physical addresses, seen through windows of the executor's own map.
 
 use core::cell::Cell;
 use core::num::NonZeroU64;

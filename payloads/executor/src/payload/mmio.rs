@@ -1,4 +1,4 @@
-//! Memory-mapped registers of a device.
+//! MMIO: memory-mapped registers of a device.
 
 use core::ptr;
 

@@ -1,4 +1,4 @@
-//! The payload itself. Modules are in the order in which they use each other: each uses those above it alone.
+//! The payload itself. Each module uses none but those above it in this table.
 //!
 //! | module | noun |
 //! |---|---|
@@ -16,7 +16,7 @@
 //! | [`memory`], [`scratch`] | the arenas as memory |
 //! | [`el2_map`]    | the executor's own map |
 //! | [`regime`], [`quiesced`] | the EL1&0 regime of a case, and between cases |
-//! | [`in_flight`], [`exceptions`] | the case in flight, and exceptions in it |
+//! | [`in_flight`], [`exceptions`] | the case that is being run, and exceptions in it |
 //! | [`step`]       | the steps of a sequence, between probes |
 //! | [`guest`]      | asking from EL1 and EL0 |
 //! | [`psci`], [`smp`] | secondary PEs |

@@ -15,20 +15,25 @@ use crate::payload::asm;
 /// Bits of `HCR_EL2` with which the executor could not go on in its own context: E2H and TGE.
 pub const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
-/// What a TLB entry may depend on, beside stage 2.
+/// A register with the root of a tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Register {
-    /// `HCR_EL2`.
-    Hcr,
-    /// `SCTLR_EL1`.
-    Sctlr,
-    /// `TCR_EL1`.
-    Tcr,
-    /// `MAIR_EL1`.
-    Mair,
+pub enum Root {
+    /// `VTTBR_EL2`.
+    Vttbr,
     /// `TTBR0_EL1`.
     Ttbr0,
     /// `TTBR1_EL1`.
+    Ttbr1,
+}
+
+/// What a TLB entry may depend on, beside stage 2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Register {
+    Hcr,
+    Sctlr,
+    Tcr,
+    Mair,
+    Ttbr0,
     Ttbr1,
 }
 
@@ -112,7 +117,7 @@ impl Regime {
     }
 
     /// Loads `register` with `value`. An ISB makes it count.
-    pub fn load(&mut self, register: Register, value: u64) {
+    fn load(&mut self, register: Register, value: u64) {
         let held = &mut self.held[register as usize];
         if *held == Some(value) {
             return;
@@ -130,11 +135,12 @@ impl Regime {
         *held = Some(value);
     }
 
-    /// Loads the root of another tree: of stage 2, where no register is named.
-    pub fn use_root(&mut self, register: Option<Register>, value: u64) {
-        match register {
-            None => VTTBR_EL2.set(value),
-            Some(register) => self.load(register, value),
+    /// Loads the root of another tree.
+    pub fn use_root(&mut self, root: Root, value: u64) {
+        match root {
+            Root::Vttbr => VTTBR_EL2.set(value),
+            Root::Ttbr0 => self.load(Register::Ttbr0, value),
+            Root::Ttbr1 => self.load(Register::Ttbr1, value),
         }
         asm::isb();
     }

@@ -1,4 +1,4 @@
-//! Requests of the host, and their responses.
+//! Server: it answers the requests of the host.
 
 use core::sync::atomic::AtomicU64;
 

@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicU64;
 use aarch64_cpu::registers::*;
 use case::Case;
 use case::abilities::Abilities;
+use case::draw::NotDrawn;
 use case::plan::Ground;
 use executor::oracle::Oracle;
 use link::hello::{Hello, IdRegisters};
@@ -90,12 +91,7 @@ impl Soaker {
             let Some(drawn) = plan.case(&ground, next) else { break };
             let became = match &drawn {
                 Ok(case) => ask(case, runner, request, cursor, oracle_run, observations),
-                Err(why) => {
-                    let mut totals = Totals::NONE;
-                    totals.cases = 1;
-                    totals.skip(Why::NotDrawn(*why));
-                    Became::Conforms(totals)
-                }
+                Err(why) => Became::Conforms(not_drawn(*why)),
             };
             if let Became::Conforms(totals) = became {
                 run.add(&totals);
@@ -128,7 +124,15 @@ impl Soaker {
     }
 }
 
-fn case_has_updates(drawn: &Result<Case, case::draw::NotDrawn>) -> bool {
+/// The sums over a case that could not be drawn.
+fn not_drawn(why: NotDrawn) -> Totals {
+    let mut totals = Totals::NONE;
+    totals.cases = 1;
+    totals.skip(Why::NotDrawn(why));
+    totals
+}
+
+fn case_has_updates(drawn: &Result<Case, NotDrawn>) -> bool {
     drawn.as_ref().is_ok_and(|case| case.as_ref().flags().has(case::Flags::UPDATES))
 }
 

@@ -152,7 +152,7 @@ const fn piece(operation: Operation) -> u64 {
 }
 
 unsafe extern "C" {
-    /// Goes over to another map of EL2. See el2_map.S.
+    /// Switches to another stage 1 map of EL2. See el2_map.S.
     ///
     /// # Safety
     /// The map must map all of the image to itself, and whatever is used after this.
@@ -165,7 +165,7 @@ unsafe extern "C" {
     /// Calls `function` and comes back with 1 when it ends in `recover`. See vectors.S.
     ///
     /// # Safety
-    /// Calls do not nest. After a 1, what the function was changing is half changed.
+    /// Calls must not nest. After a 1, what the function was changing may be half changed.
     pub fn guarded(function: extern "C" fn(*mut u8), argument: *mut u8) -> u64;
     /// Asks the probes from `probe` to `end`. See ask.S.
     ///
@@ -181,22 +181,24 @@ unsafe extern "C" {
     /// Switches to a set-up of EL2, asks there, and switches back. See world_switch.S.
     ///
     /// # Safety
-    /// The context block must be true, and its probe block be in memory and not in caches alone.
+    /// The set-up must map code and data of the scratch arenas that the context block names, as
+    /// [`case::stay::Stay`] says; and the probe block must be in memory, not in caches alone.
     pub fn world_switch(context: *const ContextBlock);
     /// Has EL3 ask about a set-up of EL2. See monitor.S.
     ///
     /// # Safety
-    /// EL3 must be the monitor's; context block and probe block must be in memory and not in caches alone.
+    /// EL3 must be the monitor's; context block and probe block must be in memory, not in caches alone.
     pub fn monitor(context: *const ContextBlock);
     /// Enters guests, and comes back with 1 behind one that ended as none should. See guest.S.
     ///
     /// # Safety
-    /// The run list must be true, its guests' code mapped or not, and the case's registers loaded.
+    /// All addresses in the run list must be good, and the case's registers loaded. That its guests' code is mapped is
+    /// not needed.
     pub fn guests(run_list: *mut RunList) -> u64;
     /// TLB maintenance. See tlbi.S.
     ///
     /// # Safety
-    /// The PE must have it. Its completion wants a DSB.
+    /// The PE must have this form. A DSB completes it.
     pub fn tlbi(operand: u64, form: u64);
     /// Pushes with the stack pointer at `sp`.
     ///
@@ -281,6 +283,7 @@ impl Image {
             (label!(last_stack), label!(last_stack_top)),
         ]
     }
+
     /// `address` relative to the image, where it lies in it.
     pub fn relative(address: u64) -> u64 {
         if (Self::start()..Self::end()).contains(&address) {

@@ -1,4 +1,4 @@
-//! Asking all probes of a case, in the executor's own context or by a world switch.
+//! All probes of a case, asked in the executor's own context or by a world switch.
 
 use core::sync::atomic::Ordering;
 

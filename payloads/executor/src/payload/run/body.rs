@@ -1,4 +1,4 @@
-//! Body of a response.
+//! Response body of a case.
 
 use case::MAX_PROBES;
 use link::observations::Report;

@@ -1,4 +1,4 @@
-//! Break-off: an exception of the executor's own ended a case, and everything becomes as it was before it.
+//! Recovery from an exception of the executor's own: the case is broken off, and its tables are undone.
 
 use link::hello::Epitaph;
 use link::observations::Status;

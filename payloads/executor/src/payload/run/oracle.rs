@@ -1,5 +1,5 @@
-//! Asking by the on-target oracle: one probe after the other is looked at, asked if it may be, and its
-//! answer compared, in the tables as the probes before it have left them.
+//! On-target oracle at work: one probe after the other is looked at, asked if it may be, and its answer judged, in
+//! the tables as the probes before it have left them.
 
 use arrayvec::ArrayVec;
 use case::probe::Probe;

@@ -13,7 +13,7 @@ use super::{Attempt, Runner, Tables};
 use crate::payload::asm;
 use crate::payload::guest::{self, Guests, Outputs};
 use crate::payload::in_flight::Phase;
-use crate::payload::regime::Register;
+use crate::payload::regime::Root;
 use crate::payload::smp::ByPe;
 use crate::payload::smp::per_cpu::Order;
 use crate::payload::smp::secondary::{ARRIVED, rendezvous};
@@ -109,18 +109,18 @@ impl Attempt<'_> {
         let number = usize::from(step.number);
         let role = self.case.trees.get(number).and_then(|tree| tree.role());
         let (Some(role), Some(base)) = (role, built.bases.get(number)) else { return false };
-        let register = match role {
-            Role::Stage2 => None,
-            Role::Ttbr0El1 => Some(Register::Ttbr0),
-            Role::Ttbr1El1 => Some(Register::Ttbr1),
+        let root = match role {
+            Role::Stage2 => Root::Vttbr,
+            Role::Ttbr0El1 => Root::Ttbr0,
+            Role::Ttbr1El1 => Root::Ttbr1,
             Role::Ttbr0El2 | Role::Ttbr1El2 | Role::Idmap => return false,
         };
         let (pe, value) = (usize::from(step.pe), step.address ^ base);
         if pe == 0 {
-            self.runner.regime.use_root(register, value);
+            self.runner.regime.use_root(root, value);
         } else {
             // SAFETY: a root of the case's, for the EL1&0 regime.
-            unsafe { self.runner.secondaries.order(pe, Order::UseRoot { register, value }) };
+            unsafe { self.runner.secondaries.order(pe, Order::UseRoot { root, value }) };
         }
         true
     }
@@ -144,7 +144,7 @@ impl Attempt<'_> {
         }
         // SAFETY: the probes are a slice, with as many answers, and the cursor is a word. The case's
         // registers are loaded.
-        let stopped = unsafe { asm::ask(range.start, range.end, answer, cursor, here) };
+        let stopped = unsafe { self.in_flight.ask(range, answer, cursor, here) };
         (stopped.addr() - probes.as_ptr().addr()) / size_of::<Probe>()
     }
 

@@ -17,7 +17,7 @@ use executor::abi::{MapRegisters, PerCpuHead, Start};
 use executor::machine::Gic;
 
 use crate::payload::guest::Guests;
-use crate::payload::regime::{Controls, Register, Roots};
+use crate::payload::regime::{Controls, Root, Roots};
 use crate::payload::step::Tlbi;
 
 /// Bytes of a PE's stack.
@@ -83,11 +83,11 @@ pub enum Order {
         /// Its value at the first.
         here: u64,
     },
-    /// Load the root of another tree: of stage 2, where no register is named.
+    /// Load the root of another tree.
     UseRoot {
-        /// The register of stage 1.
-        register: Option<Register>,
-        /// Its value, or that of `VTTBR_EL2`.
+        /// The register.
+        root: Root,
+        /// Its value.
         value: u64,
     },
     /// TLB maintenance.
@@ -138,14 +138,17 @@ impl PerCpu {
         self.done.load(Ordering::Acquire) == self.given.load(Ordering::Relaxed)
     }
 
-    /// For its own PE: the order that was given behind number `done`, if there is one.
-    pub fn taken(&self, done: u64) -> Option<Order> {
+    /// The order that was given behind number `done`, if there is one.
+    ///
+    /// # Safety
+    /// Called by the PE of this area, which has carried out as many.
+    pub unsafe fn taken(&self, done: u64) -> Option<Order> {
         let given = self.given.load(Ordering::Acquire);
         // SAFETY: it stays until this PE says that it is done.
         (given != done).then(|| unsafe { *self.order.get() })
     }
 
-    /// For its own PE: number `done` has been carried out.
+    /// Says, at the PE of this area, that order number `done` has been carried out.
     pub fn finish(&self, done: u64) {
         self.done.store(done, Ordering::Release);
     }

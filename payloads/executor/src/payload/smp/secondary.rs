@@ -67,7 +67,8 @@ fn next(area: &PerCpu, done: u64, idle: &mut Idle) -> Order {
     let begin = CNTPCT_EL0.get();
     let spin = CNTFRQ_EL0.get() / SPIN;
     loop {
-        if let Some(order) = area.taken(done) {
+        // SAFETY: this is the PE of the area.
+        if let Some(order) = unsafe { area.taken(done) } {
             return order;
         }
         if CNTPCT_EL0.get().wrapping_sub(begin) < spin {
@@ -112,7 +113,7 @@ impl Secondary {
                 // operation, so that all are asked.
                 unsafe { asm::ask(probe, probe.add(count), answer, cursor, here) };
             }
-            Order::UseRoot { register, value } => self.regime.use_root(register, value),
+            Order::UseRoot { root, value } => self.regime.use_root(root, value),
             Order::Tlbi(tlbi) => tlbi.perform(),
             Order::Store { address, value } => {
                 // SAFETY: a word of a table, which the primary PE leaves alone meanwhile.
