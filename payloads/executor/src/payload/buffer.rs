@@ -1,18 +1,15 @@
 //! Buffers of the size of the largest message.
 
 use link::MAX_MESSAGE;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Room for a message.
-#[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(C, align(16))]
 pub struct Buffer(pub [u8; MAX_MESSAGE]);
 
-/// A buffer of the place where this stands, as `&'static mut`, for the first who gets there. It is not zeroed at
-/// the start: it holds any bytes.
+/// A `&'static mut Buffer` of its own for each place in the source. It holds any bytes: it is not zeroed at the start.
 ///
 /// # Panics
-/// The second time.
+/// When the same place is executed again.
 macro_rules! buffer {
     () => {{
         use core::mem::MaybeUninit;
