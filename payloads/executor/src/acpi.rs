@@ -1,4 +1,4 @@
-//! What ACPI's tables (ACPI 6.5) say of the machine, read without trusting them.
+//! ACPI's tables (ACPI 6.5): what they say of the machine, read without trusting them.
 //!
 //! ```text
 //!  UEFI --> RSDP --> XSDT --+-> SPCR   the kind of UART, and where its registers are

@@ -1,4 +1,5 @@
-//! What the host says of the machine, laid over what the executor found. [`link::board`] tells who wins.
+//! Board description of the host, laid over what the executor found of the machine. [`link::board`] says which of
+//! them counts.
 
 use link::board::{self, Board};
 

@@ -1,4 +1,4 @@
-//! A flattened device tree (Devicetree Specification v0.4, chapter 5), read without trusting it.
+//! Flattened device tree (Devicetree Specification v0.4, chapter 5), read without trusting it.
 //!
 //! ```text
 //!  header | memory reservations | structure: BEGIN_NODE name (PROP ..)* (node)* END_NODE | strings

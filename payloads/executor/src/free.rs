@@ -1,4 +1,4 @@
-//! RAM that belongs to nobody: memory less what is in use, in whole pieces of 2 MB.
+//! Free RAM: memory less what is in use, in whole pieces of 2 MB.
 
 use arrayvec::ArrayVec;
 use link::hello::{MAX_REGIONS, Region};

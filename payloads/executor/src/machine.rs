@@ -1,5 +1,5 @@
-//! What a device tree says of the machine, as far as the executor needs it. [`crate::board`] tells who
-//! else has a say.
+//! Machine description: what a device tree says of memory, console, interrupts and PEs, as far as the executor
+//! needs it. ACPI ([`crate::acpi`]) and the host ([`crate::board`]) add to it.
 
 use arrayvec::ArrayVec;
 use link::hello::{MAX_PES, Region};

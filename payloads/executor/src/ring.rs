@@ -1,4 +1,4 @@
-//! The arithmetic of the mailbox's counters, which the host writes and nobody should trust.
+//! Ring arithmetic: the counters of the mailbox, which the host writes and which are not trusted.
 
 use link::mailbox::SLOTS;
 

@@ -1,8 +1,11 @@
-//! What UEFI (UEFI specification 2.10) says of the machine when it is left.
+//! UEFI (UEFI specification 2.10): what it says of the machine when it is left.
+
+use core::mem::offset_of;
 
 use arrayvec::ArrayVec;
 use link::hello::Region;
 use link::surroundings::Text;
+use uefi_raw::table::boot::{MemoryAttribute, MemoryDescriptor, MemoryType, PAGE_SIZE};
 
 use crate::machine::{MAX_REGIONS, Machine};
 
@@ -36,21 +39,18 @@ impl Firmware {
 
 /// The types of memory that are free when UEFI has been left (7.2.3, table 7.10): boot services' code and data,
 /// and what was always free. The executor itself is in a loader's.
-const FREE: [u32; 3] = [3, 4, 7];
+const FREE: [MemoryType; 3] =
+    [MemoryType::BOOT_SERVICES_CODE, MemoryType::BOOT_SERVICES_DATA, MemoryType::CONVENTIONAL];
 /// Attributes: it can be mapped Write-Back; it is meant for some device.
-const WRITE_BACK: u64 = 1 << 3;
-const SPECIFIC_PURPOSE: u64 = 1 << 18;
-const PAGE: u64 = 4096;
+const WRITE_BACK: u64 = MemoryAttribute::WRITE_BACK.bits();
+const SPECIFIC_PURPOSE: u64 = MemoryAttribute::SPECIAL_PURPOSE.bits();
+const PAGE: u64 = PAGE_SIZE as u64;
 
 /// The free RAM in a memory map whose descriptors are `stride` bytes apart (7.2.3, EFI_MEMORY_DESCRIPTOR), in
 /// whole pieces. Where there are too many, the largest are kept.
-///
-/// ```text
-///   0: type   8: physical address   16: virtual address   24: pages of 4 KB   32: attributes
-/// ```
 pub fn free_memory(map: &[u8], stride: usize) -> ArrayVec<Region, MAX_REGIONS> {
     let mut free: ArrayVec<Region, MAX_REGIONS> = ArrayVec::new();
-    if stride < 40 {
+    if stride < size_of::<MemoryDescriptor>() {
         return free;
     }
     for descriptor in map.chunks_exact(stride) {
@@ -58,10 +58,13 @@ pub fn free_memory(map: &[u8], stride: usize) -> ArrayVec<Region, MAX_REGIONS> {
             let bytes = descriptor[at..at + 8].iter().rev();
             bytes.fold(0, |number: u64, &byte| number << 8 | u64::from(byte))
         };
-        let (base, attributes) = (number(8), number(32));
-        let size = number(24).checked_mul(PAGE).filter(|size| base.checked_add(*size).is_some());
-        let is_free = FREE.contains(&(number(0) as u32))
-            && attributes & (WRITE_BACK | SPECIFIC_PURPOSE) == WRITE_BACK;
+        let kind = MemoryType(number(offset_of!(MemoryDescriptor, ty)) as u32);
+        let base = number(offset_of!(MemoryDescriptor, phys_start));
+        let attributes = number(offset_of!(MemoryDescriptor, att));
+        let pages = number(offset_of!(MemoryDescriptor, page_count));
+        let size = pages.checked_mul(PAGE).filter(|size| base.checked_add(*size).is_some());
+        let is_free =
+            FREE.contains(&kind) && attributes & (WRITE_BACK | SPECIFIC_PURPOSE) == WRITE_BACK;
         if let (true, Some(size)) = (is_free, size) {
             add(&mut free, Region { base, size });
         }

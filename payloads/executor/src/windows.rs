@@ -1,4 +1,4 @@
-//! Where arenas appear in the executor's address space.
+//! Windows: where arenas are mapped in the executor's address space.
 //!
 //! Arenas may lie at any physical address up to 2^52, and the executor's addresses have 48 bits. So
 //! all arenas are mapped close together, in an otherwise unused sixteenth of the address space:
@@ -16,7 +16,7 @@
 use arrayvec::ArrayVec;
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 
-use crate::home_map::{Geometry, Kind, Range};
+use crate::el2_tables::{Geometry, Kind, Range};
 
 /// log2 of the part of the address space that windows share.
 const SPACE_BITS: u32 = 44;

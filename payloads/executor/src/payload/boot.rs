@@ -1,15 +1,13 @@
-//! From the start code to the first hello.
+//! Boot: from the start code to the first hello.
 //!
 //! ```text
 //!  start.S --> boot: registers, device tree, console, timer      MMU off
-//!                    Home::enter                                 MMU on, device tree out of sight
+//!                    El2Map::enter                               MMU on, device tree out of sight
 //!                    Hello --> serve
 //! ```
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
-use executor::board;
-use executor::device_tree::DeviceTree;
 use executor::free;
 use executor::machine::Machine;
 use link::config::Config;
@@ -17,70 +15,36 @@ use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
 use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
-use crate::payload::console::Console;
-use crate::payload::crew::Crew;
-use crate::payload::efi;
-use crate::payload::global::Global;
-use crate::payload::hand::{self, Phase};
-use crate::payload::home::Home;
+use crate::payload::console::{self, console};
+use crate::payload::el2;
+use crate::payload::el2_map::El2Map;
 use crate::payload::idle::Idle;
 use crate::payload::ids;
 use crate::payload::image::config;
+use crate::payload::in_flight;
 use crate::payload::last_words;
 use crate::payload::monitor;
-use crate::payload::park;
+use crate::payload::platform;
 use crate::payload::psci;
 use crate::payload::serve;
+use crate::payload::smp::Secondaries;
 use crate::payload::transport::mailbox::Mailbox;
-
-static CONSOLE: Global<Console> = Global::new(Console::None);
-
-/// The console.
-pub fn console() -> &'static Console {
-    // SAFETY: replaced only while the executor starts, before anybody keeps a reference.
-    unsafe { &*CONSOLE.pointer() }
-}
-
-/// What the device tree at `tree`, 0 where there is none, says of the machine, and UEFI, and the host.
-pub fn machine(tree: u64) -> Machine {
-    let tree = tree_bytes(tree).and_then(DeviceTree::from_bytes);
-    let mut machine = tree.map_or_else(Machine::default, |tree| Machine::new(&tree));
-    if let Some(firmware) = efi::firmware() {
-        firmware.apply(&mut machine);
-    }
-    board::apply(&config().board, &mut machine);
-    machine
-}
-
-fn tree_bytes(tree: u64) -> Option<&'static [u8]> {
-    if tree == 0 {
-        return None;
-    }
-    // SAFETY: the start code found the magic there.
-    let header = unsafe { &*(tree as *const [u8; 8]) };
-    let size = DeviceTree::size(header)?;
-    // SAFETY: the loader put a device tree of this size there, and the start code cleaned it.
-    Some(unsafe { core::slice::from_raw_parts(tree as *const u8, size) })
-}
-
-/// Takes the console of `machine` into use.
-pub fn open_console(machine: &Machine) {
-    // SAFETY: as `console` says.
-    unsafe { *CONSOLE.pointer() = Console::new(machine.console) };
-}
 
 /// Entered at EL1: that is the end of it.
 #[unsafe(no_mangle)]
 extern "C" fn boot_el1(tree: u64) -> ! {
-    open_console(&machine(tree));
+    // SAFETY: MMU off; the start code has looked at the device tree and cleaned it; nobody has used a console.
+    unsafe { console::open(platform::machine(tree).console) };
     last_words::speak(Epitaph { reason: Epitaph::NO_EL2, ..Epitaph::default() })
 }
 
 /// At EL2 on the main stack, MMU off.
 #[unsafe(no_mangle)]
 extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2: u64) -> ! {
-    let machine = machine(tree);
-    open_console(&machine);
+    // SAFETY: MMU off; the start code has looked at the device tree and cleaned it; nobody uses a console.
+    let machine = unsafe { platform::machine(tree) };
+    // SAFETY: as above.
+    unsafe { console::open(machine.console) };
     if ![Config::ANY_PE, ids::affinity()].contains(&config().pe) {
         hand_over(&machine, tree);
     }
@@ -89,9 +53,12 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         let elr = HCR_EL2.get();
         last_words::speak(Epitaph { reason: Epitaph::E2H_FIXED, elr, ..Epitaph::default() });
     }
-    park::set_up();
-    let idle = Idle::new(machine.gic.as_ref());
-    let crew = Crew::new(&machine, &idle);
+    // SAFETY: MMU off; the device tree, UEFI or the host says that the interrupt controller is there.
+    let idle = unsafe {
+        el2::set_up();
+        Idle::new(machine.gic.as_ref())
+    };
+    let secondaries = Secondaries::new(&machine, &idle);
     // What others left pending is taken, and ignored, now.
     asm::unmask_serror();
     asm::isb();
@@ -101,7 +68,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
     let ranges = console().range().into_iter();
     let ranges = ranges.chain((mailbox != 0).then(|| Mailbox::range(mailbox)));
     // SAFETY: once, MMU off; console and mailbox are what the machine and the configuration say.
-    let Ok(home) = (unsafe { Home::enter(ranges) }) else {
+    let Ok(map) = (unsafe { El2Map::enter(ranges) }) else {
         last_words::speak(Epitaph { reason: Epitaph::BAD_CONFIGURATION, ..Epitaph::default() })
     };
 
@@ -114,13 +81,13 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         entry_hcr_el2,
         entry_sctlr_el2,
         ids: ids::read(),
-        pes: crew.most() as u64,
-        surroundings: surroundings(&machine, &crew),
+        pes: secondaries.most() as u64,
+        surroundings: surroundings(&machine, &secondaries),
         free_count: free.len() as u64,
         free: regions,
     };
-    hand::enter(Phase::Idle);
-    serve::serve(home, idle, crew, &hello)
+    in_flight::boot_is_over();
+    serve::serve(map, idle, secondaries, &hello)
 }
 
 /// Has the PE that the host named start the image anew, in place of this one.
@@ -145,21 +112,25 @@ fn hand_over(machine: &Machine, tree: u64) -> ! {
 }
 
 /// What people may want to know of the machine.
-fn surroundings(machine: &Machine, crew: &Crew) -> Surroundings {
+fn surroundings(machine: &Machine, secondaries: &Secondaries) -> Surroundings {
     let mut affinities = [0; MAX_PES];
-    affinities.iter_mut().zip(crew.affinities()).for_each(|(slot, affinity)| *slot = affinity);
+    affinities
+        .iter_mut()
+        .zip(secondaries.affinities())
+        .for_each(|(slot, affinity)| *slot = affinity);
     Surroundings {
         model: machine.model,
         firmware: machine.firmware,
         console: Text::new(console().name().as_bytes()),
         console_base: console().range().map_or(0, |range| range.pa),
-        psci: crew.psci_version(),
+        psci: secondaries.psci_version(),
         affinities,
     }
 }
 
 fn free_ram(machine: &Machine, tree: u64, mailbox: u64) -> ArrayVec<Region, MAX_REGIONS> {
-    let tree_bytes = tree_bytes(tree).map_or(0, |bytes| bytes.len() as u64);
+    // SAFETY: MMU off; the start code has looked at the device tree and cleaned it.
+    let tree_bytes = unsafe { platform::tree_bytes(tree) }.map_or(0, |bytes| bytes.len() as u64);
     let own = [
         Region { base: Image::start(), size: Image::end() - Image::start() },
         Region { base: tree, size: tree_bytes },

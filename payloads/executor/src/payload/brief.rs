@@ -1,32 +1,31 @@
-//! The observations that were answered by their digest, kept in case that the host wants all of them.
+//! Brief answers: observations of which the host was told the digest, kept in case that it wants all of them.
 
-use link::MAX_MESSAGE;
 use link::digest;
 
-use crate::payload::global::Global;
+use crate::payload::buffer::{Buffer, buffer};
 
-/// Room for the largest body.
-#[repr(C, align(16))]
-struct Room([u8; MAX_MESSAGE]);
-
-#[unsafe(link_section = ".noinit")]
-static ROOM: Global<Room> = Global::new(Room([0; MAX_MESSAGE]));
-
-/// How many bytes of the room count.
-static USED: Global<usize> = Global::new(0);
-
-/// Keeps `body` in place of an earlier one, and returns its digest.
-pub fn keep(body: &[u8]) -> u64 {
-    // SAFETY: between requests nobody uses what is kept.
-    let (room, used) = unsafe { (&mut (*ROOM.pointer()).0, &mut *USED.pointer()) };
-    *used = body.len().min(room.len());
-    room[..*used].copy_from_slice(&body[..*used]);
-    digest::of(body)
+/// Room for the body of a response, and the body in it.
+pub struct KeptBody {
+    room: &'static mut Buffer,
+    /// How many bytes of the room count.
+    used: usize,
 }
 
-/// What is kept; empty before the first.
-pub fn kept() -> &'static [u8] {
-    // SAFETY: it changes only in `keep`, between requests.
-    let (room, used) = unsafe { (&(*ROOM.pointer()).0, *USED.pointer()) };
-    &room[..used]
+impl KeptBody {
+    /// Nothing. Called once.
+    pub fn new() -> Self {
+        Self { room: buffer!(), used: 0 }
+    }
+
+    /// Keeps `body` in place of an earlier one, and returns its digest.
+    pub fn keep(&mut self, body: &[u8]) -> u64 {
+        self.used = body.len().min(self.room.0.len());
+        self.room.0[..self.used].copy_from_slice(&body[..self.used]);
+        digest::of(body)
+    }
+
+    /// What is kept; empty before the first.
+    pub fn kept(&self) -> &[u8] {
+        &self.room.0[..self.used]
+    }
 }

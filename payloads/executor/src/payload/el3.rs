@@ -1,37 +1,43 @@
-//! Entry at EL3: gives EL2 all that it needs, and leaves the monitor behind.
+//! EL3 at entry: gives EL2 all that it needs, and leaves the monitor behind.
 
 use aarch64_cpu::registers::*;
 use link::hello::Epitaph;
 
 use crate::payload::asm::{self, mrs, msr};
-use crate::payload::boot;
+use crate::payload::console;
 use crate::payload::gic;
 use crate::payload::ids::field;
 use crate::payload::last_words;
 use crate::payload::monitor;
+use crate::payload::platform;
 
 /// Sets up EL3. The start code then returns to EL2.
 #[unsafe(no_mangle)]
 extern "C" fn boot_el3(tree: u64) {
-    let machine = boot::machine(tree);
+    // SAFETY: MMU off; the start code has looked at the device tree and cleaned it.
+    let machine = unsafe { platform::machine(tree) };
     if field(ID_AA64PFR0_EL1.get(), 8) == 0 {
-        boot::open_console(&machine);
+        // SAFETY: MMU off, and nobody has used a console.
+        unsafe { console::open(machine.console) };
         last_words::speak(Epitaph { reason: Epitaph::NO_EL2, ..Epitaph::default() });
     }
 
-    msr!("scr_el3", scr_el3());
-    // Nothing below traps to here: floating point, the counters, debug.
-    msr!("cptr_el3", cptr_el3());
-    msr!("mdcr_el3", 0);
-    asm::isb();
-    if field(ID_AA64PFR0_EL1.get(), 24) != 0 {
-        msr!("S3_6_C12_C12_5", 0xf); // ICC_SRE_EL3: system registers, for EL2 too
+    // SAFETY: at EL3 with its MMU off, where none of these has to do with how memory is seen.
+    unsafe {
+        msr!("scr_el3", scr_el3());
+        // Nothing below traps to here: floating point, the counters, debug.
+        msr!("cptr_el3", cptr_el3());
+        msr!("mdcr_el3", 0);
         asm::isb();
+        if field(ID_AA64PFR0_EL1.get(), 24) != 0 {
+            msr!("S3_6_C12_C12_5", 0xf); // ICC_SRE_EL3: system registers, for EL2 too
+            asm::isb();
+        }
+        if let Some(gic) = &machine.gic {
+            gic::open_to_non_secure(gic);
+        }
+        monitor::install();
     }
-    if let Some(gic) = &machine.gic {
-        gic::open_to_non_secure(gic);
-    }
-    monitor::install();
 }
 
 /// Non-secure, HVC on, EL2 is AArch64, interrupts and aborts stay below; and for each extension that

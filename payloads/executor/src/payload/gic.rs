@@ -1,16 +1,15 @@
-//! The interrupt controller, set up so that the hypervisor's timer ends a WFI, and nothing else does.
+//! Interrupt controller, set up so that the hypervisor's timer ends a WFI, and nothing else does.
 //!
 //! All of it is done once, with the MMU off: registers of a device are then accessed as such, and
-//! need no place in the home map. No interrupt is ever acknowledged: PSTATE keeps it masked, WFI ends
+//! need no place in the executor's map. No interrupt is ever acknowledged: PSTATE keeps it masked, WFI ends
 //! because it is pending, and it goes away with the timer's condition.
-
-use core::ptr;
 
 use aarch64_cpu::registers::*;
 use executor::machine::Gic;
 
 use crate::payload::asm::{self, msr};
 use crate::payload::ids::field;
+use crate::payload::mmio::Registers;
 
 /// The interrupt of the EL2 physical timer: a PPI, the same on all systems that follow BSA.
 const TIMER: u32 = 26;
@@ -45,46 +44,64 @@ const WRITES_PENDING: u32 = 1 << 31;
 const PATIENCE: u32 = 100_000;
 
 /// Enables the timer's interrupt, and only that, from Non-secure EL2.
-pub fn wake_on_timer(gic: &Gic) {
+///
+/// # Safety
+/// The MMU is off, and `gic` is there.
+pub unsafe fn wake_on_timer(gic: &Gic) {
+    // SAFETY: the caller's promise.
+    let distributor = unsafe { distributor(gic) };
     match gic {
-        Gic::V2 { distributor, .. } => {
-            quiet(*distributor);
-            write(*distributor + CTLR, 1);
+        Gic::V2 { .. } => {
+            quiet(distributor);
+            distributor.write(CTLR, 1);
         }
-        Gic::V3 { distributor, .. } => {
-            if !has_system_registers() || redistributor(gic).is_none() {
+        Gic::V3 { .. } => {
+            // SAFETY: the caller's promise.
+            if !has_system_registers() || unsafe { redistributor(gic) }.is_none() {
                 return;
             }
             // Groups off first: with affinity routing off it may only be turned on so.
-            write(*distributor + CTLR, ARE);
-            settle(*distributor);
-            quiet(*distributor);
-            write(*distributor + CTLR, ARE | ENABLE_GROUP1);
-            settle(*distributor);
+            distributor.write(CTLR, ARE);
+            settle(distributor);
+            quiet(distributor);
+            distributor.write(CTLR, ARE | ENABLE_GROUP1);
+            settle(distributor);
         }
     }
-    join(gic);
+    // SAFETY: the caller's promise.
+    unsafe { join(gic) };
 }
 
 /// Enables the timer's interrupt at this PE; the rest has been done at another.
-pub fn join(gic: &Gic) {
+///
+/// # Safety
+/// As for [`wake_on_timer`].
+pub unsafe fn join(gic: &Gic) {
     match gic {
-        Gic::V2 { distributor, interface } => {
+        Gic::V2 { interface, .. } => {
+            // SAFETY: the caller's promise.
+            let (distributor, interface) =
+                unsafe { (distributor(gic), Registers::new(*interface)) };
             // The registers of private interrupts are this PE's own.
-            write(*distributor + ICENABLER, u32::MAX);
-            enable_timer(*distributor);
-            write(*interface + GICC_PMR, 0xff);
-            write(*interface + GICC_CTLR, 1);
+            distributor.write(ICENABLER, u32::MAX);
+            enable_timer(distributor);
+            interface.write(GICC_PMR, 0xff);
+            interface.write(GICC_CTLR, 1);
         }
         Gic::V3 { .. } => {
-            let redistributor = redistributor(gic).filter(|_| has_system_registers());
+            // SAFETY: the caller's promise.
+            let redistributor = unsafe { redistributor(gic) }.filter(|_| has_system_registers());
             let Some(redistributor) = redistributor else { return };
             wake(redistributor);
-            write(redistributor + GICR_SGI + ICENABLER, u32::MAX);
-            write(redistributor + GICR_SGI + IGROUPR, u32::MAX);
-            enable_timer(redistributor + GICR_SGI);
-            msr!("S3_0_C4_C6_0", 0xff); // ICC_PMR_EL1
-            msr!("S3_0_C12_C12_7", 1); // ICC_IGRPEN1_EL1
+            let private = redistributor.behind(GICR_SGI);
+            private.write(ICENABLER, u32::MAX);
+            private.write(IGROUPR, u32::MAX);
+            enable_timer(private);
+            // SAFETY: there are system registers; interrupts stay masked.
+            unsafe {
+                msr!("S3_0_C4_C6_0", 0xff); // ICC_PMR_EL1
+                msr!("S3_0_C12_C12_7", 1); // ICC_IGRPEN1_EL1
+            }
             asm::isb();
         }
     }
@@ -97,94 +114,100 @@ fn has_system_registers() -> bool {
 }
 
 /// Gives this PE's own interrupts to the Non-secure state. Called at EL3.
-pub fn open_to_non_secure(gic: &Gic) {
+///
+/// # Safety
+/// As for [`wake_on_timer`].
+pub unsafe fn open_to_non_secure(gic: &Gic) {
+    // SAFETY: the caller's promise.
+    let distributor = unsafe { distributor(gic) };
     match gic {
-        Gic::V2 { distributor, interface } => {
-            write(*distributor + IGROUPR, u32::MAX);
+        Gic::V2 { interface, .. } => {
+            // SAFETY: the caller's promise.
+            let interface = unsafe { Registers::new(*interface) };
+            distributor.write(IGROUPR, u32::MAX);
             // The lowest priority here leaves Non-secure software its half of the range.
-            write(*interface + GICC_PMR, 0xff);
-            write(*interface + GICC_CTLR, 1 << 1);
-            write(*distributor + CTLR, 1 << 1);
+            interface.write(GICC_PMR, 0xff);
+            interface.write(GICC_CTLR, 1 << 1);
+            distributor.write(CTLR, 1 << 1);
         }
-        Gic::V3 { distributor, .. } => {
+        Gic::V3 { .. } => {
             // ARE_S and ARE_NS, then Group 1 Non-secure.
-            write(*distributor + CTLR, 1 << 4 | 1 << 5);
-            settle(*distributor);
-            write(*distributor + CTLR, 1 << 4 | 1 << 5 | ENABLE_GROUP1);
-            settle(*distributor);
-            let Some(redistributor) = redistributor(gic) else { return };
+            distributor.write(CTLR, 1 << 4 | 1 << 5);
+            settle(distributor);
+            distributor.write(CTLR, 1 << 4 | 1 << 5 | ENABLE_GROUP1);
+            settle(distributor);
+            // SAFETY: the caller's promise.
+            let Some(redistributor) = (unsafe { redistributor(gic) }) else { return };
             wake(redistributor);
-            write(redistributor + GICR_SGI + IGROUPR, u32::MAX);
-            write(redistributor + GICR_SGI + IGRPMODR, 0);
+            let private = redistributor.behind(GICR_SGI);
+            private.write(IGROUPR, u32::MAX);
+            private.write(IGRPMODR, 0);
         }
     }
     asm::dsb_sy();
 }
 
 /// Disables all shared interrupts, and the private ones where they are in the distributor.
-fn quiet(distributor: u64) {
-    let words = (read(distributor + TYPER) & 0x1f) + 1;
+fn quiet(distributor: Registers) {
+    let words = (distributor.read(TYPER) & 0x1f) + 1;
     for word in 0..u64::from(words) {
-        write(distributor + ICENABLER + 4 * word, u32::MAX);
+        distributor.write(ICENABLER + 4 * word, u32::MAX);
     }
 }
 
-/// `base` is the distributor, or the redistributor's second frame: offsets are the same.
-fn enable_timer(base: u64) {
-    let at = base + IPRIORITYR + u64::from(TIMER & !3);
+/// In the distributor, or in the redistributor's second frame: offsets are the same.
+fn enable_timer(registers: Registers) {
+    let at = IPRIORITYR + u64::from(TIMER & !3);
     let byte = 8 * (TIMER & 3);
-    write(at, read(at) & !(0xff << byte) | 0x80 << byte);
-    write(base + ISENABLER, 1 << TIMER);
+    registers.write(at, registers.read(at) & !(0xff << byte) | 0x80 << byte);
+    registers.write(ISENABLER, 1 << TIMER);
+}
+
+/// The distributor.
+///
+/// # Safety
+/// As for [`wake_on_timer`].
+unsafe fn distributor(gic: &Gic) -> Registers {
+    let (Gic::V2 { distributor, .. } | Gic::V3 { distributor, .. }) = gic;
+    // SAFETY: the caller's promise.
+    unsafe { Registers::new(*distributor) }
 }
 
 /// The redistributor of this PE.
-fn redistributor(gic: &Gic) -> Option<u64> {
+///
+/// # Safety
+/// As for [`wake_on_timer`].
+unsafe fn redistributor(gic: &Gic) -> Option<Registers> {
     let Gic::V3 { redistributors, .. } = gic else { return None };
     let mpidr = MPIDR_EL1.get();
     let affinity = mpidr & 0xff_ffff | (mpidr >> 32 & 0xff) << 24;
     for region in redistributors {
-        let mut frame = region.base;
-        while frame + 0x2_0000 <= region.base + region.size {
-            let low = read(frame + GICR_TYPER);
-            if u64::from(read(frame + GICR_TYPER + 4)) == affinity {
+        let mut at = region.base;
+        while at + 0x2_0000 <= region.base + region.size {
+            // SAFETY: the caller's promise.
+            let frame = unsafe { Registers::new(at) };
+            let low = frame.read(GICR_TYPER);
+            if u64::from(frame.read(GICR_TYPER + 4)) == affinity {
                 return Some(frame);
             }
             // Last, or with frames for virtual LPIs.
             if low & 1 << 4 != 0 {
                 break;
             }
-            frame += if low & 1 << 1 != 0 { 0x4_0000 } else { 0x2_0000 };
+            at += if low & 1 << 1 != 0 { 0x4_0000 } else { 0x2_0000 };
         }
     }
     None
 }
 
-fn wake(redistributor: u64) {
+fn wake(redistributor: Registers) {
     const PROCESSOR_SLEEP: u32 = 1 << 1;
     const CHILDREN_ASLEEP: u32 = 1 << 2;
-    let waker = redistributor + GICR_WAKER;
-    write(waker, read(waker) & !PROCESSOR_SLEEP);
-    wait_until(|| read(waker) & CHILDREN_ASLEEP == 0);
+    let waker = redistributor.read(GICR_WAKER);
+    redistributor.write(GICR_WAKER, waker & !PROCESSOR_SLEEP);
+    redistributor.wait_at_most(PATIENCE, GICR_WAKER, CHILDREN_ASLEEP, 0);
 }
 
-fn settle(distributor: u64) {
-    wait_until(|| read(distributor + CTLR) & WRITES_PENDING == 0);
-}
-
-fn wait_until(condition: impl Fn() -> bool) {
-    for _ in 0..PATIENCE {
-        if condition() {
-            return;
-        }
-    }
-}
-
-fn read(address: u64) -> u32 {
-    // SAFETY: a register of the interrupt controller, with the MMU off.
-    unsafe { ptr::read_volatile(address as *const u32) }
-}
-
-fn write(address: u64, value: u32) {
-    // SAFETY: as above.
-    unsafe { ptr::write_volatile(address as *mut u32, value) }
+fn settle(distributor: Registers) {
+    distributor.wait_at_most(PATIENCE, CTLR, WRITES_PENDING, 0);
 }

@@ -1,18 +1,17 @@
-//! A static that the first PE changes.
+//! Statics that the primary PE changes.
 
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A value with one place and one user: the executor runs on its first PE and takes no interrupts, and
-/// what exception handlers touch is said where it is declared. What other PEs touch guards itself: see
-/// `crew::seat`.
+/// A static behind a raw pointer: whoever follows it says why nobody else uses the value meanwhile.
 #[repr(transparent)]
 pub struct Global<T>(UnsafeCell<T>);
 
-// SAFETY: one PE has it; others run nothing but `crew::second`, which is handed a seat, and no other.
+// SAFETY: a pointer is all that it gives out.
 unsafe impl<T> Sync for Global<T> {}
 
 impl<T> Global<T> {
-    /// A static's first value.
+    /// A static with this first value.
     pub const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
@@ -20,5 +19,29 @@ impl<T> Global<T> {
     /// Where the value is.
     pub const fn pointer(&self) -> *mut T {
         self.0.get()
+    }
+}
+
+/// A static that one owner takes, for ever.
+pub struct Owned<T> {
+    is_taken: AtomicBool,
+    value: Global<T>,
+}
+
+impl<T> Owned<T> {
+    /// A static with this first value.
+    pub const fn new(value: T) -> Self {
+        Self { is_taken: AtomicBool::new(false), value: Global::new(value) }
+    }
+
+    /// The value. Called once, with the MMU on, since the PE may have no atomics without it.
+    ///
+    /// # Panics
+    /// When it has been taken before.
+    #[expect(clippy::mut_from_ref, reason = "the flag makes it the only one")]
+    pub fn take(&'static self) -> &'static mut T {
+        assert!(!self.is_taken.swap(true, Ordering::Relaxed));
+        // SAFETY: the flag lets one caller through.
+        unsafe { &mut *self.value.pointer() }
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting without burning a core: WFI, ended by the hypervisor's timer.
+//! Idle wait: WFI, ended by the hypervisor's timer.
 //!
 //! A host that shares memory can't ring: it stores, and the executor looks now and then. It looks
 //! every 100 us at first, and less often the longer nothing comes.
@@ -22,18 +22,26 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Sets up the timer and its interrupt, and tries whether it arrives. MMU off.
-    pub fn new(gic: Option<&Gic>) -> Self {
+    /// Sets up the timer and its interrupt, and tries whether it arrives.
+    ///
+    /// # Safety
+    /// The MMU is off, and `gic` is there.
+    pub unsafe fn new(gic: Option<&Gic>) -> Self {
         if let Some(gic) = gic {
-            gic::wake_on_timer(gic);
+            // SAFETY: the caller's promise.
+            unsafe { gic::wake_on_timer(gic) };
         }
         Self::tried()
     }
 
-    /// The same on another PE, when it has been done on the first.
-    pub fn join(gic: Option<&Gic>) -> Self {
+    /// The same on a secondary PE, when it has been done on the primary one.
+    ///
+    /// # Safety
+    /// As for [`Idle::new`].
+    pub unsafe fn join(gic: Option<&Gic>) -> Self {
         if let Some(gic) = gic {
-            gic::join(gic);
+            // SAFETY: the caller's promise.
+            unsafe { gic::join(gic) };
         }
         Self::tried()
     }
@@ -93,7 +101,8 @@ fn arrives(ticks: u64) -> bool {
 }
 
 fn start(ticks: u64) {
-    msr!("cnthp_tval_el2", ticks);
+    // SAFETY: the hypervisor's timer, whose interrupt stays masked.
+    unsafe { msr!("cnthp_tval_el2", ticks) };
     CNTHP_CTL_EL2.set(1);
     asm::isb();
 }

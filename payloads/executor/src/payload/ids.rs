@@ -1,4 +1,4 @@
-//! The ID registers of this PE.
+//! ID registers of this PE.
 
 use aarch64_cpu::registers::*;
 use link::hello::IdRegisters;

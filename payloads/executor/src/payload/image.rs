@@ -1,4 +1,4 @@
-//! What the host finds in the image by the names of its sections.
+//! Image: its configuration, batch and version, which the host finds by the names of their sections.
 
 use core::ptr;
 

@@ -1,4 +1,4 @@
-//! What the executor says before it stops for ever.
+//! Last words: the report of a fatal error, before the executor stops for ever.
 
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -9,23 +9,23 @@ use link::stream::segment::send_epitaph;
 use zerocopy::IntoBytes;
 
 use crate::payload::asm;
-use crate::payload::batch;
-use crate::payload::boot;
-use crate::payload::serve;
-use crate::payload::transport::uart;
+use crate::payload::batch_log;
+use crate::payload::console::console;
+use crate::payload::transport::{mailbox, uart};
 
-/// Set once: a fault on the way to the last words is not talked about.
+/// Set once: a fault on the way to the last words is not reported.
 static SPEAKING: AtomicBool = AtomicBool::new(false);
 
-/// Says why on the console, in words and as a message, and in the mailbox if there is one. Then stops.
+/// Says why on the console, in words and as a message; in the log of a batch; and in the mailbox, if there is one.
+/// Then stops.
 pub fn speak(epitaph: Epitaph) -> ! {
     if SPEAKING.load(Ordering::Relaxed) {
-        asm::stop();
+        asm::halt();
     }
     SPEAKING.store(true, Ordering::Relaxed);
 
     let head = Head::new(Kind::Epitaph, size_of::<Epitaph>() as u32, 0);
-    let mut console = boot::console();
+    let mut console = console();
     let Epitaph { esr, elr, far, .. } = epitaph;
     let why = epitaph.reason_name();
     // A console never fails.
@@ -36,9 +36,12 @@ pub fn speak(epitaph: Epitaph) -> ! {
     rest.copy_from_slice(epitaph.as_bytes());
     send_epitaph(uart::session(), &message, |byte| console.put(byte));
 
-    batch::died();
-    serve::last_message(head.as_bytes(), epitaph.as_bytes());
-    asm::stop()
+    // SAFETY: whoever used log or mailbox never runs again.
+    unsafe {
+        batch_log::died();
+        mailbox::last_message(&message);
+    }
+    asm::halt()
 }
 
 #[panic_handler]

@@ -1,4 +1,4 @@
-//! The arenas as memory: words at physical addresses, seen through windows.
+//! Arena memory: words at physical addresses, seen through windows of the executor's own map.
 
 use core::cell::Cell;
 use core::num::NonZeroU64;
@@ -125,8 +125,8 @@ impl Arenas {
 
     /// Calls `found` with address and value of each word of `window` that is not zero, by address.
     pub fn each_word_set(&self, window: &Window, mut found: impl FnMut(u64, u64)) {
-        // SAFETY: mapped, whole words at a multiple of 8 (see `Home::configure`); while the slice
-        // lives nobody writes: the walker is parked.
+        // SAFETY: mapped, whole words at a multiple of 8 (see `El2Map::configure`); while the slice
+        // lives nobody writes: the walker is quiesced.
         let words = unsafe {
             core::slice::from_raw_parts(window.va as *const u64, window.size as usize / 8)
         };

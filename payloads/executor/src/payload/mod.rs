@@ -1,59 +1,65 @@
-//! The payload itself.
+//! The payload itself. Each module uses none but those above it in this table.
 //!
 //! | module | noun |
 //! |---|---|
+//! | [`global`], [`buffer`] | statics, and who has them |
 //! | [`asm`]        | all assembly: entry, vectors, the hot loop of probes, maintenance |
 //! | [`image`]      | what the host finds in the image: configuration and version |
-//! | [`boot`]       | from the entry to the first hello |
-//! | [`efi`]        | from UEFI to the entry |
-//! | [`el3`]        | what is set up on the way down from EL3 |
-//! | [`park`]       | EL2's own registers, and the EL1&0 regime between cases |
-//! | [`home`]       | the executor's own map |
-//! | [`memory`]     | the arenas as memory |
-//! | [`console`]    | UARTs |
-//! | [`gic`], [`idle`] | waiting without burning a core |
+//! | [`mmio`], [`console`] | registers of devices, and UARTs |
 //! | [`transport`]  | mailbox and frames |
-//! | [`serve`]      | requests and responses |
-//! | [`run`]        | one case |
-//! | [`brief`]      | answers by digest |
-//! | [`plan`]       | the host's plan, for cases that are meant by number |
-//! | [`batch`]      | soaking without a host, and the log of it |
-//! | [`soak`]       | drawing, asking and comparing without the host |
-//! | [`away`]       | asking in a case's own set-up of EL2, or from EL3 |
-//! | [`guest`]      | asking from EL1 and EL0 |
-//! | [`crew`], [`psci`] | the other PEs |
+//! | [`batch_log`], [`last_words`] | what is left when something goes wrong |
+//! | [`platform`]   | what device tree, UEFI and host say of the machine |
+//! | [`efi`]        | from UEFI to the entry |
+//! | [`ids`], [`el2`] | the ID registers of a PE, and its EL2 |
+//! | [`monitor`], [`gic`], [`el3`] | what is set up on the way down from EL3 |
+//! | [`idle`]       | waiting without burning a core |
+//! | [`memory`], [`scratch`] | the arenas as memory |
+//! | [`el2_map`]    | the executor's own map |
+//! | [`regime`], [`quiesced`] | the EL1&0 regime of a case, and between cases |
+//! | [`in_flight`], [`exceptions`] | the case that is being run, and exceptions in it |
 //! | [`step`]       | the steps of a sequence, between probes |
-//! | [`regime`]     | the registers of EL1&0 that are loaded |
-//! | [`monitor`]    | EL3, once it has been left |
-//! | [`hand`], [`exceptions`], [`last_words`] | what happens when something goes wrong |
+//! | [`guest`]      | asking from EL1 and EL0 |
+//! | [`psci`], [`smp`] | secondary PEs |
+//! | [`world_switch`] | asking in a case's own set-up of EL2, or from EL3 |
+//! | [`run`]        | one case |
+//! | [`plan`], [`soak`] | drawing, asking and judging without the host |
+//! | [`batch`]      | soaking by what was written into the image |
+//! | [`brief`], [`serve`] | requests and responses |
+//! | [`boot`]       | from the entry to the first hello |
 
 mod asm;
-mod away;
 mod batch;
+mod batch_log;
 mod boot;
 mod brief;
+mod buffer;
 mod console;
-mod crew;
 mod efi;
+mod el2;
+mod el2_map;
 mod el3;
 mod exceptions;
 mod gic;
 mod global;
 mod guest;
-mod hand;
-mod home;
 mod idle;
 mod ids;
 mod image;
+mod in_flight;
 mod last_words;
 mod memory;
+mod mmio;
 mod monitor;
-mod park;
 mod plan;
+mod platform;
 mod psci;
+mod quiesced;
 mod regime;
 mod run;
+mod scratch;
 mod serve;
+mod smp;
 mod soak;
 mod step;
 mod transport;
+mod world_switch;

@@ -1,4 +1,4 @@
-//! The monitor at EL3, as EL2 knows it: whether it is there.
+//! Monitor at EL3, as EL2 knows it: whether it is there.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,9 +11,13 @@ pub fn is_there() -> bool {
     IS_THERE.load(Ordering::Relaxed)
 }
 
-/// Takes EL3 for the monitor. Called at EL3; the MMU stays off there.
-pub fn install() {
-    msr!("vbar_el3", asm::monitor_vectors_address());
+/// Takes EL3 for the monitor.
+///
+/// # Safety
+/// Called at EL3, with its MMU off. It stays off there.
+pub unsafe fn install() {
+    // SAFETY: the vectors of the monitor, at the address where they are fetched with the MMU off.
+    unsafe { msr!("vbar_el3", asm::monitor_vectors_address()) };
     asm::isb();
     IS_THERE.store(true, Ordering::Relaxed);
 }

@@ -1,31 +1,39 @@
-//! The registers of the EL1&0 regime that are loaded at this PE.
+//! EL1&0 regime: the registers of it that are loaded at this PE.
+//!
+//! The executor runs at EL2 with HCR_EL2.E2H at 0: whatever is loaded here has no effect on how its own memory is
+//! seen.
 //!
 //! Most are written only where they change: a write costs an emulator a flush of its TLB.
 
 use aarch64_cpu::registers::*;
 use case::registers::Registers;
+use executor::abi::HCR_EL2_ROUTING;
 use tables::Built;
 
 use crate::payload::asm;
-use crate::payload::park::HCR_EL2_ROUTING;
 
-/// Bits of `HCR_EL2` with which the executor could not go on at home: E2H and TGE.
+/// Bits of `HCR_EL2` with which the executor could not go on in its own context: E2H and TGE.
 pub const HCR_EL2_REFUSED: u64 = 1 << 34 | 1 << 27;
 
-/// What a TLB entry may depend on, beside stage 2.
+/// A register with the root of a tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Register {
-    /// `HCR_EL2`.
-    Hcr,
-    /// `SCTLR_EL1`.
-    Sctlr,
-    /// `TCR_EL1`.
-    Tcr,
-    /// `MAIR_EL1`.
-    Mair,
+pub enum Root {
+    /// `VTTBR_EL2`.
+    Vttbr,
     /// `TTBR0_EL1`.
     Ttbr0,
     /// `TTBR1_EL1`.
+    Ttbr1,
+}
+
+/// What a TLB entry may depend on, beside stage 2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Register {
+    Hcr,
+    Sctlr,
+    Tcr,
+    Mair,
+    Ttbr0,
     Ttbr1,
 }
 
@@ -54,7 +62,7 @@ pub struct Roots {
 }
 
 impl Controls {
-    /// Those of `registers`, with `traps` set in `HCR_EL2`. What is refused at home is set away from it.
+    /// Those of `registers`, with `traps` set in `HCR_EL2`. What is refused here, a world switch sets.
     pub const fn new(registers: &Registers, traps: u64) -> Self {
         Self {
             hcr_el2: registers.hcr_el2 & !HCR_EL2_REFUSED | HCR_EL2_ROUTING | traps,
@@ -74,7 +82,7 @@ impl Roots {
     }
 }
 
-/// See the module's page.
+/// What is loaded.
 pub struct Regime {
     /// By the register's number; `None` where it is not known.
     held: [Option<u64>; Register::ALL.len()],
@@ -109,7 +117,7 @@ impl Regime {
     }
 
     /// Loads `register` with `value`. An ISB makes it count.
-    pub fn load(&mut self, register: Register, value: u64) {
+    fn load(&mut self, register: Register, value: u64) {
         let held = &mut self.held[register as usize];
         if *held == Some(value) {
             return;
@@ -127,11 +135,12 @@ impl Regime {
         *held = Some(value);
     }
 
-    /// Loads the root of another tree: of stage 2, where no register is named.
-    pub fn use_root(&mut self, register: Option<Register>, value: u64) {
-        match register {
-            None => VTTBR_EL2.set(value),
-            Some(register) => self.load(register, value),
+    /// Loads the root of another tree.
+    pub fn use_root(&mut self, root: Root, value: u64) {
+        match root {
+            Root::Vttbr => VTTBR_EL2.set(value),
+            Root::Ttbr0 => self.load(Register::Ttbr0, value),
+            Root::Ttbr1 => self.load(Register::Ttbr1, value),
         }
         asm::isb();
     }

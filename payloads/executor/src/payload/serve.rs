@@ -1,48 +1,43 @@
-//! Requests and responses.
+//! Server: it answers the requests of the host.
 
-use aarch64_cpu::registers::*;
-use link::config::Config;
+use core::sync::atomic::AtomicU64;
+
 use link::hello::{Configure, Epitaph, Hello};
-use link::mailbox::{Control, REQUESTS, RESPONSES};
 use link::message::{Head, Kind, Rounds};
 use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::payload::asm;
 use crate::payload::batch;
-use crate::payload::boot;
-use crate::payload::brief;
-use crate::payload::crew::Crew;
-use crate::payload::global::Global;
-use crate::payload::hand;
-use crate::payload::home::Home;
+use crate::payload::brief::KeptBody;
+use crate::payload::console::console;
+use crate::payload::el2_map::El2Map;
+use crate::payload::global::Owned;
 use crate::payload::idle::Idle;
 use crate::payload::image::{batch, config};
+use crate::payload::in_flight;
 use crate::payload::last_words;
-use crate::payload::plan;
 use crate::payload::run::Runner;
+use crate::payload::smp::Secondaries;
 use crate::payload::soak::Soaker;
-use crate::payload::transport::mailbox::Mailbox;
 use crate::payload::transport::uart::Uart;
-use crate::payload::transport::{Next, Request, Transport};
+use crate::payload::transport::{Next, Request, Transport, mailbox};
 
-static MAILBOX: Global<Option<Mailbox>> = Global::new(None);
-static UART: Global<Option<Uart>> = Global::new(None);
-static RUNNER: Global<Option<Runner>> = Global::new(None);
+static UART: Owned<Option<Uart>> = Owned::new(None);
+static RUNNER: Owned<Option<Runner>> = Owned::new(None);
 
 /// Says hello, and answers requests for ever; or does the batch, if there is one.
-pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
+pub fn serve(mut map: El2Map, mut idle: Idle, secondaries: Secondaries, hello: &Hello) -> ! {
+    let has_psci = secondaries.has_psci();
+    let runner = RUNNER.take().insert(Runner::new(secondaries));
     if let Some(batch) = batch() {
-        let has_psci = crew.has_psci();
-        // SAFETY: filled here, and used there only.
-        let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
-        batch::run(batch, &mut home, runner, hello, has_psci);
+        batch::run(batch, &mut map, runner, hello, has_psci);
     }
     let transport = open();
-    hand::set_cursor(transport.cursor());
-    // SAFETY: filled here, and used below only.
-    let runner = unsafe { (*RUNNER.pointer()).insert(Runner::new(crew)) };
-    let mut soaker = Soaker::new(hello);
+    let cursor = transport.cursor();
+    in_flight::set_cursor(cursor);
+    let (soaker, kept) = (Soaker::new(hello), KeptBody::new());
+    let mut server = Server { hello, map, runner, soaker, kept, cursor };
 
     if !transport.is_asked_for_hello() {
         let response = room(transport, &mut idle);
@@ -62,8 +57,7 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
             Next::Request(request) => {
                 idle.reset();
                 let response = room(transport, &mut idle);
-                let bytes =
-                    answer(&request, response, hello, &mut home, runner, &mut soaker, transport);
+                let bytes = server.answer(&request, response);
                 transport.send(bytes);
                 transport.finish();
                 has_news = true;
@@ -75,10 +69,9 @@ pub fn serve(mut home: Home, mut idle: Idle, crew: Crew, hello: &Hello) -> ! {
 /// Takes the transport into use that the configuration names.
 fn open() -> &'static mut dyn Transport {
     match config().mailbox {
-        // SAFETY: once, and the console lives for ever.
-        0 => unsafe { (*UART.pointer()).insert(Uart::new(boot::console())) },
-        // SAFETY: once; the host keeps the memory for this, and it is mapped.
-        base => unsafe { (*MAILBOX.pointer()).insert(Mailbox::new(base, config().mailbox_flags)) },
+        0 => UART.take().insert(Uart::new(console())),
+        // SAFETY: once, and it is mapped.
+        _ => unsafe { mailbox::open() },
     }
 }
 
@@ -106,77 +99,18 @@ fn message(response: &mut [u8], kind: Kind, sequence: u64, body: &[u8]) -> usize
     at
 }
 
-/// Does what `request` asks, and writes the response; returns its size.
-fn answer(
-    request: &Request,
+/// Writes a message into `response` whose body `fill` writes there, and whose size that returns; returns the size of
+/// the message.
+fn message_with(
     response: &mut [u8],
-    hello: &Hello,
-    home: &mut Home,
-    runner: &mut Runner,
-    soaker: &mut Soaker,
-    transport: &dyn Transport,
+    kind: Kind,
+    sequence: u64,
+    fill: impl FnOnce(&mut [u8]) -> usize,
 ) -> usize {
-    let Some((head, body)) = Head::split(request.bytes) else {
-        let head = Head::ref_from_prefix(request.bytes);
-        return refuse(response, head.map_or(0, |(head, _)| head.sequence));
-    };
-    match head.kind() {
-        Some(Kind::Open) => message(response, Kind::Hello, head.sequence, hello.as_bytes()),
-        Some(Kind::Case) => {
-            let (place, out) = response.split_at_mut(Head::BYTES);
-            let bytes = runner.run(body, 1, request.number, transport.cursor(), out);
-            let head = Head::new(Kind::Observations, bytes as u32, head.sequence);
-            place.copy_from_slice(head.as_bytes());
-            Head::BYTES + bytes
-        }
-        Some(Kind::Brief) => {
-            let bytes = runner.run(body, 1, request.number, transport.cursor(), response);
-            let digest = brief::keep(&response[..bytes]);
-            message(response, Kind::Digest, head.sequence, digest.as_bytes())
-        }
-        Some(Kind::Whole) => message(response, Kind::Observations, head.sequence, brief::kept()),
-        Some(Kind::Repeat) => {
-            let Some((rounds, case)) = Rounds::split(body) else {
-                return refuse(response, head.sequence);
-            };
-            let (place, out) = response.split_at_mut(Head::BYTES);
-            let bytes = runner.run(case, rounds, request.number, transport.cursor(), out);
-            let head = Head::new(Kind::Repeated, bytes as u32, head.sequence);
-            place.copy_from_slice(head.as_bytes());
-            Head::BYTES + bytes
-        }
-        Some(Kind::Configure) => {
-            let wanted = Configure::ref_from_prefix(body).ok().map(|(wanted, _)| wanted);
-            let map = wanted.and_then(Configure::map);
-            let pes = wanted.map_or(1, |wanted| wanted.pes) as usize;
-            let windows = map.as_ref().and_then(|map| home.configure(map));
-            let (Some(map), Some(windows)) = (map, windows) else {
-                let reason = Epitaph::BAD_CONFIGURATION;
-                last_words::speak(Epitaph { reason, ..Epitaph::default() })
-            };
-            // SAFETY: just mapped, and the host has given the memory away.
-            unsafe { runner.configure(map, windows) };
-            runner.muster(pes, home.registers());
-            message(response, Kind::Ready, head.sequence, &[])
-        }
-        Some(Kind::Plan) => {
-            let is_kept = u64::from(plan::keep(body));
-            message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
-        }
-        Some(Kind::Terms) => {
-            let is_kept = u64::from(soaker.agree(body));
-            message(response, Kind::Planned, head.sequence, is_kept.as_bytes())
-        }
-        Some(Kind::Soak) => {
-            let (place, out) = response.split_at_mut(Head::BYTES);
-            let progress = soaker.soak(body, runner, request.number, transport.cursor(), out);
-            let Some(bytes) = progress else { return refuse(response, head.sequence) };
-            let head = Head::new(Kind::Progress, bytes as u32, head.sequence);
-            place.copy_from_slice(head.as_bytes());
-            Head::BYTES + bytes
-        }
-        _ => refuse(response, head.sequence),
-    }
+    let (place, body) = response.split_at_mut(Head::BYTES);
+    let bytes = fill(body);
+    place.copy_from_slice(Head::new(kind, bytes as u32, sequence).as_bytes());
+    Head::BYTES + bytes
 }
 
 fn refuse(response: &mut [u8], sequence: u64) -> usize {
@@ -184,39 +118,78 @@ fn refuse(response: &mut [u8], sequence: u64) -> usize {
     message(response, Kind::Observations, sequence, report.as_bytes())
 }
 
-/// Leaves a last message in the mailbox, if there is one. The console has been told.
-pub fn last_message(head: &[u8], body: &[u8]) {
-    let Config { mailbox: base, mailbox_flags: flags, .. } = config();
-    if base == 0 {
-        return;
+/// What requests are about.
+struct Server<'a> {
+    hello: &'a Hello,
+    map: El2Map,
+    runner: &'a mut Runner,
+    soaker: Soaker,
+    kept: KeptBody,
+    cursor: &'a AtomicU64,
+}
+
+impl Server<'_> {
+    /// Does what `request` asks, and writes the response; returns its size.
+    fn answer(&mut self, request: &Request, response: &mut [u8]) -> usize {
+        let Some((head, body)) = Head::split(request.bytes) else {
+            let head = Head::ref_from_prefix(request.bytes);
+            return refuse(response, head.map_or(0, |(head, _)| head.sequence));
+        };
+        let (number, sequence) = (request.number, head.sequence);
+        let Self { hello, runner, soaker, kept, cursor, .. } = self;
+        match head.kind() {
+            Some(Kind::Open) => message(response, Kind::Hello, sequence, hello.as_bytes()),
+            Some(Kind::Case) => message_with(response, Kind::Observations, sequence, |out| {
+                runner.run(body, 1, number, cursor, out)
+            }),
+            Some(Kind::Brief) => {
+                let bytes = runner.run(body, 1, number, cursor, response);
+                let digest = kept.keep(&response[..bytes]);
+                message(response, Kind::Digest, sequence, digest.as_bytes())
+            }
+            Some(Kind::Whole) => message(response, Kind::Observations, sequence, kept.kept()),
+            Some(Kind::Repeat) => match Rounds::split(body) {
+                Some((rounds, case)) => message_with(response, Kind::Repeated, sequence, |out| {
+                    runner.run(case, rounds, number, cursor, out)
+                }),
+                None => refuse(response, sequence),
+            },
+            Some(Kind::Configure) => {
+                self.configure(body);
+                message(response, Kind::Ready, sequence, &[])
+            }
+            Some(Kind::Plan) => {
+                let is_kept = u64::from(soaker.plan.keep(body));
+                message(response, Kind::Planned, sequence, is_kept.as_bytes())
+            }
+            Some(Kind::Terms) => {
+                let is_kept = u64::from(soaker.agree(body));
+                message(response, Kind::Planned, sequence, is_kept.as_bytes())
+            }
+            Some(Kind::Soak) => {
+                let (place, out) = response.split_at_mut(Head::BYTES);
+                let progress = soaker.soak(body, runner, number, cursor, out);
+                let Some(bytes) = progress else { return refuse(response, sequence) };
+                let head = Head::new(Kind::Progress, bytes as u32, sequence);
+                place.copy_from_slice(head.as_bytes());
+                Head::BYTES + bytes
+            }
+            _ => refuse(response, sequence),
+        }
     }
-    let is_cached = CurrentEL.get() >> 2 == 2 && SCTLR_EL2.get() & 1 != 0;
-    // SAFETY: whoever used it never runs again.
-    let open = unsafe { &mut *MAILBOX.pointer() };
-    let mailbox = open.get_or_insert_with(|| {
-        if !is_cached {
-            // What is written now bypasses the caches: nothing in them may be in the way.
-            let lines = |from: usize, bytes: usize| (from..from + bytes).step_by(16);
-            lines(0, size_of::<Control>().max(REQUESTS))
-                .chain(lines(RESPONSES, 4096))
-                .for_each(|offset| asm::clean_and_invalidate_line(base + offset as u64));
-            asm::dsb_sy();
-        }
-        // SAFETY: the host keeps the memory for this; it is mapped, or the MMU is off.
-        unsafe { Mailbox::new(base, flags) }
-    });
-    let response = loop {
-        // The host reads as long as it lives.
-        if let Some(response) = mailbox.response() {
-            break response;
-        }
-        asm::yield_hint();
-    };
-    let bytes = head.len() + body.len();
-    if let Some(place) = response.get_mut(..bytes) {
-        place[..head.len()].copy_from_slice(head);
-        place[head.len()..].copy_from_slice(body);
-        mailbox.send(bytes);
-        mailbox.ring();
+
+    /// Takes the arenas into use that the message in `body` names, and has as many PEs take part as it says.
+    fn configure(&mut self, body: &[u8]) {
+        let wanted = Configure::ref_from_prefix(body).ok().map(|(wanted, _)| wanted);
+        let memory = wanted.and_then(Configure::map);
+        let pes = wanted.map_or(1, |wanted| wanted.pes) as usize;
+        let windows = memory.as_ref().and_then(|memory| self.map.configure(memory));
+        let (Some(memory), Some(windows)) = (memory, windows) else {
+            let reason = Epitaph::BAD_CONFIGURATION;
+            last_words::speak(Epitaph { reason, ..Epitaph::default() })
+        };
+        // SAFETY: just mapped, and the host has given the memory away.
+        unsafe { self.runner.configure(memory, windows) };
+        self.runner.bring_up(pes, self.map.registers());
     }
 }

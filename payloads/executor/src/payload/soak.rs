@@ -1,36 +1,37 @@
-//! Soak: cases of the kept plan are drawn, asked and compared without the host. See [`link::soak`].
+//! Soak: cases of the kept plan are drawn, asked and judged without the host. See [`link::soak`].
 
 use core::sync::atomic::AtomicU64;
 
 use aarch64_cpu::registers::*;
 use case::Case;
 use case::abilities::Abilities;
+use case::draw::NotDrawn;
 use case::plan::Ground;
-use executor::sieve::Sieve;
-use link::MAX_MESSAGE;
+use executor::oracle::Oracle;
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Exception, Observations, Report, Status};
 use link::soak::{ProgressWriter, Soak, Terms, Totals, Why};
 use tables::Digest;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::payload::global::Global;
-use crate::payload::plan;
+use crate::payload::buffer::{Buffer, buffer};
+use crate::payload::global::Owned;
+use crate::payload::plan::KeptPlan;
 use crate::payload::run::Runner;
-use crate::payload::run::sift::Sifting;
+use crate::payload::run::oracle::OracleRun;
 
-/// Observations of one case.
-#[repr(C, align(16))]
-struct Body([u8; MAX_MESSAGE]);
-
-#[unsafe(link_section = ".noinit")]
-static BODY: Global<Body> = Global::new(Body([0; MAX_MESSAGE]));
-static SIFTING: Global<Option<Sifting>> = Global::new(None);
+static ORACLE_RUN: Owned<Option<OracleRun>> = Owned::new(None);
 
 /// Soaks.
 pub struct Soaker {
+    /// The plan whose cases are asked.
+    pub plan: KeptPlan,
     abilities: Abilities,
     ids: IdRegisters,
+    /// `None` before there are terms.
+    oracle_run: &'static mut Option<OracleRun>,
+    /// Observations of one case.
+    observations: &'static mut Buffer,
 }
 
 /// What became of one case.
@@ -38,23 +39,27 @@ enum Became<'a> {
     /// It is one of a run.
     Conforms(Totals),
     /// It is told in full: sums, which of its probes, and the observations of all.
-    Suspect(Totals, &'a Sifting, Observations<'a>),
+    Suspect(Totals, &'a OracleRun, Observations<'a>),
     /// The host has to ask it.
     Left,
 }
 
 impl Soaker {
-    /// On the target that said this `hello`.
+    /// On the target that said this `hello`. Called once.
     pub fn new(hello: &Hello) -> Self {
-        Self { abilities: hello.abilities(), ids: hello.ids }
+        Self {
+            plan: KeptPlan::new(),
+            abilities: hello.abilities(),
+            ids: hello.ids,
+            oracle_run: ORACLE_RUN.take(),
+            observations: buffer!(),
+        }
     }
 
     /// Goes by the terms in `body` from here on; `false` where they make no sense.
     pub fn agree(&mut self, body: &[u8]) -> bool {
-        // SAFETY: between requests nobody uses it.
-        let sifting = unsafe { &mut *SIFTING.pointer() };
-        let sifting = sifting.get_or_insert_with(|| Sifting::new(&self.ids));
-        Terms::from_bytes(body).is_some_and(|terms| sifting.sieve.agree(&terms))
+        let oracle_run = self.oracle_run.get_or_insert_with(|| OracleRun::new(&self.ids));
+        Terms::from_bytes(body).is_some_and(|terms| oracle_run.oracle.agree(&terms))
     }
 
     /// Does what the message in `body` says, writes the progress to `out`, and returns its size; `None` where
@@ -68,9 +73,9 @@ impl Soaker {
         out: &mut [u8],
     ) -> Option<usize> {
         let (soak, _) = Soak::read_from_prefix(body).ok()?;
-        let plan = plan::kept()?;
-        // SAFETY: a request is in hand: nobody else uses it.
-        let sifting = unsafe { (*SIFTING.pointer()).as_mut() }?;
+        let plan = self.plan.kept()?;
+        let oracle_run = self.oracle_run.as_mut()?;
+        let Buffer(observations) = &mut *self.observations;
         let mut writer = ProgressWriter::new(out)?;
         let map = runner.map().clone();
         let ground = Ground { abilities: &self.abilities, map: &map, seed: plan.seed() };
@@ -85,13 +90,8 @@ impl Soaker {
             }
             let Some(drawn) = plan.case(&ground, next) else { break };
             let became = match &drawn {
-                Ok(case) => ask(case, runner, request, cursor, sifting),
-                Err(why) => {
-                    let mut totals = Totals::NONE;
-                    totals.cases = 1;
-                    totals.skip(Why::NotDrawn(*why));
-                    Became::Conforms(totals)
-                }
+                Ok(case) => ask(case, runner, request, cursor, oracle_run, observations),
+                Err(why) => Became::Conforms(not_drawn(*why)),
             };
             if let Became::Conforms(totals) = became {
                 run.add(&totals);
@@ -104,8 +104,8 @@ impl Soaker {
                 run = Totals::NONE;
             }
             let told = told.and_then(|()| match &became {
-                Became::Suspect(totals, sifting, observations) => {
-                    tell(&mut writer, totals, sifting, observations, case_has_updates(&drawn))
+                Became::Suspect(totals, oracle_run, observations) => {
+                    tell(&mut writer, totals, oracle_run, observations, case_has_updates(&drawn))
                 }
                 _ => writer.left(),
             });
@@ -124,7 +124,15 @@ impl Soaker {
     }
 }
 
-fn case_has_updates(drawn: &Result<Case, case::draw::NotDrawn>) -> bool {
+/// The sums over a case that could not be drawn.
+fn not_drawn(why: NotDrawn) -> Totals {
+    let mut totals = Totals::NONE;
+    totals.cases = 1;
+    totals.skip(Why::NotDrawn(why));
+    totals
+}
+
+fn case_has_updates(drawn: &Result<Case, NotDrawn>) -> bool {
     drawn.as_ref().is_ok_and(|case| case.as_ref().flags().has(case::Flags::UPDATES))
 }
 
@@ -134,23 +142,22 @@ fn ask<'a>(
     runner: &mut Runner,
     request: u64,
     cursor: &AtomicU64,
-    sifting: &'a mut Sifting,
+    oracle_run: &'a mut OracleRun,
+    body: &'a mut [u8],
 ) -> Became<'a> {
     let case = case.as_ref();
-    if !Sieve::judges(&case) {
+    if !Oracle::judges(&case) {
         return Became::Left;
     }
-    sifting.clear();
-    // SAFETY: a request is in hand: nobody else uses it, and what was told of the case before is done with.
-    let body = unsafe { &mut (*BODY.pointer()).0 };
-    let bytes = runner.run_case(case, 1, request, cursor, body, Some(sifting));
+    oracle_run.clear();
+    let bytes = runner.run_case(case, 1, request, cursor, body, Some(oracle_run));
     let Some(observations) = Observations::from_bytes(&body[..bytes]) else { return Became::Left };
     let Report { built, after, truncated, .. } = *observations.report;
     let is_done = observations.report.status() == Some(Status::Done);
-    if sifting.is_left || !is_done || truncated != 0 {
+    if oracle_run.is_left || !is_done || truncated != 0 {
         return Became::Left;
     }
-    let mut totals = sifting.totals;
+    let mut totals = oracle_run.totals;
     totals.cases = 1;
     totals.probes = observations.answers.len() as u64;
     // What the host makes of a case that it asks itself; where nothing is asked, it sends nothing.
@@ -159,16 +166,16 @@ fn ask<'a>(
         let digest = observations.answers.iter().fold(digest, |digest, answer| digest.add(*answer));
         totals.digest = digest.value();
     }
-    let is_changed = after != sifting.after;
+    let is_changed = after != oracle_run.after;
     if is_changed {
         // Nobody knows which probe did it.
-        sifting.misfits.clear();
-        sifting.misfits.extend(0..sifting.numbers.len() as u16);
+        oracle_run.misfits.clear();
+        oracle_run.misfits.extend(0..oracle_run.numbers.len() as u16);
     }
-    if sifting.misfits.is_empty() && !is_changed {
+    if oracle_run.misfits.is_empty() && !is_changed {
         Became::Conforms(totals)
     } else {
-        Became::Suspect(totals, sifting, observations)
+        Became::Suspect(totals, oracle_run, observations)
     }
 }
 
@@ -176,11 +183,11 @@ fn ask<'a>(
 fn tell(
     writer: &mut ProgressWriter<'_>,
     totals: &Totals,
-    sifting: &Sifting,
+    oracle_run: &OracleRun,
     observations: &Observations<'_>,
     has_updates: bool,
 ) -> Option<()> {
-    let Sifting { numbers, misfits, .. } = sifting;
+    let OracleRun { numbers, misfits, .. } = oracle_run;
     // What hardware updated counts for the probes behind it.
     let is_told = |at: usize| has_updates || misfits.contains(&(at as u16));
     let told = || (0..numbers.len()).filter(|at| is_told(*at));

@@ -1,4 +1,4 @@
-//! The steps of a sequence, between probes: whether this PE can do them, and TLB maintenance.
+//! Steps of a sequence, between its probes: whether this PE can do them, and TLB maintenance.
 //!
 //! All of it is done at EL2: a TLBI of the EL1&0 regime is then for the VMID in `VTTBR_EL2`.
 

@@ -170,38 +170,37 @@ guest_code_end:
 
 // --- the loop -----------------------------------------------------------------------------------
 //
-// u64 guests(Roster *)
+// u64 guests(RunList *)
 //
-// Visits the entries from `at` to `end`, one after the other. Returns 0 when all are done, and 1 behind
+// Enters the guests of the entries from `at` to `end`, one after the other. Returns 0 when all are done, and 1 behind
 // one that ended in a way no piece does: EL1's registers may then be anything that EL1 can make them.
 //
-//   home --> next --ERET--> guest --BRK, abort--> answered or excepted --> next
+//   guests --> next --ERET--> guest --BRK, abort--> answered or excepted --> next
 //                             |  ^
 //                             +--+ tick
 //
-// The stack pointer is the roster; there is no stack. EL2's own state is in it, since a guest sees and
+// The stack pointer is the run list; there is no stack. The executor's context is in it, since a guest sees and
 // changes x0 to x30, SP_EL0 and whatever else is EL1's.
 
-    .equ    HOME_SPS, {HOME} + 96
-    .equ    HOME_VBAR_MDCR, {HOME} + 112
-    .equ    ENTRY_BYTES, 32
+    .equ    EXECUTOR_SPS, {EXECUTOR} + 96
+    .equ    EXECUTOR_VBAR_MDCR, {EXECUTOR} + 112
 
     .global guests
 guests:
-    stp     x19, x20, [x0, #{HOME}]
-    stp     x21, x22, [x0, #{HOME} + 16]
-    stp     x23, x24, [x0, #{HOME} + 32]
-    stp     x25, x26, [x0, #{HOME} + 48]
-    stp     x27, x28, [x0, #{HOME} + 64]
-    stp     x29, x30, [x0, #{HOME} + 80]
+    stp     x19, x20, [x0, #{EXECUTOR}]
+    stp     x21, x22, [x0, #{EXECUTOR} + 16]
+    stp     x23, x24, [x0, #{EXECUTOR} + 32]
+    stp     x25, x26, [x0, #{EXECUTOR} + 48]
+    stp     x27, x28, [x0, #{EXECUTOR} + 64]
+    stp     x29, x30, [x0, #{EXECUTOR} + 80]
     mov     x1, sp
     msr     spsel, #1
     mov     x2, sp
-    stp     x1, x2, [x0, #HOME_SPS]
+    stp     x1, x2, [x0, #EXECUTOR_SPS]
     mov     sp, x0
     mrs     x1, vbar_el2
     mrs     x2, mdcr_el2
-    stp     x1, x2, [sp, #HOME_VBAR_MDCR]
+    stp     x1, x2, [sp, #EXECUTOR_VBAR_MDCR]
     adrp    x1, guest_exits
     add     x1, x1, :lo12:guest_exits
     msr     vbar_el2, x1
@@ -213,7 +212,7 @@ guests:
     msr     cnthp_tval_el2, x1
     mov     x1, #1
     msr     cnthp_ctl_el2, x1
-1:  isb                             // an exception from here on is the roster's
+1:  isb                             // an exception from here on is the loop's
 
 next:
     ldp     x1, x2, [sp, #{AT}]
@@ -241,7 +240,7 @@ answered:
     ldr     x2, [sp, #{ANSWERS}]
     ldrh    w3, [x1, #24]           // the number of the probe
     str     x0, [x2, x3, lsl #3]
-    add     x1, x1, #ENTRY_BYTES
+    add     x1, x1, #{ENTRY_BYTES}
     str     x1, [sp, #{AT}]
     str     xzr, [sp, #{TICKS}]
     b       next
@@ -321,7 +320,7 @@ stopped:
     ldr     x2, [sp, #{ANSWERS}]
     ldrh    w3, [x1, #24]
     str     x0, [x2, x3, lsl #3]
-    add     x1, x1, #ENTRY_BYTES
+    add     x1, x1, #{ENTRY_BYTES}
     str     x1, [sp, #{AT}]
     str     xzr, [sp, #{TICKS}]
     mov     x0, #1
@@ -357,38 +356,38 @@ runaway:
 // x0: what `guests` returns.
 finish:
     msr     cnthp_ctl_el2, xzr
-    ldp     x1, x2, [sp, #HOME_VBAR_MDCR]
+    ldp     x1, x2, [sp, #EXECUTOR_VBAR_MDCR]
     msr     vbar_el2, x1
     msr     mdcr_el2, x2
-    isb                             // an exception from here on is home's
+    isb                             // an exception from here on is the executor's
     mov     x9, sp
-    ldp     x1, x2, [x9, #HOME_SPS]
+    ldp     x1, x2, [x9, #EXECUTOR_SPS]
     mov     sp, x2
     msr     spsel, #0
     mov     sp, x1
-    ldp     x19, x20, [x9, #{HOME}]
-    ldp     x21, x22, [x9, #{HOME} + 16]
-    ldp     x23, x24, [x9, #{HOME} + 32]
-    ldp     x25, x26, [x9, #{HOME} + 48]
-    ldp     x27, x28, [x9, #{HOME} + 64]
-    ldp     x29, x30, [x9, #{HOME} + 80]
+    ldp     x19, x20, [x9, #{EXECUTOR}]
+    ldp     x21, x22, [x9, #{EXECUTOR} + 16]
+    ldp     x23, x24, [x9, #{EXECUTOR} + 32]
+    ldp     x25, x26, [x9, #{EXECUTOR} + 48]
+    ldp     x27, x28, [x9, #{EXECUTOR} + 64]
+    ldp     x29, x30, [x9, #{EXECUTOR} + 80]
     ret
 
-// The loop's own exception: it is home's, as if it had been taken there. x1: number of the vector.
+// The loop's own exception: it is handled as if it had been taken outside of the loop. x1: number of the vector.
 own:
     stp     x2, x3, [sp, #{GUEST} + 16]
     msr     cnthp_ctl_el2, xzr
     mov     x0, sp
-    ldp     x2, x3, [x0, #HOME_VBAR_MDCR]
+    ldp     x2, x3, [x0, #EXECUTOR_VBAR_MDCR]
     msr     vbar_el2, x2
     msr     mdcr_el2, x3
     isb
-    ldr     x2, [x0, #HOME_SPS + 8]
+    ldr     x2, [x0, #EXECUTOR_SPS + 8]
     sub     sp, x2, #{FRAME_BYTES}
     ldp     x2, x3, [x0, #{GUEST}]
     stp     x2, x3, [sp]
     ldp     x2, x3, [x0, #{GUEST} + 16]
-    ldr     x0, [x0, #{OWN}]
+    ldr     x0, [x0, #{HANDLER}]
     br      x0
 
     .macro  from_loop number

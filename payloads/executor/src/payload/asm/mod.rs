@@ -1,23 +1,23 @@
-//! All assembly of the executor, and Rust's names for it.
+//! Assembly of the executor, and Rust's names for it.
 //!
 //! ```text
 //!  UEFI --> efi.S: efi_entry --> efi_main    tables read, UEFI left --+
-//!  loader --> head.S: _start --------------------------------------+
+//!  loader --> head.S: _start -----------------------------------------+
 //!      v
 //!      +----> start.S: entry            clean the image, MMU off, one PE on, relocate, zero .bss
 //!               EL1 --> boot_el1        says that it can't go on
 //!               EL3 --> boot_el3 --eret--+
 //!               EL2 -------------------> at_el2: E2H off, vectors, stacks --> boot
-//!                                           boot --> switch_map (home.S): the executor's own map
+//!                                           boot --> switch_map (el2_map.S): the executor's own map
 //!                                           boot --> serve --> run --> ask (ask.S): the probes
 //!  exception --> vectors.S --> take_exception --> back, or ask_excepted, or recover
 //!
-//!  run --> stay (stay.S)       --> the case's set-up of EL2 --+-- ask_ledger (away.S): the probes
-//!  run --> monitor (monitor.S) --> EL3 -----------------------+
+//!  run --> world_switch (world_switch.S) --> the case's set-up of EL2 --+-- ask_block (probe_block.S): the probes
+//!  run --> monitor (monitor.S) ------------> EL3 -----------------------+
 //!
 //!  run --> guests (guest.S) --eret--> EL1, EL0 --> guest_exits --> the next guest, or back
 //!
-//!  PSCI --> second_entry (second.S): another PE --> second_boot, switch_map --> second_serve
+//!  PSCI --> secondary_entry (secondary.S): another PE --> secondary_boot, switch_map --> secondary_serve
 //! ```
 
 use core::arch::{asm, global_asm};
@@ -26,21 +26,12 @@ use core::mem::offset_of;
 use aarch64_cpu::asm::barrier;
 use case::guest::{self, EXCLUSIVE_TRIES, NOT_STORED, PIECE_BYTES, VECTORS};
 use case::probe::{Operation, Probe};
-use executor::ledger::Ledger;
-use executor::roster::{self, Roster};
-use link::observations::Exception;
-
-use crate::payload::away::Journey;
-use crate::payload::crew::seat::{Seat, Start};
-use crate::payload::exceptions::Frame;
-use crate::payload::park::{HCR_EL2_HOME, MDCR_EL2_GUEST};
-
-/// `SCTLR_EL2` and `SCTLR_EL3` with everything off: RES1 bits only.
-const SCTLR_EL23_OFF: u64 = 0x30c5_0830;
-/// `SCTLR_EL1` with everything off: RES1 bits only.
-const SCTLR_EL1_OFF: u64 = 0x30d0_0800;
-/// Bytes of stack that a frame takes.
-const FRAME_BYTES: usize = size_of::<Frame>().next_multiple_of(16);
+use case::scratch::STORED;
+use executor::abi::{
+    ContextBlock, DONE, Entry, Frame, HCR_EL2_EXECUTOR, MAX_TICKS, MDCR_EL2_GUEST, PerCpuHead,
+    ProbeBlock, RunList, SCTLR_EL1_OFF, SCTLR_EL23_OFF, Start,
+};
+use link::observations::{Exception, NO_ANSWER};
 
 global_asm!(include_str!("head.S"));
 global_asm!(
@@ -49,35 +40,39 @@ global_asm!(
     SCTLR_EL23_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
     SCTLR_EL1_OFF_LOW = const SCTLR_EL1_OFF & 0xffff,
     SCTLR_EL1_OFF_HIGH = const SCTLR_EL1_OFF >> 16,
-    HCR_EL2_HOME_LOW = const HCR_EL2_HOME & 0xffff,
-    HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
+    HCR_EL2_EXECUTOR_LOW = const HCR_EL2_EXECUTOR & 0xffff,
+    HCR_EL2_EXECUTOR_HIGH = const HCR_EL2_EXECUTOR >> 16,
 );
 global_asm!(include_str!("efi.S"));
-global_asm!(include_str!("vectors.S"), FRAME_BYTES = const FRAME_BYTES);
-global_asm!(include_str!("home.S"));
+global_asm!(include_str!("vectors.S"), FRAME_BYTES = const Frame::STACK_BYTES);
+global_asm!(include_str!("el2_map.S"));
 global_asm!(include_str!("doorbell.S"));
 global_asm!(
     include_str!("ask.S"),
     AT_S1E1RP = const Operation::AtS1e1rp as u8,
-    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+    NO_ANSWER_TOP = const NO_ANSWER >> 48,
 );
 // One text: the macros of the first part are for the others.
 global_asm!(
-    concat!(include_str!("away.S"), include_str!("stay.S"), include_str!("monitor.S")),
-    COUNT = const offset_of!(Ledger, count),
-    FIRST = const offset_of!(Ledger, first),
-    ROUNDS = const offset_of!(Ledger, rounds),
-    ASKED = const offset_of!(Ledger, asked),
-    EXCEPTION_BYTES = const offset_of!(Ledger, exception_bytes),
-    PROBES = const offset_of!(Ledger, probes),
-    ANSWERS = const offset_of!(Ledger, answers),
-    EXCEPTIONS = const offset_of!(Ledger, exceptions),
-    TRAMPOLINE = const offset_of!(Ledger, life.trampoline),
-    RUNTIME = const offset_of!(Ledger, life.runtime),
-    EXIT = const offset_of!(Ledger, life.exit),
-    ARRIVAL = const offset_of!(Ledger, life.arrival),
-    STORED_TOP = const case::scratch::STORED >> 48,
-    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+    concat!(
+        include_str!("probe_block.S"),
+        include_str!("world_switch.S"),
+        include_str!("monitor.S")
+    ),
+    COUNT = const offset_of!(ProbeBlock, count),
+    FIRST = const offset_of!(ProbeBlock, first),
+    ROUNDS = const offset_of!(ProbeBlock, rounds),
+    ASKED = const offset_of!(ProbeBlock, asked),
+    EXCEPTION_BYTES = const offset_of!(ProbeBlock, exception_bytes),
+    PROBES = const offset_of!(ProbeBlock, probes),
+    ANSWERS = const offset_of!(ProbeBlock, answers),
+    EXCEPTIONS = const offset_of!(ProbeBlock, exceptions),
+    TRAMPOLINE = const offset_of!(ProbeBlock, life.trampoline),
+    RUNTIME = const offset_of!(ProbeBlock, life.runtime),
+    EXIT = const offset_of!(ProbeBlock, life.exit),
+    ARRIVAL = const offset_of!(ProbeBlock, life.arrival),
+    STORED_TOP = const STORED >> 48,
+    NO_ANSWER_TOP = const NO_ANSWER >> 48,
     OF_PROBE = const Exception::PROBE,
     OF_EXECUTOR = const Exception::EXECUTOR,
     SCTLR_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
@@ -85,7 +80,7 @@ global_asm!(
 );
 global_asm!(
     include_str!("guest.S"),
-    DONE = const roster::DONE,
+    DONE = const DONE,
     PIECE_BYTES = const PIECE_BYTES,
     VECTORS = const VECTORS,
     EXCLUSIVE_TRIES = const EXCLUSIVE_TRIES,
@@ -117,38 +112,39 @@ global_asm!(
     AT_S1E1RP = const piece(Operation::AtS1e1rp),
     AT_S1E1WP = const piece(Operation::AtS1e1wp),
     ROUND_TRIP = const piece(Operation::RoundTrip),
-    HOME = const offset_of!(Roster, home),
-    GUEST = const offset_of!(Roster, guest),
-    AT = const offset_of!(Roster, at),
-    CURSOR = const offset_of!(Roster, cursor),
-    ANSWERS = const offset_of!(Roster, answers),
-    TAKEN = const offset_of!(Roster, taken),
-    TICK = const offset_of!(Roster, tick),
-    TICKS = const offset_of!(Roster, ticks),
-    OWN = const offset_of!(Roster, own),
-    MAX_TICKS = const roster::MAX_TICKS,
+    EXECUTOR = const offset_of!(RunList, executor),
+    GUEST = const offset_of!(RunList, guest),
+    AT = const offset_of!(RunList, at),
+    CURSOR = const offset_of!(RunList, cursor),
+    ANSWERS = const offset_of!(RunList, answers),
+    TAKEN = const offset_of!(RunList, taken),
+    TICK = const offset_of!(RunList, tick),
+    TICKS = const offset_of!(RunList, ticks),
+    HANDLER = const offset_of!(RunList, handler),
+    ENTRY_BYTES = const size_of::<Entry>(),
+    MAX_TICKS = const MAX_TICKS,
     MDCR_GUEST = const MDCR_EL2_GUEST,
-    NO_ANSWER_TOP = const link::observations::NO_ANSWER >> 48,
+    NO_ANSWER_TOP = const NO_ANSWER >> 48,
     OF_PROBE = const Exception::PROBE,
     RUNAWAY = const Exception::RUNAWAY,
-    FRAME_BYTES = const FRAME_BYTES,
+    FRAME_BYTES = const Frame::STACK_BYTES,
 );
 global_asm!(include_str!("tlbi.S"));
 global_asm!(
-    include_str!("second.S"),
-    STACK = const offset_of!(Seat, start) + offset_of!(Start, stack),
-    MAP = const offset_of!(Seat, start) + offset_of!(Start, map),
-    LOST = const offset_of!(Seat, lost),
-    ROSTER = const Seat::ROSTER_OFFSET,
-    TAKEN = const offset_of!(Roster, taken),
+    include_str!("secondary.S"),
+    STACK = const offset_of!(PerCpuHead, start) + offset_of!(Start, stack),
+    MAP = const offset_of!(PerCpuHead, start) + offset_of!(Start, map),
+    LOST = const offset_of!(PerCpuHead, lost),
+    RUN_LIST = const offset_of!(PerCpuHead, run_list),
+    TAKEN = const offset_of!(RunList, taken),
     OF_PROBE = const Exception::PROBE,
     SCTLR_OFF_LOW = const SCTLR_EL23_OFF & 0xffff,
     SCTLR_OFF_HIGH = const SCTLR_EL23_OFF >> 16,
-    HCR_EL2_HOME_LOW = const HCR_EL2_HOME & 0xffff,
-    HCR_EL2_HOME_HIGH = const HCR_EL2_HOME >> 16,
+    HCR_EL2_EXECUTOR_LOW = const HCR_EL2_EXECUTOR & 0xffff,
+    HCR_EL2_EXECUTOR_HIGH = const HCR_EL2_EXECUTOR >> 16,
 );
 #[cfg(feature = "self-test")]
-global_asm!(include_str!("hurt.S"));
+global_asm!(include_str!("fault_injection.S"));
 
 /// The offset of the piece, or the first of the pieces, of `operation`.
 const fn piece(operation: Operation) -> u64 {
@@ -156,20 +152,20 @@ const fn piece(operation: Operation) -> u64 {
 }
 
 unsafe extern "C" {
-    /// Goes over to another map of EL2. See home.S.
+    /// Switches to another stage 1 map of EL2. See el2_map.S.
     ///
     /// # Safety
     /// The map must map all of the image to itself, and whatever is used after this.
     pub fn switch_map(ttbr0_el2: u64, tcr_el2: u64, mair_el2: u64, sctlr_el2: u64);
-    /// Invalidates lines without writing them back. See home.S.
+    /// Invalidates lines without writing them back. See el2_map.S.
     ///
     /// # Safety
     /// No line of the range may be dirty.
-    pub fn forget_lines(from: u64, to: u64);
+    pub fn invalidate_lines(from: u64, to: u64);
     /// Calls `function` and comes back with 1 when it ends in `recover`. See vectors.S.
     ///
     /// # Safety
-    /// Calls do not nest. After a 1, what the function was changing is half changed.
+    /// Calls must not nest. After a 1, what the function was changing may be half changed.
     pub fn guarded(function: extern "C" fn(*mut u8), argument: *mut u8) -> u64;
     /// Asks the probes from `probe` to `end`. See ask.S.
     ///
@@ -182,25 +178,27 @@ unsafe extern "C" {
         cursor: *const u64,
         here: u64,
     ) -> *const Probe;
-    /// Goes into a set-up of EL2, asks, and comes back. See stay.S.
+    /// Switches to a set-up of EL2, asks there, and switches back. See world_switch.S.
     ///
     /// # Safety
-    /// The journey must be true, and its ledger be in memory and not in caches alone.
-    pub fn stay(journey: *const Journey);
+    /// The set-up must map code and data of the scratch arenas that the context block names, as
+    /// [`case::stay::Stay`] says; and the probe block must be in memory, not in caches alone.
+    pub fn world_switch(context: *const ContextBlock);
     /// Has EL3 ask about a set-up of EL2. See monitor.S.
     ///
     /// # Safety
-    /// EL3 must be the monitor's; journey and ledger must be in memory and not in caches alone.
-    pub fn monitor(journey: *const Journey);
+    /// EL3 must be the monitor's; context block and probe block must be in memory, not in caches alone.
+    pub fn monitor(context: *const ContextBlock);
     /// Enters guests, and comes back with 1 behind one that ended as none should. See guest.S.
     ///
     /// # Safety
-    /// The roster must be true, its guests' code mapped or not, and the case's registers loaded.
-    pub fn guests(roster: *mut Roster) -> u64;
+    /// All addresses in the run list must be good, and the case's registers loaded. That its guests' code is mapped is
+    /// not needed.
+    pub fn guests(run_list: *mut RunList) -> u64;
     /// TLB maintenance. See tlbi.S.
     ///
     /// # Safety
-    /// The PE must have it. Its completion wants a DSB.
+    /// The PE must have this form. A DSB completes it.
     pub fn tlbi(operand: u64, form: u64);
     /// Pushes with the stack pointer at `sp`.
     ///
@@ -215,8 +213,8 @@ unsafe extern "C" {
     pub fn entry(tree: u64) -> !;
     /// Where a debugger waits. See doorbell.S.
     pub safe fn doorbell();
-    /// Stops this PE.
-    safe fn park() -> !;
+    /// Stops this PE for ever. See start.S.
+    pub safe fn halt() -> !;
 
     static image_start: u8;
     static image_constants: u8;
@@ -232,23 +230,18 @@ unsafe extern "C" {
     static ask_ats_end: u8;
     static ask_excepted: u8;
     static recover: u8;
-    static stay_code: u8;
-    static stay_code_end: u8;
-    static stay_runtime: u8;
-    static stay_exit: u8;
-    static stay_vectors: u8;
+    static world_code: u8;
+    static world_code_end: u8;
+    static world_runtime: u8;
+    static world_exit: u8;
+    static world_vectors: u8;
     static monitor_vectors: u8;
     static guest_code: u8;
     static guest_code_end: u8;
     static exception: u8;
-    static second_entry: u8;
-    static second_lost: u8;
+    static secondary_entry: u8;
+    static secondary_lost: u8;
     static mut claim: u64;
-}
-
-/// Stops this PE.
-pub fn stop() -> ! {
-    park()
 }
 
 /// The address of a label.
@@ -280,7 +273,7 @@ impl Image {
     }
     /// Everything that is written, in pieces with guards between them.
     pub fn data() -> [(u64, u64); 4] {
-        /// As in image.ld.
+        // As in image.ld.
         const GUARD: u64 = 64 << 10;
         [
             // The data ends where the guard below the main stack begins.
@@ -290,9 +283,18 @@ impl Image {
             (label!(last_stack), label!(last_stack_top)),
         ]
     }
+
+    /// `address` relative to the image, where it lies in it.
+    pub fn relative(address: u64) -> u64 {
+        if (Self::start()..Self::end()).contains(&address) {
+            address - Self::start()
+        } else {
+            address
+        }
+    }
 }
 
-/// Where exceptions of a probe come from, and where handlers go on.
+/// Addresses at which probes are asked, and at which a handler goes on.
 pub struct Resume;
 
 impl Resume {
@@ -310,27 +312,27 @@ impl Resume {
     }
 }
 
-/// The code that lies in each scratch arena, and the offsets of its parts.
-pub struct StayCode;
+/// The code that runs in a set-up of EL2: a copy lies in each scratch arena, in which its parts have these offsets.
+pub struct WorldCode;
 
-impl StayCode {
+impl WorldCode {
     /// All of it, as linked.
     pub fn bytes() -> &'static [u8] {
-        let bytes = label!(stay_code_end) - label!(stay_code);
+        let bytes = label!(world_code_end) - label!(world_code);
         // SAFETY: a part of the image's code, which is mapped and never written.
-        unsafe { core::slice::from_raw_parts(&raw const stay_code, bytes as usize) }
+        unsafe { core::slice::from_raw_parts(&raw const world_code, bytes as usize) }
     }
     /// The runtime's first instruction.
     pub fn runtime() -> u64 {
-        label!(stay_runtime) - label!(stay_code)
+        label!(world_runtime) - label!(world_code)
     }
     /// The runtime's vectors.
     pub fn vectors() -> u64 {
-        label!(stay_vectors) - label!(stay_code)
+        label!(world_vectors) - label!(world_code)
     }
     /// The first instruction of the exit.
     pub fn exit() -> u64 {
-        label!(stay_exit) - label!(stay_code)
+        label!(world_exit) - label!(world_code)
     }
 }
 
@@ -344,19 +346,19 @@ pub unsafe fn give_up_claim() {
     dsb_sy();
 }
 
-/// Where another PE begins.
-pub fn second_entry_address() -> u64 {
-    label!(second_entry)
+/// Where a secondary PE begins.
+pub fn secondary_entry_address() -> u64 {
+    label!(secondary_entry)
 }
 
-/// Where the first PE's exceptions go, behind its vectors.
+/// Where exceptions of the primary PE go, behind its vectors.
 pub fn exception_address() -> u64 {
     label!(exception)
 }
 
-/// Where another PE's exceptions go.
-pub fn second_lost_address() -> u64 {
-    label!(second_lost)
+/// Where exceptions of a secondary PE go that it does not survive.
+pub fn secondary_lost_address() -> u64 {
+    label!(secondary_lost)
 }
 
 /// The guest's code, which lies in each scratch arena.
@@ -388,57 +390,66 @@ macro_rules! mrs {
 }
 pub(crate) use mrs;
 
-/// Writes a system register by name or `S3_op1_Cn_Cm_op2`, where aarch64-cpu has none of that name.
+/// Writes a system register by name or `S3_op1_Cn_Cm_op2`, where aarch64-cpu has none of that name. It stays where
+/// it stands among memory accesses.
+///
+/// # Safety
+/// The register exists at this EL, and the value does not change how the executor's own memory is seen.
 macro_rules! msr {
     ($name:literal, $value:expr) => {{
         let value: u64 = $value;
-        // SAFETY: the caller says which register at which point; none of those written this way
-        // changes how the executor's own memory is seen. Not `nomem`: it stays where it stands among
-        // memory accesses.
-        unsafe {
-            core::arch::asm!(
-                concat!("msr ", $name, ", {}"),
-                in(reg) value,
-                options(nostack, preserves_flags)
-            );
-        }
+        core::arch::asm!(
+            concat!("msr ", $name, ", {}"),
+            in(reg) value,
+            options(nostack, preserves_flags)
+        );
     }};
 }
 pub(crate) use msr;
 
-/// An instruction without operands that has no other effect on Rust than that of a barrier.
+/// An instruction without register operands. To the compiler it is an access to any memory, so that it stays where
+/// it stands.
+///
+/// # Safety
+/// It changes neither memory nor registers of Rust.
 macro_rules! instruction {
     ($text:literal) => {
-        // SAFETY: maintenance and hints change no memory and no registers; the compiler takes it for
-        // an access to any memory, so it stays where it stands.
-        unsafe { asm!($text, options(nostack, preserves_flags)) }
+        asm!($text, options(nostack, preserves_flags))
     };
 }
 
 /// Waits for an interrupt, masked or not.
 pub fn wait_for_interrupt() {
-    instruction!("wfi");
+    // SAFETY: a hint.
+    unsafe { instruction!("wfi") }
 }
 
 /// Tells the PE that this is a loop which waits.
 pub fn yield_hint() {
-    instruction!("yield");
+    // SAFETY: a hint.
+    unsafe { instruction!("yield") }
 }
 
 /// Lets SErrors through.
 pub fn unmask_serror() {
-    instruction!("msr daifclr, #4");
+    // SAFETY: vectors and their stacks are there from the first instruction of Rust on.
+    unsafe { instruction!("msr daifclr, #4") }
 }
 
-/// Clears `PSTATE.PAN`, on a PE that has it.
-pub fn clear_pan() {
+/// Clears `PSTATE.PAN`.
+///
+/// # Safety
+/// The PE has it.
+pub unsafe fn clear_pan() {
     // MSR PAN, #0: the assembler knows no such field of the base architecture.
-    instruction!(".inst 0xd500409f");
+    // SAFETY: the caller's promise; it allows accesses, and forbids none.
+    unsafe { instruction!(".inst 0xd500409f") }
 }
 
-/// Forgets all that the TLB of this PE holds of the EL1&0 regime, both stages, all VMIDs.
+/// Invalidates all that the TLB of this PE holds of the EL1&0 regime, both stages, all VMIDs.
 pub fn tlbi_alle1() {
-    instruction!("tlbi alle1");
+    // SAFETY: it is not the executor's own regime.
+    unsafe { instruction!("tlbi alle1") }
 }
 
 /// All stores so far are visible to the walkers and to all PEs.
@@ -466,9 +477,10 @@ pub fn isb() {
     barrier::isb(barrier::SY);
 }
 
-/// Forgets all instructions that caches of the PEs hold.
-pub fn forget_instructions() {
-    instruction!("ic ialluis");
+/// Invalidates all instruction caches of the Inner Shareable domain.
+pub fn invalidate_instruction_caches() {
+    // SAFETY: instructions are fetched again, from where data was cleaned to.
+    unsafe { instruction!("ic ialluis") }
 }
 
 /// Cleans the line of `va` to the point of coherency.

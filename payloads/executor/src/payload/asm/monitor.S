@@ -1,6 +1,6 @@
 // The monitor: EL3 asks about a set-up of EL2 that EL2 itself could not live in.
 //
-// EL3's MMU is off. It reads and writes memory past the caches, and the ledger alone: the executor
+// EL3's MMU is off. It reads and writes memory past the caches, and the probe block alone: the executor
 // cleans and invalidates its lines before and after.
 
     .text
@@ -26,7 +26,7 @@ monitor_vectors:
     .balign 0x80
 
 monitor_taken:
-    take_away el3
+    take_in_world el3
 
     // Nothing that could be survived is routed here.
 monitor_lost:
@@ -65,7 +65,7 @@ monitor_called:
     tlbi    alle2                   // nothing that was made of other registers
     dsb     nsh
     isb
-    ask_ledger el3, 9
+    ask_block el3, 9
     msr     mair_el2, x15
     msr     tcr_el2, x16
     msr     ttbr0_el2, x17
@@ -75,7 +75,7 @@ monitor_called:
     msr     S3_4_C2_C0_1, x20       // TTBR1_EL2
 1:  isb
     tlbi    alle2                   // nothing that was made of the case's
-    dsb     sy                      // and what was written to the ledger is there
+    dsb     sy                      // and what was written to the probe block is there
     msr     elr_el3, x13
     msr     spsr_el3, x14
     isb
@@ -83,9 +83,9 @@ monitor_called:
     dsb     nsh                     // no speculation past the return
     isb
 
-// void monitor(const Journey *)
+// void monitor(const ContextBlock *)
 //
-// Has EL3 ask the probes of the ledger. The journey lies in memory, not in caches alone.
+// Has EL3 ask the probes of the probe block. The context block lies in memory, not in caches alone.
     .global monitor
 monitor:
     stp     x19, x20, [sp, #-96]!

@@ -93,14 +93,14 @@ entry:
     dsb     nsh
     isb
 
-    // One PE goes on, all others park (Fischer's mutual exclusion: memory is Device while the MMU is
+    // One PE goes on, all others halt (Fischer's mutual exclusion: memory is Device while the MMU is
     // off, so accesses are ordered, and exclusives might not work). The word is in the file, so a
     // loaded image begins with 0; an image must be loaded again to be started again.
     address x0, claim
     mrs     x1, mpidr_el1
     orr     x1, x1, #1 << 31        // RES1 anyway: never 0
     ldr     x2, [x0]
-    cbnz    x2, park
+    cbnz    x2, halt
     // No branch from load to store: an emulator translates code between branches, and may take long for what
     // follows one. What others have stored is stored again.
     ldr     x2, [x0]
@@ -113,7 +113,7 @@ entry:
     b.ne    4b
     ldr     x2, [x0]
     cmp     x1, x2
-    b.ne    park
+    b.ne    halt
 
     // Is there a device tree? What is in X0 may be an address of nothing: an exception then says that there
     // is none. Nobody returns from it, all that it could mask is masked.
@@ -190,8 +190,8 @@ no_tree:
 at_el2:
     // E2H off, now that the MMU is: from here on names mean what they say. Physical interrupts and
     // SErrors are routed to EL2: one that is not would not even end a WFI.
-    mov     x0, #{HCR_EL2_HOME_LOW}
-    movk    x0, #{HCR_EL2_HOME_HIGH}, lsl #16
+    mov     x0, #{HCR_EL2_EXECUTOR_LOW}
+    movk    x0, #{HCR_EL2_EXECUTOR_HIGH}, lsl #16
     msr     hcr_el2, x0
     isb
     tlbi    alle2
@@ -216,8 +216,8 @@ at_el2:
     b       boot
 
     // Nothing more happens on this PE.
-    .global park
-park:
+    .global halt
+halt:
     msr     daifset, #0xf
 9:  wfi
     b       9b

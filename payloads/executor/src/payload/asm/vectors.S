@@ -1,9 +1,9 @@
-// The vectors of EL2, and the way back.
+// Vectors of EL2, and the way back.
 //
 // Exceptions from the main stack's code run on the exception stack. An exception in an exception,
 // which may be that very stack's, runs on the last one.
 //
-// What is saved, and `Frame` in Rust:
+// What is saved: `Frame` in Rust.
 //   0   x0 .. x30         248  ELR_EL2        256  SPSR_EL2
 
     .text

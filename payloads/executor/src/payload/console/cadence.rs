@@ -1,6 +1,7 @@
 //! Cadence UART of Zynq (UG585) and ZynqMP (UG1087), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::console::DRAIN;
+use crate::payload::mmio::Registers;
 
 /// A Cadence UART.
 pub struct Cadence(Registers);
@@ -29,11 +30,10 @@ const SR_TX_BUSY: u32 = 1 << 11 | 1 << 3;
 const SR_TX_DONE: u32 = 1 << 3;
 
 impl Cadence {
-    /// Sets up the UART at `base`. The baud rate is the firmware's: only it knows the clock.
-    pub fn new(base: u64) -> Self {
-        let registers = Registers(base);
+    /// Sets up the UART with these registers. The baud rate is the firmware's: only it knows the clock.
+    pub fn new(registers: Registers) -> Self {
         registers.write(IDR, u32::MAX);
-        registers.wait_a_little(SR, SR_TX_BUSY, SR_TX_DONE);
+        registers.wait_at_most(DRAIN, SR, SR_TX_BUSY, SR_TX_DONE);
         registers.write(MR, registers.read(MR) & MR_CLKS | MR_8N1);
         registers.write(CR, CR_ON);
         registers.write(ISR, u32::MAX);
@@ -41,7 +41,7 @@ impl Cadence {
     }
 
     pub fn base(&self) -> u64 {
-        self.0.0
+        self.0.base()
     }
 
     pub fn put(&self, byte: u8) {

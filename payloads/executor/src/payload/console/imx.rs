@@ -1,7 +1,8 @@
 //! NXP's UART of i.MX ("Universal Asynchronous Receiver/Transmitter" of any i.MX 6 to 8M reference
 //! manual), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::console::DRAIN;
+use crate::payload::mmio::Registers;
 
 /// An i.MX UART.
 pub struct Imx(Registers);
@@ -28,11 +29,10 @@ const UTS_TX_FULL: u32 = 1 << 4;
 const UTS_RX_EMPTY: u32 = 1 << 5;
 
 impl Imx {
-    /// Sets up the UART at `base`. The baud rate is the firmware's: only it knows the clock. So are UCR3,
+    /// Sets up the UART with these registers. The baud rate is the firmware's: only it knows the clock. So are UCR3,
     /// which has to do with pins, and the FIFO's dividers in UFCR.
-    pub fn new(base: u64) -> Self {
-        let registers = Registers(base);
-        registers.wait_a_little(USR2, USR2_TX_DONE, USR2_TX_DONE);
+    pub fn new(registers: Registers) -> Self {
+        registers.wait_at_most(DRAIN, USR2, USR2_TX_DONE, USR2_TX_DONE);
         registers.write(UCR1, UCR1_ON);
         registers.write(UCR2, UCR2_ON);
         registers.write(USR2, USR2_ERRORS);
@@ -40,7 +40,7 @@ impl Imx {
     }
 
     pub fn base(&self) -> u64 {
-        self.0.0
+        self.0.base()
     }
 
     pub fn put(&self, byte: u8) {

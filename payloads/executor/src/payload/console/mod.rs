@@ -1,18 +1,42 @@
-//! The console: a UART, polled. Its line settings are the firmware's, but for 8N1 without flow control.
+//! Console: a UART, polled. Its line settings are the firmware's, but for 8N1 without flow control.
 
 mod cadence;
 mod imx;
 mod ns16550;
 mod pl011;
-mod registers;
 
-use executor::home_map::{Kind, Range};
+use executor::el2_tables::{Kind, Range};
 use executor::machine::{self, ConsoleKind};
 
 use cadence::Cadence;
 use imx::Imx;
 use ns16550::Ns16550;
 use pl011::Pl011;
+
+use crate::payload::global::Global;
+use crate::payload::mmio::Registers;
+
+/// Reads of a register until a transmitter must have sent what is in its FIFO: to read a device takes 100 ns or
+/// more, and 64 bytes at 9600 baud 67 ms. One that never gets ready to be set up may do so when it is.
+const DRAIN: u32 = 1_000_000;
+
+static CONSOLE: Global<Console> = Global::new(Console::None);
+
+/// The console.
+pub fn console() -> &'static Console {
+    // SAFETY: replaced by `open` only, before anybody keeps a reference.
+    unsafe { &*CONSOLE.pointer() }
+}
+
+/// Takes the UART that `found` names into use as the console.
+///
+/// # Safety
+/// That UART is there, and while the MMU is on its registers are mapped to themselves as Device. Nobody keeps a
+/// reference to the console from before.
+pub unsafe fn open(found: Option<machine::Console>) {
+    // SAFETY: the caller's promise.
+    unsafe { *CONSOLE.pointer() = Console::new(found) };
+}
 
 /// A UART that was set up.
 pub enum Console {
@@ -30,14 +54,21 @@ pub enum Console {
 
 impl Console {
     /// Sets up what `found` names.
-    pub fn new(found: Option<machine::Console>) -> Self {
+    ///
+    /// # Safety
+    /// As for [`open`].
+    unsafe fn new(found: Option<machine::Console>) -> Self {
         let Some(machine::Console { base, kind }) = found else { return Self::None };
+        // SAFETY: the caller's promise.
+        let registers = unsafe { Registers::new(base) };
         match kind {
-            ConsoleKind::Pl011 => Self::Pl011(Pl011::new(base)),
-            ConsoleKind::Sbsa => Self::Pl011(Pl011::sbsa(base)),
-            ConsoleKind::Ns16550 { shift, wide } => Self::Ns16550(Ns16550::new(base, shift, wide)),
-            ConsoleKind::Cadence => Self::Cadence(Cadence::new(base)),
-            ConsoleKind::Imx => Self::Imx(Imx::new(base)),
+            ConsoleKind::Pl011 => Self::Pl011(Pl011::new(registers)),
+            ConsoleKind::Sbsa => Self::Pl011(Pl011::sbsa(registers)),
+            ConsoleKind::Ns16550 { shift, wide } => {
+                Self::Ns16550(Ns16550::new(registers, shift, wide))
+            }
+            ConsoleKind::Cadence => Self::Cadence(Cadence::new(registers)),
+            ConsoleKind::Imx => Self::Imx(Imx::new(registers)),
         }
     }
 

@@ -1,10 +1,10 @@
 //! 16550 UARTs and their children, polled.
 
-use core::ptr;
+use crate::payload::mmio::Registers;
 
 /// A 16550.
 pub struct Ns16550 {
-    base: u64,
+    registers: Registers,
     shift: u8,
     wide: bool,
 }
@@ -21,17 +21,17 @@ const DATA_READY: u32 = 1;
 const HOLDING_EMPTY: u32 = 1 << 5;
 
 impl Ns16550 {
-    /// Sets up the UART at `base`, whose registers are `1 << shift` bytes apart. Baud rate and line
-    /// settings are the firmware's.
-    pub fn new(base: u64, shift: u8, wide: bool) -> Self {
-        let uart = Self { base, shift, wide };
+    /// Sets up the UART whose registers these are, `1 << shift` bytes apart; with 32-bit accesses where `wide`,
+    /// or else with bytes. Baud rate and line settings are the firmware's.
+    pub fn new(registers: Registers, shift: u8, wide: bool) -> Self {
+        let uart = Self { registers, shift, wide };
         uart.write(INTERRUPT_ENABLE, 0);
         uart.write(FIFO_CONTROL, FIFO_ON);
         uart
     }
 
     pub fn base(&self) -> u64 {
-        self.base
+        self.registers.base()
     }
 
     pub fn put(&self, byte: u8) {
@@ -44,31 +44,21 @@ impl Ns16550 {
         (self.read(LINE_STATUS) & DATA_READY != 0).then(|| self.read(DATA) as u8)
     }
 
-    fn at(&self, register: u64) -> u64 {
-        self.base + (register << self.shift)
-    }
-
     fn read(&self, register: u64) -> u32 {
-        let at = self.at(register);
-        // SAFETY: the registers of a device, mapped as Device or with the MMU off.
-        unsafe {
-            if self.wide {
-                ptr::read_volatile(at as *const u32)
-            } else {
-                ptr::read_volatile(at as *const u8).into()
-            }
+        let offset = register << self.shift;
+        if self.wide {
+            self.registers.read(offset)
+        } else {
+            self.registers.read_byte(offset).into()
         }
     }
 
     fn write(&self, register: u64, value: u32) {
-        let at = self.at(register);
-        // SAFETY: as above.
-        unsafe {
-            if self.wide {
-                ptr::write_volatile(at as *mut u32, value);
-            } else {
-                ptr::write_volatile(at as *mut u8, value as u8);
-            }
+        let offset = register << self.shift;
+        if self.wide {
+            self.registers.write(offset, value);
+        } else {
+            self.registers.write_byte(offset, value as u8);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Arm PL011 (DDI 0183) and SBSA generic UART (DEN 0029), polled.
 
-use crate::payload::console::registers::Registers;
+use crate::payload::console::DRAIN;
+use crate::payload::mmio::Registers;
 
 /// A PL011.
 pub struct Pl011(Registers);
@@ -23,12 +24,11 @@ const LCR_H_8N1_FIFO: u32 = 0b11 << 5 | 1 << 4;
 const CR_ON: u32 = 1 | 1 << 8 | 1 << 9;
 
 impl Pl011 {
-    /// Sets up the PL011 at `base`. The baud rate is the firmware's: only it knows the clock.
-    pub fn new(base: u64) -> Self {
-        let registers = Registers(base);
+    /// Sets up the PL011 with these registers. The baud rate is the firmware's: only it knows the clock.
+    pub fn new(registers: Registers) -> Self {
         // The line control register may only be written while the UART is off, and that only when
         // the last byte is out. (A UART that was never on is not busy.)
-        registers.wait_a_little(FR, FR_BUSY, 0);
+        registers.wait_at_most(DRAIN, FR, FR_BUSY, 0);
         registers.write(CR, 0);
         registers.write(LCR_H, LCR_H_8N1_FIFO);
         registers.write(IMSC, 0);
@@ -37,16 +37,15 @@ impl Pl011 {
         Self(registers)
     }
 
-    /// The SBSA generic UART at `base`, which has only the registers that need no set-up.
-    pub fn sbsa(base: u64) -> Self {
-        let registers = Registers(base);
+    /// The SBSA generic UART with these registers, which has only the registers that need no set-up.
+    pub fn sbsa(registers: Registers) -> Self {
         registers.write(IMSC, 0);
         registers.write(RSR_ECR, 0);
         Self(registers)
     }
 
     pub fn base(&self) -> u64 {
-        self.0.0
+        self.0.base()
     }
 
     pub fn put(&self, byte: u8) {

@@ -1,4 +1,4 @@
-//! Started by UEFI: what its tables say is read and kept, UEFI is left, and the executor begins as from any
+//! UEFI application: what UEFI's tables say is read and kept, UEFI is left, and the executor begins as from any
 //! other loader.
 //!
 //! ```text
@@ -13,59 +13,55 @@ mod tables;
 use core::fmt::Write as _;
 
 use executor::uefi::{self, Firmware};
+use uefi_raw::table::system::SystemTable;
+use uefi_raw::{Handle, Status};
 
 use crate::payload::asm;
-use crate::payload::boot;
+use crate::payload::console::{self, console};
 use crate::payload::efi::services::Failure;
-use crate::payload::efi::tables::SystemTable;
-use crate::payload::global::Global;
+use crate::payload::efi::tables::Tables;
 use crate::payload::image::config;
-
-/// What UEFI said. In the file, so that there is nothing in it when another loader starts the image; the start
-/// code clears only what is not.
-#[unsafe(link_section = ".data.firmware")]
-static FIRMWARE: Global<Option<Firmware>> = Global::new(None);
-
-/// What UEFI said of the machine, if it has started this image.
-pub fn firmware() -> Option<&'static Firmware> {
-    // SAFETY: changed only before UEFI is left.
-    unsafe { (*FIRMWARE.pointer()).as_ref() }
-}
+use crate::payload::platform;
 
 /// Entered by UEFI. Returns a status, with UEFI as it was, when it can't be left.
 #[unsafe(no_mangle)]
-extern "C" fn efi_main(image: u64, table: &SystemTable) -> u64 {
-    let tree = table.device_tree();
-    let found = Firmware { vendor: table.vendor(), acpi: table.acpi(), ..Firmware::default() };
-    // SAFETY: nobody has a reference to it.
-    unsafe { *FIRMWARE.pointer() = Some(found) };
-
-    let machine = boot::machine(tree);
+extern "C" fn efi_main(image: Handle, system: &'static SystemTable) -> Status {
+    // SAFETY: UEFI's own, and it has not been left.
+    let tables = unsafe { Tables::new(system) };
+    let tree = tables.device_tree();
+    let found = Firmware { vendor: tables.vendor(), acpi: tables.acpi(), ..Firmware::default() };
+    // SAFETY: UEFI runs this on one PE, and nobody has a reference to what it said; what it takes for a device
+    // tree is mapped, as all memory is.
+    let machine = unsafe {
+        platform::keep_firmware(found.clone());
+        platform::machine(tree)
+    };
     let has_wire = config().mailbox != 0 || machine.console.is_some();
     let left = if has_wire {
-        table.say("hypwalk: leaving UEFI\r\n");
-        table.boot_services().leave(image)
+        tables.say("hypwalk: leaving UEFI\r\n");
+        // SAFETY: nothing of UEFI is used once it has been left.
+        unsafe { services::leave(system.boot_services, image) }
     } else {
         Err(Failure::NO_CONSOLE)
     };
     match left {
         Ok(map) => {
-            // SAFETY: as above.
-            if let Some(firmware) = unsafe { (*FIRMWARE.pointer()).as_mut() } {
-                firmware.memory = uefi::free_memory(map.bytes, map.stride);
+            let memory = uefi::free_memory(map.bytes, map.stride);
+            // SAFETY: as above; UEFI has been left.
+            unsafe {
+                platform::keep_firmware(Firmware { memory, ..found });
+                asm::entry(tree)
             }
-            // SAFETY: UEFI has been left.
-            unsafe { asm::entry(tree) }
         }
         Err(Failure { status, why, is_late: false }) => {
-            ["hypwalk: ", why, "\r\n"].into_iter().for_each(|text| table.say(text));
+            ["hypwalk: ", why, "\r\n"].into_iter().for_each(|text| tables.say(text));
             status
         }
         Err(Failure { status, why, is_late: true }) => {
-            boot::open_console(&machine);
-            let mut console = boot::console();
+            // SAFETY: mapped as all devices are; nobody has used a console.
+            unsafe { console::open(machine.console) };
             // A console never fails.
-            let _ = write!(console, "\r\nhypwalk: {why}\r\n");
+            let _ = write!(console(), "\r\nhypwalk: {why}\r\n");
             status
         }
     }

@@ -1,11 +1,10 @@
-//! The body of a response.
+//! Response body of a case.
 
 use case::MAX_PROBES;
 use link::observations::Report;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::UPDATES;
-use crate::payload::hand::EXCEPTIONS;
+use crate::payload::in_flight::InFlight;
 
 /// The body of a response, filled from the front: report, answers, lists.
 pub(super) struct Body<'a> {
@@ -37,10 +36,9 @@ impl<'a> Body<'a> {
     }
 
     /// Adds the lists that follow the answers which `report` counts.
-    pub(super) fn list_exceptions_and_updates(&mut self, report: &mut Report) {
+    pub(super) fn list_exceptions_and_updates(&mut self, report: &mut Report, case: &InFlight) {
         self.used = size_of::<Report>() + size_of::<u64>() * report.answers as usize;
-        // SAFETY: no probe is asked: the handler does not write it, nor does anybody else.
-        let (exceptions, updates) = unsafe { (&*EXCEPTIONS.pointer(), &*UPDATES.pointer()) };
+        let (exceptions, updates) = (case.exceptions(), &*case.updates);
         report.exceptions = exceptions.iter().take_while(|item| self.push(*item)).count() as u32;
         report.updates = updates.iter().take_while(|item| self.push(*item)).count() as u32;
         let listed = (report.exceptions as usize, report.updates as usize);

@@ -1,4 +1,4 @@
-//! Rings of messages in memory that the host sees. See [`link::mailbox`].
+//! Mailbox transport: rings of messages in memory that the host sees. See [`link::mailbox`].
 //!
 //! The host is taken to see memory as this PE does: an emulator, or a debugger that reads through the
 //! PE. Answers and cursor are plain stores then. (The line of the cursor is cleaned once a case all the same: a
@@ -9,21 +9,76 @@
 //!
 //! | line | before it is read | when it has been written |
 //! |---|---|---|
-//! | the host's: `sent`, `read`, `bell`, requests | forgotten | |
+//! | the host's: `sent`, `read`, `bell`, requests | invalidated | |
 //! | ours: `magic`, `taken`, `answered`, `cursor`, responses | | cleaned, before the counter that tells of it |
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use executor::home_map::{Kind, Range};
+use aarch64_cpu::registers::*;
+use executor::el2_tables::{Kind, Range};
 use executor::ring;
 use link::config::Config;
-use link::mailbox::{BYTES, Control, Line, RESPONSES, SLOT_BYTES, request_offset, response_offset};
+use link::mailbox::{
+    BYTES, Control, Line, REQUESTS, RESPONSES, SLOT_BYTES, request_offset, response_offset,
+};
 use link::message::Head;
 use zerocopy::FromBytes;
 
 use crate::payload::asm;
+use crate::payload::global::Global;
+use crate::payload::image::config;
 use crate::payload::transport::{Next, Request, Transport};
+
+static MAILBOX: Global<Option<Mailbox>> = Global::new(None);
+
+/// Takes the mailbox of the configuration into use.
+///
+/// # Safety
+/// Called once, with the mailbox mapped.
+pub unsafe fn open() -> &'static mut Mailbox {
+    let Config { mailbox: base, mailbox_flags: flags, .. } = config();
+    // SAFETY: the caller's promise; the host keeps the memory for this.
+    unsafe { (*MAILBOX.pointer()).insert(Mailbox::new(base, flags)) }
+}
+
+/// Leaves a last message in the mailbox, if there is one.
+///
+/// # Safety
+/// Whoever uses the mailbox never runs again. It is mapped, or the MMU is off.
+pub unsafe fn last_message(message: &[u8]) {
+    let Config { mailbox: base, mailbox_flags: flags, .. } = config();
+    if base == 0 {
+        return;
+    }
+    let is_cached = CurrentEL.get() >> 2 == 2 && SCTLR_EL2.get() & 1 != 0;
+    // SAFETY: the caller's promise.
+    let open = unsafe { &mut *MAILBOX.pointer() };
+    let mailbox = open.get_or_insert_with(|| {
+        if !is_cached {
+            // What is written now bypasses the caches: nothing in them may be in the way.
+            let lines = |from: usize, bytes: usize| (from..from + bytes).step_by(16);
+            lines(0, size_of::<Control>().max(REQUESTS))
+                .chain(lines(RESPONSES, 4096))
+                .for_each(|offset| asm::clean_and_invalidate_line(base + offset as u64));
+            asm::dsb_sy();
+        }
+        // SAFETY: the host keeps the memory for this; it is mapped, or the MMU is off.
+        unsafe { Mailbox::new(base, flags) }
+    });
+    let response = loop {
+        // The host reads as long as it lives.
+        if let Some(response) = mailbox.response() {
+            break response;
+        }
+        asm::yield_hint();
+    };
+    if let Some(place) = response.get_mut(..message.len()) {
+        place.copy_from_slice(message);
+        mailbox.send(message.len());
+        mailbox.ring();
+    }
+}
 
 /// A mailbox in use.
 pub struct Mailbox {
@@ -46,11 +101,11 @@ impl Mailbox {
     ///
     /// # Safety
     /// `base` is the address of [`BYTES`] bytes that are kept for this, and mapped or the MMU is off.
-    pub unsafe fn new(base: u64, flags: u64) -> Self {
+    unsafe fn new(base: u64, flags: u64) -> Self {
         let line = if flags & Config::BEHIND_CACHES != 0 { asm::line_bytes() } else { 0 };
         let mailbox = Self { base, line, taken: 0, answered: 0 };
         // What others left in the caches is not what the host has written, nor may it come to stand there.
-        mailbox.forget(0, RESPONSES as u64);
+        mailbox.invalidate(0, RESPONSES as u64);
         let control = mailbox.control();
         control.taken.0.store(0, Ordering::Relaxed);
         control.answered.0.store(0, Ordering::Relaxed);
@@ -61,11 +116,11 @@ impl Mailbox {
     }
 
     /// What the host wrote to `bytes` from `offset` is read from memory.
-    fn forget(&self, offset: u64, bytes: u64) {
+    fn invalidate(&self, offset: u64, bytes: u64) {
         if self.line != 0 {
             // SAFETY: the lines are the host's: nothing here ever makes them dirty. (At the start they
             // are everybody's, and what is in them is to be lost.)
-            unsafe { asm::forget_lines(self.base + offset, self.base + offset + bytes) };
+            unsafe { asm::invalidate_lines(self.base + offset, self.base + offset + bytes) };
         }
     }
 
@@ -79,8 +134,8 @@ impl Mailbox {
         }
     }
 
-    fn forget_counter(&self, offset: usize) {
-        self.forget(offset as u64, size_of::<Line>() as u64);
+    fn invalidate_counter(&self, offset: usize) {
+        self.invalidate(offset as u64, size_of::<Line>() as u64);
     }
 
     fn clean_counter(&self, offset: usize) {
@@ -88,15 +143,15 @@ impl Mailbox {
     }
 
     /// The request in the slot at `offset`, which is full, is read from memory as far as it reaches.
-    fn forget_message(&self, offset: usize) {
+    fn invalidate_message(&self, offset: usize) {
         if self.line == 0 {
             return;
         }
-        self.forget(offset as u64, Head::BYTES as u64);
+        self.invalidate(offset as u64, Head::BYTES as u64);
         // SAFETY: in the mailbox; the host leaves the slot alone.
         let head = unsafe { *((self.base + offset as u64) as *const [u8; Head::BYTES]) };
         let body = Head::read_from_bytes(&head).map_or(0, |head| head.bytes as usize);
-        self.forget(offset as u64, (Head::BYTES + body).min(SLOT_BYTES) as u64);
+        self.invalidate(offset as u64, (Head::BYTES + body).min(SLOT_BYTES) as u64);
     }
 
     fn control(&self) -> &'static Control {
@@ -108,23 +163,23 @@ impl Mailbox {
 impl Transport for Mailbox {
     fn next(&mut self) -> Next {
         let control = self.control();
-        self.forget_counter(offset_of!(Control, sent));
+        self.invalidate_counter(offset_of!(Control, sent));
         // Acquire: the slot is read after the counter that says it is full.
         let sent = control.sent.0.load(Ordering::Acquire);
         if ring::waiting(sent, self.taken) {
             let offset = request_offset(self.taken);
-            self.forget_message(offset);
+            self.invalidate_message(offset);
             let at = self.base + offset as u64;
             // SAFETY: in the mailbox; the host leaves the slot alone until it is counted as taken.
             let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, SLOT_BYTES) };
             return Next::Request(Request { number: self.taken, bytes });
         }
-        self.forget_counter(offset_of!(Control, bell));
+        self.invalidate_counter(offset_of!(Control, bell));
         if control.bell.0.load(Ordering::Relaxed) != 0 { Next::Soon } else { Next::Nothing }
     }
 
     fn response(&mut self) -> Option<&'static mut [u8]> {
-        self.forget_counter(offset_of!(Control, read));
+        self.invalidate_counter(offset_of!(Control, read));
         // Acquire: the slot is written after the host has counted it as read.
         let read = self.control().read.0.load(Ordering::Acquire);
         ring::has_room(self.answered, read).then(|| {

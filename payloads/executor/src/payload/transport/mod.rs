@@ -1,4 +1,4 @@
-//! The two ways in which messages travel, behind one trait.
+//! Transports: the two ways in which messages travel, behind one trait.
 
 pub mod mailbox;
 pub mod uart;

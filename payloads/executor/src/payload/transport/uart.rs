@@ -1,4 +1,4 @@
-//! Messages on the console. See [`link::stream`].
+//! Serial transport: messages on the console. See [`link::stream`].
 //!
 //! There is no flow control: while a request is executed nobody empties the receive FIFO, so a host says
 //! nothing that is needed until it has the response.
@@ -10,18 +10,10 @@ use link::MAX_MESSAGE;
 use link::stream::segment::send_beacon;
 use link::stream::{Answerer, Heard};
 
+use crate::payload::buffer::{Buffer, buffer};
 use crate::payload::console::Console;
-use crate::payload::global::Global;
 use crate::payload::transport::{Next, Request, Transport};
 
-/// A message.
-#[repr(C, align(16))]
-struct Buffer([u8; MAX_MESSAGE]);
-
-#[unsafe(link_section = ".noinit")]
-static REQUEST: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE]));
-#[unsafe(link_section = ".noinit")]
-static RESPONSE: Global<Buffer> = Global::new(Buffer([0; MAX_MESSAGE]));
 static CURSOR: AtomicU64 = AtomicU64::new(0);
 static SESSION: AtomicU32 = AtomicU32::new(0);
 
@@ -37,8 +29,10 @@ const USUAL_FREQUENCY: u64 = 62_500_000;
 pub struct Uart {
     console: &'static Console,
     answerer: Answerer<&'static mut [u8]>,
-    /// Bytes of the response to the last request.
-    response: usize,
+    /// The response to the last request.
+    response: *mut Buffer,
+    /// Bytes of it.
+    response_bytes: usize,
     /// Requests that are done with.
     taken: u64,
     /// Looks left until a burst's rest is late; 0 between bursts.
@@ -48,15 +42,11 @@ pub struct Uart {
 }
 
 impl Uart {
-    /// Takes `console` into use.
-    ///
-    /// # Safety
-    /// There is one of these at a time.
-    pub unsafe fn new(console: &'static Console) -> Self {
-        // SAFETY: the caller's promise, and nobody else names the buffer.
-        let buffer = unsafe { &mut (*REQUEST.pointer()).0 };
-        let answerer = Answerer::new(&mut buffer[..]);
-        Self { console, answerer, response: 0, taken: 0, patience: 0, beacon: None }
+    /// Takes `console` into use. Called once.
+    pub fn new(console: &'static Console) -> Self {
+        let answerer = Answerer::new(&mut buffer!().0[..]);
+        let response = buffer!();
+        Self { console, answerer, response, response_bytes: 0, taken: 0, patience: 0, beacon: None }
     }
 
     /// Says that the executor is there, again and again until a host opens a session: the first time is
@@ -77,7 +67,7 @@ impl Uart {
     /// The response to the last request.
     fn last_response(&self) -> &'static [u8] {
         // SAFETY: whoever filled the buffer is done with it, since the next request has not come.
-        unsafe { &(&(*RESPONSE.pointer()).0)[..self.response] }
+        unsafe { &(&(*self.response).0)[..self.response_bytes] }
     }
 }
 
@@ -116,11 +106,11 @@ impl Transport for Uart {
 
     fn response(&mut self) -> Option<&'static mut [u8]> {
         // SAFETY: static; a second call comes only when the first slice is no longer used.
-        Some(unsafe { &mut (*RESPONSE.pointer()).0 })
+        Some(unsafe { &mut (*self.response).0 })
     }
 
     fn send(&mut self, bytes: usize) {
-        self.response = bytes.min(MAX_MESSAGE);
+        self.response_bytes = bytes.min(MAX_MESSAGE);
         self.answerer.answered();
         let response = self.last_response();
         self.answerer.respond(response, |byte| self.console.put(byte));

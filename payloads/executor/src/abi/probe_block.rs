@@ -1,7 +1,7 @@
-//! What the executor and its code away from home write for each other: the probes, and the answers.
+//! Probe block: the probes that code outside the executor's own context is to ask, and the answers.
 //!
-//! Away from home means in a case's set-up of EL2 (then the ledger is the data of a scratch arena), or
-//! at EL3 (then it is a static). That code is assembly; it knows the ledger by the offsets here.
+//! That code runs in a case's set-up of EL2, and the block is the data of a scratch arena; or it runs at EL3, and
+//! the block is a static.
 //!
 //! ```text
 //!  +0x0000  life, counts
@@ -18,14 +18,16 @@ use case::scratch;
 use link::observations::{Exception, Life};
 use zerocopy::FromZeros;
 
-/// The exceptions that are recorded: one a probe, and one of the code's own that ends the asking.
+use super::layout;
+
+/// The most exceptions: one a probe, and one of the code's own that ends the asking.
 const MAX_EXCEPTIONS: usize = MAX_PROBES + 1;
 
-/// See the module's page.
+/// The probes of a case, or some of them, and their answers.
 #[derive(Debug, FromZeros)]
 #[repr(C)]
-pub struct Ledger {
-    /// What became of the stay, if it is one.
+pub struct ProbeBlock {
+    /// Where the executor was and under which registers, if it ran in the case's set-up.
     pub life: Life,
     /// How many probes are to be asked.
     pub count: u64,
@@ -46,9 +48,11 @@ pub struct Ledger {
     pub exceptions: [Exception; MAX_EXCEPTIONS],
 }
 
-const _: () = assert!(size_of::<Ledger>() as u64 <= scratch::DATA_BYTES);
+const _: () = assert!(size_of::<ProbeBlock>() as u64 <= scratch::DATA_BYTES);
+// One ADD reaches them.
+layout!(ProbeBlock { probes: 0x1000, answers: 0x3000, exceptions: 0x4000 });
 
-impl Ledger {
+impl ProbeBlock {
     /// The exceptions that count.
     pub fn exceptions(&self) -> &[Exception] {
         let count = self.exception_bytes as usize / size_of::<Exception>();
@@ -88,35 +92,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_lie_where_an_add_of_one_instruction_reaches_them() {
-        let parts = [
-            offset_of!(Ledger, probes),
-            offset_of!(Ledger, answers),
-            offset_of!(Ledger, exceptions),
-        ];
-        assert_eq!(parts, [0x1000, 0x3000, 0x4000]);
-    }
-
-    #[test]
     fn what_is_used_grows_with_the_probes_up_to_all() {
-        let ends = |probes| Ledger::used(probes).map(|(offset, bytes)| offset + bytes);
+        let ends = |probes| ProbeBlock::used(probes).map(|(offset, bytes)| offset + bytes);
         assert_eq!(ends(0), [232, 0x1000, 0x3000, 0x4030]);
         assert_eq!(ends(2), [232, 0x1020, 0x3010, 0x4090]);
         assert_eq!(ends(MAX_PROBES)[1..3], [0x3000, 0x4000]);
-        assert_eq!(ends(MAX_PROBES)[3], size_of::<Ledger>() as u64);
+        assert_eq!(ends(MAX_PROBES)[3], size_of::<ProbeBlock>() as u64);
     }
 
     #[test]
     fn what_the_last_case_left_is_gone() {
-        let mut ledger = Ledger::new_zeroed();
-        ledger.exception_bytes = u64::MAX;
-        assert_eq!(ledger.exceptions().len(), MAX_EXCEPTIONS, "never more than there are");
-        ledger.life.runtime.pc = 1;
-        ledger.asked = 7;
-        ledger.open(3, &[Probe::new(Operation::Load, 8)], 2);
-        assert_eq!((ledger.count, ledger.first, ledger.rounds, ledger.asked), (1, 3, 2, 0));
-        assert!(ledger.exceptions().is_empty());
-        assert_eq!(ledger.life, Life::default());
-        assert_eq!(ledger.probes[0].address, 8);
+        let mut block = ProbeBlock::new_zeroed();
+        block.exception_bytes = u64::MAX;
+        assert_eq!(block.exceptions().len(), MAX_EXCEPTIONS, "never more than there are");
+        block.life.runtime.pc = 1;
+        block.asked = 7;
+        block.open(3, &[Probe::new(Operation::Load, 8)], 2);
+        assert_eq!((block.count, block.first, block.rounds, block.asked), (1, 3, 2, 0));
+        assert!(block.exceptions().is_empty());
+        assert_eq!(block.life, Life::default());
+        assert_eq!(block.probes[0].address, 8);
     }
 }

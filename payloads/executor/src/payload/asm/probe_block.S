@@ -1,7 +1,7 @@
-// Asking probes away from home: in a case's set-up of EL2, or at EL3. See ledger.rs.
+// Asking the probes of a probe block: in a case's set-up of EL2, or at EL3.
 //
 // There is no stack. Throughout:
-//   x28 ledger   x1 probe   x2 end   x3 answer   x4 exception   x5 number of the probe   x6 rounds left
+//   x28 probe block   x1 probe   x2 end   x3 answer   x4 exception   x5 number of the probe   x6 rounds left
 //   x27 phase
 // and x0, x9 .. x12 and x30 are for anybody.
 
@@ -12,13 +12,13 @@
     .equ    OF_EXECUTOR_el3, {OF_EXECUTOR} | 3 << 16
 
     // What x27 says: whose an exception is.
-    .equ    ARRIVING, 0             // the MMU is being turned on: the runtime is reached by it
+    .equ    ENTERING, 0             // the MMU is being turned on: the runtime is reached by it
     .equ    ASKING, 1               // the probe's
     .equ    WORKING, 2              // our own, and the end
     .equ    LEAVING, 3              // our own, and there is no way out
 
-    // Asks the probes of the ledger at x28, of operations up to \most, and goes on behind it.
-    .macro  ask_ledger el, most
+    // Asks the probes of the probe block at x28, of operations up to \most, and goes on behind it.
+    .macro  ask_block el, most
     ldr     x6, [x28, #{ROUNDS}]
 6:  ldr     x2, [x28, #{COUNT}]
     ldr     x5, [x28, #{FIRST}]
@@ -112,8 +112,8 @@ asked_\el:
     isb
     .endm
 
-    // An exception was taken while the phase was not ARRIVING.
-    .macro  take_away el
+    // An exception was taken while the phase was not ENTERING.
+    .macro  take_in_world el
     cmp     x27, #ASKING
     b.ne    1f
     mov     x0, #OF_PROBE_\el

@@ -1,25 +1,25 @@
-//! Asking with the reference walker at hand: one probe after the other is looked at, asked if it may be, and its
-//! answer compared, in the tables as the probes before it have left them.
+//! On-target oracle at work: one probe after the other is looked at, asked if it may be, and its answer judged, in
+//! the tables as the probes before it have left them.
 
 use arrayvec::ArrayVec;
 use case::probe::Probe;
 use case::{Flags, MAX_PROBES};
-use executor::sieve::{Answered, Look, Sieve, Walks, registers};
+use executor::oracle::{Answered, Look, Oracle, Walks, registers};
 use link::hello::IdRegisters;
 use link::observations::{NO_ANSWER, Status};
 use link::soak::Totals;
 
-use super::{Attempt, Tables, UPDATES, WATCHED};
+use super::{Attempt, Tables};
 use crate::payload::global::Global;
-use crate::payload::hand::{self, EXCEPTIONS, Phase};
+use crate::payload::in_flight::Phase;
 
-/// The probes of the case in hand that are asked.
+/// The probes of the case in flight that are asked.
 static PROBES: Global<ArrayVec<Probe, MAX_PROBES>> = Global::new(ArrayVec::new_const());
 
-/// A sieve, and what came of the last case in it.
-pub struct Sifting {
-    /// The sieve.
-    pub sieve: Sieve,
+/// An oracle, and what it made of the last case.
+pub struct OracleRun {
+    /// The oracle.
+    pub oracle: Oracle,
     /// What was not asked.
     pub totals: Totals,
     /// The numbers of the probes that were asked, in the whole case.
@@ -32,11 +32,11 @@ pub struct Sifting {
     pub after: u64,
 }
 
-impl Sifting {
+impl OracleRun {
     /// For the PE with these ID registers.
     pub fn new(ids: &IdRegisters) -> Self {
         Self {
-            sieve: Sieve::new(ids),
+            oracle: Oracle::new(ids),
             totals: Totals::NONE,
             numbers: ArrayVec::new(),
             misfits: ArrayVec::new(),
@@ -57,64 +57,59 @@ impl Sifting {
 
 impl Attempt<'_> {
     /// Asks the probes that may be asked.
-    pub(super) fn ask_sifted(&mut self, tables: &mut Tables<'_>, sifting: &mut Sifting) {
+    pub(super) fn ask_by_oracle(&mut self, tables: &Tables<'_>, oracle_run: &mut OracleRun) {
         let registers = registers(&self.case, tables.built);
         let may_update = self.case.flags().has(Flags::UPDATES);
-        // SAFETY: a case is in hand: nobody else uses them.
-        let asked = unsafe {
-            if may_update {
-                (*WATCHED.pointer()).replace(&self.runner.arenas, tables.log.words());
-            }
-            (*PROBES.pointer()).clear();
-            PROBES.pointer()
-        };
+        if may_update {
+            self.watch();
+        }
+        let asked = PROBES.pointer();
+        // SAFETY: it is the case in flight's alone.
+        unsafe { (*asked).clear() };
         for (number, probe) in self.case.probes.iter().enumerate() {
             // What goes wrong in here is no probe's fault.
-            hand::enter(Phase::Built);
+            self.in_flight.enter(Phase::Built);
             let walks = Walks::new(&self.runner.arenas, &self.runner.map);
-            match sifting.sieve.look(&registers, &walks, probe) {
+            match oracle_run.oracle.look(&registers, &walks, probe) {
                 Look::Ask => {}
                 Look::Skip(why) => {
-                    sifting.totals.skip(why);
+                    oracle_run.totals.skip(why);
                     continue;
                 }
                 Look::Left => {
-                    sifting.is_left = true;
+                    oracle_run.is_left = true;
                     break;
                 }
             }
-            let at = sifting.numbers.len();
-            // SAFETY: a case is in hand: nobody else uses it, and the reference to what was there before
-            // is replaced.
+            let at = oracle_run.numbers.len();
+            // SAFETY: it is the case in flight's alone, and the reference to what was there before is replaced.
             self.case.probes = unsafe {
                 // No more are asked than a case has.
                 (*asked).push(*probe);
                 &*asked
             };
-            sifting.numbers.push(number as u16);
-            hand::enter(Phase::Asking);
+            oracle_run.numbers.push(number as u16);
+            self.in_flight.enter(Phase::Asking);
             if self.ask_run(at, at + 1, tables) == at {
                 self.report.set_status(Status::Unsupported);
                 break;
             }
             self.report.answers = at as u32 + 1;
             if may_update {
-                self.note_updates(tables.log, at, tables.is_coherent);
+                self.note_updates(at, tables.is_coherent);
             }
-            if !self.fits(at, sifting) {
-                sifting.misfits.push(at as u16);
+            if !self.fits(at, oracle_run) {
+                oracle_run.misfits.push(at as u16);
             }
         }
-        hand::enter(Phase::Built);
+        self.in_flight.enter(Phase::Built);
     }
 
     /// Whether what was answered to probe number `at` of those asked, the last one, is allowed.
-    fn fits(&mut self, at: usize, sifting: &Sifting) -> bool {
-        // SAFETY: the answer was written just now; no probe is asked, so that nobody writes the others.
-        let (answer, exceptions, updates) = unsafe {
-            let answer = self.body.answers().add(at).read();
-            (answer, &*EXCEPTIONS.pointer(), &*UPDATES.pointer())
-        };
+    fn fits(&mut self, at: usize, oracle_run: &OracleRun) -> bool {
+        // SAFETY: the answer was written just now.
+        let answer = unsafe { self.body.answers().add(at).read() };
+        let (exceptions, updates) = (self.in_flight.exceptions(), &*self.in_flight.updates);
         let exception = exceptions.iter().rev().find(|exception| exception.probe as usize == at);
         let answered = match exception {
             Some(exception) => Answered::Exception(exception),
@@ -123,6 +118,6 @@ impl Attempt<'_> {
         };
         // They come in the order of the probes.
         let first = updates.iter().rposition(|update| update.probe as usize != at);
-        sifting.sieve.fits(answered, &updates[first.map_or(0, |before| before + 1)..])
+        oracle_run.oracle.fits(answered, &updates[first.map_or(0, |before| before + 1)..])
     }
 }

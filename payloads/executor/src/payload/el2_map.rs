@@ -1,33 +1,30 @@
-//! The executor's own map: made, and gone over to.
+//! EL2 stage 1 of the executor itself: its maps are made here, and switched to.
 
-use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
 use case::scratch;
-use executor::home_map::{Geometry, HomeMap, Kind, MAIR_EL2, MapError, Range, pa_bits};
+use executor::abi::{MapRegisters, SCTLR_EL23_OFF};
+use executor::el2_tables::{El2Tables, Geometry, Kind, MAIR_EL2, MapError, Range, pa_bits};
 use executor::windows::Windows;
 
 use crate::payload::asm::{self, Image};
-use crate::payload::park::SCTLR_EL2_HOME;
+use crate::payload::global::Global;
 
 /// Words of tables for one map: 12 tables of 64 KB, or 192 of 4 KB.
 const POOL_WORDS: usize = 12 << 13;
 
 /// Tables for the map in use and for the next one.
 #[repr(C, align(65536))]
-struct Pools(UnsafeCell<MaybeUninit<[[u64; POOL_WORDS]; 2]>>);
-
-// SAFETY: one PE makes maps, and only `Home`, of which there is one, looks inside.
-unsafe impl Sync for Pools {}
+struct Pools(MaybeUninit<[[u64; POOL_WORDS]; 2]>);
 
 #[unsafe(link_section = ".noinit")]
-static POOLS: Pools = Pools(UnsafeCell::new(MaybeUninit::uninit()));
+static POOLS: Global<Pools> = Global::new(Pools(MaybeUninit::uninit()));
 
 /// The map in use.
-pub struct Home {
+pub struct El2Map {
     /// What is mapped to itself, whatever the arenas are.
     identity: ArrayVec<Range, 8>,
     /// The pool whose tables are in use.
@@ -36,17 +33,7 @@ pub struct Home {
     registers: MapRegisters,
 }
 
-/// What a PE loads to use the map. Assembly knows the order.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct MapRegisters {
-    ttbr0_el2: u64,
-    tcr_el2: u64,
-    mair_el2: u64,
-    sctlr_el2: u64,
-}
-
-impl Home {
+impl El2Map {
     /// Makes the first map, of the image and `others`, and turns the MMU on.
     ///
     /// # Safety
@@ -60,13 +47,14 @@ impl Home {
         identity.extend(others.into_iter().take(2));
 
         let geometry = Geometry::smallest(ID_AA64MMFR0_EL1.get()).ok_or(MapError::OutOfReach)?;
-        let mut home = Self { identity, pool: 0, registers: MapRegisters::new(0, geometry) };
-        let root = home.build(0, geometry, &Windows::none())?;
-        home.registers = MapRegisters::new(root, geometry);
+        let mut map = Self { identity, pool: 0, registers: registers(0, geometry) };
+        let root = map.build(0, geometry, &Windows::none())?;
+        map.registers = registers(root, geometry);
         // SAFETY: the start code cleaned the whole image, and all writes since bypassed the caches.
-        unsafe { asm::forget_lines(Image::start(), Image::end()) };
-        home.registers.load();
-        Ok(home)
+        unsafe { asm::invalidate_lines(Image::start(), Image::end()) };
+        // SAFETY: just made, of the image and what the caller promises.
+        unsafe { switch_to(&map.registers) };
+        Ok(map)
     }
 
     /// Maps the arenas of `map` that are memory beside the executor itself. `None` where this PE can't, or they
@@ -96,24 +84,25 @@ impl Home {
         let windows = Windows::new(map, geometry, &self.identity)?;
         let pool = 1 - self.pool;
         let root = self.build(pool, geometry, &windows).ok()?;
-        self.registers = MapRegisters::new(root, geometry);
-        self.registers.load();
+        self.registers = registers(root, geometry);
+        // SAFETY: just made; it has image, console and mailbox where they were.
+        unsafe { switch_to(&self.registers) };
         self.pool = pool;
         Some(windows)
     }
 
-    /// What another PE loads to use the same map.
+    /// What a secondary PE loads to use the same map.
     pub const fn registers(&self) -> MapRegisters {
         self.registers
     }
 
     /// Fills pool number `pool`, which is not in use, and returns its root.
     fn build(&self, pool: usize, geometry: Geometry, windows: &Windows) -> Result<u64, MapError> {
-        let pools: *mut [u64; POOL_WORDS] = POOLS.0.get().cast();
-        // SAFETY: one of two pools, not in use; any bytes are words.
+        let pools: *mut [u64; POOL_WORDS] = POOLS.pointer().cast();
+        // SAFETY: one of two pools, not in use, and there is one map that has them; any bytes are words.
         let words = unsafe { &mut *pools.add(pool) };
         let base = words.as_ptr().addr() as u64;
-        let mut map = HomeMap::new(geometry, words, base)?;
+        let mut map = El2Tables::new(geometry, words, base)?;
         let ranges = self.identity.iter().copied();
         ranges
             .chain(windows.all().iter().map(|window| window.range()))
@@ -122,17 +111,20 @@ impl Home {
     }
 }
 
-impl MapRegisters {
-    fn new(root: u64, geometry: Geometry) -> Self {
-        let tcr_el2 = geometry.tcr_el2(ID_AA64MMFR0_EL1.get());
-        let (mair_el2, sctlr_el2) = (MAIR_EL2, SCTLR_EL2_HOME);
-        Self { ttbr0_el2: root, tcr_el2, mair_el2, sctlr_el2 }
-    }
+/// What a PE loads to use the map whose root is at `root`.
+fn registers(root: u64, geometry: Geometry) -> MapRegisters {
+    /// RES1 bits, MMU, stack alignment check, caches, and no page that is both written and executed.
+    const SCTLR_EL2: u64 = SCTLR_EL23_OFF | 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
+    let tcr_el2 = geometry.tcr_el2(ID_AA64MMFR0_EL1.get());
+    MapRegisters { ttbr0_el2: root, tcr_el2, mair_el2: MAIR_EL2, sctlr_el2: SCTLR_EL2 }
+}
 
-    /// Goes over to the map.
-    pub fn load(&self) {
-        let Self { ttbr0_el2, tcr_el2, mair_el2, sctlr_el2 } = *self;
-        // SAFETY: all maps have the image, and the console and mailbox, where they are.
-        unsafe { asm::switch_map(ttbr0_el2, tcr_el2, mair_el2, sctlr_el2) };
-    }
+/// Switches this PE to another map.
+///
+/// # Safety
+/// The map has the image, and whatever else is used, where they are.
+pub unsafe fn switch_to(map: &MapRegisters) {
+    let MapRegisters { ttbr0_el2, tcr_el2, mair_el2, sctlr_el2 } = *map;
+    // SAFETY: the caller's promise.
+    unsafe { asm::switch_map(ttbr0_el2, tcr_el2, mair_el2, sctlr_el2) };
 }

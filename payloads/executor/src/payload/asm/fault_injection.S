@@ -1,4 +1,4 @@
-// What a self-test build does to itself.
+// Fault injection of self-test builds.
 
     .text
 // void push_at(u64 sp): pushes with the stack pointer at `sp`.

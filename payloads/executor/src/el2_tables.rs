@@ -1,4 +1,4 @@
-//! The executor's own translation tables: EL2 stage 1 with E2H = 0, generic in the granule.
+//! EL2 stage 1 translation tables of the executor itself, with E2H = 0, generic in the granule.
 //!
 //! Only what the executor needs is mapped. A stray access of its own then faults, and speculation
 //! can't reach a device.
@@ -216,14 +216,14 @@ const fn field(register: u64, low: u32) -> u64 {
 
 /// Tables being filled: pieces of `pool`, which lies at physical address `base`.
 #[derive(Debug)]
-pub struct HomeMap<'a> {
+pub struct El2Tables<'a> {
     geometry: Geometry,
     pool: &'a mut [u64],
     base: u64,
     used: usize,
 }
 
-impl<'a> HomeMap<'a> {
+impl<'a> El2Tables<'a> {
     /// An empty map. `base` is a multiple of the page size and below 2^48; the pool need not be zero.
     pub fn new(geometry: Geometry, pool: &'a mut [u64], base: u64) -> Result<Self, MapError> {
         if base >= 1 << 48 || !base.is_multiple_of(geometry.page()) {
@@ -337,7 +337,7 @@ mod tests {
     }
 
     /// What `va` is mapped to: physical address and the leaf.
-    fn walk(map: &HomeMap<'_>, va: u64) -> Option<(u64, u64)> {
+    fn walk(map: &El2Tables<'_>, va: u64) -> Option<(u64, u64)> {
         let geometry = map.geometry;
         let mut table = map.root();
         for level in geometry.start_level()..=3 {
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn what_is_mapped_twice_must_agree() {
         let mut pool = pool();
-        let mut map = HomeMap::new(geometries()[0], &mut pool, BASE).expect("room");
+        let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room");
         let range = Range::identity(0x900_0000, 0x1000, Kind::Device);
         assert_eq!(map.map(&range), Ok(()));
         assert_eq!(map.map(&range), Ok(()));
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn a_range_out_of_reach_or_askew_is_refused() {
         let mut pool = pool();
-        let mut map = HomeMap::new(geometries()[0], &mut pool, BASE).expect("room");
+        let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room");
         let high = Range { va: 0, pa: 1 << 48, bytes: 1, kind: Kind::Data };
         assert_eq!(map.map(&high), Err(MapError::OutOfReach));
         assert_eq!(map.map(&Range { pa: 8, ..high }), Err(MapError::Skewed));
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn an_empty_pool_is_an_error() {
         let mut pool = vec![0; 512 * 3];
-        let mut map = HomeMap::new(geometries()[0], &mut pool, BASE).expect("room for a root");
+        let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room for a root");
         let page = Range::identity(0x1000, 1, Kind::Data);
         assert_eq!(map.map(&page), Err(MapError::PoolEmpty));
     }
@@ -442,7 +442,7 @@ mod tests {
             let high = if geometry.output == Output::Bits48 { 0 } else { high << 48 };
             let pa = pa & !inside | va & inside | high;
             let mut pool = pool();
-            let mut map = HomeMap::new(geometry, &mut pool, BASE).expect("room");
+            let mut map = El2Tables::new(geometry, &mut pool, BASE).expect("room");
             let range = Range { va, pa, bytes, kind: Kind::Data };
             prop_assert_eq!(map.map(&range), Ok(()));
             let offset = at.index(bytes as usize) as u64;

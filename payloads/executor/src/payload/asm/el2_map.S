@@ -1,4 +1,4 @@
-// Turning the executor's own MMU off and on.
+// EL2 stage 1 of the executor itself: from one map to another, MMU off in between.
 
     .text
 // void switch_map(u64 ttbr0_el2, u64 tcr_el2, u64 mair_el2, u64 sctlr_el2)
@@ -24,13 +24,13 @@ switch_map:
     isb                             // on before the next access
     ret
 
-// void forget_lines(u64 from, u64 to)
+// void invalidate_lines(u64 from, u64 to)
 //
 // Invalidates what caches hold of memory that was written while they were off. All of it was cleaned
 // at the start, so that there is no dirty line to lose; but a clean one may have been fetched since,
 // by speculation or as an instruction, and would hide what was written.
-    .global forget_lines
-forget_lines:
+    .global invalidate_lines
+invalidate_lines:
     mrs     x2, ctr_el0
     ubfx    x2, x2, #16, #4
     mov     x3, #4

@@ -1,18 +1,18 @@
-// A stay in a case's set-up of EL2.
+// World switch: to a case's set-up of EL2, where its probes are asked, and back.
 //
-//   home, MMU off --> trampoline [--> MMU on, with the idmap tree; off again] --> MMU on
+//   executor, MMU off --> trampoline [--> MMU on, with the idmap tree; off again] --> MMU on
 //                 --> runtime, at its virtual address: the probes
-//                 --> exit, at its physical address --> MMU off --> home
+//                 --> exit, at its physical address --> MMU off --> executor
 //
 // Whatever is needed while the MMU goes on or off is in registers:
 //   x1 MAIR  x2 TCR  x3 TTBR0  x4 TTBR1  x5 SCTLR  x6 HCR         of the case
 //   x7 TCR  x8 TTBR0                                              of the idmap tree
-//   x10 runtime  x11 vectors  x28 ledger                          virtual addresses
+//   x10 runtime  x11 vectors  x28 probe block                     virtual addresses
 //   x13 exit                                                      physical address
-//   x14 HCR  x15 TTBR0  x16 TCR  x17 MAIR  x18 VBAR  x19 SCTLR    of home
-//   x20 home's code, its physical address
+//   x14 HCR  x15 TTBR0  x16 TCR  x17 MAIR  x18 VBAR  x19 SCTLR    of the executor
+//   x20 the executor's code, its physical address
 //   x21 .. x26                                                    what the trampoline has seen
-//   x27 phase                                                     see away.S
+//   x27 phase                                                     see probe_block.S
 //   x29 bit 0: there is an idmap tree; bit 1: there is a TTBR1_EL2
 // By their _EL2 names registers are the same whatever HCR_EL2.E2H is.
 
@@ -48,7 +48,7 @@
 91: mrs     x26, hcr_el2
     .endm
 
-    // Writes what was seen to \point of the ledger.
+    // Writes what was seen to \point of the probe block.
     .macro  write_point point
     stp     x21, x22, [x28, #\point]
     stp     x23, x24, [x28, #\point + 16]
@@ -57,8 +57,8 @@
 
 // What lies at the start of each scratch arena. It is copied: nothing in it refers to anything outside.
     .balign 0x1000
-    .global stay_code
-stay_code:
+    .global world_code
+world_code:
     // The trampoline, at its physical address, MMU off.
     mov     x21, #0
     mov     x22, #0
@@ -91,19 +91,19 @@ stay_code:
     br      x10
 
     // The runtime, at its virtual address.
-    .global stay_runtime
-stay_runtime:
+    .global world_runtime
+world_runtime:
     mov     x27, #WORKING
     write_point {TRAMPOLINE}
     look
     write_point {RUNTIME}
-    ask_ledger el2, 12
+    ask_block el2, 12
     mov     x27, #LEAVING
     br      x13
 
     // The exit, at its physical address.
-    .global stay_exit
-stay_exit:
+    .global world_exit
+world_exit:
     look
     write_point {EXIT}
     dsb     sy                      // all that was stored here is done, whatever it was mapped as
@@ -116,16 +116,16 @@ taken:
     add     x4, x28, #{ARRIVAL}
     mov     x0, #OF_PROBE_el2
     write_exception el2
-    resume  el2, stay_runtime
-1:  take_away el2
+    resume  el2, world_runtime
+1:  take_in_world el2
 
 taken_asynchronously:
     mov     x27, #WORKING           // nobody's probe
     b       1b
 
-    .org    stay_code + 0x800
-    .global stay_vectors
-stay_vectors:
+    .org    world_code + 0x800
+    .global world_vectors
+world_vectors:
     .irp    entry, taken, taken_asynchronously, taken_asynchronously, taken_asynchronously
     .balign 0x80
     b       \entry                  // current EL, SP_EL0
@@ -139,14 +139,14 @@ stay_vectors:
     b       taken_asynchronously    // lower ELs: nothing runs there
     .endr
     .balign 0x80
-    .global stay_code_end
-stay_code_end:
+    .global world_code_end
+world_code_end:
 
-// void stay(const Journey *)
+// void world_switch(const ContextBlock *)
 //
-// Goes there, and comes back.
-    .global stay
-stay:
+// Switches to the set-up of the context block, asks, and switches back.
+    .global world_switch
+world_switch:
     stp     x19, x20, [sp, #-96]!
     stp     x21, x22, [sp, #16]
     stp     x23, x24, [sp, #32]
@@ -168,13 +168,13 @@ stay:
     mrs     x18, vbar_el2
     mrs     x19, sctlr_el2
     adr     x20, 1f
-    mov     x27, #ARRIVING
-    dsb     sy                      // tables and ledger were cleaned: they are in memory
+    mov     x27, #ENTERING
+    dsb     sy                      // tables and probe block were cleaned: they are in memory
     turn_off
     br      x30
     // Back, MMU off. Nothing is loaded or stored until it is on.
 1:  msr     hcr_el2, x14
-    isb                             // E2H is 0: home's registers and TLBI mean what they say
+    isb                             // E2H is 0: names of registers and TLBI mean what they say
     msr     ttbr0_el2, x15
     msr     tcr_el2, x16
     msr     mair_el2, x17

@@ -1,8 +1,9 @@
-//! What one PE's guests are to do, and what became of them.
+//! Run list: the guests that one PE is to enter, one for each probe, and the exceptions that they took.
 //!
-//! Rust writes the entries; the code that enters guests and takes their exceptions is assembly, and
-//! knows the roster by the offsets here. While guests run, EL2's stack pointer is the roster's address,
-//! and all that EL2 must not forget is in it.
+//! Rust writes the entries. The code that enters guests and takes their exceptions is assembly. While guests run,
+//! EL2's stack pointer is the address of the run list: all that EL2 must not lose is in it.
+
+use core::mem::offset_of;
 
 use case::MAX_PROBES;
 use case::guest;
@@ -10,6 +11,8 @@ use case::probe::{El, Operation, Probe};
 use case::scratch;
 use link::observations::Exception;
 use zerocopy::FromZeros;
+
+use super::layout;
 
 /// The operand of the BRK with which a piece ends. Those of EL1's vectors are their numbers, 0 to 15.
 pub const DONE: u16 = 0x40;
@@ -21,15 +24,15 @@ pub const TICKS_PER_SECOND: u64 = 20;
 /// `PSTATE.PAN` in an SPSR.
 const SPSR_PAN: u64 = 1 << 22;
 
-/// See the module's page.
+/// The guests to enter, and what came of it.
 #[derive(Debug, FromZeros)]
 #[repr(C, align(128))]
-pub struct Roster {
-    /// Of home, while guests run: x19 to x30, SP_EL0, SP_EL2, VBAR_EL2, MDCR_EL2.
-    pub home: [u64; 16],
-    /// Of a guest, while its exception is looked at: x0 to x3.
+pub struct RunList {
+    /// The executor's context while guests run: x19 to x30, SP_EL0, SP_EL2, VBAR_EL2, MDCR_EL2.
+    pub executor: [u64; 16],
+    /// The guest's x0 to x3 while its exception is handled.
     pub guest: [u64; 4],
-    /// Address of the entry in hand.
+    /// Address of the current entry.
     pub at: u64,
     /// Address behind the last entry.
     pub end: u64,
@@ -43,18 +46,28 @@ pub struct Roster {
     pub taken: u64,
     /// What the timer counts down from between ticks; 0 where there are none.
     pub tick: u64,
-    /// How many ticks have found the entry in hand.
+    /// How many ticks have found the current entry.
     pub ticks: u64,
-    /// Where an exception of the loop itself goes: the frame's x0 and x1 are at the stack pointer, and x1 is
-    /// the number of the vector.
-    pub own: u64,
+    /// The handler of an exception of the loop itself: the frame's x0 and x1 are at the stack pointer, and x1
+    /// is the number of the vector.
+    pub handler: u64,
     /// What is to be done.
     pub entries: [Entry; MAX_PROBES],
     /// The exceptions, in the order in which they were taken.
     pub exceptions: [Exception; MAX_PROBES],
 }
 
-/// One visit of a guest.
+// LDP and STP reach 504 bytes, and load and store these in pairs.
+const _: () = {
+    assert!(offset_of!(RunList, executor) == 0);
+    assert!(offset_of!(RunList, end) == offset_of!(RunList, at) + 8);
+    assert!(offset_of!(RunList, here) == offset_of!(RunList, cursor) + 8);
+    assert!(offset_of!(RunList, entries) <= 504);
+    // It is a stack pointer.
+    assert!(align_of::<RunList>().is_multiple_of(16));
+};
+
+/// One entry of a guest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromZeros)]
 #[repr(C)]
 pub struct Entry {
@@ -68,8 +81,10 @@ pub struct Entry {
     pub value: u64,
 }
 
+layout!(Entry { pc: 0, spsr: 8, address: 16, value: 24 });
+
 impl Entry {
-    /// The visit for `probe`, which is number `number` of its case, of a guest whose code is at
+    /// The entry for `probe`, which is number `number` of its case, of a guest whose code is at
     /// `code_va`; `None` where no guest does such a thing.
     pub fn new(probe: &Probe, number: u16, code_va: u64) -> Option<Self> {
         let operation: Operation = probe.operation()?;
@@ -91,8 +106,6 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use core::mem::offset_of;
-
     use super::*;
 
     #[test]
@@ -107,11 +120,5 @@ mod tests {
         assert_eq!(spsr(probe.by(El::El0)), Some(0x3c0));
         assert_eq!(spsr(probe.by(El::El2)), None);
         assert_eq!(spsr(Probe::new(Operation::TlbiVae1, 0).by(El::El1)), None);
-    }
-
-    #[test]
-    fn offsets_are_what_pairs_of_registers_reach() {
-        assert!(offset_of!(Roster, taken) <= 504);
-        assert!(offset_of!(Roster, at).is_multiple_of(8));
     }
 }

@@ -1,20 +1,26 @@
-//! What the scratch arenas hold: filled once, and mended after stores.
+//! Scratch arenas, see [`case::scratch`]: filled once, and restored after stores.
 
 use core::ptr;
 
 use case::CaseRef;
-use case::memory::{ArenaKind, MemoryMap};
+use case::memory::{ArenaKind, MemoryMap, Place};
 use case::scratch;
 use executor::windows::Window;
 
-use crate::payload::asm::{self, StayCode};
+use crate::payload::asm::{self, WorldCode};
 use crate::payload::memory::Arenas;
 
-/// Fills all scratch arenas: code, tags and slots. See [`scratch`].
-pub fn furnish(arenas: &Arenas, line: u64) {
+/// The physical address of the scratch arena that begins at `place`.
+pub fn base(map: &MemoryMap, place: Place) -> Option<u64> {
+    let arena = map.arenas().get(usize::from(place.arena()))?;
+    (scratch::fits(arena) && place.offset() == 0).then_some(arena.base)
+}
+
+/// Fills all scratch arenas: code, tags and slots.
+pub fn fill(arenas: &Arenas, line: u64) {
     for window in arenas.windows(ArenaKind::Scratch) {
         for (code, offset) in
-            [(StayCode::bytes(), scratch::CODE), (asm::guest_code_bytes(), scratch::GUEST)]
+            [(WorldCode::bytes(), scratch::CODE), (asm::guest_code_bytes(), scratch::GUEST)]
         {
             let to = (window.va + offset) as *mut u8;
             // SAFETY: in a mapped window that no reference points into; the code fits.
@@ -35,14 +41,14 @@ pub fn furnish(arenas: &Arenas, line: u64) {
     }
     asm::dsb_sy();
     // Nothing that was fetched there before, under whatever map, is held.
-    asm::forget_instructions();
+    asm::invalidate_instruction_caches();
     asm::dsb_sy();
     asm::isb();
 }
 
-/// Calls `found` with address and value of each tag that is not as it was, and mends it. Looked at are
+/// Calls `found` with address and value of each tag that is not as it was, and restores it. Looked at are
 /// the arenas that `case` maps, or all of them.
-pub fn mend(
+pub fn restore(
     arenas: &Arenas,
     line: u64,
     case: &CaseRef<'_>,

@@ -1,17 +1,17 @@
-// Another PE than the first: from PSCI to Rust at EL2.
+// Secondary PEs: from PSCI to Rust at EL2.
 
     .text
-// Entered at EL2 with the MMU off; x0: its seat, which is in memory.
-    .global second_entry
-second_entry:
+// Entered at EL2 with the MMU off; x0: its per-CPU area, which is in memory.
+    .global secondary_entry
+secondary_entry:
     msr     daifset, #0xf
     mov     x19, x0
     mov     x0, #{SCTLR_OFF_LOW}
     movk    x0, #{SCTLR_OFF_HIGH}, lsl #16
     msr     sctlr_el2, x0
-    isb                             // as the first PE does it: see start.S
-    mov     x0, #{HCR_EL2_HOME_LOW}
-    movk    x0, #{HCR_EL2_HOME_HIGH}, lsl #16
+    isb                             // as the primary PE does it: see start.S
+    mov     x0, #{HCR_EL2_EXECUTOR_LOW}
+    movk    x0, #{HCR_EL2_EXECUTOR_HIGH}, lsl #16
     msr     hcr_el2, x0
     isb
     tlbi    alle2                   // out of reset it may hold anything
@@ -19,10 +19,10 @@ second_entry:
     dsb     nsh
     isb
     msr     tpidr_el2, x19
-    adrp    x0, second_vectors
-    add     x0, x0, :lo12:second_vectors
+    adrp    x0, secondary_vectors
+    add     x0, x0, :lo12:secondary_vectors
     msr     vbar_el2, x0
-    // The stack is SP_EL0's, as at home.
+    // The stack is SP_EL0's, as on the primary PE.
     msr     spsel, #0
     ldr     x0, [x19, #{STACK}]
     mov     sp, x0
@@ -30,7 +30,7 @@ second_entry:
     mov     x29, #0
     mov     x30, #0
     mov     x0, x19
-    bl      second_boot             // (seat): the shortest wait
+    bl      secondary_boot             // (area): the shortest wait
     mov     x20, x0
     ldp     x0, x1, [x19, #{MAP}]
     ldp     x2, x3, [x19, #{MAP} + 16]
@@ -42,22 +42,22 @@ second_entry:
     mov     x30, #0
     mov     x0, x19
     mov     x1, x20
-    b       second_serve            // (seat, shortest wait)
+    b       secondary_serve            // (area, shortest wait)
 
 // An exception of an AT, while this PE asks: see ask.S, whose x9 to x12 are anybody's. It is recorded in the
-// roster, and the asking goes on. Any other is the end.
-second_taken:
+// run list, and the asking goes on. Any other is the end.
+secondary_taken:
     mrs     x9, elr_el2
     adrp    x10, ask_ats
     add     x10, x10, :lo12:ask_ats
     cmp     x9, x10
-    b.lo    second_lost
+    b.lo    secondary_lost
     adrp    x10, ask_ats_end
     add     x10, x10, :lo12:ask_ats_end
     cmp     x9, x10
-    b.hs    second_lost
+    b.hs    secondary_lost
     mrs     x10, tpidr_el2
-    add     x10, x10, #{ROSTER}
+    add     x10, x10, #{RUN_LIST}
     ldr     x11, [x10, #{TAKEN}]
     sub     w12, w4, #1             // the cursor has gone on already
     and     w12, w12, #0xffff
@@ -85,9 +85,9 @@ second_taken:
     dsb     nsh                     // no speculation past the return
     isb
 
-// An exception that is no probe's: the first PE tells of it.
-    .global second_lost
-second_lost:
+// An exception that is no probe's: the primary PE reports it.
+    .global secondary_lost
+secondary_lost:
     mrs     x0, tpidr_el2
     mrs     x1, esr_el2
     mrs     x2, elr_el2
@@ -102,10 +102,10 @@ second_lost:
     b       1b
 
     .balign 0x800
-second_vectors:
-    b       second_taken            // synchronous, from home
+secondary_vectors:
+    b       secondary_taken         // synchronous, current EL
     .rept   15
     .balign 0x80
-    b       second_lost
+    b       secondary_lost
     .endr
     .balign 0x80

@@ -1,5 +1,5 @@
-//! What the reference walker says of a probe, on the target: which probes may be asked, and which answers are
-//! among those that the architecture allows.
+//! On-target oracle: by the reference walker, which probes may be asked, and which answers are among those that the
+//! architecture allows.
 //!
 //! ```text
 //!   probe --look--> Ask            its outcomes are kept
@@ -8,7 +8,7 @@
 //!            +----> Left           the host has to look at the whole case
 //! ```
 //!
-//! It is a filter, and never the last word: where it is in doubt, it says that an answer does not fit.
+//! It is a filter in front of the host's judge: where it is in doubt, it says that an answer does not fit.
 
 use core::cell::Cell;
 use core::ops::ControlFlow;
@@ -32,7 +32,7 @@ const MAX_OUTCOMES: usize = 8;
 const MAX_UPDATES: usize = 4;
 
 /// A PE, and what is known of it.
-pub struct Sieve {
+pub struct Oracle {
     pe: Implementation,
     profile: Profile,
     perils: ArrayVec<Peril, MAX_PERILS>,
@@ -77,7 +77,7 @@ pub enum Answered<'a> {
     Exception(&'a Exception),
 }
 
-impl Sieve {
+impl Oracle {
     /// For the PE with these ID registers, of which nothing is settled.
     pub fn new(ids: &IdRegisters) -> Self {
         Self {
@@ -108,7 +108,7 @@ impl Sieve {
     }
 
     /// Whether all of `case` can be held against the reference walker here: address translation by AT
-    /// instructions at home, with tables that nobody but the hardware changes meanwhile.
+    /// instructions in the executor's own context, with tables that nobody but the hardware changes meanwhile.
     pub fn judges(case: &CaseRef<'_>) -> bool {
         const OTHERS: u64 = Flags::AUDIT | Flags::STAY | Flags::MONITOR | Flags::GUEST;
         let is_judged = |probe: &Probe| {
