@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use device::description::Transport;
-use device::qemu::QemuTarget;
+use device::emulator::Program;
+use device::kind::Start;
 use device::{self, Description};
 use libtest_mimic::{Arguments, Failed, Trial};
 use payload::{self, Executor, Options, Wish};
@@ -75,7 +76,7 @@ fn targets() -> Vec<Description> {
     let read = |file: PathBuf| Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
     let targets = files("suites/targets").into_iter().map(read);
     // Those that a recipe starts take long to start, and have a test of their own.
-    targets.filter(|target| target.serial().is_none()).collect()
+    targets.filter(|target| !matches!(target.start, Start::Serial(_))).collect()
 }
 
 /// A part of a suite on a target.
@@ -177,7 +178,7 @@ fn candidates(target: &Description) -> Vec<Test> {
 
 /// Whether `target` is the board that is nothing but QEMU's.
 fn is_virt(target: &Description) -> bool {
-    target.qemu().is_some_and(|qemu| qemu.machine == "virt")
+    matches!(&target.start, Start::Qemu(qemu) if qemu.machine == "virt")
 }
 
 /// Whether cases of `generator` take several PEs.
@@ -197,14 +198,18 @@ fn all(payload: &Path) -> Vec<Test> {
     for description in targets() {
         let mut candidates = candidates(&description);
         // What a debugger or a recipe starts says for itself what it needs.
-        let lacking = description.qemu().and_then(|qemu| {
-            let model = qemu.cpu.split(',').next().unwrap_or_default();
-            let has = |known: &String, wanted: &str| {
-                known.split_ascii_whitespace().any(|other| other == wanted)
-            };
-            let mut wanted = known.iter().zip([model, &qemu.machine]);
-            wanted.find(|(known, wanted)| !has(known, wanted)).map(|(_, wanted)| wanted.to_owned())
-        });
+        let lacking = match &description.start {
+            Start::Qemu(qemu) => {
+                let model = qemu.cpu.split(',').next().unwrap_or_default();
+                let has = |known: &String, wanted: &str| {
+                    known.split_ascii_whitespace().any(|other| other == wanted)
+                };
+                let mut wanted = known.iter().zip([model, &qemu.machine]);
+                let lacking = wanted.find(|(known, wanted)| !has(known, wanted));
+                lacking.map(|(_, wanted)| wanted.to_owned())
+            }
+            _ => None,
+        };
         if let Some(lacking) = lacking {
             let missing = format!("this QEMU has no {lacking}");
             candidates.iter_mut().for_each(|test| test.missing = Some(missing.clone()));
@@ -231,7 +236,7 @@ fn all(payload: &Path) -> Vec<Test> {
 
 /// What this QEMU says of the machines or CPU models that it has: an old one lacks the newest.
 fn help(arguments: &[&str]) -> String {
-    let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
+    let program = emulator().unwrap_or_else(|| Program::USUAL.into());
     let said = Command::new(&program).args(arguments).output();
     let said = said.unwrap_or_else(|error| panic!("{} can't be run: {error}", program.display()));
     String::from_utf8_lossy(&said.stdout).into_owned()

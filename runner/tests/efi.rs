@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use device::qemu::QemuTarget;
-use device::{Description, Target as _};
+use device::{self, Description};
 use link::config::Config;
 use payload::{self, Executor, Fault, Options, Wish, application};
 
@@ -65,7 +64,7 @@ void: [{{ address: 0xd000_0000, size: 256M }}]
 fn answers(name: &str, acpi: &str, cpu: &str) {
     let file = target(name, acpi, cpu);
     let description = Description::read(&file).unwrap_or_else(|error| panic!("{error}"));
-    let booted = QemuTarget::new(description, &EXECUTOR, Some(EMULATOR.into()))
+    let booted = device::open(description, &EXECUTOR, Some(EMULATOR.into()))
         .and_then(|target| target.boot());
     let session = booted.unwrap_or_else(|error| panic!("{error}"));
     let hello = session.hello();

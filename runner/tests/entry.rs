@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use device::qemu::QemuTarget;
-use device::{Description, Target as _};
+use device::{self, Description};
 use link::board::{self, Board};
 use link::config::Config;
 use link::hello::{Hello, Region};
@@ -58,7 +57,7 @@ fn hello(file: &Path, emulator: Option<&str>) -> Hello {
     let description = Description::read(file).unwrap_or_else(|error| panic!("{error}"));
     let emulator =
         emulator.map(PathBuf::from).or_else(|| std::env::var_os("HYPWALK_QEMU").map(PathBuf::from));
-    let booted = QemuTarget::new(description, &EXECUTOR, emulator).and_then(|target| target.boot());
+    let booted = device::open(description, &EXECUTOR, emulator).and_then(|target| target.boot());
     *booted.unwrap_or_else(|error| panic!("{error}")).hello()
 }
 

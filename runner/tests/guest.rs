@@ -12,9 +12,10 @@ use case::probe::{El, Operation, Probe, pair};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, scratch};
-use device::description::{Affinity, Qemu, Start};
-use device::qemu::QemuTarget;
-use device::{Description, Event, Session, Target};
+use device::description::Affinity;
+use device::kind::Start;
+use device::kind::qemu::Qemu;
+use device::{self, Description, Event, Session, Target};
 use link::observations::{Changed, Exception, NO_ANSWER, Observations, Report, Status, Update};
 use payload::{self, Executor, Options, Wish};
 
@@ -46,7 +47,7 @@ fn boot(name: &str) -> Box<dyn Session> {
 
 fn start(description: Description) -> Box<dyn Session> {
     let emulator = std::env::var_os("HYPWALK_QEMU").map(Into::into);
-    let target = QemuTarget::new(description, &EXECUTOR, emulator);
+    let target = device::open(description, &EXECUTOR, emulator);
     let target = target.unwrap_or_else(|error| panic!("{error}"));
     target.boot().unwrap_or_else(|error| panic!("{error}"))
 }
@@ -656,7 +657,7 @@ fn a_pe_that_is_not_there_is_told() {
     let refused = |name, pe| {
         let mut description = description(name);
         description.pe = Affinity::new(pe);
-        let target = QemuTarget::new(description, &EXECUTOR, None);
+        let target = device::open(description, &EXECUTOR, None);
         let target = target.unwrap_or_else(|error| panic!("{error}"));
         target.boot().err().expect("it has no such PE").to_string()
     };
@@ -1148,7 +1149,7 @@ fn what_pes_can_not_do_is_refused() {
     let mut description = description("qemu-max-el3");
     let qemu = qemu_of(&mut description);
     qemu.cpus = 2;
-    let target = QemuTarget::new(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
+    let target = device::open(description, &EXECUTOR, None).unwrap_or_else(|e| panic!("{e}"));
     let error = target.boot().err().expect("EL3 is the executor's").to_string();
     assert!(error.contains("PSCI"), "{error}");
 }

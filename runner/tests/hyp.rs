@@ -13,8 +13,9 @@ use case::scratch;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags};
-use device::qemu::QemuTarget;
-use device::{Description, Event, HowDied, Session, Target};
+use device::emulator::Program;
+use device::kind::Start;
+use device::{self, Description, Event, HowDied, Session, Target};
 use judge::dossier::Dossier;
 use judge::known::Known;
 use judge::verdict::{CaseRecord, Verdict};
@@ -64,9 +65,9 @@ fn names() -> Vec<String> {
 
 fn has_cpu(description: &Description) -> bool {
     // What a debugger starts is another test's.
-    let Some(qemu) = description.qemu() else { return false };
+    let Start::Qemu(qemu) = &description.start else { return false };
     let emulator = std::env::var_os("HYPWALK_QEMU");
-    let program = emulator.unwrap_or_else(|| QemuTarget::PROGRAM.into());
+    let program = emulator.unwrap_or_else(|| Program::USUAL.into());
     let models = Command::new(program).args(["-M", "virt", "-cpu", "help"]).output();
     let models = String::from_utf8(models.expect("QEMU can be run").stdout).expect("it is text");
     let model = qemu.cpu.split(',').next().unwrap_or_default();
@@ -77,9 +78,9 @@ fn has_cpu(description: &Description) -> bool {
     has
 }
 
-fn target(description: Description) -> QemuTarget {
+fn target(description: Description) -> Box<dyn Target> {
     let emulator = std::env::var_os("HYPWALK_QEMU").map(Into::into);
-    let target = QemuTarget::new(description, &EXECUTOR, emulator);
+    let target = device::open(description, &EXECUTOR, emulator);
     target.unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -16,8 +16,11 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
-use device::qemu::QemuTarget;
-use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
+use device::emulator::Program;
+use device::kind::Start;
+use device::{
+    self, CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError,
+};
 use link::observations::{Observations, Status};
 use payload::{self, Executor, Options, Wish};
 
@@ -47,7 +50,7 @@ fn emulator() -> Option<PathBuf> {
 
 /// The names of the shipped targets whose machine and CPU this QEMU has: an old one lacks the newest.
 fn names() -> Vec<String> {
-    let program = emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into());
+    let program = emulator().unwrap_or_else(|| Program::USUAL.into());
     let listed = |arguments: &[&str]| {
         let said = Command::new(&program).args(arguments).output().expect("QEMU can be run");
         let said = String::from_utf8(said.stdout).expect("it is text");
@@ -58,7 +61,7 @@ fn names() -> Vec<String> {
     let has = |name: &String| {
         let description = description(name);
         // What a debugger or a recipe starts is another test's.
-        let Some(qemu) = description.qemu() else { return false };
+        let Start::Qemu(qemu) = &description.start else { return false };
         let model = qemu.cpu.split(',').next().unwrap_or_default();
         let wanted = [(&models, model), (&machines, qemu.machine.as_str())];
         let missing = wanted.into_iter().find(|(known, wanted)| !known.contains(*wanted));
@@ -76,9 +79,8 @@ fn names() -> Vec<String> {
     names.into_iter().filter(has).collect()
 }
 
-fn target(name: &str) -> QemuTarget {
-    QemuTarget::new(description(name), &EXECUTOR, emulator())
-        .unwrap_or_else(|error| panic!("{error}"))
+fn target(name: &str) -> Box<dyn Target> {
+    device::open(description(name), &EXECUTOR, emulator()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn boot(name: &str) -> Box<dyn Session> {
@@ -317,7 +319,7 @@ fn a_probe_that_hangs_is_found_and_charged() {
     for name in ["qemu-max", "qemu-max-uart"] {
         let mut description = description(name);
         description.limits.busy_seconds = 1;
-        let target = QemuTarget::new(description, &executor, emulator());
+        let target = device::open(description, &executor, emulator());
         let target = target.unwrap_or_else(|error| panic!("{error}"));
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
         ask(&mut *session, 3);
@@ -468,7 +470,7 @@ fn an_emulator_that_is_not_let_run_does_not_hang() {
     if is_part() {
         let mut description = description("qemu-max");
         description.limits.idle_seconds = 1;
-        let target = QemuTarget::new(description, &EXECUTOR, emulator());
+        let target = device::open(description, &EXECUTOR, emulator());
         let mut session = target.and_then(|target| target.boot()).expect("it boots");
         let signal = |name: &str| {
             for pid in children(std::process::id()) {
@@ -509,12 +511,12 @@ fn a_session_that_is_dropped_leaves_no_emulator() {
 }
 
 /// The target `qemu-max` with the program `name` of `tests/emulators` as its emulator.
-fn in_emulator(name: &str, description: Description) -> Result<QemuTarget, TargetError> {
+fn in_emulator(name: &str, description: Description) -> Result<Box<dyn Target>, TargetError> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(name);
-    QemuTarget::new(description, &EXECUTOR, Some(program))
+    device::open(description, &EXECUTOR, Some(program))
 }
 
-fn refusal(target: &QemuTarget) -> String {
+fn refusal(target: &dyn Target) -> String {
     target.boot().err().expect("it does not boot").to_string()
 }
 

@@ -8,8 +8,7 @@ use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::{Case, Flags};
 use device::description::Transport;
-use device::qemu::QemuTarget;
-use device::{Description, Target};
+use device::{self, Description, Target};
 use golden::FaultKind;
 use judge::dossier::Dossier;
 use judge::known::Known;
@@ -61,9 +60,9 @@ fn mailbox() -> Transport {
     Transport::Mailbox { address: device::description::Address(MAILBOX) }
 }
 
-fn target(description: Description, self_test: bool) -> QemuTarget {
+fn target(description: Description, self_test: bool) -> Box<dyn Target> {
     let emulator = std::env::var_os("HYPWALK_QEMU").map(PathBuf::from);
-    let target = QemuTarget::new(description, &EXECUTORS[usize::from(self_test)], emulator);
+    let target = device::open(description, &EXECUTORS[usize::from(self_test)], emulator);
     target.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -165,7 +164,7 @@ fn between(case: &Case, hurts: &[Probe]) -> Case {
 }
 
 /// Cases that conform, without hardware updates.
-fn ordinary(target: &QemuTarget, count: u64) -> Vec<Case> {
+fn ordinary(target: &dyn Target, count: u64) -> Vec<Case> {
     let space = Space { hardware_updates: 0, probes: 16, ..Space::BENIGN };
     let mut cases = harmless(random(space, 2 * count), &machine(target));
     cases.retain(|case| case.as_ref().probes.len() > 4);

@@ -16,7 +16,7 @@ use case::memory::Place;
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use device::description::Start;
+use device::kind::Start;
 use device::{self, Description, Event, HowDied, HungReason, TargetError};
 use payload::{self, Executor, Options, Wish};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -325,7 +325,7 @@ fn refusal(path: &Path, recipe: &str) -> String {
     let target = target.unwrap_or_else(|error| panic!("{error}"));
     match target.boot() {
         Ok(_) => panic!("it comes up"),
-        Err(error @ (TargetError::Board(_) | TargetError::Boot { .. })) => error.to_string(),
+        Err(error @ (TargetError::Device(_) | TargetError::Boot { .. })) => error.to_string(),
         Err(error) => panic!("{error}"),
     }
 }
@@ -478,7 +478,7 @@ fn the_examples_are_whole_and_the_shipped_boards_have_tests() {
     let on_lines = examples.iter().filter(|example| matches!(example.start, Start::Serial(_)));
     assert!(on_lines.count() >= 4, "{}", examples.len());
     let shipped = descriptions(&targets());
-    let boards = shipped.iter().filter(|description| description.serial().is_some());
+    let boards = shipped.iter().filter(|description| matches!(description.start, Start::Serial(_)));
     let mut names: Vec<_> = boards.map(|description| description.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["qemu-uboot", "qemu-uefi"]);

@@ -21,8 +21,8 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, waitid,
 };
 
-use super::life::{End, Life};
-use super::watchdog::{Activity, Vitals};
+use crate::handle::{DeviceHandle, End};
+use crate::watchdog::{Activity, Vitals};
 
 /// How much of its standard error is kept.
 const TAIL_BYTES: usize = 4096;
@@ -98,7 +98,7 @@ impl Process {
     }
 }
 
-impl Life for Process {
+impl DeviceHandle for Process {
     fn ended(&mut self) -> Option<End> {
         if self.ended.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

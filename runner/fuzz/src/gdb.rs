@@ -8,10 +8,10 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use device::gdb::client::Client;
-use device::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
-use device::gdb::stream::Stream;
-use device::gdb::stub::Stub;
+use device::kind::gdb::client::Client;
+use device::kind::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
+use device::kind::gdb::stream::Stream;
+use device::kind::gdb::stub::Stub;
 
 /// More than this is not put on a stream: nobody reads it while it is written.
 const MOST: usize = 16 << 10;

@@ -63,7 +63,7 @@ impl Executor {
         &self.layout
     }
 
-    /// The offset in the image of the place where the executor comes by when it has nothing more in hand.
+    /// The offset in the image of the place where the executor comes by when it has no case in flight.
     pub fn doorbell(&self) -> Result<u64, PayloadError> {
         image::symbol(&self.elf, "doorbell")
             .map_err(|fault| PayloadError::Unfit { file: self.file.clone(), fault })
@@ -81,6 +81,11 @@ impl Executor {
         let memory = last.map_or(0, |segment| segment.address + segment.memory_bytes);
         application::check(&image, memory).map_err(|fault| self.unfit(fault))?;
         Ok(image)
+    }
+
+    /// A FAT image of `bytes` bytes from which UEFI starts the executor, configured by `config`.
+    pub fn esp(&self, config: &Config, bytes: u64) -> Result<Vec<u8>, PayloadError> {
+        Ok(esp::image(&self.efi(config)?, bytes)?)
     }
 
     /// The flat image, configured by `config`, which does `batch` without a host.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use device::gdb::packet::{Decoder, INTERRUPT, Item, encode, hex, unhex};
+use device::kind::gdb::packet::{Decoder, INTERRUPT, Item, encode, hex, unhex};
 
 /// What a stub does with a packet in QEMU's place.
 pub enum Habit {
