@@ -187,7 +187,7 @@ mod tests {
         let arena = of("scratch: [0x40ff_0000]");
         assert!(matches!(arena, Err(MapError::NotFree { .. })), "{arena:?}");
         // Carving goes around it.
-        let carve = of("carve: { count: 2, size: 8M }\nstages: [0x4080_0000]");
+        let carve = of("carve: { count: 2, size: 8M }\nscratch: [0x4080_0000]");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");
         let carve = of("carve: { count: 3, size: 8M }");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");

@@ -26,6 +26,9 @@ mod registers;
 mod target;
 mod wire;
 
+#[cfg(test)]
+mod independent;
+
 use payload::Executor;
 
 use self::target::GdbTarget;
