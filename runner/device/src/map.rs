@@ -1,4 +1,4 @@
-//! From a target's description and its first words to the arenas that cases may use.
+//! The memory map: from a target's description and its first words to the arenas that cases may use.
 //!
 //! ```text
 //!   number   what                                    why in this order

@@ -1,4 +1,4 @@
-//! A process that never outlives the runner.
+//! Processes of this host that never outlive the runner.
 //!
 //! The kernel kills the process when the *thread* that started it ends (`PR_SET_PDEATHSIG`), so all
 //! processes are started by one thread that lives as long as the runner does. However the runner

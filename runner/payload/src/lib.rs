@@ -1,4 +1,4 @@
-//! The executor's image: building it, inspecting it, patching it.
+//! The executor's image: the ELF file is built, inspected, made into the forms that boot loaders take, and patched.
 //!
 //! ```text
 //!   payloads/executor ── cargo ──> ELF ── inspect (goblin) ──> Layout
@@ -7,8 +7,11 @@
 //!                                                    └─ esp (fatfs): on a FAT volume
 //! ```
 //!
-//! The two readers of the ELF are independent on purpose: what one library takes for granted, the
-//! other has checked.
+//! Two libraries read the files, each what it is the better tool for. [`object`] makes the image: it walks
+//! segments, symbols and sections where they lie, and is what other crates of the workspace read and write ELF with.
+//! `goblin` inspects: it gives a dynamic section's relocations as lists, whatever tables name them, and a PE
+//! header's fields under the names of the specification, both of which `object` leaves to be computed from raw
+//! entries. So what one library takes for granted when the image is made, the other has checked.
 
 pub mod application;
 pub mod build;

@@ -1,4 +1,4 @@
-//! When a target counts as hung.
+//! The limits of the watchdog, as a target file has them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

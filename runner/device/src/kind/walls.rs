@@ -29,14 +29,15 @@ fn kinds() -> Vec<(String, Vec<PathBuf>)> {
     kinds.collect()
 }
 
-/// The lines of `file` in whose code a path leads through the module `kind`.
+/// The statements of `file` in which a path leads to the module `kind` of a kind.
 fn mentions(file: &Path, kind: &str) -> Vec<String> {
-    let path =
-        Regex::new(&format!(r"(?-u)\b{kind}::|\bkind::(\{{.*)?\b{kind}\b")).expect("it is sound");
+    let path = format!(r"(?-u)\b(kind|super)::(\{{.*)?\b{kind}\b");
+    let path = Regex::new(&path).expect("it is sound");
     let text = fs::read_to_string(file).expect("a source is text");
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let naming = code.filter(|line| path.is_match(line.as_bytes()));
-    naming.map(|line| format!("{}: {}", file.display(), line.trim())).collect()
+    let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let code = code.collect::<Vec<_>>().join(" ");
+    let naming = code.split(';').filter(|statement| path.is_match(statement.as_bytes()));
+    naming.map(|statement| format!("{}: {}", file.display(), statement.trim())).collect()
 }
 
 #[test]

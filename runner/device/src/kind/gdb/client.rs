@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::GdbError;
 use super::packet::{Decoder, INTERRUPT, Item, encode, shown};
-use super::stream::Stream;
+use super::socket::Socket;
 
 /// So many damaged packets in a row are no accident.
 const MOST_DAMAGED: u32 = 5;
@@ -13,7 +13,7 @@ const MOST_DAMAGED: u32 = 5;
 /// The runner's end of the protocol.
 #[derive(Debug)]
 pub struct Client {
-    stream: Stream,
+    stream: Socket,
     decoder: Decoder,
     /// Bytes that were read and not yet looked at.
     input: VecDeque<u8>,
@@ -29,7 +29,7 @@ pub struct Client {
 
 impl Client {
     /// Speaks over `stream`, and waits for `patience` for each answer.
-    pub fn new(stream: Stream, patience: Duration) -> Self {
+    pub fn new(stream: Socket, patience: Duration) -> Self {
         let (input, output, last) = Default::default();
         let decoder = Decoder::default();
         Self { stream, decoder, input, output, has_acks: true, last, damaged: 0, patience }
@@ -186,7 +186,7 @@ mod tests {
             }
             heard
         });
-        let stream = Stream::new(ours).expect("it can be set up");
+        let stream = Socket::new(ours).expect("it can be set up");
         (Client::new(stream, PATIENCE), stub)
     }
 

@@ -23,7 +23,7 @@ use gdbstub_arch::aarch64::reg::AArch64CoreRegs;
 
 use super::client::Client;
 use super::core::Core;
-use super::stream::Stream;
+use super::socket::Socket;
 
 /// Where the core has memory.
 const BASE: u64 = 0x4000_0000;
@@ -153,7 +153,7 @@ fn attached() -> (Core, JoinHandle<Idler>) {
         let _ = GdbStub::new(theirs).run_blocking::<Loop>(&mut idler);
         idler
     });
-    let stream = Stream::new(ours).expect("it can be set up");
+    let stream = Socket::new(ours).expect("it can be set up");
     (Core::attach(Client::new(stream, PATIENCE)).expect("it is a core"), stub)
 }
 

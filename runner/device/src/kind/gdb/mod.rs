@@ -5,7 +5,7 @@
 //! | `description` | what a target file says of one |
 //! | `target`      | a machine that can be started |
 //! | [`packet`]    | a packet on the stream |
-//! | [`stream`]    | the stream |
+//! | [`socket`]    | the connection |
 //! | [`client`]    | questions and their answers |
 //! | [`stub`]      | the debugger: features, memory, its own commands |
 //! | `registers`   | the description of the core's registers |
@@ -16,7 +16,7 @@
 pub mod client;
 pub mod error;
 pub mod packet;
-pub mod stream;
+pub mod socket;
 pub mod stub;
 
 mod core;

@@ -24,7 +24,7 @@ use super::core::Core;
 use super::debuggee::{Debuggee, Loss};
 use super::description::Gdb;
 use super::error::{DebuggerError, GdbError};
-use super::stream::Stream;
+use super::socket::Socket;
 use super::stub::Stub;
 use super::wire::{Access, Places, RemoteMailbox};
 use crate::booted::Booted;
@@ -86,7 +86,7 @@ impl GdbTarget {
     }
 
     /// Starts the command, if there is one, and connects.
-    fn start(&self) -> Result<(Option<Process>, Stream), GdbError> {
+    fn start(&self) -> Result<(Option<Process>, Socket), GdbError> {
         let Some(command) = &self.gdb.command else {
             return Ok((None, self.connect(&mut None)?));
         };
@@ -97,7 +97,7 @@ impl GdbTarget {
             let (ours, theirs) = UnixStream::pair().map_err(GdbError::Command)?;
             let process = Process::start_on(shell, OwnedFd::from(theirs));
             let process = process.map_err(GdbError::Command)?;
-            return Ok((Some(process), Stream::new(ours).map_err(GdbError::Command)?));
+            return Ok((Some(process), Socket::new(ours).map_err(GdbError::Command)?));
         }
         let mut process = Some(Process::start(shell, Vec::new()).map_err(GdbError::Command)?);
         let stream = self.connect(&mut process)?;
@@ -105,7 +105,7 @@ impl GdbTarget {
     }
 
     /// Connects to the debugger, which `process` may have to start first.
-    fn connect(&self, process: &mut Option<Process>) -> Result<Stream, GdbError> {
+    fn connect(&self, process: &mut Option<Process>) -> Result<Socket, GdbError> {
         let address = self.gdb.address.clone().unwrap_or_default();
         let deadline = Instant::now() + self.patience();
         loop {
@@ -114,7 +114,7 @@ impl GdbTarget {
             if let Some((end, said)) = ended {
                 return Err(GdbError::Ended { status: end.into_words(), said });
             }
-            match Stream::connect(&address) {
+            match Socket::connect(&address) {
                 Ok(stream) => return Ok(stream),
                 Err(_) if process.is_some() && Instant::now() < deadline => {
                     thread::sleep(TRY_AGAIN_AFTER);
@@ -125,7 +125,7 @@ impl GdbTarget {
     }
 
     /// Has the core behind `stream` run the executor.
-    fn enter(&self, stream: Stream, loss: Arc<Loss>) -> Result<RemoteMailbox, GdbError> {
+    fn enter(&self, stream: Socket, loss: Arc<Loss>) -> Result<RemoteMailbox, GdbError> {
         let Self { gdb, places, .. } = self;
         let core = Core::attach(Client::new(stream, self.patience()))?;
         let bus = gdb.bus.as_ref().map(|address| self.bus(address)).transpose()?;
@@ -149,7 +149,7 @@ impl GdbTarget {
     /// The debugger at `address` that reaches memory beside the core.
     fn bus(&self, address: &str) -> Result<Stub, GdbError> {
         let connect = |source| GdbError::Connect { address: address.to_owned(), source };
-        let stream = Stream::connect(address).map_err(connect)?;
+        let stream = Socket::connect(address).map_err(connect)?;
         Stub::greet(Client::new(stream, self.patience()))
     }
 

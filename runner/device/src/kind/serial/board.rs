@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::console::{Console, Heard, Lost};
+use super::console::{ConsoleLine, Heard, Lost};
 use super::description::{Port, Serial, Tty};
 use super::error::{BoardError, StepFault};
 use super::port::{PortError, Pty, connect};
@@ -22,11 +22,11 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// A board that is plugged in.
 #[derive(Debug)]
-pub struct Board {
+pub struct PluggedBoard {
     port: Port,
     /// Where the port is a pseudo-terminal.
     pty: Option<Pty>,
-    console: Option<Console>,
+    console: Option<ConsoleLine>,
     heard: Arc<Mutex<Heard>>,
     emulator: Option<Process>,
     facts: Facts,
@@ -45,7 +45,7 @@ pub struct Facts {
     pub load_address: String,
 }
 
-impl Board {
+impl PluggedBoard {
     /// Opens the port of `serial`, where it is there, and starts the emulator `program`, where one takes the
     /// place of the board.
     ///
@@ -93,7 +93,7 @@ impl Board {
     }
 
     /// The console. A port that is not there yet is waited for until `until`.
-    pub fn console(&mut self, until: Instant) -> Result<&mut Console, StepFault> {
+    pub fn console(&mut self, until: Instant) -> Result<&mut ConsoleLine, StepFault> {
         while self.console.is_none() {
             match self.open() {
                 Ok(()) => {}
@@ -132,7 +132,7 @@ impl Board {
             None => connect(&self.port)?,
         };
         self.heard().lost = None;
-        self.console = Some(Console::new(stream, Arc::clone(&self.heard)));
+        self.console = Some(ConsoleLine::new(stream, Arc::clone(&self.heard)));
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Board {
     }
 
     /// The console, for messages, and the handle of the board behind it.
-    pub fn started(mut self, until: Instant) -> Result<(Console, BoardHandle), BoardError> {
+    pub fn started(mut self, until: Instant) -> Result<(ConsoleLine, BoardHandle), BoardError> {
         self.console(until).map_err(BoardError::NoConsole)?;
         let Self { port, pty, console, heard, emulator, .. } = self;
         let gone = || BoardError::NoConsole(StepFault::Lost("it ended".to_owned()));

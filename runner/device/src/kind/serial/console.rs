@@ -21,7 +21,7 @@ const MOST_UNREAD: usize = 1 << 20;
 
 /// The host's end of a board's console. It can be read ahead, and remembers what it heard.
 #[derive(Debug)]
-pub struct Console {
+pub struct ConsoleLine {
     stream: Box<dyn Stream>,
     /// What came, and was not read yet.
     unread: VecDeque<u8>,
@@ -40,7 +40,7 @@ pub struct Heard {
     reset: bool,
 }
 
-impl Console {
+impl ConsoleLine {
     /// The host's end of `stream`, which does not wait. What is heard is kept in `heard`.
     pub fn new(stream: Box<dyn Stream>, heard: Arc<Mutex<Heard>>) -> Self {
         Self { stream, unread: VecDeque::new(), heard }
@@ -136,7 +136,7 @@ impl Console {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lost;
 
-impl Read for Console {
+impl Read for ConsoleLine {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.unread.is_empty() {
             true => self.hear(bytes),
@@ -145,7 +145,7 @@ impl Read for Console {
     }
 }
 
-impl Write for Console {
+impl Write for ConsoleLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.stream.write(bytes);
         if let Err(error) = &written
@@ -161,7 +161,7 @@ impl Write for Console {
     }
 }
 
-impl AsFd for Console {
+impl AsFd for ConsoleLine {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
@@ -224,11 +224,11 @@ mod tests {
 
     use super::*;
 
-    fn pair() -> (UnixStream, Console, Arc<Mutex<Heard>>) {
+    fn pair() -> (UnixStream, ConsoleLine, Arc<Mutex<Heard>>) {
         let (theirs, ours) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("it can be set up");
         let heard = Arc::<Mutex<Heard>>::default();
-        let line = Console::new(Box::new(ours), Arc::clone(&heard));
+        let line = ConsoleLine::new(Box::new(ours), Arc::clone(&heard));
         (theirs, line, heard)
     }
 

@@ -1,9 +1,9 @@
-//! Following a boot recipe.
+//! The boot recipe: its steps are followed on a board.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
+use super::board::PluggedBoard;
 use super::error::{BoardError, StepFault};
 use super::step::{Action, Form, Pattern, Step};
 use super::text::unescaped;
@@ -17,7 +17,7 @@ const PRESS: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Follows `steps` on `board`, which is to run `image`.
-pub fn follow(steps: &[Step], board: &mut Board, image: &[u8]) -> Result<(), BoardError> {
+pub fn follow(steps: &[Step], board: &mut PluggedBoard, image: &[u8]) -> Result<(), BoardError> {
     for (at, step) in steps.iter().enumerate() {
         let until = Instant::now() + Duration::from_secs(step.seconds.into());
         let done = Attempt { board, image, until, seconds: step.seconds }.make(&step.action);
@@ -33,7 +33,7 @@ pub fn follow(steps: &[Step], board: &mut Board, image: &[u8]) -> Result<(), Boa
 
 /// One step, and the time that it has.
 struct Attempt<'a> {
-    board: &'a mut Board,
+    board: &'a mut PluggedBoard,
     image: &'a [u8],
     until: Instant,
     seconds: u32,

@@ -1,7 +1,7 @@
 //! A board on a serial line, started by its recipe as often as need be.
 //!
 //! ```text
-//!                 Board::plug        recipe::follow               Booted::new
+//!             PluggedBoard::plug     recipe::follow               Booted::new
 //!   boot ──> port, emulator ──> run, press-until, loady .. ──> Hello, Configure, Ready ──> Session
 //!     ^                                                                                      │
 //!     └──────────────── dead, hung, reset, or lost: all of it again ─────────────────────────┘
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use payload::{Executor, esp};
 
-use super::board::{self, Board, BoardHandle, Facts};
-use super::console::Console;
+use super::board::{self, BoardHandle, Facts, PluggedBoard};
+use super::console::ConsoleLine;
 use super::description::{Port, Serial};
 use super::error::{BoardError, Gone};
 use super::recipe;
@@ -112,13 +112,13 @@ impl SerialTarget {
     }
 
     /// Plugs the board in and follows the recipe to its end.
-    fn follow_recipe(&self) -> Result<(Console, BoardHandle), BoardError> {
+    fn follow_recipe(&self) -> Result<(ConsoleLine, BoardHandle), BoardError> {
         let begins_with_a_command =
             matches!(self.serial.boot.first().map(|step| &step.action), Some(Action::Run(_)));
         let coming = begins_with_a_command
             || self.serial.emulator.is_some()
             || self.was_up.load(Ordering::Relaxed);
-        let mut board = Board::plug(&self.serial, self.program.path(), &self.facts, coming)?;
+        let mut board = PluggedBoard::plug(&self.serial, self.program.path(), &self.facts, coming)?;
         recipe::follow(&self.serial.boot, &mut board, &self.image)?;
         let patience = Duration::from_secs(self.description.limits.boot_silent_seconds.into());
         board.started(Instant::now() + patience)

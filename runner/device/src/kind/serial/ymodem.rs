@@ -1,4 +1,4 @@
-//! Sending a file by YMODEM, as U-Boot's `loady` takes it.
+//! YMODEM: sending a file over the console, as U-Boot's `loady` takes it.
 //!
 //! ```text
 //!   host                                          board
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crc::{CRC_16_XMODEM, Crc};
 
-use super::console::{Console, Lost};
+use super::console::{ConsoleLine, Lost};
 
 const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
@@ -71,7 +71,7 @@ pub enum TransferFault {
 
 /// Sends `file` under the name `name`, by `until`.
 pub fn send(
-    line: &mut Console,
+    line: &mut ConsoleLine,
     name: &str,
     file: &[u8],
     until: Instant,
@@ -98,7 +98,7 @@ pub fn send(
 }
 
 struct Sender<'a> {
-    line: &'a mut Console,
+    line: &'a mut ConsoleLine,
     until: Instant,
     /// How much of the file is through.
     at: usize,
@@ -184,10 +184,10 @@ mod tests {
 
     use super::*;
 
-    fn pair() -> (UnixStream, Console) {
+    fn pair() -> (UnixStream, ConsoleLine) {
         let (theirs, ours) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("it can be set up");
-        (theirs, Console::new(Box::new(ours), Arc::default()))
+        (theirs, ConsoleLine::new(Box::new(ours), Arc::default()))
     }
 
     fn soon() -> Instant {

@@ -1,4 +1,4 @@
-//! The byte stream to a debugger: a TCP connection, a Unix socket, or a socket that a process was given.
+//! The connection to a debugger: TCP, a Unix socket, or a socket that a process was given.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,11 +12,11 @@ use rustix::io::ioctl_fionbio;
 
 /// A connected socket that never blocks.
 #[derive(Debug)]
-pub struct Stream {
+pub struct Socket {
     socket: File,
 }
 
-impl Stream {
+impl Socket {
     /// The stream over `socket`.
     pub fn new(socket: impl Into<OwnedFd>) -> io::Result<Self> {
         let socket = socket.into();
