@@ -25,6 +25,7 @@ use case::abilities::Abilities;
 use case::memory::MemoryMap;
 use device::Description;
 use device::description::Transport;
+use device::kind::Start;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use runner::plan::Plan;
 use serde_json::Value;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     let suites: Vec<Suite> = yaml(&shipped::suites()).into_iter().map(suite).collect();
     let mut targets = targets::descriptions();
     // Those that a recipe starts take long to start, and have a test of their own.
-    targets.retain(|target| target.serial().is_none());
+    targets.retain(|target| !matches!(target.start, Start::Serial(_)));
     let tests = targets.into_iter().flat_map(|target| candidates(target, &suites));
     libtest_mimic::run(&arguments, tests.map(Test::trial).collect()).exit_code()
 }
@@ -179,7 +180,7 @@ fn candidates(target: Description, suites: &[Suite]) -> Vec<Test> {
 
 /// Whether `target` is the board that is nothing but QEMU's.
 fn is_virt(target: &Description) -> bool {
-    target.qemu().is_some_and(|qemu| qemu.machine == "virt")
+    matches!(&target.start, Start::Qemu(qemu) if qemu.machine == "virt")
 }
 
 /// Whether cases of `generator` take several PEs.

@@ -3,8 +3,8 @@
 use std::io;
 use std::process::Command;
 
-use super::life::{End, Life as _};
-use super::process::Process;
+use crate::handle::{DeviceHandle as _, End};
+use crate::process::Process;
 
 /// A process that never outlives the runner; dropping it kills it. What it prints is lost.
 #[derive(Debug)]

@@ -1,15 +1,13 @@
 //! What can go wrong with a target, as opposed to what a target can do wrong.
 
+use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 
-use super::description::DescriptionError;
-use super::gdb::GdbError;
-use super::map::MapError;
-use super::serial::BoardError;
-use super::session::Death;
 use payload::PayloadError;
-use payload::esp::EspError;
+
+use crate::death::Death;
+use crate::description::DescriptionError;
+use crate::map::MapError;
 
 /// A target that can't be run.
 #[derive(Debug, thiserror::Error)]
@@ -23,28 +21,9 @@ pub enum TargetError {
     /// Its memory can't be laid out.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// The emulator could not be started.
-    #[error(
-        "the emulator {} can't be started: {source}; install QEMU (scripts/setup does), or name \
-         another with --qemu or HYPWALK_QEMU", program.display()
-    )]
-    NoEmulator {
-        /// What was to be run.
-        program: PathBuf,
-        /// Why it could not.
-        source: io::Error,
-    },
-    /// The program is no QEMU.
-    #[error(
-        "{} does not answer --version as QEMU does ({said:?}): name a qemu-system-aarch64 with \
-         --qemu or HYPWALK_QEMU", program.display()
-    )]
-    NotQemu {
-        /// What was run.
-        program: PathBuf,
-        /// What it said.
-        said: String,
-    },
+    /// It can't be opened or started, for a reason that its kind of device knows.
+    #[error(transparent)]
+    Device(Box<dyn Error + Send + Sync>),
     /// It died, hung or babbled before the first case.
     #[error("the target did not come up: {death}\n  it was started by: {command}\n  {remedy}")]
     Boot {
@@ -54,35 +33,6 @@ pub enum TargetError {
         command: String,
         /// What to do about it.
         remedy: &'static str,
-    },
-    /// The debugger does not do what it should, before the first case.
-    #[error(
-        "the target could not be loaded and run by its debugger: {source}{said}\n  the debugger: \
-         {command}"
-    )]
-    Debugger {
-        /// What is wrong.
-        source: GdbError,
-        /// The end of what the debugger said on its standard error, for reading.
-        said: String,
-        /// Where it is, and the command that starts it.
-        command: String,
-    },
-    /// There is no FAT image of the executor.
-    #[error(transparent)]
-    Esp(#[from] EspError),
-    /// It is a board that could not be started.
-    #[error(transparent)]
-    Board(#[from] BoardError),
-    /// It was up before, and does not come up again.
-    #[error(
-        "the board was up before, and did not come up again, {attempts} times in a row; the last time: {last}"
-    )]
-    Gone {
-        /// How often its recipe was tried.
-        attempts: u32,
-        /// What went wrong in the end.
-        last: Box<TargetError>,
     },
     /// The executor speaks another version.
     #[error(
@@ -132,6 +82,11 @@ pub enum TargetError {
 }
 
 impl TargetError {
+    /// For `map_err`: the error of a kind of device.
+    pub(crate) fn device(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Device(Box::new(error))
+    }
+
     /// For `map_err`: the host failed at `what`.
     pub(crate) fn host<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Host { what, source: source.into() }

@@ -1,26 +1,18 @@
-//! The wire through memory: the host's side of [`link::mailbox`].
+//! A mailbox: the wire through shared memory, the host's side of [`link::mailbox`].
 //!
 //! The target writes this memory, so nothing in it is believed. Each counter that the target owns
 //! is held against what it may be, and a message is copied out before it is looked at.
 
-use std::mem::offset_of;
 use std::time::Duration;
 
-use link::MAX_MESSAGE;
-use link::mailbox::{Control, Cursor, SLOT_BYTES, SLOTS, request_offset, response_offset};
+use link::mailbox::{Cursor, SLOT_BYTES, SLOTS, request_offset, response_offset};
 use link::message::{Head, Kind};
 use link::observations::Report;
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::IntoBytes;
 
-use super::memory::SharedMemory;
-use super::wire::{Fault, Wire};
-
-const MAGIC: usize = offset_of!(Control, magic);
-const SENT: usize = offset_of!(Control, sent);
-const TAKEN: usize = offset_of!(Control, taken);
-const ANSWERED: usize = offset_of!(Control, answered);
-const READ: usize = offset_of!(Control, read);
-const CURSOR: usize = offset_of!(Control, cursor);
+use crate::counters::{self, ANSWERED, CURSOR, MAGIC, READ, SENT, TAKEN};
+use crate::memory::SharedMemory;
+use crate::wire::{Fault, Wire, compose};
 
 const HEAD_WORDS: usize = Head::BYTES / 8;
 
@@ -62,13 +54,9 @@ impl Wire for Mailbox {
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {
-        let bytes = self.slot.as_mut_bytes();
-        let (head, body) = bytes.split_at_mut(Head::BYTES);
-        let Some(size) = write(body) else { return false };
-        let whole = size.next_multiple_of(8);
-        body[size..whole].fill(0);
-        head.copy_from_slice(Head::new(kind, whole as u32, sequence).as_bytes());
-
+        let Some(size) = compose(self.slot.as_mut_bytes(), kind, sequence, write) else {
+            return false;
+        };
         let taken = self.memory.load_acquire(TAKEN);
         if taken > self.sent || self.sent - taken >= SLOTS as u64 {
             let sent = self.sent;
@@ -76,8 +64,7 @@ impl Wire for Mailbox {
             self.garbage.get_or_insert(what);
             return true;
         }
-        let words = HEAD_WORDS + whole / 8;
-        self.memory.write(request_offset(self.sent), &self.slot[..words]);
+        self.memory.write(request_offset(self.sent), &self.slot[..size / 8]);
         self.sent += 1;
         self.memory.store_release(SENT, self.sent);
         true
@@ -92,32 +79,13 @@ impl Wire for Mailbox {
             return Ok(None);
         }
         let magic = self.memory.load_acquire(MAGIC);
-        if magic != Control::MAGIC {
-            return Err(Fault::Garbage(format!(
-                "the mailbox begins with {magic:#x}, not {:#x}",
-                Control::MAGIC
-            )));
-        }
-        if answered < self.read || answered - self.read > SLOTS as u64 {
-            let read = self.read;
-            return Err(Fault::Garbage(format!(
-                "it claims {answered} answers where {read} have been read"
-            )));
-        }
+        counters::check_answered(magic, answered, self.read).map_err(Fault::Garbage)?;
 
         let offset = response_offset(self.read);
         self.memory.read(offset, &mut self.slot[..HEAD_WORDS]);
-        let head =
-            Head::read_from_prefix(self.slot.as_bytes()).map_or_else(|_| None, |(h, _)| Some(h));
-        let size = head.map_or(0, |head| head.bytes as usize);
-        let Some(head) = head.filter(|head| {
-            head.kind().is_some() && size.is_multiple_of(8) && size <= MAX_MESSAGE - Head::BYTES
-        }) else {
-            let words = &self.slot[..HEAD_WORDS];
-            return Err(Fault::Garbage(format!(
-                "a message begins with {words:#x?}, which is no head"
-            )));
-        };
+        let start = &self.slot.as_bytes()[..Head::BYTES];
+        let head = counters::head(start).map_err(Fault::Garbage)?;
+        let size = head.bytes as usize;
         self.memory.read(offset + Head::BYTES, &mut self.slot[HEAD_WORDS..][..size / 8]);
         self.body = size;
         self.read += 1;

@@ -1,4 +1,4 @@
-//! From a target's description and its first words to the arenas that cases may use.
+//! The memory map: from a target's description and its first words to the arenas that cases may use.
 //!
 //! ```text
 //!   number   what                                    why in this order
@@ -15,7 +15,7 @@
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use link::hello::Region;
 
-use super::description::{Address, Carve, Description, Dimm, Range, Size};
+use crate::description::{Address, Carve, Description, Dimm, Range, Size};
 
 /// The target's memory can't be laid out as its description asks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -68,9 +68,7 @@ pub fn memory_map(description: &Description, free: &[Region]) -> Result<MemoryMa
     let scratch: Vec<Range> = description.scratch().collect();
     let placed: Vec<Range> = description.arenas.iter().chain(&scratch).copied().collect();
     for &arena in &placed {
-        let in_dimm = dimms
-            .iter()
-            .any(|dimm| Range { address: dimm.address, size: dimm.size }.contains(&arena));
+        let in_dimm = dimms.iter().any(|dimm| dimm.range().contains(&arena));
         if !in_dimm && !free.iter().any(|region| region.contains(&arena)) {
             return Err(MapError::NotFree { arena, free: told() });
         }
@@ -189,7 +187,7 @@ mod tests {
         let arena = of("scratch: [0x40ff_0000]");
         assert!(matches!(arena, Err(MapError::NotFree { .. })), "{arena:?}");
         // Carving goes around it.
-        let carve = of("carve: { count: 2, size: 8M }\nstages: [0x4080_0000]");
+        let carve = of("carve: { count: 2, size: 8M }\nscratch: [0x4080_0000]");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");
         let carve = of("carve: { count: 3, size: 8M }");
         assert!(matches!(carve, Err(MapError::NoRoom { .. })), "{carve:?}");

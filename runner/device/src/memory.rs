@@ -1,4 +1,4 @@
-//! Memory that a target writes at any moment, as words.
+//! Shared memory: words that a target may write at any moment.
 //!
 //! Nothing here is ever a `&[u8]`: the other side may change each word between two looks, so every
 //! access is an atomic one, and what is to be read in peace is copied out first.

@@ -1,4 +1,4 @@
-//! A process that never outlives the runner.
+//! Processes of this host that never outlive the runner.
 //!
 //! The kernel kills the process when the *thread* that started it ends (`PR_SET_PDEATHSIG`), so all
 //! processes are started by one thread that lives as long as the runner does. However the runner
@@ -21,8 +21,8 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, waitid,
 };
 
-use super::life::{End, Life};
-use super::watchdog::{Activity, Vitals};
+use crate::handle::{DeviceHandle, End};
+use crate::watchdog::{Activity, Vitals};
 
 /// How much of its standard error is kept.
 const TAIL_BYTES: usize = 4096;
@@ -98,7 +98,7 @@ impl Process {
     }
 }
 
-impl Life for Process {
+impl DeviceHandle for Process {
     fn ended(&mut self) -> Option<End> {
         if self.ended.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

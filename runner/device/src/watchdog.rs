@@ -1,4 +1,4 @@
-//! When a target counts as hung.
+//! The watchdog: when a target counts as hung.
 //!
 //! Time on the wall proves nothing: the host may be overloaded, or have slept. What counts is what
 //! the target did with the time that it really had. What a board does nobody can see: there counts the
@@ -15,8 +15,8 @@
 
 use std::time::Duration;
 
-use super::description::{Description, Start};
-use super::session::HungReason;
+use crate::death::HungReason;
+use crate::description::Description;
 
 /// How often the watchdog should be shown a [`Look`].
 pub const INTERVAL: Duration = Duration::from_millis(10);
@@ -39,7 +39,7 @@ pub enum Activity {
 /// A process, seen from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Vitals {
-    /// Processor time that it has used in its life.
+    /// Processor time that it has used since its start.
     pub cpu: Duration,
     /// What it is at now.
     pub activity: Activity,
@@ -92,10 +92,8 @@ impl Patience {
     }
 
     fn silent(description: &Description, seconds: u32) -> Option<Duration> {
-        match description.start {
-            Start::Qemu(_) | Start::Gdb(_) => None,
-            Start::Serial(_) => Some(Duration::from_secs(seconds.into())),
-        }
+        let is_seen = description.start.kind().shows_activity();
+        (!is_seen).then(|| Duration::from_secs(seconds.into()))
     }
 }
 
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn idling_with_work_in_hand_is_a_hang() {
+    fn idling_with_cases_in_flight_is_a_hang() {
         let hung = World::new().looks(1000, |_| {});
         assert_eq!(hung, Some((100, HungReason::Idle { milliseconds: 1000 })));
     }

@@ -1,10 +1,11 @@
-//! One side of the talk between host and executor, whichever way it travels.
+//! The wire: the host's end of the link to an executor, whichever way messages travel.
 
 use std::time::Duration;
 
 use link::mailbox::Cursor;
 use link::message::{Head, Kind};
 use serde::{Deserialize, Serialize};
+use zerocopy::IntoBytes;
 
 /// A way to the executor and back.
 pub trait Wire: Send {
@@ -53,13 +54,35 @@ pub trait Wire: Send {
     /// Where the target is, if the wire can tell.
     fn cursor(&self) -> Option<Cursor>;
 
-    /// The first `count` answers to the request in hand, as far as the wire can tell.
+    /// The first `count` answers to the oldest request in flight, as far as the wire can tell.
     fn answers(&self, count: usize) -> Vec<u64>;
 
     /// What the way there and back has done to messages.
     fn wear(&self) -> Wear {
         Wear::default()
     }
+}
+
+/// Composes a message in `bytes`: a head, and the body that `write` puts behind it, filled up to whole words with
+/// zeros. Returns its size, or `None` where the body is larger than a message.
+pub fn compose(
+    bytes: &mut [u8],
+    kind: Kind,
+    sequence: u64,
+    write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
+) -> Option<usize> {
+    let (head, body) = bytes.split_at_mut(Head::BYTES);
+    let size = write(body)?;
+    let whole = size.next_multiple_of(8);
+    body[size..whole].fill(0);
+    head.copy_from_slice(Head::new(kind, whole as u32, sequence).as_bytes());
+    Some(Head::BYTES + whole)
+}
+
+/// Copies `bytes` to the front of `body`, if they fit; returns their number.
+pub fn copy(bytes: &[u8], body: &mut [u8]) -> Option<usize> {
+    body.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(bytes.len())
 }
 
 /// What is wrong at the other end.

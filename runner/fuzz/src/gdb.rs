@@ -8,10 +8,10 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use device::gdb::client::Client;
-use device::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
-use device::gdb::stream::Stream;
-use device::gdb::stub::Stub;
+use device::kind::gdb::client::Client;
+use device::kind::gdb::packet::{Decoder, Item, MOST_BYTES, encode};
+use device::kind::gdb::socket::Socket;
+use device::kind::gdb::stub::Stub;
 
 /// More than this is not put on a stream: nobody reads it while it is written.
 const MOST: usize = 16 << 10;
@@ -52,7 +52,7 @@ fn talk(stream: &[u8]) -> bool {
     let (mut theirs, ours) = UnixStream::pair().expect("a pair of sockets");
     theirs.write_all(stream).expect("a socket holds so much");
     theirs.shutdown(Shutdown::Write).expect("a socket that was open");
-    let ours = Stream::new(ours).expect("a socket that does not block");
+    let ours = Socket::new(ours).expect("a socket that does not block");
     let Ok(mut stub) = Stub::greet(Client::new(ours, Duration::from_secs(60))) else {
         return false;
     };

@@ -1,4 +1,4 @@
-//! Whether a flat image is an application that UEFI starts.
+//! The PE header: whether a flat image is an application that UEFI starts.
 //!
 //! ```text
 //!   file and memory     0x0000  headers: "MZ", PE32+, AArch64, EFI application

@@ -1,4 +1,4 @@
-//! Cross-compiling the executor.
+//! Cross-compilation of the executor.
 //!
 //! | way | needs | how |
 //! |---|---|---|

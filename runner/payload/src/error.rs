@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::esp::EspError;
+
 /// A payload that can't be had or used.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
@@ -48,6 +50,9 @@ pub enum PayloadError {
         /// Why.
         source: io::Error,
     },
+    /// There is no FAT image of it.
+    #[error(transparent)]
+    Esp(#[from] EspError),
     /// Cargo failed.
     #[error("the payload does not build ({status}):\n{output}\n  by: {command}")]
     Failed {

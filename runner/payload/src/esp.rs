@@ -1,4 +1,4 @@
-//! A FAT image from which UEFI starts the executor.
+//! The EFI system partition: a FAT image from which UEFI starts the executor.
 //!
 //! ```text
 //!   FAT volume, no partition table

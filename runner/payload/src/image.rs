@@ -1,4 +1,4 @@
-//! From the ELF file to the flat image that a boot loader takes.
+//! The flat image that a boot loader takes, made from the ELF file.
 //!
 //! ```text
 //!   ELF                        flat image

@@ -1,4 +1,4 @@
-//! Whether an ELF file can run as the executor.
+//! Inspection of an ELF file: whether it can run as the executor.
 //!
 //! ```text
 //!   ELF64, little-endian, AArch64, ET_DYN      position independent

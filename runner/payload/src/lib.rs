@@ -1,4 +1,4 @@
-//! The executor's image: building it, inspecting it, patching it.
+//! The executor's image: the ELF file is built, inspected, made into the forms that boot loaders take, and patched.
 //!
 //! ```text
 //!   payloads/executor ── cargo ──> ELF ── inspect (goblin) ──> Layout
@@ -7,8 +7,11 @@
 //!                                                    └─ esp (fatfs): on a FAT volume
 //! ```
 //!
-//! The two readers of the ELF are independent on purpose: what one library takes for granted, the
-//! other has checked.
+//! Two libraries read the files, each what it is the better tool for. [`object`] makes the image: it walks
+//! segments, symbols and sections where they lie, and is what other crates of the workspace read and write ELF with.
+//! `goblin` inspects: it gives a dynamic section's relocations as lists, whatever tables name them, and a PE
+//! header's fields under the names of the specification, both of which `object` leaves to be computed from raw
+//! entries. So what one library takes for granted when the image is made, the other has checked.
 
 pub mod application;
 pub mod build;
@@ -63,7 +66,7 @@ impl Executor {
         &self.layout
     }
 
-    /// The offset in the image of the place where the executor comes by when it has nothing more in hand.
+    /// The offset in the image of the place where the executor comes by when it has no case in flight.
     pub fn doorbell(&self) -> Result<u64, PayloadError> {
         image::symbol(&self.elf, "doorbell")
             .map_err(|fault| PayloadError::Unfit { file: self.file.clone(), fault })
@@ -81,6 +84,11 @@ impl Executor {
         let memory = last.map_or(0, |segment| segment.address + segment.memory_bytes);
         application::check(&image, memory).map_err(|fault| self.unfit(fault))?;
         Ok(image)
+    }
+
+    /// A FAT image of `bytes` bytes from which UEFI starts the executor, configured by `config`.
+    pub fn esp(&self, config: &Config, bytes: u64) -> Result<Vec<u8>, PayloadError> {
+        Ok(esp::image(&self.efi(config)?, bytes)?)
     }
 
     /// The flat image, configured by `config`, which does `batch` without a host.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::print;
 use device::TargetError;
 use device::description::Size;
-use payload::{self, Executor, Layout, Options, Wish, esp};
+use payload::{self, Executor, Layout, Options, PayloadError, Wish, esp};
 
 /// Build the payload, or look at one.
 #[derive(Debug, Args)]
@@ -84,9 +84,12 @@ fn build(
         write(file, &executor.efi(&Config::new()).map_err(TargetError::from)?)?;
     }
     if let Some((file, Size(bytes))) = esp {
-        let application = executor.efi(&Config::new()).map_err(TargetError::from)?;
-        let image = esp::image(&application, bytes);
-        write(file, &image.map_err(|error| Failure::new(Exit::Usage, error))?)?;
+        let image = executor.esp(&Config::new(), bytes).map_err(|error| match error {
+            // It is the size that was asked for.
+            PayloadError::Esp(error) => Failure::new(Exit::Usage, error),
+            error => TargetError::from(error).into(),
+        });
+        write(file, &image?)?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use device::qemu::QemuTarget;
+use device::emulator::Program;
+use device::kind::Start;
 use device::{Description, Session, Target};
 use payload::Executor;
 
@@ -35,7 +36,7 @@ pub fn emulator() -> Option<PathBuf> {
 
 /// The emulator to run.
 pub fn program() -> PathBuf {
-    emulator().unwrap_or_else(|| QemuTarget::PROGRAM.into())
+    emulator().unwrap_or_else(|| Program::USUAL.into())
 }
 
 /// What of the machine or CPU of `description` this QEMU has not: an old one lacks the newest. What a debugger
@@ -43,7 +44,7 @@ pub fn program() -> PathBuf {
 pub fn lacking(description: &Description) -> Option<&str> {
     static MACHINES: LazyLock<String> = LazyLock::new(|| help(&["-M", "help"]));
     static MODELS: LazyLock<String> = LazyLock::new(|| help(&["-M", "virt", "-cpu", "help"]));
-    let qemu = description.qemu()?;
+    let Start::Qemu(qemu) = &description.start else { return None };
     let model = qemu.cpu.split(',').next().unwrap_or_default();
     let wanted = [(&*MACHINES, qemu.machine.as_str()), (&*MODELS, model)];
     let has =

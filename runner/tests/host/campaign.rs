@@ -11,7 +11,7 @@ use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::{Case, CaseRef, Flags};
-use device::scripted::{Answer, Scripted};
+use device::kind::scripted::{Reply, Scripted};
 use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use judge::established::Established;
@@ -79,7 +79,7 @@ const NONE: Quirks = Quirks {
     clamps: |_| false,
 };
 
-fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
+fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
     let mut bench = Twin::new(pe::implementation(&ids()), Simulation::new(&map()));
     let case = Case::from_ref(case);
     let mut profile = Profile::pseudocode();
@@ -117,7 +117,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
                 let cursor = CaseCursor { sequence, probe: Some(number as u16) };
                 let how = HowDied::Garbage { what: "a quirk".into() };
                 let cursor = quirks.cursor.then_some(cursor);
-                return Answer::Death(Death { how, cursor, answers_before: Vec::new() });
+                return Reply::Death(Death { how, cursor, answers_before: Vec::new() });
             }
             if (quirks.breaks)(probe) {
                 exception.origin = Exception::EXECUTOR;
@@ -150,7 +150,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
         ];
         let bytes = parts.concat();
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
-        Answer::Observations(bytes.chunks(8).map(word).collect())
+        Reply::Observations(bytes.chunks(8).map(word).collect())
     });
     answer.unwrap()
 }
@@ -343,7 +343,7 @@ fn with_resets(resets: fn(u64, CaseRef<'_>) -> bool) -> (Totals, Records, u64) {
             let sign = "its executor has started anew".to_owned();
             let how = HowDied::Reset { sign, said: String::new() };
             let answers_before = Vec::new();
-            return Answer::Death(Death { how, cursor: None, answers_before });
+            return Reply::Death(Death { how, cursor: None, answers_before });
         }
         answer(sequence, case, NONE)
     };

@@ -244,7 +244,7 @@ fn modern() -> Habits {
                 [] => Habit::say("OK"),
                 _ => {
                     assert!(head.len() + 2 * data.len() + 6 <= 0x190, "a packet is too long");
-                    let digits = device::gdb::packet::hex(data);
+                    let digits = device::kind::gdb::packet::hex(data);
                     Habit::Instead(vec![[b"M", head, b":", &digits].concat()])
                 }
             }
@@ -350,7 +350,7 @@ fn refusal(habits: impl FnMut(&[u8]) -> Habit + Send + 'static, more: &str) -> S
     let target = open(description, &EXECUTOR);
     let error = target.boot().err().expect("it does not come up");
     assert!(
-        matches!(error, TargetError::Debugger { .. } | TargetError::Boot { .. }),
+        matches!(error, TargetError::Device(_) | TargetError::Boot { .. }),
         "it is no fault of the runner: {error:?}"
     );
     let message = error.to_string();

@@ -9,7 +9,9 @@ use case::probe::{El, Operation, Probe, pair};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, scratch};
-use device::description::{Affinity, Qemu, Start};
+use device::description::Affinity;
+use device::kind::Start;
+use device::kind::qemu::Qemu;
 use device::{Description, Session};
 use link::observations::{Changed, Exception, NO_ANSWER, Status};
 

@@ -9,6 +9,7 @@ use case::scratch;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags};
+use device::kind::Start;
 use device::{Description, Event, HowDied, Session};
 use judge::verdict::Verdict;
 use link::observations::{Changed, Exception, Life, NO_ANSWER, Observations, Point, Status};
@@ -25,7 +26,7 @@ use crate::common::targets::{self, boot, description, open, start};
 fn habitable() -> Vec<Description> {
     let mut descriptions = targets::descriptions();
     descriptions.retain(|description| {
-        description.qemu().is_some()
+        matches!(description.start, Start::Qemu(_))
             && !description.scratch.is_empty()
             && targets::lacking(description).is_none()
     });

@@ -15,7 +15,7 @@ use case::memory::Place;
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use device::description::Start;
+use device::kind::Start;
 use device::{Description, Event, HowDied, HungReason, TargetError};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -287,7 +287,7 @@ fn refusal(path: &Path, recipe: &str) -> String {
     let description = description.unwrap_or_else(|error| panic!("{error}\n{text}"));
     match open(description, &EXECUTOR).boot() {
         Ok(_) => panic!("it comes up"),
-        Err(error @ (TargetError::Board(_) | TargetError::Boot { .. })) => error.to_string(),
+        Err(error @ (TargetError::Device(_) | TargetError::Boot { .. })) => error.to_string(),
         Err(error) => panic!("{error}"),
     }
 }
@@ -440,7 +440,7 @@ fn the_examples_are_whole_and_the_shipped_boards_have_tests() {
     let on_lines = examples.iter().filter(|file| matches!(read(file).start, Start::Serial(_)));
     assert!(on_lines.count() >= 4, "{examples:?}");
     let shipped = targets::descriptions();
-    let boards = shipped.iter().filter(|description| description.serial().is_some());
+    let boards = shipped.iter().filter(|description| matches!(description.start, Start::Serial(_)));
     let names: Vec<_> = boards.map(|description| description.name.as_str()).collect();
     assert_eq!(names, ["qemu-uboot", "qemu-uefi"]);
 }

@@ -15,6 +15,7 @@ use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
+use device::kind::Start;
 use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
 use link::observations::{Observations, Status};
 
@@ -28,7 +29,7 @@ fn machines() -> Vec<Description> {
     assert!(descriptions.len() >= 16, "{}", descriptions.len());
     descriptions.retain(|description| {
         // What a debugger or a recipe starts is another test's.
-        description.qemu().is_some() && targets::lacking(description).is_none()
+        matches!(description.start, Start::Qemu(_)) && targets::lacking(description).is_none()
     });
     descriptions
 }

@@ -1,4 +1,4 @@
-//! When a target counts as hung.
+//! The limits of the watchdog, as a target file has them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,13 +14,13 @@ use serde::Deserialize;
 pub struct Limits {
     /// Seconds of its own CPU time that the emulator may burn without progress.
     pub busy_seconds: u32,
-    /// Seconds for which the runner may watch the emulator sit idle with work in hand.
+    /// Seconds for which the runner may watch the emulator sit idle with cases in flight.
     pub idle_seconds: u32,
     /// Like `busy-seconds`, but until the executor's first word.
     pub boot_busy_seconds: u32,
     /// Like `idle-seconds`, but until the executor's first word.
     pub boot_idle_seconds: u32,
-    /// Seconds in which a board with work in hand may say nothing. It holds for `serial` targets, in
+    /// Seconds in which a board with cases in flight may say nothing. It holds for `serial` targets, in
     /// place of the limits above.
     pub silent_seconds: u32,
     /// Like `silent-seconds`, but from the end of the boot recipe until the executor's first word.

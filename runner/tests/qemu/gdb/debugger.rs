@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use device::gdb::packet::{Decoder, INTERRUPT, Item, encode, hex, unhex};
+use device::kind::gdb::packet::{Decoder, INTERRUPT, Item, encode, hex, unhex};
 
 use crate::common::targets;
 

@@ -1,0 +1,175 @@
+//! The rings of a mailbox, read and written by way of a debugger: requests that wait, answers that wait.
+
+use std::collections::VecDeque;
+
+use link::MAX_MESSAGE;
+use link::mailbox::{Control, Cursor, SLOTS, request_offset, response_offset};
+use link::message::{Head, Kind};
+use link::observations::Report;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::super::error::GdbError;
+use super::super::stub::Stub;
+use crate::counters::{self, ANSWERED, CURSOR, MAGIC, READ, SENT, TAKEN};
+
+const CONTROL_BYTES: usize = size_of::<Control>();
+/// The first guess at the size of an answer, in bytes: what it is short of takes another exchange.
+const FIRST_GUESS: usize = 512;
+
+/// The rings of the mailbox at an address.
+#[derive(Debug)]
+pub struct Ring {
+    base: u64,
+    /// Requests that wait to be written.
+    pub queue: VecDeque<Vec<u8>>,
+    /// Answers that wait to be taken.
+    pub inbox: VecDeque<Vec<u64>>,
+    /// Requests written.
+    sent: u64,
+    /// Answers read.
+    read: u64,
+    /// Answers that the target knows to be read.
+    told: u64,
+    /// The counters as they were last seen.
+    seen: Seen,
+    /// The last answer that was read was so long.
+    guess: usize,
+}
+
+/// The target's counters.
+#[derive(Clone, Copy, Default, Debug)]
+struct Seen {
+    taken: u64,
+    answered: u64,
+    cursor: u64,
+}
+
+impl Ring {
+    /// The rings of the mailbox at `base` in `memory`, whose counters are set to 0: those of a run before may still
+    /// stand there.
+    pub fn new(base: u64, memory: &mut Stub) -> Result<Self, GdbError> {
+        memory.write(&[(base, &[0; CONTROL_BYTES][..])])?;
+        let (queue, inbox, seen) = Default::default();
+        Ok(Self { base, queue, inbox, sent: 0, read: 0, told: 0, seen, guess: FIRST_GUESS })
+    }
+
+    /// Whether the executor has a request in flight, or has not said its first word.
+    pub fn is_at_work(&self) -> bool {
+        self.seen.answered == 0 || self.seen.taken < self.sent && !self.has_epitaph()
+    }
+
+    /// Whether the executor has said that it will do no more.
+    pub fn has_epitaph(&self) -> bool {
+        self.inbox.back().and_then(|words| head(words)).and_then(|head| head.kind())
+            == Some(Kind::Epitaph)
+    }
+
+    /// Whether there is something to write: a request for which there is room, or that answers were read.
+    pub fn has_news(&self) -> bool {
+        let has_room = self.sent.saturating_sub(self.seen.taken) < SLOTS as u64;
+        self.told != self.read || has_room && !self.queue.is_empty()
+    }
+
+    /// Changes whenever the target makes progress or is sent something.
+    pub const fn progress(&self) -> [u64; 4] {
+        let Seen { taken, answered, cursor, .. } = self.seen;
+        [self.sent, taken, answered, cursor]
+    }
+
+    /// Where the target was when it was last seen.
+    pub const fn cursor(&self) -> Cursor {
+        Cursor(self.seen.cursor)
+    }
+
+    /// What was seen may be old.
+    pub const fn forget_cursor(&mut self) {
+        self.seen.cursor = 0;
+    }
+
+    /// Reads the counters, and whatever is answered; whether there was any.
+    pub fn collect(&mut self, memory: &mut Stub) -> Result<bool, GdbError> {
+        let control = memory.read(&[(self.base, CONTROL_BYTES)])?.concat();
+        let word = |at: usize| u64::read_from_prefix(&control[at..]).map_or(0, |(word, _)| word);
+        let [magic, taken, answered, cursor] = [MAGIC, TAKEN, ANSWERED, CURSOR].map(word);
+        self.seen = Seen { taken, answered, cursor };
+        let (sent, read) = (self.sent, self.read);
+        if answered == read {
+            return Ok(false);
+        }
+        counters::check_answered(magic, answered, read).map_err(GdbError::Babble)?;
+        if taken > sent {
+            let what = format!("it has taken {taken} requests of {sent}");
+            return Err(GdbError::Babble(what));
+        }
+        let slots = (read..answered).map(|number| self.base + response_offset(number) as u64);
+        let answers = self.read_answers(&slots.collect::<Vec<_>>(), memory)?;
+        self.inbox.extend(answers);
+        self.read = answered;
+        Ok(true)
+    }
+
+    /// Reads the answers in `slots`: of each as much as the last one was long, and then what that is short of.
+    fn read_answers(
+        &mut self,
+        slots: &[u64],
+        memory: &mut Stub,
+    ) -> Result<Vec<Vec<u64>>, GdbError> {
+        let guess = self.guess;
+        let pieces: Vec<_> = slots.iter().map(|slot| (*slot, guess)).collect();
+        let mut answers = memory.read(&pieces)?;
+        let mut rests = Vec::new();
+        for (slot, answer) in slots.iter().zip(&mut answers) {
+            let head = counters::head(answer).map_err(GdbError::Babble)?;
+            let whole = Head::BYTES + head.bytes as usize;
+            self.guess = whole;
+            match whole.checked_sub(guess) {
+                Some(rest @ 1..) => rests.push((slot + guess as u64, rest)),
+                _ => answer.truncate(whole),
+            }
+        }
+        let mut found = memory.read(&rests)?.into_iter();
+        for answer in &mut answers {
+            let whole = counters::head(answer).map_or(0, |head| Head::BYTES + head.bytes as usize);
+            if answer.len() < whole {
+                answer.extend(found.next().unwrap_or_default());
+            }
+        }
+        Ok(answers.iter().map(|answer| words(answer)).collect())
+    }
+
+    /// Writes requests that wait, as many as there is room for, and the counters.
+    pub fn deliver(&mut self, memory: &mut Stub) -> Result<(), GdbError> {
+        let room = SLOTS as u64 - self.sent.saturating_sub(self.seen.taken).min(SLOTS as u64);
+        let count = self.queue.len().min(room as usize);
+        let requests: Vec<_> = self.queue.drain(..count).collect();
+        let slots = (self.sent..).map(|number| self.base + request_offset(number) as u64);
+        let mut pieces: Vec<(u64, &[u8])> =
+            slots.zip(&requests).map(|(slot, request)| (slot, request.as_slice())).collect();
+        self.sent += count as u64;
+        self.told = self.read;
+        // The counters come last: a core that runs sees whole slots.
+        let (sent, read) = (self.sent.to_le_bytes(), self.read.to_le_bytes());
+        pieces.push((self.base + READ as u64, &read));
+        pieces.push((self.base + SENT as u64, &sent));
+        memory.write(&pieces)
+    }
+
+    /// The answers to the first probes of the case at the cursor, of a core that is stuck there.
+    pub fn begun(&self, memory: &mut Stub) -> Vec<u64> {
+        let count = self.cursor().probe().map_or(0, usize::from);
+        let from = response_offset(self.seen.answered) + Head::BYTES + size_of::<Report>();
+        let most = MAX_MESSAGE - Head::BYTES - size_of::<Report>();
+        let piece = (self.base + from as u64, (8 * count).min(most));
+        memory.read(&[piece]).map_or_else(|_| Vec::new(), |bytes| words(&bytes.concat()))
+    }
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    let word = |chunk: &[u8]| u64::read_from_bytes(chunk).unwrap_or_default();
+    bytes.chunks_exact(8).map(word).collect()
+}
+
+/// The head of the message that `words` begin with.
+pub fn head(words: &[u64]) -> Option<Head> {
+    Head::read_from_prefix(words.as_bytes()).ok().map(|(head, _)| head)
+}
