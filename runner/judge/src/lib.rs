@@ -18,7 +18,6 @@ pub mod sign;
 pub mod told;
 pub mod verdict;
 pub mod verdicts;
-pub mod words;
 
 use crate::observation::Observation;
 use golden::{Certainty, Update as Expected};

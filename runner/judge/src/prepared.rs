@@ -17,7 +17,7 @@ use crate::known::{Idle, Known, Question, RuleId};
 use crate::quarantine::Quarantine;
 use crate::sign::Sign;
 use crate::told::Telling;
-use crate::verdict::NotAsked;
+use crate::verdict::{ProbeKind, Reason};
 use oracle::answer::{Answer, Reach};
 use oracle::expectation::{Allowed, Expectation, Setting};
 use oracle::guest::Asker;
@@ -25,21 +25,6 @@ use oracle::learned::Learned;
 use oracle::simulation::Simulation;
 use oracle::tlb::{self, Tag, Tlb, View};
 use oracle::together;
-
-/// Why a probe is not asked: its walk would read what does not belong to the case.
-pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
-/// Why a probe is not asked: nobody can say what a guest does whose code is elsewhere.
-pub const ASTRAY: &str = "the guest's code is not mapped as it must be";
-/// Why a probe is not asked: probes of its kind kill the target.
-pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
-/// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
-pub const HELD_BACK: &str = "held back: it would kill the target by";
-
-/// Why a probe is not asked: it says nothing alone.
-pub const ALONE: &str = "another probe is not asked that is done at the same time";
-/// Why a probe is not asked: a TLB may hold what it says, and nothing but a walk of both trees at once would
-/// tell what comes of it.
-pub const FOREIGN: &str = "a TLB may hold translations of another tree by the same VMID and ASID";
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]
@@ -73,8 +58,8 @@ pub struct Prepared {
     /// Probes that are held back since they would show a known issue that kills the target: the number
     /// in the whole case, and the issue.
     pub held: Vec<(u16, RuleId)>,
-    /// Why the other probes are not asked.
-    pub not_asked: NotAsked,
+    /// The other probes, by number in the whole case, and why they are not asked.
+    pub not_asked: Vec<(u16, Reason)>,
 }
 
 impl Prepared {
@@ -184,7 +169,7 @@ impl Bench {
             let mut expectations = Vec::with_capacity(wanted.len());
             let mut excuses = Vec::with_capacity(wanted.len());
             tables.mind(known);
-            let mut not_asked = NotAsked::new();
+            let mut not_asked = Vec::new();
             let mut telling = Telling::new(case.as_ref(), map);
             let mut homes = Homes::default();
             let with_steps = with_steps(case.as_ref(), wanted);
@@ -211,18 +196,21 @@ impl Bench {
                 for (_, probe) in all.take(members) {
                     let expectation = tables.expect(probe, learned);
                     let reason = match &expectation {
-                        _ if !is_whole => Some(ALONE.to_owned()),
-                        Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS.to_owned()),
-                        Some(Expectation { is_foreign: true, .. }) => Some(FOREIGN.to_owned()),
-                        _ if !homes.are_mapped(tables, learned, probe) => Some(ASTRAY.to_owned()),
-                        Some(expectation) => telling.untold(probe, expectation).map(str::to_owned),
-                        None => telling.unknown(probe).map(str::to_owned),
+                        _ if !is_whole => Some(Reason::Alone),
+                        Some(Expectation { strays_to: Some(_), .. }) => Some(Reason::Strays),
+                        Some(Expectation { is_foreign: true, .. }) => {
+                            Some(Reason::ForeignTranslations)
+                        }
+                        _ if !homes.are_mapped(tables, learned, probe) => Some(Reason::GuestCode),
+                        Some(expectation) => telling.untold(probe, expectation),
+                        None => telling.unknown(probe),
                     };
                     let excuse = tables.excuse(probe, learned);
                     looks.push(Look { expectation, excuse, reason });
                 }
                 if let Some(reason) = looks.iter().find_map(|look| look.reason.clone()) {
-                    *not_asked.entry(reason).or_default() += members as u64;
+                    let members = (number..).take(members);
+                    not_asked.extend(members.map(|number| (number, reason.clone())));
                     continue;
                 }
                 let (seen, first) = (may_show.len(), numbers.len());
@@ -258,8 +246,11 @@ impl Bench {
                     if updates {
                         tables.forecast(expectation);
                     }
-                    if quarantine.is_active() && quarantine.holds(&kind(probe, expectation)) {
-                        quarantined = quarantined.or(Some(kind(probe, expectation)));
+                    if quarantine.is_active()
+                        && let Some(kind) = ProbeKind::of(probe, Some(expectation))
+                        && quarantine.holds(&kind)
+                    {
+                        quarantined = quarantined.or(Some(kind));
                     }
                 }
                 deadly.retain(|(number, _)| !samples.contains(number));
@@ -267,8 +258,9 @@ impl Bench {
                     held.extend((number..).take(members).map(|number| (number, rule)));
                     may_show.truncate(seen);
                 } else if let Some(kind) = quarantined {
-                    *not_asked.entry(format!("{QUARANTINED} ({kind})")).or_default() +=
-                        members as u64;
+                    let reason = Reason::Quarantined(kind);
+                    let members = (number..).take(members);
+                    not_asked.extend(members.map(|number| (number, reason.clone())));
                     may_show.truncate(seen);
                 } else {
                     numbers.extend((number..).take(members));
@@ -278,10 +270,9 @@ impl Bench {
                     }
                 }
             }
-            for (_, rule) in &held {
-                let reason = format!("{HELD_BACK} {}", known.rule(*rule).name());
-                *not_asked.entry(reason).or_default() += 1;
-            }
+            not_asked.extend(held.iter().map(|(number, rule)| {
+                (*number, Reason::HeldBack(Some(known.rule(*rule).name().to_owned())))
+            }));
             let mut asked = Box::new(case.clone());
             let mut left = numbers.iter().peekable();
             asked.retain_probes(|index| {
@@ -316,7 +307,7 @@ struct Look {
     expectation: Option<Expectation>,
     excuse: Option<Box<Excuse>>,
     /// Why it is not asked.
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 /// Whether `probe` is a step of a sequence.
@@ -359,12 +350,6 @@ impl Homes {
     }
 }
 
-/// The kind of a probe: what it asks, and what may be answered.
-pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
-    let operation = probe.operation().map_or("?", case::probe::Operation::name);
-    format!("{operation}: {}", classes(expectation).join(" or "))
-}
-
 /// What `operation` asks under `registers` where `allowed` is the answer.
 pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) -> Question {
     let expected = Kind::of_answer(&allowed.answer);
@@ -381,18 +366,6 @@ pub fn question(operation: Operation, registers: &Registers, allowed: &Allowed) 
     let stage1_walk = fault.is_some_and(|fault| fault.s1_walk);
     let registers = *registers;
     Question { operation, expected, stage1_walk, descriptor, stage1, memory_type, registers }
-}
-
-/// The classes of answer that are allowed, each once, the pseudocode's own first.
-pub fn classes(expectation: &Expectation) -> Vec<String> {
-    let mut classes = Vec::new();
-    for allowed in &expectation.outcomes {
-        let class = Kind::of_answer(&allowed.answer).class();
-        if !classes.contains(&class) {
-            classes.push(class);
-        }
-    }
-    classes
 }
 
 /// The trees of the EL1&0 regime.

@@ -15,12 +15,16 @@ use crate::memory::{Access, Memory};
 use crate::observation::Observation;
 use crate::prepared::{Bench, Excuse, Prepared};
 use crate::sign::Difference;
-use crate::verdict::{Counts, Finding, NotAsked, Verdict};
-use crate::{admits, conforms, intent, life, updated, words};
+use crate::verdict::{
+    Counts, Defect, Expected, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen,
+    Signature, Verdict, Word,
+};
+use crate::{admits, conforms, intent, life, updated};
 use oracle::answer::{Answer, Taken};
 use oracle::expectation::{Allowed, Expectation};
 use oracle::learned::Learned;
 use oracle::together;
+use suite::hex::Hex;
 
 /// The judgement of what was sent at once: a case, or some of its probes.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +35,10 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
-    /// Probes that got no verdict, by reason.
-    pub not_asked: NotAsked,
+    /// Probes that got no verdict, by number in the whole case, and why.
+    pub not_asked: Vec<(u16, Reason)>,
+    /// What became of probes that conform or got no verdict, of a case that is told in full.
+    pub told: Vec<(u16, Observed)>,
     /// Digest of the tables and of the answers.
     pub digest: u64,
     /// Numbers of probes, in the whole case, that are still to be asked: a probe before them broke
@@ -93,23 +99,39 @@ impl Judged {
     fn refuse(
         &mut self,
         prepared: &Prepared,
-        signature: &str,
-        expectation: String,
-        observation: String,
+        defect: Defect,
+        wanted: Fact,
+        observation: impl Into<Observed>,
+    ) {
+        self.find(Question::Tables, defect, wanted, observation);
+        self.skip(prepared, &Reason::Defect(defect));
+    }
+
+    /// A finding about the case as a whole, besides the verdicts of its probes.
+    fn refuse_after(&mut self, defect: Defect, wanted: Fact, found: Fact) {
+        self.find(Question::TablesAfter, defect, wanted, found);
+    }
+
+    fn find(
+        &mut self,
+        question: Question,
+        defect: Defect,
+        wanted: Fact,
+        observation: impl Into<Observed>,
     ) {
         self.findings.push(Finding {
             probe: None,
             verdict: Verdict::Mismatch,
-            signature: signature.to_owned(),
-            question: "the tables of the case".into(),
-            expectation: vec![expectation],
-            observation,
+            signature: Signature::Defect(defect),
+            question,
+            expectation: Expected::Fact(wanted),
+            observation: observation.into(),
         });
-        self.skip(prepared, signature);
     }
 
-    fn skip(&mut self, prepared: &Prepared, reason: &str) {
-        *self.not_asked.entry(reason.to_owned()).or_default() += prepared.numbers.len() as u64;
+    fn skip(&mut self, prepared: &Prepared, reason: &Reason) {
+        let numbers = prepared.numbers.iter();
+        self.not_asked.extend(numbers.map(|number| (*number, reason.clone())));
     }
 }
 
@@ -139,25 +161,25 @@ pub fn judge(
             return Ok(judged);
         }
         _ => {
-            let found = format!("the target says {status:?}");
-            judged.refuse(prepared, "the target can't build the case", "tables".into(), found);
+            let found = Seen::Told(format!("the target says {status:?}"));
+            judged.refuse(prepared, Defect::NotBuilt, Fact::Built, found);
             return Ok(judged);
         }
     }
     let broken = broken_probe(observations);
     if let Some(exception) = broken.filter(|exception| exception.probe >= NO_PROBE) {
         charge(&mut judged, case, prepared, exception);
-        judged.skip(prepared, "the executor took an exception while it built or undid the tables");
+        judged.skip(prepared, &Reason::ExecutorException);
         return Ok(judged);
     }
     if let Some((wanted, found)) = built_otherwise(prepared, report, case.as_ref().flags()) {
-        judged.refuse(prepared, "the target built other tables than the host", wanted, found);
+        judged.refuse(prepared, Defect::OtherTables, wanted, found);
         return Ok(judged);
     }
     let asked = broken.map_or(prepared.numbers.len(), |exception| exception.probe as usize);
     if observations.answers.len() < asked || asked > prepared.numbers.len() {
-        let found = format!("{} answers", observations.answers.len());
-        judged.refuse(prepared, "answers are missing", format!("{asked} answers"), found);
+        let found = Fact::Answers(observations.answers.len() as u64);
+        judged.refuse(prepared, Defect::AnswersMissing, Fact::Answers(asked as u64), found);
         return Ok(judged);
     }
 
@@ -167,12 +189,12 @@ pub fn judge(
         let (built, arrival) = (&prepared.built, prepared.arrival.as_ref());
         let violated = life::violated(case.as_ref(), map, &bench.pe, built, arrival, &lived);
         if let Some((wanted, found)) = violated {
-            judged.refuse(prepared, "the executor did not live where the case says", wanted, found);
+            judged.refuse(prepared, Defect::OtherPlace, wanted, found);
             return Ok(judged);
         }
     }
     if report.truncated != 0 && !case_ref.flags().has(Flags::AUDIT) {
-        judged.skip(prepared, "the target saw more than it could report");
+        judged.skip(prepared, &Reason::Truncated);
         return Ok(judged);
     }
     let mut without = Vec::new();
@@ -189,9 +211,8 @@ pub fn judge(
             }
         }
         if broken.is_none() && report.after != prepared.after {
-            let (wanted, found) =
-                (format!("{:#x}", prepared.after), format!("{:#x}", report.after));
-            judged.refuse_after("descriptors changed that nothing may change", wanted, found);
+            let [wanted, found] = [prepared.after, report.after].map(|of| Fact::Digest(Hex(of)));
+            judged.refuse_after(Defect::DescriptorsChanged, wanted, found);
         }
     } else {
         bench.with_tables(case, map, |tables| {
@@ -237,8 +258,8 @@ pub fn judge(
             }
             let after = tables.digest_now();
             if broken.is_none() && report.after != after {
-                let (wanted, found) = (format!("{after:#x}"), format!("{:#x}", report.after));
-                judged.refuse_after("descriptors changed behind the probes", wanted, found);
+                let [wanted, found] = [after, report.after].map(|of| Fact::Digest(Hex(of)));
+                judged.refuse_after(Defect::DescriptorsChangedLate, wanted, found);
             }
             if case_ref.flags().has(Flags::AUDIT) && broken.is_none() {
                 let wanted: Vec<(u64, u64)> = tables.memory.words().collect();
@@ -246,14 +267,14 @@ pub fn judge(
                     observations.audited.iter().map(|word| (word.pa, word.value)).collect();
                 found.sort_unstable();
                 if let Some((wanted, found)) = first_difference(&wanted, &found) {
-                    judged.refuse_after("the arenas hold what nobody wrote", wanted, found);
+                    judged.refuse_after(Defect::ArenaWritten, wanted, found);
                 }
             }
             Ok::<_, BuildError>(())
         })??;
     }
     if let Some(violation) = memory.violated().filter(|_| broken.is_none()) {
-        judged.refuse_after(violation.signature, violation.wanted, violation.found);
+        judged.refuse_after(violation.defect, violation.wanted, violation.found);
     }
     judged.ask_all(known, prepared, asked, &without);
     if let Some(exception) = broken {
@@ -263,20 +284,6 @@ pub fn judge(
     let digest = tables::Digest::new().add(report.built).add(report.after);
     judged.digest = observations.answers.iter().fold(digest, mix).value();
     Ok(judged)
-}
-
-impl Judged {
-    /// A finding about the case as a whole, besides the verdicts of its probes.
-    fn refuse_after(&mut self, signature: &str, expectation: String, observation: String) {
-        self.findings.push(Finding {
-            probe: None,
-            verdict: Verdict::Mismatch,
-            signature: signature.to_owned(),
-            question: "the tables after the last probe".into(),
-            expectation: vec![expectation],
-            observation,
-        });
-    }
 }
 
 /// The exception that the executor's own code took, if one ended the case.
@@ -289,18 +296,18 @@ fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exc
     let index = exception.probe as usize;
     let number = prepared.numbers.get(index).copied();
     let probe = number.and_then(|number| case.as_ref().probes.get(usize::from(number)));
-    let question = probe.map_or_else(|| "the tables of the case".into(), words::question);
+    let question = probe.map_or(Question::Tables, Question::of);
     if number.is_some() {
         judged.judge(Verdict::Aborted);
     }
-    let operation = probe.and_then(Probe::operation).map_or("a case", |operation| operation.name());
-    let observation = words::observation(&Observation::Exception(exception));
+    let kind = probe.and_then(|probe| ProbeKind::of(probe, None));
+    let observation = Observed::new(&Observation::Exception(exception), &[]);
     judged.findings.push(Finding {
         probe: number.map(u32::from),
         verdict: Verdict::Aborted,
-        signature: format!("{operation}: the executor took an exception"),
+        signature: Signature::ExecutorException { kind },
         question,
-        expectation: vec!["no exception outside the instruction that asks".into()],
+        expectation: Expected::NoException,
         observation,
     });
     let left = prepared.numbers.iter().zip(&prepared.expectations).skip(index + 1);
@@ -312,7 +319,7 @@ fn charge(judged: &mut Judged, case: &Case, prepared: &Prepared, exception: &Exc
 }
 
 /// What the target built otherwise than the host, wanted and found.
-fn built_otherwise(prepared: &Prepared, report: &Report, flags: Flags) -> Option<(String, String)> {
+fn built_otherwise(prepared: &Prepared, report: &Report, flags: Flags) -> Option<(Fact, Fact)> {
     let built = &prepared.built;
     let el2 = flags.0 & (Flags::STAY | Flags::MONITOR) != 0;
     let el1 = flags.has(Flags::GUEST);
@@ -325,12 +332,10 @@ fn built_otherwise(prepared: &Prepared, report: &Report, flags: Flags) -> Option
         ("TTBR1_EL1", el1, built.ttbr1_el1, report.ttbr1_el1),
     ];
     let roots = || roots.iter().filter(|(_, counts, ..)| *counts);
-    let mut wanted = format!("digest {:#x}", prepared.digest);
-    let mut found = format!("digest {:#x}", report.built);
-    for (name, _, of_host, of_target) in roots() {
-        wanted += &format!(", {name} {of_host:#x}");
-        found += &format!(", {name} {of_target:#x}");
-    }
+    let of_host = roots().map(|(name, _, of_host, _)| (*name, *of_host));
+    let of_target = roots().map(|(name, _, _, of_target)| (*name, *of_target));
+    let wanted = Fact::values(None, [("digest", prepared.digest)].into_iter().chain(of_host));
+    let found = Fact::values(None, [("digest", report.built)].into_iter().chain(of_target));
     (wanted != found).then_some((wanted, found))
 }
 
@@ -400,8 +405,8 @@ impl Asked<'_> {
         let fits = conforms(expectation, observation, updates, learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !fits && !expectation.complete {
-            let reason = "the architecture allows more outcomes than are followed";
-            *judged.not_asked.entry(reason.to_owned()).or_default() += 1;
+            judged.not_asked.push((self.prepared.numbers[self.index], Reason::MoreOutcomes));
+            self.tell_all(judged, observation, updates, known);
             return false;
         }
         let is_excused = !fits && self.is_excused(observation, updates, learned);
@@ -414,11 +419,12 @@ impl Asked<'_> {
         }
         if fits {
             judged.judge(Verdict::Conforms);
+            self.tell_all(judged, observation, updates, known);
         } else if is_excused {
             judged.judge(Verdict::Known);
             if known.is_in_full() {
-                let signature = self.excuse.map(|excuse| excuse.issues.join(" and "));
-                let signature = signature.unwrap_or_default();
+                let issues = self.excuse.map(|excuse| excuse.issues.clone());
+                let signature = Signature::Known(issues.unwrap_or_default());
                 self.tell(judged, Verdict::Known, signature, expectation, observation, updates);
             }
         } else {
@@ -434,10 +440,10 @@ impl Asked<'_> {
             judged.findings.push(Finding {
                 probe: Some(self.number()),
                 verdict: Verdict::Mismatch,
-                signature: "the tables are not what the mappings ask for".into(),
-                question: words::question(self.probe),
-                expectation: vec!["what the case's own mappings say".into()],
-                observation: violated,
+                signature: Signature::Mappings,
+                question: Question::of(self.probe),
+                expectation: Expected::Mappings,
+                observation: Seen::Told(violated).into(),
             });
         }
         true
@@ -486,7 +492,7 @@ impl Asked<'_> {
                 if !known.is_in_full() {
                     return;
                 }
-                (Verdict::Known, known.names(rules))
+                (Verdict::Known, Signature::Known(known.names(rules)))
             }
             None => {
                 judged.judge(Verdict::Mismatch);
@@ -495,9 +501,11 @@ impl Asked<'_> {
                 let agreeing = allowed.clone().filter(|allowed| learned.agrees(allowed));
                 let nearest = agreeing.map(differs).min_by_key(Difference::size);
                 let difference = nearest.or_else(|| allowed.map(differs).next());
-                let operation = self.probe.operation().map_or("?", |operation| operation.name());
-                let difference = difference.map_or_else(String::new, |differs| differs.to_string());
-                (Verdict::Mismatch, format!("{operation}: {difference}"))
+                let signature = match self.probe.operation() {
+                    Some(operation) => Signature::of_answer(operation, difference),
+                    None => Signature::Told("an answer to no operation".to_owned()),
+                };
+                (Verdict::Mismatch, signature)
             }
         };
         self.tell(judged, verdict, signature, expectation, observation, updates);
@@ -508,30 +516,40 @@ impl Asked<'_> {
         &self,
         judged: &mut Judged,
         verdict: Verdict,
-        signature: String,
+        signature: Signature,
         expectation: &Expectation,
         observation: &Observation<'_>,
         updates: &[Update],
     ) {
-        let mut observed = words::observation(observation);
-        for Update { pa, value, .. } in updates {
-            observed += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
-        }
         judged.findings.push(Finding {
             probe: Some(self.number()),
             verdict,
             signature,
-            question: words::question(self.probe),
-            expectation: expectation.outcomes.iter().map(words::allowed).collect(),
-            observation: observed,
+            question: Question::of(self.probe),
+            expectation: Expected::of(expectation),
+            observation: Observed::new(observation, updates),
         });
+    }
+
+    /// Tells of an answer that is no finding, where the case is told in full.
+    fn tell_all(
+        &self,
+        judged: &mut Judged,
+        observation: &Observation<'_>,
+        updates: &[Update],
+        known: &Known,
+    ) {
+        if known.is_in_full() {
+            let number = self.prepared.numbers[self.index];
+            judged.told.push((number, Observed::new(observation, updates)));
+        }
     }
 }
 
-fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(String, String)> {
+fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(Fact, Fact)> {
     let say = |word: Option<&(u64, u64)>| match word {
-        Some((pa, value)) => format!("[{pa:#x}] = {value:#018x}"),
-        None => "no further word".to_owned(),
+        Some((pa, value)) => Fact::Word(Word::new(*pa, *value)),
+        None => Fact::NoFurtherWord,
     };
     let longest = wanted.len().max(found.len());
     let at = (0..longest).find(|&index| wanted.get(index) != found.get(index))?;

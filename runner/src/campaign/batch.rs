@@ -14,18 +14,9 @@ use super::soak::{Soak, Soaking, Task, judge_told, plan_words};
 use crate::plan::Plan;
 use judge::dossier::Dossier;
 use judge::prepared::Bench;
-use judge::verdict::{CaseRecord, NotAsked};
+use judge::verdict::{CaseRecord, NotAsked, Reason};
 use oracle::pe;
 use oracle::simulation::Simulation;
-
-/// Why a case has no verdict: nobody was there to ask it.
-const NO_HOST: &str = "the target could not judge it by itself, and had no host";
-/// Why a case has no verdict: it is not in the log.
-const LOST: &str = "the log in the target's memory was full";
-/// Why a case has no verdict: the target ended before.
-const NOT_REACHED: &str = "the target did not come to it";
-/// Why a case has no verdict.
-const MISFIT: &str = "what the target told of it does not fit the case";
 
 /// Why an image can't be made, or its log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +164,7 @@ impl FoundLog {
             if entry.first < at || entry.first >= end {
                 return Err(BatchError::Torn("its cases are out of order"));
             }
-            records.extend(skipped(at, entry.first, LOST));
+            records.extend(skipped(at, entry.first, Reason::LogFull));
             soaking.take(entry.first..end);
             let left = end - entry.first;
             let asked = link::soak::Soak { first: entry.first, count: left, milliseconds: 0 };
@@ -184,17 +175,17 @@ impl FoundLog {
             for task in tasks {
                 records.extend(match task {
                     Task::Record(record) => Some(record),
-                    Task::Ask(index) => skipped(index, index + 1, NO_HOST),
+                    Task::Ask(index) => skipped(index, index + 1, Reason::NoHost),
                     Task::Judge { index, told } => {
                         let record = judge_told(&mut bench, plan, dossier, index, &told);
-                        record.or_else(|| skipped(index, index + 1, MISFIT))
+                        record.or_else(|| skipped(index, index + 1, Reason::Misfit))
                     }
                 });
             }
         }
         let next = next.clamp(at, end);
-        records.extend(skipped(at, next, LOST));
-        records.extend(skipped(next, end, NOT_REACHED));
+        records.extend(skipped(at, next, Reason::LogFull));
+        records.extend(skipped(next, end, Reason::NotReached));
         Ok(records)
     }
 }
@@ -217,11 +208,11 @@ fn places(dump: &mut (impl Read + Seek), piece: &Range<u64>) -> Result<Vec<u64>,
 }
 
 /// The record of cases without verdicts, if there are any.
-fn skipped(first: u64, end: u64, why: &str) -> Option<CaseRecord> {
+fn skipped(first: u64, end: u64, why: Reason) -> Option<CaseRecord> {
     (first < end).then(|| CaseRecord {
         index: first,
         cases: end - first,
-        not_asked: NotAsked::from([(why.to_owned(), end - first)]),
+        not_asked: NotAsked::from([(why, end - first)]),
         ..CaseRecord::default()
     })
 }

@@ -26,7 +26,6 @@ mod samples;
 mod soak;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -42,7 +41,7 @@ use device::wire::Wear;
 use device::{Target, TargetError};
 use dispenser::Dispenser;
 use judge::dossier::Dossier;
-use judge::verdict::{CaseRecord, Counts, NotAsked};
+use judge::verdict::{Answers, CaseRecord, Counts, NotAsked};
 use order::Order;
 use outbox::Outbox;
 pub use personality::Personality;
@@ -151,7 +150,7 @@ pub struct Totals {
     /// What was used before.
     pub before: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned, before too, or pinned.
-    pub profile: BTreeMap<String, String>,
+    pub profile: Answers,
     /// Whether it came to its end, and was not interrupted.
     pub complete: bool,
 }
@@ -333,9 +332,7 @@ impl Clerk<'_> {
         self.totals.cases += record.cases;
         self.totals.verdicts.merge(&record.verdicts);
         self.totals.findings += record.findings.len() as u64;
-        for (reason, count) in &record.not_asked {
-            *self.totals.not_asked.entry(reason.clone()).or_default() += count;
-        }
+        self.totals.not_asked.merge(&record.not_asked);
         // Drawing it again costs less than keeping all cases until their turn.
         let case = match record.findings.is_empty() {
             true => None,

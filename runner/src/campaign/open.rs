@@ -3,7 +3,8 @@
 use case::Case;
 use case::memory::MemoryMap;
 
-use judge::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
+use judge::dossier::Dossier;
+use judge::verdict::{CaseRecord, Cell, Dwelling, Reason, Told};
 use judge::verdicts::Judged;
 use oracle::learned::Learned;
 
@@ -18,16 +19,20 @@ pub struct OpenCase {
     pub record: CaseRecord,
     /// Parts that are still to come.
     pub parts: u32,
+    /// Whether it is told what became of each probe.
+    is_in_full: bool,
 }
 
 impl OpenCase {
     /// A case of which nothing is known, in one part, on a target with the memory of `map` of
-    /// which `learned` is known.
-    pub fn new(index: u64, case: Case, map: &MemoryMap, learned: Learned) -> Self {
+    /// which `dossier` tells what is known.
+    pub fn new(index: u64, case: Case, map: &MemoryMap, dossier: &Dossier) -> Self {
         let cell = Cell::of(case.as_ref());
         let dwelling = Dwelling::of(case.as_ref(), map);
         let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
-        Self { case, learned, record, parts: 1 }
+        let Dossier { learned, known } = dossier;
+        let (learned, is_in_full) = (learned.clone(), known.is_in_full());
+        Self { case, learned, record, parts: 1, is_in_full }
     }
 
     /// What is kept of it.
@@ -48,13 +53,19 @@ impl OpenCase {
         }
         record.findings.extend(judged.findings);
         record.findings.sort_by_key(|finding| finding.probe);
+        let told = judged.told.into_iter();
+        record.told.extend(told.map(|(number, observed)| (number, Told::Observed(observed))));
         self.skip(&judged.not_asked);
     }
 
-    /// Adds probes that were not asked.
-    pub fn skip(&mut self, not_asked: &NotAsked) {
-        for (reason, count) in not_asked {
-            *self.record.not_asked.entry(reason.clone()).or_default() += count;
+    /// Adds probes that were not asked, by number, and why.
+    pub fn skip(&mut self, not_asked: &[(u16, Reason)]) {
+        for (number, reason) in not_asked {
+            self.record.not_asked.add(reason.clone(), 1);
+            if self.is_in_full {
+                let told = self.record.told.entry(*number);
+                told.or_insert_with(|| Told::NotAsked(reason.clone()));
+            }
         }
     }
 }

@@ -28,11 +28,14 @@ use super::open::OpenCase;
 use crate::plan::{BLOCK, Plan};
 use judge::dossier::Dossier;
 use judge::known::{Known, RuleId};
-use judge::prepared::{Bench, HELD_BACK, STRAYS};
+use judge::prepared::Bench;
 use judge::quarantine::Quarantine;
-use judge::told::NOT_EXECUTED;
-use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use judge::verdict::{
+    CaseRecord, Counts, Defect, Expected, Fact, Finding, NotAsked, Question, Reason, Signature,
+    Verdict,
+};
 use judge::verdicts::judge;
+use suite::hex::Hex;
 
 /// So many cases are dealt out at a time, and no record is of more.
 pub const STRETCH: u64 = 4096;
@@ -142,11 +145,10 @@ impl Soaking {
         if !self.is_prelude(record.index) {
             return;
         }
-        for (choice, answer) in &record.settled {
-            let choice = Choice::named(choice);
-            let named = choice.and_then(|choice| Some((choice, choice.answer_named(answer)?)));
-            // Where several answers are possible none is named so.
-            if let Some((choice, answer)) = named {
+        for (choice, answers) in &record.settled {
+            if let ([answer], Some(choice)) = (&answers[..], Choice::named(choice))
+                && let Some(answer) = choice.answer_named(answer)
+            {
                 self.profile.settle(choice, answer);
             }
         }
@@ -283,11 +285,10 @@ impl Soaking {
             record.findings.push(Finding {
                 probe: None,
                 verdict: Verdict::Mismatch,
-                signature: "a case comes to another digest when the target asks it by itself"
-                    .into(),
-                question: "the case".into(),
-                expectation: vec![format!("digest {:#x}, as asked in full", record.digest)],
-                observation: format!("digest {:#x}", trial.digest),
+                signature: Signature::Defect(Defect::OtherDigest),
+                question: Question::Case,
+                expectation: Expected::Fact(Fact::DigestInFull(Hex(record.digest))),
+                observation: Fact::values(None, [("digest", trial.digest)]).into(),
             });
         }
     }
@@ -325,13 +326,13 @@ impl Soaking {
 
     fn not_asked(&self, totals: &Totals, known: &Known) -> NotAsked {
         let reason = |why: Why| match why {
-            Why::Strays => STRAYS.to_owned(),
-            Why::NotExecuted => NOT_EXECUTED.to_owned(),
-            Why::NotDrawn(why) => why.reason().to_owned(),
-            Why::Peril(number) => match self.perils.get(number as usize) {
-                Some((rule, _)) => format!("{HELD_BACK} {}", known.rule(*rule).name()),
-                None => format!("{HELD_BACK} something that it was not told"),
-            },
+            Why::Strays => Reason::Strays,
+            Why::NotExecuted => Reason::NotExecuted,
+            Why::NotDrawn(why) => Reason::NotDrawn(why),
+            Why::Peril(number) => {
+                let peril = self.perils.get(number as usize);
+                Reason::HeldBack(peril.map(|(rule, _)| known.rule(*rule).name().to_owned()))
+            }
         };
         totals.not_asked().map(|(why, count)| (reason(why), count)).collect()
     }
@@ -370,14 +371,14 @@ pub fn judge_told(
     if prepared.numbers != *numbers {
         return None;
     }
-    let mut open = OpenCase::new(index, case, map, dossier.learned.clone());
+    let mut open = OpenCase::new(index, case, map, dossier);
     let OpenCase { case, learned, .. } = &mut open;
     let judged = judge(bench, map, case, &prepared, &observations, dossier, learned);
     let mut judged = judged.ok().filter(|judged| judged.left.is_empty())?;
     // Those that are not told conform, as the target says.
     judged.verdicts.conforms += told.probes - numbers.len() as u64;
     judged.digest = told.digest;
-    open.skip(&told.not_asked);
+    open.record.not_asked.merge(&told.not_asked);
     open.add(judged);
     Some(open.close())
 }

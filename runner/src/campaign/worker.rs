@@ -37,12 +37,14 @@ use crate::plan::{Plan, Shard};
 use device::wire::Wear;
 use device::{Death, Event, HowDied, Session, Target};
 use judge::dossier::Dossier;
-use judge::prepared::{self, Bench, Prepared};
+use judge::prepared::{Bench, Prepared};
 use judge::quarantine::Quarantine;
 use judge::sign::Sign;
-use judge::verdict::{CaseRecord, Finding, NotAsked, Verdict};
+use judge::verdict::{
+    self, CaseRecord, Demise, Expected, Finding, NotAsked, ProbeKind, Question, Reason, Seen,
+    Signature, Verdict,
+};
 use judge::verdicts::{Judged, judge};
-use judge::words;
 use oracle::pe;
 use oracle::simulation::Simulation;
 
@@ -228,12 +230,12 @@ impl<'a> Worker<'a> {
                 Ok(case) => {
                     let map = self.shared.plan.map();
                     let probes = (0..case.as_ref().probes.len() as u16).collect();
-                    let open = OpenCase::new(index, case, map, self.dossier.learned.clone());
+                    let open = OpenCase::new(index, case, map, &self.dossier);
                     self.open.insert(index, Box::new(open));
                     return Some(Part { index, probes, saw_reset: false });
                 }
                 Err(not_drawn) => {
-                    let not_asked = NotAsked::from([(not_drawn.reason().to_owned(), 1)]);
+                    let not_asked = NotAsked::from([(Reason::NotDrawn(not_drawn), 1)]);
                     self.outbox.push(CaseRecord { index, not_asked, ..CaseRecord::default() });
                 }
             }
@@ -311,8 +313,10 @@ impl<'a> Worker<'a> {
             Ok(prepared) if !prepared.numbers.is_empty() => return Some(prepared),
             Ok(prepared) => open.skip(&prepared.not_asked),
             Err(error) => {
-                let reason = format!("the case can't be built here: {error}");
-                open.skip(&NotAsked::from([(reason, part.probes.len() as u64)]));
+                let reason = Reason::BuildError(error.to_string());
+                let probes = part.probes.iter();
+                let not_asked: Vec<_> = probes.map(|number| (*number, reason.clone())).collect();
+                open.skip(&not_asked);
             }
         }
         self.part_done(part.index);
@@ -532,39 +536,35 @@ impl<'a> Worker<'a> {
                     judged.findings.extend(known.is_in_full().then(|| Finding {
                         probe: number,
                         verdict: Verdict::Known,
-                        signature: known.names(&rules),
-                        question: words::question(asked),
-                        expectation: expectation.outcomes.iter().map(words::allowed).collect(),
-                        observation: death.to_string(),
+                        signature: Signature::Known(known.names(&rules)),
+                        question: Question::of(asked),
+                        expectation: Expected::of(expectation),
+                        observation: seen(death).into(),
                     }));
                     open.add(judged);
                     return;
                 }
-                let kind = prepared::kind(asked, expectation);
-                self.quarantine.died(&kind);
+                let kind = ProbeKind::of(asked, Some(expectation));
+                kind.iter().for_each(|kind| self.quarantine.died(kind));
                 kind
             }
-            Some((probe, None)) => probe.operation().map_or("?", Operation::name).to_owned(),
-            None => "building".to_owned(),
+            Some((probe, None)) => ProbeKind::of(probe, None),
+            None => None,
         };
         if asked.is_some() {
             judged.verdicts.add(verdict);
         } else {
-            let reason = "the target died while it built or undid the case's tables";
-            let count = flight.prepared.numbers.len() as u64;
-            judged.not_asked.insert(reason.into(), count);
+            let numbers = flight.prepared.numbers.iter();
+            judged.not_asked.extend(numbers.map(|number| (*number, Reason::DiedBuilding)));
         }
         let expected = asked.and_then(|(_, expectation)| expectation);
         judged.findings.push(Finding {
             probe: number,
             verdict,
-            signature: format!("{kind}: {sign}"),
-            question: asked.map_or_else(|| "the case".into(), |(probe, _)| words::question(probe)),
-            expectation: expected.map_or_else(
-                || vec!["an answer".to_owned()],
-                |expectation| expectation.outcomes.iter().map(words::allowed).collect(),
-            ),
-            observation: death.to_string(),
+            signature: Signature::Died { kind, hung },
+            question: asked.map_or(Question::Case, |(probe, _)| Question::of(probe)),
+            expectation: expected.map_or(Expected::Answer, Expected::of),
+            observation: seen(death).into(),
         });
         open.add(judged);
     }
@@ -584,6 +584,20 @@ impl<'a> Worker<'a> {
             self.outbox.push(record);
         }
     }
+}
+
+/// A death, as a finding has it.
+fn seen(death: &Death) -> Seen {
+    let how = match death.how {
+        HowDied::Exited { .. } => Demise::Exited,
+        HowDied::Hung { .. } => Demise::Hung,
+        HowDied::Reset { .. } => Demise::Reset,
+        HowDied::Lost { .. } => Demise::Lost,
+        HowDied::Epitaph(_) => Demise::GaveUp,
+        HowDied::Garbage { .. } => Demise::Garbage,
+        HowDied::OtherVersion { .. } => Demise::OtherVersion,
+    };
+    Seen::Death(verdict::Death { how, told: death.to_string() })
 }
 
 /// A target that says what makes no sense.

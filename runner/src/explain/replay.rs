@@ -13,16 +13,37 @@ use crate::plan::Plan;
 use device::Target;
 use judge::dossier::Dossier;
 use judge::prepared::Bench;
-use judge::verdict::{CaseRecord, Finding, Verdict};
-use judge::words;
+use judge::verdict::{CaseRecord, Expected, Finding, Question, Told, Verdict};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
 use suite::generator::{ExplicitCase, Generator};
 
-/// Walks are shown for every probe of a case that has no more than so many, and for findings.
+/// Where nobody says which, every probe of a case is shown that has no more than so many.
 const SHOW_ALL: usize = 8;
+
+/// Which probes are shown beside those with findings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// All, where they are few.
+    Few,
+    /// All.
+    All,
+    /// Those with these numbers.
+    These(Vec<u16>),
+}
+
+impl Which {
+    /// Whether probe number `number` of `count` is shown.
+    fn has(&self, number: u16, count: usize) -> bool {
+        match self {
+            Self::Few => count <= SHOW_ALL,
+            Self::All => true,
+            Self::These(numbers) => numbers.contains(&number),
+        }
+    }
+}
 
 /// What a replayed case came to.
 #[derive(Clone, Debug)]
@@ -33,7 +54,8 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Runs `case` on `target`, of which `dossier` tells what is known, and tells what happened.
+/// Runs `case` on `target`, of which `dossier` tells what is known, and tells what happened to `which` of its
+/// probes.
 ///
 /// # Errors
 /// When the target can't be run.
@@ -41,6 +63,7 @@ pub fn replay(
     target: &dyn Target,
     case: &Case,
     dossier: Dossier,
+    which: &Which,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
     let learned = dossier.learned.clone();
@@ -50,7 +73,7 @@ pub fn replay(
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
-    let text = story(case, &ids, &map, &record, &learned)
+    let text = story(case, &ids, &map, &record, &learned, which)
         .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
     Ok(Replayed { record, text })
 }
@@ -85,61 +108,79 @@ fn story(
     map: &MemoryMap,
     record: &CaseRecord,
     learned: &Learned,
+    which: &Which,
 ) -> Result<String, BuildError> {
     let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
     bench.with_tables(case, map, |tables| {
         let mut text = walk::setup(case, tables);
         for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
-            tell(&mut text, finding);
+            whole(&mut text, finding);
         }
-        let all = case.as_ref().probes.len() <= SHOW_ALL;
+        let probes = case.as_ref().probes;
         let mut quiet = 0;
-        for (number, probe) in case.as_ref().probes.iter().enumerate() {
-            let about = |finding: &&Finding| finding.probe == Some(number as u32);
+        for (number, probe) in (0..).zip(probes) {
+            let about = |finding: &&Finding| finding.probe == Some(number.into());
             let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
             let expectation = tables.expect(probe, learned);
-            let is_step = tables.step(probe)?;
-            if all || !findings.is_empty() {
-                let _ = writeln!(text, "\nprobe {number}: {}", words::question(probe));
+            tables.step(probe)?;
+            if findings.is_empty() && !which.has(number, probes.len()) {
+                quiet += 1;
+            } else {
+                let _ = writeln!(text, "\nprobe {number}: {}", Question::of(probe));
                 if let Some(instruction) = Instruction::of(probe) {
                     text += &walk::of(tables, instruction, learned.profile());
                 }
-                for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
-                    let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
-                }
-                if findings.is_empty() && !is_step {
-                    text += "  observed: one of these\n";
-                }
-                for finding in findings {
-                    let _ = writeln!(text, "  observed: {}", finding.observation);
-                    let name = finding.verdict.name();
-                    let _ = match finding.verdict {
-                        Verdict::Known => {
-                            writeln!(text, "  verdict:  {name}: {}", finding.signature)
-                        }
-                        _ => writeln!(text, "  verdict:  {name}"),
-                    };
-                }
-            } else {
-                quiet += 1;
+                let allowed = expectation.as_ref().map(|all| Expected::of(all).lines());
+                became(&mut text, allowed, &findings, record.told.get(&number));
             }
             if let Some(expectation) = expectation {
                 tables.forecast(&expectation);
             }
         }
         if quiet > 0 {
-            let _ = writeln!(text, "\n{quiet} more probes, with nothing to report");
+            let _ =
+                writeln!(text, "\n{quiet} more probes, with nothing to report: --all shows them");
         }
-        for (reason, count) in &record.not_asked {
+        for (reason, count) in record.not_asked.in_words() {
             let _ = writeln!(text, "not asked: {count} ({reason})");
         }
         Ok(text)
     })?
 }
 
-fn tell(text: &mut String, finding: &Finding) {
+/// What became of a probe: what was `allowed`, what was observed, and what that means.
+fn became(
+    text: &mut String,
+    allowed: Option<Vec<String>>,
+    findings: &[&Finding],
+    told: Option<&Told>,
+) {
+    for outcome in allowed.unwrap_or_default() {
+        let _ = writeln!(text, "  allowed:  {outcome}");
+    }
+    for finding in findings {
+        let _ = writeln!(text, "  observed: {}", finding.observation);
+        let name = finding.verdict.name();
+        let _ = match finding.verdict {
+            Verdict::Known => writeln!(text, "  verdict:  {name}: {}", finding.signature),
+            _ => writeln!(text, "  verdict:  {name}"),
+        };
+    }
+    match told {
+        Some(Told::Observed(observed)) => {
+            let _ = writeln!(text, "  observed: {observed}");
+        }
+        Some(Told::NotAsked(reason)) => {
+            let _ = writeln!(text, "  not asked: {reason}");
+        }
+        None => {}
+    }
+}
+
+/// A finding about the case as a whole.
+fn whole(text: &mut String, finding: &Finding) {
     let _ = writeln!(text, "\n{}: {}", finding.question, finding.signature);
-    for expectation in &finding.expectation {
+    for expectation in finding.expectation.lines() {
         let _ = writeln!(text, "  expected: {expectation}");
     }
     let _ = writeln!(text, "  observed: {}", finding.observation);

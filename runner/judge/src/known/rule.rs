@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
 use super::idle::IdleFields;
-use crate::kind::{Kind, Kinds};
+use crate::kind::{Class, Kind, Kinds};
 use crate::sign::Sign;
 use suite::name::Name;
 use suite::yaml::{Spanned, YamlError, nearest};
@@ -216,7 +216,8 @@ impl Rule {
         let mut expected = Kinds::default();
         for name in &fields.expected.value {
             let kinds = Kinds::named(&name.value).ok_or_else(|| {
-                let known = Kind::all().flat_map(|kind| [kind.to_string(), kind.class()]);
+                let known =
+                    Kind::all().flat_map(|kind| [kind.to_string(), Class::of(kind).to_string()]);
                 refuse(name.referenced, unknown("kind of answer", &name.value, known))
             })?;
             expected = expected.or(kinds);
