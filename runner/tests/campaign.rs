@@ -14,9 +14,8 @@ use case::{Case, CaseRef, Flags};
 use device::scripted::{Answer, Scripted};
 use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Known;
-use judge::prepared::Bench;
 use judge::verdict::{CaseRecord, Defect, Signature, Verdict};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
@@ -25,6 +24,7 @@ use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use runner::campaign::{Campaign, CampaignError, Past, RecordError, Recorder, Totals, run};
 use runner::plan::{Plan, Shard};
 use suite::generator::Generator;
@@ -81,7 +81,7 @@ const NONE: Quirks = Quirks {
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Answer {
-    let mut bench = Bench::new(pe::implementation(&ids()), Simulation::new(&map()));
+    let mut bench = Twin::new(pe::implementation(&ids()), Simulation::new(&map()));
     let case = Case::from_ref(case);
     let mut profile = Profile::pseudocode();
     if (quirks.clamps)(&case) {
@@ -224,8 +224,8 @@ fn target(quirks: Quirks, window: usize) -> Scripted {
 fn plan_of(hostile: u64) -> Campaign {
     let space = Space { hostile, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
     let generators = vec![Generator::Random { space, cases: Some(CASES) }];
-    let dossier = Dossier { learned: Learned::new([]).unwrap(), known: Known::default() };
-    Campaign::new(generators, 5, dossier)
+    let established = Established { learned: Learned::new([]).unwrap(), known: Known::default() };
+    Campaign::new(generators, 5, established)
 }
 
 #[test]

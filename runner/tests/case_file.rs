@@ -14,7 +14,7 @@ use case::registers::Registers;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, MAX_PROBES};
-use judge::verdict::{Expected, Finding, Question, Seen, Signature, Verdict};
+use judge::verdict::{Finding, Question, Seen, Signature, Verdict, Wanted};
 use proptest::prelude::*;
 use suite::case_file::{CaseFile, CaseText, Origin};
 use suite::hex::Hex;
@@ -241,7 +241,7 @@ fn a_reproducer_is_read_back_with_its_origin() {
         verdict: Verdict::Mismatch,
         signature: Signature::Mappings,
         question: Question::Told("at_s12e1r 0x1000".to_owned()),
-        expectation: Expected::Told(vec!["a\nversion: 2".to_owned()]),
+        expectation: Wanted::Told(vec!["a\nversion: 2".to_owned()]),
         observation: Seen::Told("PAR\u{2028}origin: {}".to_owned()).into(),
     };
     let case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 17).unwrap();

@@ -9,8 +9,8 @@ use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
 use judge::sign;
 use judge::verdict::{
-    CaseRecord, Cell, Counts, Expected, Finding, ProbeKind, Question, Reason, Seen, Signature,
-    Verdict,
+    CaseRecord, Cell, Counts, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict,
+    Wanted,
 };
 use link::hello::IdRegisters;
 use runner::exit::Exit;
@@ -86,7 +86,7 @@ impl Night {
             verdict,
             signature,
             question: Question::of(&Probe::new(Operation::AtS12e1r, 0x1000)),
-            expectation: Expected::Answer,
+            expectation: Wanted::Answer,
             observation: Seen::Par(Hex(0xa1b)).into(),
         });
         self

@@ -15,10 +15,10 @@ use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
-use judge::verdict::expected::{Ending, Outcome};
+use judge::verdict::wanted::{Ending, Outcome};
 use judge::verdict::{
-    Answers, CaseRecord, Cell, Counts, Death, Demise, Expected, Finding, NotAsked, Observed,
-    ProbeKind, Question, Reason, Seen, Signature, Verdict, Word,
+    Answers, CaseRecord, Cell, Counts, Death, Demise, Finding, NotAsked, Observed, ProbeKind,
+    Question, Reason, Seen, Signature, Verdict, Wanted, Word,
 };
 use oracle::answer::Answer;
 use proptest::prelude::*;
@@ -95,7 +95,7 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
         verdict,
         signature: Signature::Told(format!("at_s12e1r: {}, {said}", verdict.name())),
         question: Question::of(&Probe::new(Operation::AtS12e1r, 0x4020_1000)),
-        expectation: Expected::Outcomes(vec![outcome(Vec::new()), outcome(vec![way])]),
+        expectation: Wanted::Outcomes(vec![outcome(Vec::new()), outcome(vec![way])]),
         observation: match verdict {
             Verdict::Aborted => {
                 let told = format!("it babbled: {said}");

@@ -17,7 +17,7 @@ use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use device::{self, CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Known;
 use judge::verdict::{CaseRecord, Verdict};
 use link::hello::Hello;
@@ -183,9 +183,9 @@ impl Recorder for Records {
 /// The records of a campaign, by case, and its sums.
 fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
-    let dossier = Dossier { learned, known: Known::default() };
+    let established = Established { learned, known: Known::default() };
     let mut records = Records::default();
-    let totals = run(target, Campaign::new(generators, 1, dossier), &mut records);
+    let totals = run(target, Campaign::new(generators, 1, established), &mut records);
     let totals = totals.unwrap_or_else(|error| panic!("{error}"));
     records.0.sort_by_key(|record| record.index);
     (records.0, totals)

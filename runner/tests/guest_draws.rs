@@ -13,11 +13,11 @@ use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, guest, scratch};
 use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
-use judge::prepared::{Bench, Tables};
 use link::hello::IdRegisters;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::{Tables, Twin};
 
 /// DIMMs with an address bit of their own each, from 32 on.
 const DIMMS: [u64; 8] = [
@@ -57,7 +57,7 @@ fn machines() -> [(IdRegisters, &'static [u64]); 5] {
 struct Machine {
     abilities: Abilities,
     map: MemoryMap,
-    bench: Bench,
+    bench: Twin,
     learned: Learned,
 }
 
@@ -72,7 +72,7 @@ impl Machine {
         }
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
-        let bench = Bench::new(pe, Simulation::new(&map));
+        let bench = Twin::new(pe, Simulation::new(&map));
         Self { abilities, map, bench, learned: Learned::new([]).unwrap() }
     }
 

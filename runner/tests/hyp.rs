@@ -15,7 +15,7 @@ use case::tree::{Role, Tree};
 use case::{Case, Flags};
 use device::qemu::QemuTarget;
 use device::{Description, Event, HowDied, Session, Target};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Known;
 use judge::verdict::{CaseRecord, Verdict};
 use link::hello::Hello;
@@ -817,9 +817,11 @@ fn a_campaign_goes_on_behind_a_set_up_that_kills_the_payload() {
         ExplicitCase::new("built by hand", here.setup.case)
     };
     let cases = [false, true, false, false].map(case);
-    let dossier =
-        Dossier { learned: Learned::new([]).expect("there are no pins"), known: Known::default() };
-    let campaign = Campaign::new(vec![Generator::Explicit(cases.to_vec())], 1, dossier);
+    let established = Established {
+        learned: Learned::new([]).expect("there are no pins"),
+        known: Known::default(),
+    };
+    let campaign = Campaign::new(vec![Generator::Explicit(cases.to_vec())], 1, established);
     let mut records = Records::default();
     let totals = run(&target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(totals.boots, 2);

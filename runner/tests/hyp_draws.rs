@@ -13,12 +13,12 @@ use case::tree::Role;
 use case::{Case, Flags, scratch};
 use judge::intent::violated;
 use judge::memory::tells;
-use judge::prepared::{Bench, Tables};
 use link::hello::IdRegisters;
 use oracle::answer::{Answer, Reach};
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::{Tables, Twin};
 use proptest::prelude::*;
 
 /// QEMU's max, with DIMMs; a Cortex-A53; a Neoverse N1.
@@ -52,7 +52,7 @@ fn machines() -> [(IdRegisters, &'static [u64]); 3] {
 struct Machine {
     abilities: Abilities,
     map: MemoryMap,
-    bench: Bench,
+    bench: Twin,
     learned: Learned,
     pa_bits: u8,
 }
@@ -67,7 +67,7 @@ impl Machine {
                 .unwrap();
         }
         let (pe, abilities) = (pe::implementation(ids), ids.abilities());
-        let bench = Bench::new(pe, Simulation::new(&map));
+        let bench = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
         Self { abilities, map, bench, learned, pa_bits: pe.pa_bits }
     }

@@ -11,15 +11,15 @@ use device::description::Transport;
 use device::qemu::QemuTarget;
 use device::{Description, Target};
 use golden::FaultKind;
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Known;
-use judge::prepared::Bench;
 use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
 use link::hello::{Hello, IdRegisters};
 use oracle::answer::Answer;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use payload::{self, Executor, Options, Wish};
 use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
 use runner::plan::Plan;
@@ -88,8 +88,8 @@ impl Recorder for Records {
 /// The records of a campaign, by case, and its sums.
 fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
-    let dossier = Dossier { learned, known: Known::default() };
-    let campaign = Campaign::new(generators, 1, dossier);
+    let established = Established { learned, known: Known::default() };
+    let campaign = Campaign::new(generators, 1, established);
     let mut records = Records::default();
     let totals = run(target, campaign, &mut records).unwrap_or_else(|error| panic!("{error}"));
     let mut records = records.0;
@@ -113,7 +113,7 @@ fn machine(target: &dyn Target) -> (IdRegisters, MemoryMap) {
 /// Permission fault may answer (QEMU issue 3328).
 fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -> Vec<Case> {
     let plan = Plan::new(generators, ids.abilities(), map.clone(), 1);
-    let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
+    let mut bench = Twin::new(pe::implementation(ids), Simulation::new(map));
     let learned = Learned::new([]).expect("there are no pins");
     let drawn = (0..plan.count()).filter_map(|index| plan.case(index)?.ok());
     let cases = drawn.map(|mut case| {
@@ -300,7 +300,7 @@ fn probes_that_kill_the_emulator_do_not_drown_a_campaign() {
     assert!(totals.boots <= 20, "{totals:?}");
     assert_eq!(about_cases(&records), <[&Finding; 0]>::default());
     assert!(totals.verdicts.conforms > 10_000, "{totals:?}");
-    let not_asked: u64 = totals.not_asked.values().sum();
+    let not_asked = totals.not_asked.total();
     assert_eq!(totals.verdicts.total() + not_asked, 16_000, "{totals:?}");
 }
 

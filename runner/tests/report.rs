@@ -13,10 +13,10 @@ use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
 use judge::sign::Difference;
-use judge::verdict::expected::{Ending as Allowed, Outcome};
+use judge::verdict::wanted::{Ending as Allowed, Outcome};
 use judge::verdict::{
-    CaseRecord, Cell, Counts, Expected, Finding, NotAsked, ProbeKind, Question, Reason, Seen,
-    Signature, Verdict,
+    CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
+    Verdict, Wanted,
 };
 use oracle::answer::Answer;
 use proptest::prelude::*;
@@ -124,7 +124,7 @@ fn finding(verdict: Verdict, signature: Signature) -> Finding {
         verdict,
         signature,
         question: Question::of(&Probe::new(Operation::AtS12e1r, 0x4020_1000)),
-        expectation: Expected::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
+        expectation: Wanted::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
         observation: Seen::Par(Hex(0x0000_0008_7654_3980)).into(),
     }
 }

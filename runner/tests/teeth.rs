@@ -13,11 +13,11 @@ use case::registers::Registers;
 use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags};
-use judge::prepared::Bench;
 use link::hello::IdRegisters;
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 
 const INPUT: u64 = 0x1234_5000;
 
@@ -27,14 +27,14 @@ fn map() -> MemoryMap {
     map
 }
 
-fn bench() -> Bench {
+fn bench() -> Twin {
     let ids = IdRegisters {
         id_aa64mmfr0_el1: 0x2100_0323_1020_1126,
         id_aa64mmfr1_el1: 0x1021_2122,
         id_aa64mmfr2_el1: 0x1221_0111_1021_1011,
         ..IdRegisters::default()
     };
-    Bench::new(pe::implementation(&ids), Simulation::new(&map()))
+    Twin::new(pe::implementation(&ids), Simulation::new(&map()))
 }
 
 /// One page with these attributes, read and written as EL1 and EL0, after `flip` of its descriptor.

@@ -1,172 +1,65 @@
 //! Case + observations + golden: the verdict.
 //!
 //! Two questions, kept apart. Did the device answer as the reference walker says of these tables
-//! ([`conforms`])? And does the reference walker say what the case's own mappings asked for
+//! ([`conformity`])? And does the reference walker say what the case's own mappings asked for
 //! ([`intent`])? The first finds faults in the device, the second in the table builder.
+//!
+//! ```text
+//!            prepare                      (target)                        judge
+//!   case ------------> Prepared -------------------> Observations ------------------> Judged
+//!    |                    |        Exchange                |           ^   verdicts, findings,
+//!    |  Twin, Playback    |  expectations                  v           |   what is not asked
+//!    +--------------------+--------------------------> Answered -------+
+//!                  the oracle's                     each probe's answer
+//! ```
+//!
+//! A [`Judge`] has it all in hand for one target: whoever schedules cases needs no more of this crate than it,
+//! its cases and their records.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`established`]             | what is established about a target before the first case |
+//! | [`known`]                   | its known issues: which answers they explain, which probes they make crash it |
+//! | [`prepare`]                 | which probes are asked, and what is expected: a [`prepared`] case |
+//! | [`observable`], [`aliases`] | which probes would show what they did, and may be asked |
+//! | [`quarantine`]              | kinds of probe that are held back since they killed the target |
+//! | [`exchange`]                | what was sent and what came back, in order as a whole? |
+//! | [`judgement`]               | from there to verdicts, [`judged`] |
+//! | [`answered`]                | one answer beside what is expected |
+//! | [`conformity`], [`intent`]  | the two questions |
+//! | [`observation`], [`memory`], [`life`] | what was observed: registers, memory byte by byte, where the executor was |
+//! | [`kind`], [`sign`]          | an answer without addresses, and what is wrong with it |
+//! | [`death`]                   | charging the death of a target |
+//! | [`forecast`]                | what will probably be answered, for slow lines |
+//! | [`soak`]                    | targets that ask and compare by themselves |
+//! | [`personality`]             | whether all cases tell the same of the target's choices |
+//! | [`open`], [`verdict`], [`finding`] | what is recorded of a case |
 
-pub mod dossier;
+pub mod aliases;
+pub mod answered;
+pub mod conformity;
+pub mod death;
+pub mod established;
+pub mod exchange;
+pub mod finding;
+pub mod forecast;
 pub mod intent;
+mod judge;
+pub mod judged;
+pub mod judgement;
 pub mod kind;
 pub mod known;
 pub mod life;
-pub mod lines;
 pub mod memory;
+pub mod observable;
 pub mod observation;
+pub mod open;
+pub mod personality;
+pub mod prepare;
 pub mod prepared;
 pub mod quarantine;
 pub mod sign;
-pub mod told;
+pub mod soak;
 pub mod verdict;
-pub mod verdicts;
 
-use crate::observation::Observation;
-use golden::{Certainty, Update as Expected};
-use link::observations::{Exception, Update};
-use oracle::answer::{Answer, Taken};
-use oracle::expectation::{Allowed, Expectation};
-use oracle::learned::Learned;
-
-/// Whether `observation`, with the descriptors in `updates` changed by it, is one that the
-/// architecture allows. Learns from it which IMPLEMENTATION DEFINED choices the target has made.
-pub fn conforms(
-    expectation: &Expectation,
-    observation: &Observation<'_>,
-    updates: &[Update],
-    learned: &mut Learned,
-) -> bool {
-    let fits = |allowed: &&Allowed| {
-        admits(&allowed.answer, observation) && updated(&allowed.updates, updates)
-    };
-    // Nearly always one outcome, by no choice: nothing to learn.
-    if let [only] = &expectation.outcomes[..]
-        && only.asked.is_empty()
-    {
-        return fits(&only);
-    }
-    let fitting = expectation.outcomes.iter().filter(fits);
-    let fitting: Vec<&Allowed> = fitting.filter(|outcome| learned.agrees(outcome)).collect();
-    learned.learn(&fitting);
-    !fitting.is_empty()
-}
-
-/// The field of `HPFAR_EL2` that holds the faulting IPA.
-const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
-
-/// Whether `answer` is what was observed.
-pub fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
-    match (answer, observation) {
-        (Answer::Par { par, .. }, Observation::Par(value)) => par.admits(*value),
-        (Answer::Reached(reach), Observation::Reached { places, .. }) => places.contains(reach),
-        (Answer::Maintained(_), Observation::Reached { word, .. }) => *word == 0,
-        (Answer::Exception(taken), Observation::Exception(found)) => {
-            taken.target == found.target as u8
-                && has_syndrome(taken, found)
-                && is_there(taken, found)
-        }
-        _ => false,
-    }
-}
-
-/// Whether what the syndrome registers say is what they must.
-fn has_syndrome(wanted: &Taken, found: &Exception) -> bool {
-    let wanted = &wanted.abort.exception;
-    wanted.esr.admits(found.esr)
-        && wanted.far.0 == found.far
-        && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
-}
-
-/// Whether the exception returns to the instruction that took it, and to its state.
-fn is_there(wanted: &Taken, found: &Exception) -> bool {
-    wanted.elr.is_none_or(|elr| elr == found.elr) && wanted.spsr.admits(found.spsr)
-}
-
-/// Whether the hardware changed what it must, and nothing that it may not.
-pub fn updated(expected: &[Expected], observed: &[Update]) -> bool {
-    let done = |wanted: &Expected| {
-        let change = observed.iter().find(|update| update.pa == wanted.pa.0);
-        match change {
-            Some(update) => update.value == wanted.new,
-            None => wanted.certainty == Certainty::Permitted,
-        }
-    };
-    let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);
-    expected.iter().all(done) && observed.iter().all(meant)
-}
-
-#[cfg(test)]
-mod tests {
-    use golden::{Abort, El, Fault, FaultKind, Level, Masked, Stage, Va};
-
-    use super::*;
-    use crate::sign::Difference;
-
-    /// A store of EL0 to a page that EL1 has not mapped, and what is seen of it.
-    fn fault() -> (Answer, Exception) {
-        let fault = Fault {
-            kind: FaultKind::Translation,
-            level: Level::L3,
-            stage: Stage::One,
-            s1_walk: false,
-            ipa: None,
-            write: true,
-            dirty_bit: false,
-        };
-        let exception = golden::Exception {
-            target: El::El1,
-            esr: Masked::exact(0x9200_0047),
-            far: Va(0x4000),
-            hpfar: None,
-        };
-        let taken = Taken {
-            elr: Some(0x8020),
-            spsr: Masked::exact(0x3c0),
-            ..Taken::new(Abort { fault, exception })
-        };
-        let seen = Exception {
-            target: 1,
-            esr: 0x9200_0047,
-            far: 0x4000,
-            hpfar: 0x77,
-            elr: 0x8020,
-            spsr: 0x3c0,
-            ..Exception::default()
-        };
-        (Answer::Exception(taken), seen)
-    }
-
-    #[test]
-    fn an_exception_is_judged_in_full() {
-        let (answer, seen) = fault();
-        assert!(admits(&answer, &Observation::Exception(&seen)));
-        type Change = fn(&mut Exception);
-        let cases: [(Change, &str); 6] = [
-            (|seen| seen.target = 2, "target EL"),
-            (|seen| seen.esr ^= 1 << 6, "syndrome"),
-            (|seen| seen.far += 8, "syndrome"),
-            (|seen| seen.elr += 4, "return state"),
-            (|seen| seen.spsr = 0x3c5, "return state"),
-            (|seen| (seen.target, seen.far) = (2, 0), "syndrome and target EL"),
-        ];
-        for (change, what) in cases {
-            let mut wrong = seen;
-            change(&mut wrong);
-            let observation = Observation::Exception(&wrong);
-            assert!(!admits(&answer, &observation), "{what}");
-            let told = Difference::new(&answer, &observation, true).to_string();
-            let wanted = format!("exception Translation fault, level 3, with another {what}");
-            assert_eq!(told, wanted);
-        }
-    }
-
-    #[test]
-    fn a_guest_that_does_not_come_back_is_never_allowed() {
-        let (answer, seen) = fault();
-        let observation = Observation::Runaway(&seen);
-        assert!(!admits(&answer, &observation));
-        let told = Difference::new(&answer, &observation, true).to_string();
-        assert_eq!(
-            told,
-            "a guest that does not come back instead of exception Translation fault, level 3"
-        );
-    }
-}
+pub use judge::Judge;

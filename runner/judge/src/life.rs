@@ -11,7 +11,7 @@ use golden::{Features, Implementation};
 use link::observations::{Exception, Life, Point};
 use tables::Built;
 
-use crate::verdict::{Expected, Fact};
+use crate::verdict::{Fact, Wanted};
 use oracle::answer::Answer;
 use oracle::expectation::Expectation;
 
@@ -78,7 +78,7 @@ fn arrived(
         Answer::Par { .. } | Answer::Maintained(_) => false,
     });
     let wanted = || {
-        let outcomes = Expected::of(expectation).lines().join(" or ");
+        let outcomes = Wanted::of(expectation).lines().join(" or ");
         Fact::Told(format!("at the trampoline: {outcomes}"))
     };
     (!fits).then(|| (wanted(), told(arrival)))
@@ -109,12 +109,14 @@ mod tests {
     use link::hello::IdRegisters;
 
     use super::*;
-    use crate::dossier::Dossier;
+    use crate::established::Established;
     use crate::known::Known;
-    use crate::prepared::{Bench, Prepared};
+    use crate::prepare::{Selection, prepare};
+    use crate::prepared::Prepared;
     use oracle::learned::Learned;
     use oracle::pe;
     use oracle::simulation::Simulation;
+    use oracle::twin::Twin;
 
     /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a life as it should be.
     fn lived(placements: [u64; 3]) -> (Case, MemoryMap, Implementation, Prepared, Life) {
@@ -141,11 +143,12 @@ mod tests {
         let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
         let pe = pe::implementation(&ids);
-        let mut bench = Bench::new(pe, Simulation::new(&map));
+        let mut twin = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).expect("there are no pins");
-        let dossier = Dossier { learned, known: Known::default() };
+        let established = Established { learned, known: Known::default() };
         let mut quarantine = Default::default();
-        let prepared = bench.prepare(&case, &map, &[0], &[], &dossier, &mut quarantine);
+        let selection = Selection { wanted: &[0], samples: &[] };
+        let prepared = prepare(&mut twin, &case, &map, selection, &established, &mut quarantine);
         let prepared = prepared.expect("it can be built");
         let life = life(&case, &map, &prepared);
         (case, map, pe, prepared, life)

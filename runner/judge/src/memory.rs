@@ -19,6 +19,7 @@ use case::scratch;
 use link::observations::Changed;
 use smallvec::SmallVec;
 
+use crate::judged::Violation;
 use crate::verdict::{Defect, Fact, Word};
 use oracle::answer::{Partial, Reach};
 use suite::hex::Hex;
@@ -362,17 +363,6 @@ impl<'a> Memory<'a> {
         let values = (pa..pa + 8).rev().map(|pa| self.values(pa).to_vec()).collect();
         Fact::Bytes { pa: Hex(pa), values }
     }
-}
-
-/// Something that is wrong with memory in the end.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Violation {
-    /// What.
-    pub defect: Defect,
-    /// What it should be.
-    pub wanted: Fact,
-    /// What it is.
-    pub found: Fact,
 }
 
 /// Byte number `number` of a word.

@@ -18,7 +18,7 @@ const FIRST_SAMPLE: u64 = 1000;
 /// same, so that a target that has been mended is noticed.
 ///
 /// This is for what nobody knows. What a [known issue](crate::known) says that it kills is held back from the
-/// start, see [`super::samples`].
+/// start, but for samples.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {
     kinds: BTreeMap<ProbeKind, Deaths>,

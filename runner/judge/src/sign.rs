@@ -15,6 +15,7 @@ use std::ops::BitOr;
 use link::observations::Exception;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::conformity::{admits, has_return_state, has_syndrome};
 use crate::kind::Kind;
 use crate::observation::Observation;
 use oracle::answer::{Answer, Taken};
@@ -83,9 +84,9 @@ impl Fields {
     /// The fields in which an exception differs.
     fn of_exception(wanted: &Taken, found: &Exception) -> Self {
         let differing = [
-            (super::has_syndrome(wanted, found), Self::SYNDROME),
+            (has_syndrome(wanted, found), Self::SYNDROME),
             (wanted.target == found.target as u8, Self::TARGET),
-            (super::is_there(wanted, found), Self::RETURN),
+            (has_return_state(wanted, found), Self::RETURN),
         ];
         let differing = differing.into_iter().filter(|(same, _)| !same);
         differing.fold(Self::default(), |fields, (_, field)| fields | field)
@@ -252,7 +253,7 @@ impl Difference {
             (Answer::Exception(taken), Observation::Exception(found)) => {
                 Fields::of_exception(taken, found)
             }
-            _ if super::admits(expected, observation) => Fields::default(),
+            _ if admits(expected, observation) => Fields::default(),
             _ => Fields::ADDRESS,
         };
         Self { wanted, found, fields, updated }

@@ -3,13 +3,13 @@
 mod cell;
 mod defect;
 mod dwelling;
-pub mod expected;
 mod fact;
 pub mod observed;
 mod operation;
 mod question;
 mod reason;
 mod signature;
+pub mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ use crate::known::Shown;
 pub use cell::{Cell, CellError};
 pub use defect::Defect;
 pub use dwelling::{Dwelling, DwellingError};
-pub use expected::Expected;
 pub use fact::{Fact, Word};
 pub use observed::{Death, Demise, Observed, Place, Seen};
 pub use question::{ProbeWords, Question};
 pub use reason::{NotAsked, Reason};
 pub use signature::{ProbeKind, Signature};
+pub use wanted::Wanted;
 
 /// The judgement of one probe, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ pub struct Finding {
     /// The question.
     pub question: Question,
     /// What the architecture allows.
-    pub expectation: Expected,
+    pub expectation: Wanted,
     /// What was observed.
     pub observation: Observed,
 }

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 use crate::answer::{Partial, Reach};
 use crate::guest;
-use crate::trail::Trail;
+use crate::last_descriptors::LastDescriptors;
 
 /// The smallest page, in bytes: an access that does not cross a multiple of it lies in one page.
 const SMALLEST_PAGE: u64 = 4096;
@@ -288,8 +288,8 @@ impl Accesses {
                 pa: translation.pa.0,
             });
             let result = Err(Stop { abort, instruction, partial });
-            let trail = walked[number].watched.trail;
-            let (descriptor, stage1) = (trail.of(stage), trail.stage1);
+            let last = walked[number].watched.last;
+            let (descriptor, stage1) = (last.of(stage), last.stage1);
             Some(End { result, attributes: SmallVec::new(), updates, descriptor, stage1 })
         };
         let ends = match (stopped(0), stopped(1)) {
@@ -313,8 +313,8 @@ impl Accesses {
                     result: Ok(reach(&done)),
                     attributes: done.iter().map(|(_, done)| done.attributes).collect(),
                     updates: memory.updates,
-                    descriptor: walked[0].watched.trail.of(stage),
-                    stage1: walked[0].watched.trail.stage1,
+                    descriptor: walked[0].watched.last.of(stage),
+                    stage1: walked[0].watched.last.stage1,
                 }])
             }
         };
@@ -395,18 +395,18 @@ impl Walked {
 /// Watches a walk: where the descriptors are that it reads, and the last ones.
 #[derive(Default)]
 struct Watched {
-    trail: Trail,
+    last: LastDescriptors,
     reads: SmallVec<[u64; 8]>,
 }
 
 impl Observer for Watched {
     fn read(&mut self, read: Read) {
         self.reads.push(read.pa.0);
-        self.trail.read(read);
+        self.last.read(read);
     }
 
     fn leaf(&mut self, leaf: &Leaf) {
-        self.trail.leaf(leaf);
+        self.last.leaf(leaf);
     }
 }
 

@@ -13,10 +13,10 @@ use smallvec::SmallVec;
 use crate::access::{Accesses, Ends};
 use crate::answer::Answer;
 use crate::guest::Asker;
+use crate::last_descriptors::LastDescriptors;
 use crate::learned::Learned;
 use crate::simulation::Simulation;
 use crate::tlb::Foreign;
-use crate::trail::Trail;
 
 /// One outcome that the architecture allows, and the choices behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -177,12 +177,12 @@ impl Setting<'_> {
         let mut outcomes = Outcomes::new();
         let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
         let walk = |choices: &mut golden::Script<'_>| {
-            let mut trail = Trail::default();
-            let result = at_noting(machine, question, choices, &mut trail, updates).ok()?;
-            Some((result, updates.as_slice().to_vec(), trail))
+            let mut last = LastDescriptors::default();
+            let result = at_noting(machine, question, choices, &mut last, updates).ok()?;
+            Some((result, updates.as_slice().to_vec(), last))
         };
         let explored = allowed(self.learned.profile(), walk, |outcome, asked| {
-            if let Some((result, updates, trail)) = outcome {
+            if let Some((result, updates, last)) = outcome {
                 let answer = match result {
                     golden::AtResult::Par { par, fault } => Answer::Par { par, fault },
                     golden::AtResult::Exception(abort) => {
@@ -190,7 +190,7 @@ impl Setting<'_> {
                     }
                 };
                 let (attributes, asked) = (SmallVec::new(), asked.to_vec());
-                let (descriptor, stage1) = (trail.of(stage), trail.stage1);
+                let (descriptor, stage1) = (last.of(stage), last.stage1);
                 outcomes.push(Allowed { answer, updates, descriptor, stage1, attributes, asked });
             }
             ControlFlow::Continue(())

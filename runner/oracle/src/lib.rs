@@ -1,21 +1,41 @@
 //! What the architecture allows a target to answer: the host's twin of its tables and TLBs, and the reference
 //! walker asked about them.
 //!
+//! ```text
+//!   case --tables::build--> Twin: Tables, Tlb --Playback--> turns: probes, each with its Expectation
+//!                                 |      ^
+//!                          golden |      | steps (TLBI, late edits), updates by hardware
+//!                                 v      |
+//!                           Allowed outcomes
+//! ```
+//!
+//! It knows the architecture and the case, and nothing of what a target answered.
+//!
 //! | module | noun |
 //! |---|---|
-//! | [`simulation`]  | the target's memory, in which the host builds the same tables |
-//! | [`tlb`]         | what the target's TLBs may still hold |
-//! | [`expectation`] | the answers that are allowed to a probe, by [`access`] or by AT |
-//! | [`answer`]      | one of them |
-//! | [`learned`]     | which IMPLEMENTATION DEFINED choices it has made so far |
+//! | [`twin`]             | a target's PE and memory, in which the host builds the same tables; a case's steps there |
+//! | [`playback`]         | a case played on its twin, turn by turn |
+//! | [`concurrent`]       | probes that several PEs do at the same time |
+//! | [`expectation`]      | the outcomes that are allowed for a probe, by [`access`] or by AT |
+//! | [`answer`]           | what may be observed of one of them, by a [`guest`] too |
+//! | [`last_descriptors`] | where a walk ends |
+//! | [`learned`]          | which IMPLEMENTATION DEFINED choices a target has made so far |
+//! | [`tlb`]              | what TLBs may still hold |
+//! | [`ineffective`]      | TLB maintenance that does nothing, and the stale outcomes tolerated for it |
+//! | [`simulation`]       | the target's memory |
+//! | [`registers`], [`pe`] | registers of a case and ID registers of a PE, as the reference walker sees them |
 
 pub mod access;
 pub mod answer;
+pub mod concurrent;
 pub mod expectation;
 pub mod guest;
+pub mod ineffective;
+pub mod last_descriptors;
 pub mod learned;
 pub mod pe;
+pub mod playback;
+pub mod registers;
 pub mod simulation;
 pub mod tlb;
-pub mod together;
-pub mod trail;
+pub mod twin;

@@ -17,10 +17,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use device::{Event, Session, Target};
-use judge::prepared::{Bench, Tables};
 use oracle::learned::Learned;
 use oracle::pe;
 use oracle::simulation::Simulation;
+use oracle::twin::{Tables, Twin};
 use suite::{Overrides, Suite};
 
 /// How many cases are sent in turn.
@@ -117,7 +117,7 @@ impl Device<'_> {
     fn cases(&self, suite: &Suite, asked: Asked, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
         let plan = Plan::new(suite.generators.clone(), ids.abilities(), map, 1);
-        let mut bench = Bench::new(pe::implementation(ids), Simulation::new(plan.map()));
+        let mut twin = Twin::new(pe::implementation(ids), Simulation::new(plan.map()));
         let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
         let wanted = drawn.filter_map(|mut case| {
             let stays = |tables: &mut Tables<'_>| -> Vec<bool> {
@@ -125,7 +125,7 @@ impl Device<'_> {
                 let expected = probes.map(|probe| tables.expect(probe, self.learned));
                 expected.map(|expected| expected.is_some_and(|it| it.strays_to.is_none())).collect()
             };
-            let stays = bench.with_tables(&case, plan.map(), stays).ok()?;
+            let stays = twin.with_tables(&case, plan.map(), stays).ok()?;
             case.retain_probes(|index| stays[index]);
             asked.change(&mut case);
             (!case.as_ref().probes.is_empty()).then_some(case)

@@ -1,6 +1,5 @@
 //! Campaigns without a host: what goes into an image that runs by itself, and what its log tells.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -10,13 +9,11 @@ use link::hello::Configure;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::CampaignError;
-use super::soak::{Soak, Soaking, Task, judge_told, plan_words};
+use super::soaking::{Soak, Soaking, Task, plan_words};
 use crate::plan::Plan;
-use judge::dossier::Dossier;
-use judge::prepared::Bench;
+use judge::Judge;
+use judge::established::Established;
 use judge::verdict::{CaseRecord, NotAsked, Reason};
-use oracle::pe;
-use oracle::simulation::Simulation;
 
 /// Why an image can't be made, or its log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +50,16 @@ pub enum BatchError {
     Foreign,
 }
 
-/// The batch of `count` cases of `plan` from number `first` on, on a target of which `dossier` is known.
+/// The batch of `count` cases of `plan` from number `first` on, on a target of which `established` is known.
 pub fn batch(
     plan: &Plan,
-    dossier: &Dossier,
+    established: &Established,
     first: u64,
     count: u64,
     report: u64,
     end: u64,
 ) -> Result<Batch, BatchError> {
-    let (terms, words) = (terms(dossier, first)?, plan_words(plan)?);
+    let (terms, words) = (terms(established, first)?, plan_words(plan)?);
     let configure = Configure::new(plan.map());
     let parts = [configure.as_bytes(), terms.as_bytes(), words.as_bytes()];
     let bytes = parts.iter().map(|part| part.len()).sum();
@@ -74,13 +71,12 @@ pub fn batch(
     Ok(batch)
 }
 
-fn terms(dossier: &Dossier, first: u64) -> Result<Vec<u64>, CampaignError> {
-    soaking(dossier, first).terms()
+fn terms(established: &Established, first: u64) -> Result<Vec<u64>, CampaignError> {
+    soaking(established, first).terms()
 }
 
-fn soaking(dossier: &Dossier, first: u64) -> Soaking {
-    let soak = Soak { first, check: None };
-    Soaking::new(soak, *dossier.learned.profile(), &dossier.known)
+fn soaking(established: &Established, first: u64) -> Soaking {
+    Soaking::new(Soak { first, check: None }, established)
 }
 
 /// A log that was found in a dump of memory.
@@ -147,46 +143,60 @@ impl FoundLog {
     }
 
     /// The records of its cases, in order, which are of `plan`; all cases are there.
-    pub fn records(&self, plan: &Plan, dossier: &Dossier) -> Result<Vec<CaseRecord>, BatchError> {
+    pub fn records(
+        &self,
+        plan: &Plan,
+        established: &Established,
+    ) -> Result<Vec<CaseRecord>, BatchError> {
         let Log { first, count, next, .. } = self.head;
         let end = first.checked_add(count).ok_or(BatchError::Torn("its cases have no end"))?;
-        let mut bench = Bench::new(pe::implementation(&self.head.ids), Simulation::new(plan.map()));
-        let mut soaking = soaking(dossier, first);
+        let mut judge = Judge::new(&self.head.ids, plan.map().clone(), established.clone());
+        let mut soaking = soaking(established, first);
         let mut records = Vec::new();
         let mut at = first;
         let mut rest = self.entries.as_bytes();
         while !rest.is_empty() {
-            let torn = || BatchError::Torn("an entry makes no sense");
-            let (entry, behind) = Entry::read_from_prefix(rest).map_err(|_| torn())?;
-            let bytes = usize::try_from(entry.bytes).map_err(|_| torn())?;
-            let (body, behind) = behind.split_at_checked(bytes).ok_or_else(torn)?;
+            let (start, body, behind) = entry(rest)?;
             rest = behind;
-            if entry.first < at || entry.first >= end {
+            if start < at || start >= end {
                 return Err(BatchError::Torn("its cases are out of order"));
             }
-            records.extend(skipped(at, entry.first, Reason::LogFull));
-            soaking.take(entry.first..end);
-            let left = end - entry.first;
-            let asked = link::soak::Soak { first: entry.first, count: left, milliseconds: 0 };
-            let tasks = soaking.progress(asked, body, &dossier.known).ok_or_else(torn)?;
-            let last = soaking.stop(&dossier.known).map(Task::Record);
+            records.extend(skipped(at, start, Reason::LogFull));
+            soaking.take(start..end);
+            let asked = link::soak::Soak { first: start, count: end - start, milliseconds: 0 };
+            let tasks = soaking.progress(asked, body).ok_or(SENSELESS)?;
+            let last = soaking.stop().map(Task::Record);
             at = soaking.next();
-            let tasks: VecDeque<Task> = tasks.into_iter().chain(last).collect();
-            for task in tasks {
-                records.extend(match task {
-                    Task::Record(record) => Some(record),
-                    Task::Ask(index) => skipped(index, index + 1, Reason::NoHost),
-                    Task::Judge { index, told } => {
-                        let record = judge_told(&mut bench, plan, dossier, index, &told);
-                        record.or_else(|| skipped(index, index + 1, Reason::Misfit))
-                    }
-                });
-            }
+            let tasks = tasks.into_iter().chain(last);
+            records.extend(tasks.filter_map(|task| done(task, &mut judge, plan)));
         }
         let next = next.clamp(at, end);
         records.extend(skipped(at, next, Reason::LogFull));
         records.extend(skipped(next, end, Reason::NotReached));
         Ok(records)
+    }
+}
+
+const SENSELESS: BatchError = BatchError::Torn("an entry makes no sense");
+
+/// The first entry of a log: its first case and what it says; and what is behind it.
+fn entry(log: &[u8]) -> Result<(u64, &[u8], &[u8]), BatchError> {
+    let (entry, behind) = Entry::read_from_prefix(log).map_err(|_| SENSELESS)?;
+    let bytes = usize::try_from(entry.bytes).map_err(|_| SENSELESS)?;
+    let (body, behind) = behind.split_at_checked(bytes).ok_or(SENSELESS)?;
+    Ok((entry.first, body, behind))
+}
+
+/// The record of what the target has left to do, where nobody can ask it.
+fn done(task: Task, judge: &mut Judge, plan: &Plan) -> Option<CaseRecord> {
+    match task {
+        Task::Record(record) => Some(record),
+        Task::Ask(index) => skipped(index, index + 1, Reason::NoHost),
+        Task::Judge { index, suspect } => {
+            let case = plan.case(index).and_then(Result::ok);
+            let record = case.and_then(|case| judge.judge_suspect(index, case, &suspect));
+            record.or_else(|| skipped(index, index + 1, Reason::Misfit))
+        }
     }
 }
 

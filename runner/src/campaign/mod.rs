@@ -16,20 +16,24 @@
 //! exception are probes held back after deaths that nobody expected.
 
 pub mod batch;
+mod cases;
+mod clerk;
 mod dispenser;
-mod forecast;
-mod open;
+mod error;
+mod flight;
 mod order;
 mod outbox;
-mod personality;
+mod parts;
 mod samples;
-mod soak;
+mod shared;
+mod soaking;
+mod solo;
 mod worker;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,25 +41,26 @@ use case::Case;
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
+use clerk::Clerk;
 use device::wire::Wear;
-use device::{Target, TargetError};
+use device::{Session, Target};
 use dispenser::Dispenser;
-use judge::dossier::Dossier;
+pub use error::CampaignError;
+use judge::established::Established;
+use judge::personality::Personality;
 use judge::verdict::{Answers, CaseRecord, Counts, NotAsked};
 use order::Order;
 use outbox::Outbox;
-pub use personality::Personality;
-pub use soak::Soak;
+use shared::Shared;
+pub use soaking::Soak;
 use suite::generator::Generator;
-use worker::{Shared, Worker};
+use worker::Worker;
 
 /// So many deaths in a row without an answer between them end the campaign: more than one case can
 /// bring about, by four operations, each held back after three deaths of a kind.
 const MOST_DEATHS_IN_A_ROW: u32 = 64;
 /// So many batches of records may wait for the recorder.
 const MOST_BATCHES: usize = 64;
-/// How often progress is told where no records come.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What a campaign is to do.
 #[derive(Debug)]
@@ -65,7 +70,7 @@ pub struct Campaign {
     /// The seed of all that is random.
     pub seed: u64,
     /// What is known of the target.
-    pub dossier: Dossier,
+    pub established: Established,
     /// The most cases of the plan, if there is a limit beside the generators' own.
     pub cases: Option<u64>,
     /// The longest time, if there is a limit.
@@ -96,11 +101,11 @@ pub struct Past {
 
 impl Campaign {
     /// A campaign of all that `generators` draw from `seed`, with one machine.
-    pub fn new(generators: Vec<Generator>, seed: u64, dossier: Dossier) -> Self {
+    pub fn new(generators: Vec<Generator>, seed: u64, established: Established) -> Self {
         Self {
             generators,
             seed,
-            dossier,
+            established,
             cases: None,
             time: None,
             shard: Shard::WHOLE,
@@ -155,36 +160,6 @@ pub struct Totals {
     pub complete: bool,
 }
 
-/// Why a campaign could not be run to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum CampaignError {
-    /// The target can't be run.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// The target dies whatever it is asked.
-    #[error("the target died {MOST_DEATHS_IN_A_ROW} times in a row without an answer, last: {0}")]
-    KeepsDying(String),
-    /// The target came up as another machine.
-    #[error("the target was started again, and has other ID registers or other memory than before")]
-    Changed,
-    /// The suite is too large for a target that draws by itself.
-    #[error(
-        "the suite spells out more cases than a target that draws by itself has room for, or has more than {} \
-         generators",
-        link::plan::MAX_SHARES
-    )]
-    PlanTooLarge,
-    /// There is more that it should go by than it has room for.
-    #[error("the target's known issues are too many for one that goes on by itself")]
-    TooManyTerms,
-    /// The target refuses plan or terms.
-    #[error("the executor refuses to draw by itself: it is of another version")]
-    Refused,
-    /// A record could not be written.
-    #[error("failed to record a case: {0}")]
-    Record(#[source] RecordError),
-}
-
 /// Runs a campaign on `target`.
 ///
 /// # Errors
@@ -195,22 +170,30 @@ pub fn run(
     campaign: Campaign,
     recorder: &mut dyn Recorder,
 ) -> Result<Totals, CampaignError> {
-    let Campaign { generators, seed, dossier, cases, time, shard, workers, past, soak, interrupt } =
-        campaign;
+    let Campaign {
+        generators,
+        seed,
+        established,
+        cases,
+        time,
+        shard,
+        workers,
+        past,
+        soak,
+        interrupt,
+    } = campaign;
     let session = target.boot()?;
     let hello = *session.hello();
-    let map = session.memory_map().clone();
-    let abilities = hello.abilities();
-    let plan = Plan::new(generators, abilities, map, seed);
+    let plan = Plan::new(generators, hello.abilities(), session.memory_map().clone(), seed);
     recorder.started(&hello, &plan).map_err(CampaignError::Record)?;
 
     let begun = Instant::now();
     let end = shard.count(plan.count().min(cases.unwrap_or(u64::MAX)));
     let deadline = time.map(|time| begun + time.saturating_sub(past.elapsed));
     let dispenser = Dispenser::new(past.cases..end, deadline, &interrupt);
-    let dispenser = if soak.is_some() { dispenser.in_blocks_of(soak::STRETCH) } else { dispenser };
-    let boots = AtomicU64::new(1);
-    let wear = Mutex::default();
+    let dispenser =
+        if soak.is_some() { dispenser.in_blocks_of(soaking::STRETCH) } else { dispenser };
+    let (boots, wear) = (AtomicU64::new(1), Mutex::default());
     let shared = Shared {
         ids: hello.ids,
         plan: &plan,
@@ -220,12 +203,7 @@ pub fn run(
         wear: &wear,
         soak,
     };
-    let blocks = end.saturating_sub(past.cases).div_ceil(BLOCK);
-    let workers = workers.get().min(target.most_at_once().get());
-    // What the first cases settle goes into the terms of all others.
-    let workers = if soak.is_some() { 1 } else { workers };
-    let workers = usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, workers);
-
+    let workers = workers_for(past.cases..end, workers.min(target.most_at_once()), soak);
     let mut clerk = Clerk {
         order: Order::new(shard, past.cases),
         personality: past.personality,
@@ -235,16 +213,43 @@ pub fn run(
         begun,
         boots: &boots,
     };
+    work_all(target, &shared, session, workers, &established, &mut clerk)?;
+    clerk.tick();
+    clerk.totals.wear = *wear.lock().unwrap_or_else(PoisonError::into_inner);
+    clerk.totals.profile = established.learned.settled();
+    clerk.totals.profile.extend(clerk.personality.answers());
+    clerk.totals.complete = dispenser.is_complete();
+    Ok(clerk.totals)
+}
+
+/// How many of at most `most` workers there is something to do for.
+fn workers_for(cases: Range<u64>, most: NonZeroUsize, soak: Option<Soak>) -> usize {
+    // What the first cases settle goes into the terms of all others.
+    let most = if soak.is_some() { 1 } else { most.get() };
+    let blocks = cases.end.saturating_sub(cases.start).div_ceil(BLOCK);
+    usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, most)
+}
+
+/// Has so many workers ask, and the `clerk` take down what they hand in, until there is nothing left to do;
+/// `session` is the machine that is up already, for the first of them.
+fn work_all(
+    target: &dyn Target,
+    shared: &Shared<'_>,
+    session: Box<dyn Session>,
+    workers: usize,
+    established: &Established,
+    clerk: &mut Clerk<'_>,
+) -> Result<(), CampaignError> {
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(MOST_BATCHES);
         let mut session = Some(session);
-        let mut hands = Vec::new();
+        let mut threads = Vec::new();
         for _ in 0..workers {
-            let (session, dossier) = (session.take(), dossier.clone());
-            let (shared, outbox) = (&shared, Outbox::new(sender.clone()));
-            hands.push(scope.spawn(move || {
+            let (session, established) = (session.take(), established.clone());
+            let outbox = Outbox::new(sender.clone());
+            threads.push(scope.spawn(move || {
                 let _end = StopAtPanic(shared.dispenser);
-                let worked = work(target, shared, session, dossier, outbox);
+                let worked = work(target, shared, session, established, outbox);
                 if worked.is_err() {
                     shared.dispenser.stop();
                 }
@@ -252,99 +257,36 @@ pub fn run(
             }));
         }
         drop(sender);
-        let _end = StopAtPanic(&dispenser);
-        let recorded = clerk.take(receiver, &dispenser);
+        let _end = StopAtPanic(shared.dispenser);
+        let recorded = clerk.take(receiver, shared.dispenser);
         if recorded.is_err() {
-            dispenser.stop();
+            shared.dispenser.stop();
         }
         let mut worked = Ok(());
-        for hand in hands {
-            match hand.join() {
+        for thread in threads {
+            match thread.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => worked = worked.and(Err(error)),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         recorded.and(worked)
-    })?;
-    clerk.tick();
-    clerk.totals.wear = *wear.lock().unwrap_or_else(PoisonError::into_inner);
-    clerk.totals.profile = dossier.learned.settled();
-    clerk.totals.profile.extend(clerk.personality.answers());
-    clerk.totals.complete = dispenser.is_complete();
-    Ok(clerk.totals)
+    })
 }
 
 /// What one worker does; `session` is the machine that is up already, for the first.
 fn work(
     target: &dyn Target,
     shared: &Shared<'_>,
-    session: Option<Box<dyn device::Session>>,
-    dossier: Dossier,
+    session: Option<Box<dyn Session>>,
+    established: Established,
     outbox: Outbox,
 ) -> Result<(), CampaignError> {
     let session = match session {
         Some(session) => session,
-        None => worker::boot(target, shared)?,
+        None => shared.boot(target)?,
     };
-    Worker::new(target, shared, session.as_ref(), dossier, outbox).run(session)
-}
-
-/// Takes in what workers hand in, and has it recorded in order.
-struct Clerk<'a> {
-    order: Order,
-    personality: Personality,
-    plan: &'a Plan,
-    recorder: &'a mut dyn Recorder,
-    totals: Totals,
-    begun: Instant,
-    boots: &'a AtomicU64,
-}
-
-impl Clerk<'_> {
-    /// Works until all workers have gone.
-    fn take(
-        &mut self,
-        records: Receiver<Vec<CaseRecord>>,
-        dispenser: &Dispenser<'_>,
-    ) -> Result<(), CampaignError> {
-        let mut told = Instant::now();
-        loop {
-            match records.recv_timeout(TICK) {
-                Ok(batch) => batch.into_iter().for_each(|record| self.order.push(record)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            while let Some(record) = self.order.pop() {
-                self.record(record).map_err(CampaignError::Record)?;
-            }
-            dispenser.recorded(self.order.next());
-            if told.elapsed() >= TICK {
-                told = Instant::now();
-                self.tick();
-                self.recorder.progress(&self.totals).map_err(CampaignError::Record)?;
-            }
-        }
-    }
-
-    fn record(&mut self, mut record: CaseRecord) -> Result<(), RecordError> {
-        self.personality.take(&mut record);
-        self.totals.cases += record.cases;
-        self.totals.verdicts.merge(&record.verdicts);
-        self.totals.findings += record.findings.len() as u64;
-        self.totals.not_asked.merge(&record.not_asked);
-        // Drawing it again costs less than keeping all cases until their turn.
-        let case = match record.findings.is_empty() {
-            true => None,
-            false => self.plan.case(record.index).and_then(Result::ok),
-        };
-        self.recorder.case(&record, case.as_ref())
-    }
-
-    fn tick(&mut self) {
-        self.totals.elapsed = self.totals.before + self.begun.elapsed();
-        self.totals.boots = self.boots.load(Ordering::Relaxed);
-    }
+    Worker::new(target, shared, session.as_ref(), established, outbox).run(session)
 }
 
 /// Stops the campaign when whoever holds it panics: nobody waits for him then.

@@ -18,7 +18,6 @@ use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::soak::judged;
 use super::target::{HowToRun, Opened};
-use crate::campaign::Personality;
 use crate::campaign::batch::{BatchError, FoundLog, batch};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,7 +26,8 @@ use crate::plan::{Plan, Shard};
 use crate::record::{Asked, Ending, Header, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
 use device::{Description, TargetError};
-use judge::dossier::Dossier;
+use judge::established::Established;
+use judge::personality::Personality;
 use payload::Executor;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
@@ -119,7 +119,7 @@ struct Subject {
     suite: Suite,
     overrides: Overrides,
     opened: Opened,
-    dossier: Dossier,
+    established: Established,
 }
 
 impl Image {
@@ -133,8 +133,8 @@ impl Image {
         let rules = self.known_issues.read()?;
         let opened = self.how.open(&self.target)?;
         let known = known_issues::of(rules.as_ref(), opened.target.identity());
-        let dossier = Dossier { learned: opened.learned.clone(), known };
-        let subject = Subject { suite, overrides, opened, dossier };
+        let established = Established { learned: opened.learned.clone(), known };
+        let subject = Subject { suite, overrides, opened, established };
         match (&self.read, &self.output) {
             (Some(dump), _) => self.read(dump, subject),
             (None, Some(file)) => self.write(file, &subject),
@@ -143,7 +143,7 @@ impl Image {
     }
 
     fn write(&self, file: &Path, subject: &Subject) -> Result<Exit, Failure> {
-        let Subject { suite, opened, dossier, .. } = subject;
+        let Subject { suite, opened, established, .. } = subject;
         let seed = suite.seed.number(Timestamp::now().to_zoned(TimeZone::UTC).date());
         let session = opened.target.boot()?;
         let (hello, map) = (*session.hello(), session.memory_map().clone());
@@ -169,7 +169,7 @@ impl Image {
             End::Reset => Batch::RESET,
             End::Wait => Batch::WAIT,
         };
-        let batch = batch(&plan, dossier, self.first, count, report, ending)?;
+        let batch = batch(&plan, established, self.first, count, report, ending)?;
         let description = Description::from_text(&opened.file.text, &opened.file.file);
         let mut description = description.map_err(TargetError::from)?;
         description.pe = opened.file.pe.or(description.pe);
@@ -194,7 +194,7 @@ impl Image {
     }
 
     fn read(&self, dump: &Path, subject: Subject) -> Result<Exit, Failure> {
-        let Subject { suite, overrides, opened, dossier } = subject;
+        let Subject { suite, overrides, opened, established } = subject;
         let told = |error: BatchError| Failure::from(error).of(dump);
         let file = File::open(dump).map_err(|error| told(error.into()))?;
         let pieces = pieces(&file).map_err(|error| told(error.into()))?;
@@ -203,11 +203,11 @@ impl Image {
         let is_monitored = head.entry_el == 3;
         let abilities = head.ids.abilities().with_monitor(is_monitored);
         let plan = Plan::new(suite.generators.clone(), abilities, map, head.seed);
-        let wanted = batch(&plan, &dossier, head.first, head.count, 0, 0)?;
+        let wanted = batch(&plan, &established, head.first, head.count, 0, 0)?;
         if wanted.digest() != head.digest {
             return Err(told(BatchError::Foreign));
         }
-        let records = log.records(&plan, &dossier).map_err(told)?;
+        let records = log.records(&plan, &established).map_err(told)?;
         match head.state {
             Log::RUNNING => remark("note: the image had not come to its end"),
             Log::DIED => remark("note: the executor could not go on; its console said why"),
@@ -229,7 +229,7 @@ impl Image {
             soak: Some(SoakHeader { first: head.first }),
             target: opened.file.clone(),
         };
-        let known = dossier.known.record();
+        let known = established.known.record();
         let header = Header::new(id, time, asked, machine.with_monitor(is_monitored), known);
         let mut writer = folder.begin(header)?;
         let mut personality = Personality::default();
@@ -241,7 +241,7 @@ impl Image {
             };
             writer.record(&record, case.as_ref())?;
         }
-        let mut profile = dossier.learned.settled();
+        let mut profile = established.learned.settled();
         profile.extend(personality.answers());
         let folder = writer.folder().to_owned();
         // How long it took nobody knows.

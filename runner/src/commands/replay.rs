@@ -14,7 +14,7 @@ use crate::output::{print, remark};
 use crate::record::Run;
 use crate::record::redraw::redraw;
 use device::{Identity, Target};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use suite::case_file::CaseFile;
 use suite::machine::Machine;
 
@@ -88,8 +88,8 @@ impl Replay {
             (false, probes) if probes.is_empty() => Which::Few,
             (false, probes) => Which::These(probes),
         };
-        let dossier = Dossier { learned: opened.learned, known };
-        let replayed = replay(opened.target.as_ref(), &case, dossier, &which)?;
+        let established = Established { learned: opened.learned, known };
+        let replayed = replay(opened.target.as_ref(), &case, established, &which)?;
         print(&replayed.text)?;
         let mut findings = replayed.record.findings.iter();
         let clean = !findings.any(|finding| finding.verdict.is_finding());

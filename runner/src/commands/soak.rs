@@ -19,7 +19,7 @@ use crate::output::{print, remark};
 use crate::plan::Shard;
 use crate::record::{Asked, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use judge::dossier::Dossier;
+use judge::established::Established;
 use suite::generator::Generator;
 use suite::space::Probes;
 use suite::{Overrides, Suite};
@@ -96,7 +96,7 @@ impl Soak {
         let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
         let job = Job {
             target: &*opened.target,
-            dossier: Dossier {
+            established: Established {
                 learned: opened.learned.clone(),
                 known: known_issues::of(rules.as_ref(), identity),
             },

@@ -11,13 +11,14 @@ use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Tota
 use crate::explain::walk;
 use crate::plan::Plan;
 use device::Target;
-use judge::dossier::Dossier;
-use judge::prepared::Bench;
-use judge::verdict::{CaseRecord, Expected, Finding, Question, Told, Verdict};
+use judge::established::Established;
+use judge::verdict::{CaseRecord, Finding, Question, Told, Verdict, Wanted};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::pe;
+use oracle::playback::{Playback, Turn};
 use oracle::simulation::Simulation;
+use oracle::twin::{Tables, Twin};
 use suite::generator::{ExplicitCase, Generator};
 
 /// Where nobody says which, every probe of a case is shown that has no more than so many.
@@ -54,7 +55,7 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Runs `case` on `target`, of which `dossier` tells what is known, and tells what happened to `which` of its
+/// Runs `case` on `target`, of which `established` tells what is known, and tells what happened to `which` of its
 /// probes.
 ///
 /// # Errors
@@ -62,14 +63,14 @@ pub struct Replayed {
 pub fn replay(
     target: &dyn Target,
     case: &Case,
-    dossier: Dossier,
+    established: Established,
     which: &Which,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
-    let learned = dossier.learned.clone();
+    let learned = established.learned.clone();
     let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
-    let dossier = Dossier { known: dossier.known.in_full(), ..dossier };
-    let campaign = Campaign::new(generators, 0, dossier);
+    let established = Established { known: established.known.in_full(), ..established };
+    let campaign = Campaign::new(generators, 0, established);
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
@@ -110,32 +111,28 @@ fn story(
     learned: &Learned,
     which: &Which,
 ) -> Result<String, BuildError> {
-    let mut bench = Bench::new(pe::implementation(ids), Simulation::new(map));
-    bench.with_tables(case, map, |tables| {
+    let mut twin = Twin::new(pe::implementation(ids), Simulation::new(map));
+    twin.with_tables(case, map, |tables| {
+        let probes = case.as_ref().probes;
         let mut text = walk::setup(case, tables);
         for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
-            whole(&mut text, finding);
+            text += &case_story(finding);
         }
-        let probes = case.as_ref().probes;
         let mut quiet = 0;
-        for (number, probe) in (0..).zip(probes) {
-            let about = |finding: &&Finding| finding.probe == Some(number.into());
-            let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
-            let expectation = tables.expect(probe, learned);
-            tables.step(probe)?;
-            if findings.is_empty() && !which.has(number, probes.len()) {
-                quiet += 1;
-            } else {
-                let _ = writeln!(text, "\nprobe {number}: {}", Question::of(probe));
-                if let Some(instruction) = Instruction::of(probe) {
-                    text += &walk::of(tables, instruction, learned.profile());
+        let mut playback = Playback::of_all(tables, learned, probes);
+        while let Some(turn) = playback.next() {
+            let turn = turn?;
+            for (place, number) in turn.numbers().enumerate() {
+                let about = |finding: &&Finding| finding.probe == Some(number.into());
+                let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
+                if findings.is_empty() && !which.has(number, probes.len()) {
+                    quiet += 1;
+                } else {
+                    text += &probe_story(playback.tables(), learned, &turn, place);
+                    text += &outcome(&findings, record.told.get(&number));
                 }
-                let allowed = expectation.as_ref().map(|all| Expected::of(all).lines());
-                became(&mut text, allowed, &findings, record.told.get(&number));
             }
-            if let Some(expectation) = expectation {
-                tables.forecast(&expectation);
-            }
+            playback.forecast(&turn);
         }
         if quiet > 0 {
             let _ =
@@ -148,16 +145,25 @@ fn story(
     })?
 }
 
-/// What became of a probe: what was `allowed`, what was observed, and what that means.
-fn became(
-    text: &mut String,
-    allowed: Option<Vec<String>>,
-    findings: &[&Finding],
-    told: Option<&Told>,
-) {
-    for outcome in allowed.unwrap_or_default() {
-        let _ = writeln!(text, "  allowed:  {outcome}");
+/// What the reference walker does with the probe at `place` of `turn`, and what is allowed.
+fn probe_story(tables: &Tables<'_>, learned: &Learned, turn: &Turn<'_>, place: usize) -> String {
+    let probe = &turn.probes[place];
+    let number = usize::from(turn.first) + place;
+    let mut text = format!("\nprobe {number}: {}\n", Question::of(probe));
+    if let Some(instruction) = Instruction::of(probe) {
+        text += &walk::of(tables, instruction, learned.profile());
     }
+    if let Some(Some(expectation)) = turn.expectations.get(place) {
+        for allowed in Wanted::of(expectation).lines() {
+            let _ = writeln!(text, "  allowed:  {allowed}");
+        }
+    }
+    text
+}
+
+/// What was observed of a probe and what that means, or why it was not asked.
+fn outcome(findings: &[&Finding], told: Option<&Told>) -> String {
+    let mut text = String::new();
     for finding in findings {
         let _ = writeln!(text, "  observed: {}", finding.observation);
         let name = finding.verdict.name();
@@ -166,22 +172,20 @@ fn became(
             _ => writeln!(text, "  verdict:  {name}"),
         };
     }
-    match told {
-        Some(Told::Observed(observed)) => {
-            let _ = writeln!(text, "  observed: {observed}");
-        }
-        Some(Told::NotAsked(reason)) => {
-            let _ = writeln!(text, "  not asked: {reason}");
-        }
-        None => {}
-    }
+    let _ = match told {
+        Some(Told::Observed(observed)) => writeln!(text, "  observed: {observed}"),
+        Some(Told::NotAsked(reason)) => writeln!(text, "  not asked: {reason}"),
+        None => Ok(()),
+    };
+    text
 }
 
-/// A finding about the case as a whole.
-fn whole(text: &mut String, finding: &Finding) {
-    let _ = writeln!(text, "\n{}: {}", finding.question, finding.signature);
+/// What is wrong with the case as a whole.
+fn case_story(finding: &Finding) -> String {
+    let mut text = format!("\n{}: {}\n", finding.question, finding.signature);
     for expectation in finding.expectation.lines() {
         let _ = writeln!(text, "  expected: {expectation}");
     }
     let _ = writeln!(text, "  observed: {}", finding.observation);
+    text
 }

@@ -4,8 +4,8 @@ use case::{Case, Flags};
 use golden::explain::Explain;
 use golden::{Machine, Profile, Updates, at_noting};
 
-use judge::prepared::Tables;
 use oracle::expectation::Instruction;
+use oracle::twin::Tables;
 
 /// The registers that matter to `case`, and its tables, in two lines.
 pub fn setup(case: &Case, tables: &Tables<'_>) -> String {

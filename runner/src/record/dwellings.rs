@@ -88,7 +88,7 @@ impl fmt::Display for Dwellings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::verdict::{Counts, Expected, Finding, Question, Seen, Signature, Verdict};
+    use judge::verdict::{Counts, Finding, Question, Seen, Signature, Verdict, Wanted};
 
     #[test]
     fn a_life_passes_with_answers_and_without_findings() {
@@ -122,7 +122,7 @@ mod tests {
             verdict: Verdict::Mismatch,
             signature: Signature::Mappings,
             question: Question::Case,
-            expectation: Expected::Answer,
+            expectation: Wanted::Answer,
             observation: Seen::Told(String::new()).into(),
         }
     }

@@ -20,8 +20,8 @@ use judge::kind::{Class, Kind};
 use judge::known::{Issue, Shown};
 use judge::sign::Difference;
 use judge::verdict::{
-    self, Answers, Cell, Counts, Defect, Dwelling, Expected, NotAsked, Observed, ProbeKind,
-    Question, Reason, Seen, Signature, Verdict, Word,
+    self, Answers, Cell, Counts, Defect, Dwelling, NotAsked, Observed, ProbeKind, Question, Reason,
+    Seen, Signature, Verdict, Wanted, Word,
 };
 use suite::hex::Hex;
 
@@ -152,7 +152,7 @@ impl From<Finding> for verdict::Finding {
             verdict: finding.verdict,
             signature: signature(&finding.signature),
             question: Question::Told(finding.question),
-            expectation: Expected::Told(finding.expectation),
+            expectation: Wanted::Told(finding.expectation),
             observation: observation(&finding.observation),
         }
     }

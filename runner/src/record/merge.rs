@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::campaign::Personality;
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::record::redraw::{RedrawError, plan};
 use crate::record::{Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
+use judge::personality::Personality;
 
 /// Why runs can't be merged.
 #[derive(Debug, thiserror::Error)]

@@ -24,10 +24,10 @@ use case::tree::{Role, Tree};
 use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags, scratch};
 use golden::{Features, Implementation};
-use judge::prepared::Bench;
 use oracle::answer::Answer;
 use oracle::learned::Learned;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 
 pub const TABLES: u64 = 0x8000_0000;
 pub const STAGE: u64 = 0x8080_0000;
@@ -235,10 +235,10 @@ impl Guest {
     pub fn expected(&self, steps: &[Probe], probe: Probe) -> (Vec<Answer>, bool) {
         let map = map();
         let pe = Implementation::new(48, features());
-        let bench = Bench::new(pe, Simulation::new(&map));
+        let bench = Twin::new(pe, Simulation::new(&map));
         let mut bench = bench.with_branch_targets(self.branch_targets);
         let learned = Learned::new([]).unwrap();
-        let tables = |tables: &mut judge::prepared::Tables<'_>| {
+        let tables = |tables: &mut oracle::twin::Tables<'_>| {
             for step in steps {
                 assert!(tables.step(step).unwrap());
             }

@@ -22,10 +22,9 @@ use jiff::Timestamp;
 use judge::known::Record;
 use judge::observation::Observation;
 use judge::sign::Difference;
-use judge::verdict::expected::{Ending as Allowed, Outcome};
+use judge::verdict::wanted::{Ending as Allowed, Outcome};
 use judge::verdict::{
-    CaseRecord, Counts, Expected, Finding, Observed, ProbeKind, Question, Reason, Signature,
-    Verdict,
+    CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
 };
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
@@ -314,7 +313,7 @@ fn finding() -> Finding {
         verdict: Verdict::Mismatch,
         signature: Signature::of_answer(probe.operation().unwrap(), Some(difference)),
         question: Question::of(&probe),
-        expectation: Expected::Outcomes(vec![Outcome {
+        expectation: Wanted::Outcomes(vec![Outcome {
             ending: Allowed::of(&answer),
             updates: Vec::new(),
             choices: vec![vec![("par_xs".to_owned(), vec!["reported".to_owned()])]],

@@ -10,7 +10,7 @@
 //!
 //! A rule never changes what the architecture allows: the reference walker knows nothing of it. It
 //! gives a name to a difference that has been explained, so that others show. TLB maintenance that does
-//! nothing ([`Idle`]) shows in what comes after it: an answer that is not allowed is known, if it is what would be
+//! nothing ([`Ineffective`]) shows in what comes after it: an answer that is not allowed is known, if it is what would be
 //! allowed had that maintenance been left out.
 //!
 //! # What is shown, and what is fixed
@@ -22,7 +22,7 @@
 
 mod bits;
 mod conditions;
-mod idle;
+mod ineffective;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -34,7 +34,8 @@ use link::soak::Peril;
 use serde::{Deserialize, Serialize};
 
 use crate::sign::Sign;
-pub use idle::Idle;
+pub use ineffective::Ineffective;
+use oracle::ineffective::IneffectiveTlbi;
 pub use rule::{File, Question, Rule, RuleFields};
 use suite::yaml::{self, YamlError, nearest};
 
@@ -50,7 +51,7 @@ const ENOUGH_SAMPLES: u64 = 4;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    idle: Vec<Idle>,
+    ineffective: Vec<Ineffective>,
     sources: Vec<Source>,
 }
 
@@ -131,7 +132,7 @@ pub type RuleId = usize;
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     rules: Vec<Rule>,
-    idle: Vec<Idle>,
+    ineffective: Vec<Ineffective>,
     sources: Vec<Source>,
     in_full: bool,
 }
@@ -167,7 +168,7 @@ impl Rules {
     /// Reads the rules of these files, and holds them against each other.
     pub fn from_sources(sources: Vec<Source>) -> Result<Self, YamlError> {
         let mut rules: Vec<Rule> = Vec::new();
-        let mut idle: Vec<Idle> = Vec::new();
+        let mut ineffective: Vec<Ineffective> = Vec::new();
         for Source { file, text } in &sources {
             let fields: File = yaml::from_str(text, file)?;
             for fields in fields.issues {
@@ -181,25 +182,26 @@ impl Rules {
             }
             for fields in fields.maintenance {
                 let place = fields.referenced;
-                let issue = Idle::new(fields, text, file)?;
-                let others = rules.iter().map(Rule::name).chain(idle.iter().map(Idle::name));
+                let issue = Ineffective::new(fields, text, file)?;
+                let others =
+                    rules.iter().map(Rule::name).chain(ineffective.iter().map(Ineffective::name));
                 if others.into_iter().any(|name| name == issue.name()) {
                     let problem = format!("there are two known issues called `{}`", issue.name());
                     return Err(YamlError::at(text, file, place, problem));
                 }
-                idle.push(issue);
+                ineffective.push(issue);
             }
         }
-        Ok(Self { rules, idle, sources })
+        Ok(Self { rules, ineffective, sources })
     }
 
     /// Those of the target called `name`, run by version `emulator` of its emulator.
     pub fn for_target(&self, name: &str, emulator: Option<&str>) -> Known {
         let rules = self.rules.iter().filter(|rule| rule.is_about(name, emulator));
-        let idle = self.idle.iter().filter(|issue| issue.is_about(name, emulator));
+        let ineffective = self.ineffective.iter().filter(|issue| issue.is_about(name, emulator));
         Known {
             rules: rules.cloned().collect(),
-            idle: idle.cloned().collect(),
+            ineffective: ineffective.cloned().collect(),
             sources: self.sources.clone(),
             in_full: false,
         }
@@ -210,9 +212,11 @@ impl Rules {
     pub fn misspelled<'a>(&'a self, targets: &'a [String]) -> Vec<(&'a str, &'a str, &'a str)> {
         let of_rules =
             self.rules.iter().flat_map(|rule| rule.targets().map(|name| (rule.name(), name)));
-        let of_idle =
-            self.idle.iter().flat_map(|issue| issue.targets().map(|name| (issue.name(), name)));
-        let said = of_rules.chain(of_idle);
+        let of_maintenance = self
+            .ineffective
+            .iter()
+            .flat_map(|issue| issue.targets().map(|name| (issue.name(), name)));
+        let said = of_rules.chain(of_maintenance);
         let strange = said.filter(|(_, name)| !targets.iter().any(|target| target == name));
         let near = |(rule, name)| Some((rule, name, nearest(name, targets)?.as_str()));
         strange.filter_map(near).collect()
@@ -247,8 +251,8 @@ impl Known {
     }
 
     /// TLB maintenance that does nothing.
-    pub fn idle(&self) -> &[Idle] {
-        &self.idle
+    pub fn ineffective(&self) -> Vec<IneffectiveTlbi> {
+        self.ineffective.iter().map(Ineffective::maintenance).collect()
     }
 
     /// The rule with this number.
@@ -256,10 +260,10 @@ impl Known {
         &self.rules[id]
     }
 
-    /// By which probes they may kill a target that goes on by itself: see [`Rule::peril`].
-    pub fn perils(&self) -> Vec<(RuleId, Peril)> {
-        let perils = self.rules.iter().map(|rule| rule.peril().filter(|_| !self.in_full));
-        perils.enumerate().filter_map(|(id, peril)| Some((id, peril?))).collect()
+    /// By which probes they may kill a target that goes on by itself: see [`Rule::known_crash`].
+    pub fn crashes(&self) -> Vec<(RuleId, Peril)> {
+        let crashes = self.rules.iter().map(|rule| rule.known_crash().filter(|_| !self.in_full));
+        crashes.enumerate().filter_map(|(id, crash)| Some((id, crash?))).collect()
     }
 
     /// The names of rules.
@@ -301,11 +305,11 @@ impl Known {
             let issue = Issue { reference, only_samples: rule.always_kills() };
             (rule.name().to_owned(), issue)
         };
-        let idle = self.idle.iter().map(|idle| {
-            let reference = idle.reference().to_owned();
-            (idle.name().to_owned(), Issue { reference, only_samples: false })
+        let ineffective = self.ineffective.iter().map(|ineffective| {
+            let reference = ineffective.reference().to_owned();
+            (ineffective.name().to_owned(), Issue { reference, only_samples: false })
         });
-        let issues = self.rules.iter().map(issue).chain(idle).collect();
+        let issues = self.rules.iter().map(issue).chain(ineffective).collect();
         Record { sources: self.sources.clone(), issues }
     }
 }

@@ -19,9 +19,11 @@ use serde::Deserialize;
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
-use super::idle::IdleFields;
+use super::ineffective::IneffectiveFields;
 use crate::kind::{Class, Kind, Kinds};
 use crate::sign::Sign;
+use oracle::answer::Answer;
+use oracle::expectation::Allowed;
 use suite::name::Name;
 use suite::yaml::{Spanned, YamlError, nearest};
 
@@ -35,8 +37,8 @@ pub struct File {
     pub issues: Vec<Spanned<RuleFields>>,
     /// TLB maintenance that does nothing. Default: none.
     #[serde(default)]
-    #[schemars(with = "Vec<IdleFields>")]
-    pub maintenance: Vec<Spanned<IdleFields>>,
+    #[schemars(with = "Vec<IneffectiveFields>")]
+    pub maintenance: Vec<Spanned<IneffectiveFields>>,
 }
 
 /// A known issue as its file says it.
@@ -171,6 +173,31 @@ pub struct Question {
     pub memory_type: Option<u8>,
     /// The registers that are asked under.
     pub registers: Registers,
+}
+
+impl Question {
+    /// What `operation` asks under `registers` where `allowed` is the answer.
+    pub fn of(operation: Operation, registers: &Registers, allowed: &Allowed) -> Self {
+        let Allowed { descriptor, stage1, .. } = *allowed;
+        let memory_type = stage1.map(|stage1| {
+            let index = stage1 >> 2 & 7;
+            (registers.mair_el1 >> (8 * index)) as u8
+        });
+        let fault = match allowed.answer {
+            Answer::Par { fault, .. } => fault,
+            Answer::Exception(taken) => Some(taken.abort.fault),
+            Answer::Reached(_) | Answer::Maintained(_) => None,
+        };
+        Self {
+            operation,
+            expected: Kind::of_answer(&allowed.answer),
+            stage1_walk: fault.is_some_and(|fault| fault.s1_walk),
+            descriptor,
+            stage1,
+            memory_type,
+            registers: *registers,
+        }
+    }
 }
 
 impl Rule {
@@ -323,7 +350,7 @@ impl Rule {
 
     /// The AT instructions of both stages by which it may kill a target that goes on by itself, as far as
     /// their answers tell; `None` where it kills by none.
-    pub fn peril(&self) -> Option<Peril> {
+    pub fn known_crash(&self) -> Option<Peril> {
         let is_about = |operation: &Operation| {
             self.operations.is_empty() || self.operations.contains(operation)
         };
@@ -336,23 +363,23 @@ impl Rule {
             && is_broad
             && self.stage1_walk.is_none()
             && self.root_below.is_none();
-        let mut peril = Peril::default();
+        let mut crash = Peril::default();
         for kind in Kind::all().filter(|kind| self.expected.has(*kind)) {
             match kind {
-                Kind::Success => peril.flags |= Peril::SUCCESS,
-                Kind::Fault { stage: 1, status } => peril.stage1 |= 1 << status,
-                Kind::Fault { status, .. } => peril.stage2 |= 1 << status,
-                Kind::Exception { status } => peril.exceptions |= 1 << status,
+                Kind::Success => crash.flags |= Peril::SUCCESS,
+                Kind::Fault { stage: 1, status } => crash.stage1 |= 1 << status,
+                Kind::Fault { status, .. } => crash.stage2 |= 1 << status,
+                Kind::Exception { status } => crash.exceptions |= 1 << status,
                 Kind::Trap { .. } | Kind::Runaway => {}
             }
         }
-        if peril == Peril::default() {
+        if crash == Peril::default() {
             return None;
         }
         if is_exact {
-            peril.flags |= Peril::EXACT;
+            crash.flags |= Peril::EXACT;
         }
-        Some(peril)
+        Some(crash)
     }
 
     /// The targets that it is about; none: all.

@@ -19,7 +19,7 @@ use crate::plan::{Plan, Shard};
 use crate::record::resume::{ResumeError, Resumed};
 use crate::record::{Asked, Ending, Header, Host, RunError, RunFolder, RunId, RunWriter, Summary};
 use device::{Identity, Target};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known;
 use judge::verdict::CaseRecord;
 use suite::Suite;
@@ -30,7 +30,7 @@ pub struct Job<'a> {
     /// The target.
     pub target: &'a dyn Target,
     /// What is known of it.
-    pub dossier: Dossier,
+    pub established: Established,
     /// The suite, as it is wanted.
     pub suite: &'a Suite,
     /// The seed.
@@ -99,7 +99,7 @@ impl Job<'_> {
         let mut scribe = Scribe {
             name: format!("{} on {}", self.suite.name, self.target.identity().name),
             identity: self.target.identity(),
-            known_issues: self.dossier.known.record(),
+            known_issues: self.established.known.record(),
             limit: Limit {
                 cases: self.suite.cases,
                 time: self.suite.seconds.map(Duration::from_secs),
@@ -118,7 +118,7 @@ impl Job<'_> {
             past,
             soak: self.soak,
             interrupt: self.interrupt,
-            ..Campaign::new(self.suite.generators.clone(), self.seed, self.dossier)
+            ..Campaign::new(self.suite.generators.clone(), self.seed, self.established)
         };
         let done = campaign::run(self.target, campaign, &mut scribe);
         scribe.bar.clear();

@@ -28,7 +28,7 @@ use crate::report::terminal::Table;
 use device::Target;
 use each::Each;
 use job::{Book, Done, Job, NewRun, how_to_resume};
-use judge::dossier::Dossier;
+use judge::established::Established;
 use judge::known::Rules;
 use suite::granule::GranuleName;
 use suite::space::Probes;
@@ -166,7 +166,7 @@ impl Run {
         let id = RunId::new(time, &suite.name, &format!("{}{pe}", identity.name), salt as u16);
         let job = Job {
             target: opened.target.as_ref(),
-            dossier: Dossier {
+            established: Established {
                 learned: opened.learned.clone(),
                 known: known_issues::of(rules, identity),
             },
@@ -202,7 +202,7 @@ impl Run {
         let opened = self.how.open_text(header.target.clone())?;
         let job = Job {
             target: opened.target.as_ref(),
-            dossier: Dossier {
+            established: Established {
                 known: known_issues::of(Some(&rules), opened.target.identity()),
                 learned: opened.learned,
             },

@@ -7,13 +7,14 @@ use tables::BuildError;
 use crate::explain::walk;
 use crate::record::redraw::{RedrawError, redraw};
 use crate::record::{Group, Run};
-use judge::prepared::Bench;
 use judge::verdict::Answers;
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
 use oracle::learned::{Learned, PinError};
 use oracle::pe;
+use oracle::playback::Playback;
 use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use suite::case_file::CaseFile;
 
 /// Where walks of a run's cases are told.
@@ -22,7 +23,7 @@ pub struct Scene<'a> {
     run: &'a Run,
     map: MemoryMap,
     learned: Learned,
-    bench: Bench,
+    twin: Twin,
 }
 
 /// The walk of one probe.
@@ -67,8 +68,8 @@ impl<'a> Scene<'a> {
             _ => None,
         });
         let learned = Learned::new(settled)?;
-        let bench = Bench::new(pe::implementation(&machine.id_registers()), Simulation::new(&map));
-        Ok(Self { run, map, learned, bench })
+        let twin = Twin::new(pe::implementation(&machine.id_registers()), Simulation::new(&map));
+        Ok(Self { run, map, learned, twin })
     }
 
     /// Tells the walk that led to the first finding of `group`.
@@ -79,13 +80,12 @@ impl<'a> Scene<'a> {
         let asked = asked.and_then(|probe| Some((probe, Instruction::of(&probe)?)));
         let (probe, instruction) = asked.ok_or(Untold::NoWalk(number))?;
         let learned = &self.learned;
-        let told = self.bench.with_tables(&case, &self.map, |tables| {
+        let told = self.twin.with_tables(&case, &self.map, |tables| {
             // Hardware may have updated the tables for the probes before.
-            for earlier in &case.as_ref().probes[..number as usize] {
-                tables.step(earlier)?;
-                if let Some(expectation) = tables.expect(earlier, learned) {
-                    tables.forecast(&expectation);
-                }
+            let earlier = &case.as_ref().probes[..number as usize];
+            let mut playback = Playback::of_all(tables, learned, earlier);
+            while let Some(turn) = playback.next() {
+                playback.forecast(&turn?);
             }
             let steps = walk::of(tables, instruction, learned.profile());
             let expectation = tables.expect(&probe, learned);

@@ -24,7 +24,7 @@ pub fn count(probes: &[Probe]) -> usize {
 }
 
 /// Hands what `expectations` say of descriptors to the last of them.
-pub fn hand_on(expectations: &mut [Option<Expectation>]) {
+pub fn join_updates(expectations: &mut [Option<Expectation>]) {
     let Some((last, others)) = expectations.split_last_mut() else { return };
     let mut ways: Vec<Vec<Update>> = vec![Vec::new()];
     let mut complete = true;
@@ -116,17 +116,17 @@ mod tests {
         let both = vec![vec![update(0x1000, AF | WRITE), update(0x2000, AF)]];
         let nothing = vec![Vec::new()];
         let mut all = [store.clone(), load.clone()];
-        hand_on(&mut all);
+        join_updates(&mut all);
         assert_eq!(all.each_ref().map(updates), [nothing.clone(), both.clone()]);
         let mut all = [load, store];
-        hand_on(&mut all);
+        join_updates(&mut all);
         assert_eq!(all.each_ref().map(updates), [nothing, both]);
     }
 
     #[test]
     fn what_is_done_alone_keeps_its_own() {
         let mut alone = [expected(&[update(0x1000, AF)])];
-        hand_on(&mut alone);
+        join_updates(&mut alone);
         assert_eq!(updates(&alone[0]), [[update(0x1000, AF)]]);
     }
 

@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
-use case::probe::{Operation, Probe};
+use case::operation::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use oracle::ineffective::IneffectiveTlbi;
 use suite::case_file::ProbeFlag;
 use suite::name::Name;
 use suite::yaml::{Spanned, YamlError, nearest};
@@ -17,8 +18,8 @@ use suite::yaml::{Spanned, YamlError, nearest};
 /// A known issue of TLB maintenance as its file says it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Idle")]
-pub struct IdleFields {
+#[schemars(rename = "Ineffective")]
+pub struct IneffectiveFields {
     /// What reports call it.
     name: Name,
     /// What is wrong, by which rule, and where that is told.
@@ -39,18 +40,21 @@ pub struct IdleFields {
 
 /// A known issue of TLB maintenance.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Idle {
+pub struct Ineffective {
     name: Name,
     reference: String,
     emulators: Vec<String>,
     targets: Vec<Name>,
-    operations: Vec<Operation>,
-    flags: u8,
+    maintenance: IneffectiveTlbi,
 }
 
-impl Idle {
+impl Ineffective {
     /// Checks an issue, which stands in `text` of `file`.
-    pub fn new(fields: Spanned<IdleFields>, text: &str, file: &Path) -> Result<Self, YamlError> {
+    pub fn new(
+        fields: Spanned<IneffectiveFields>,
+        text: &str,
+        file: &Path,
+    ) -> Result<Self, YamlError> {
         let refuse = |place, problem: String| YamlError::at(text, file, place, problem);
         let (place, fields) = (fields.referenced, fields.value);
         if fields.reference.split_whitespace().next().is_none() {
@@ -74,13 +78,17 @@ impl Idle {
             })
         };
         let operations = fields.operations.value.into_iter().map(operation);
+        let maintenance = IneffectiveTlbi {
+            issue: fields.name.as_str().to_owned(),
+            operations: operations.collect::<Result<_, _>>()?,
+            flags: fields.flags.iter().fold(0, |bits, flag| bits | flag.bit()),
+        };
         Ok(Self {
             name: fields.name,
             reference: fields.reference.split_whitespace().collect::<Vec<_>>().join(" "),
             emulators: fields.emulators,
             targets: fields.targets,
-            operations: operations.collect::<Result<_, _>>()?,
-            flags: fields.flags.iter().fold(0, |bits, flag| bits | flag.bit()),
+            maintenance,
         })
     }
 
@@ -107,15 +115,16 @@ impl Idle {
                 || self.emulators.iter().any(|version| emulator.starts_with(version)))
     }
 
-    /// Whether `step` is maintenance that does nothing.
-    pub fn takes(&self, step: &Probe) -> bool {
-        step.operation().is_some_and(|operation| self.operations.contains(&operation))
-            && step.has(self.flags)
+    /// The instructions, as the oracle is told of them.
+    pub fn maintenance(&self) -> IneffectiveTlbi {
+        self.maintenance.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use case::probe::Probe;
+
     use super::*;
     use crate::known::Rules;
 
@@ -133,14 +142,14 @@ maintenance:
     fn an_issue_takes_the_forms_that_it_names_on_its_emulators() {
         let rules = Rules::from_text(ISSUE, Path::new("x")).unwrap();
         let known = rules.for_target("qemu-max", Some("10.0.2"));
-        let takes = |step: Probe| known.idle().iter().any(|idle| idle.takes(&step));
+        let takes = |step: Probe| known.ineffective().iter().any(|tlbi| tlbi.includes(&step));
         let ipas2 = Probe::new(Operation::TlbiIpas2e1, 0);
         assert!(takes(ipas2.with(Probe::OUTER_SHAREABLE)));
         assert!(takes(ipas2.with(Probe::OUTER_SHAREABLE | Probe::NXS)));
         assert!(!takes(ipas2) && !takes(ipas2.with(Probe::INNER_SHAREABLE)));
         assert!(!takes(Probe::new(Operation::TlbiVmalle1, 0).with(Probe::OUTER_SHAREABLE)));
         assert!(known.record().issues.contains_key("os-does-nothing"));
-        assert!(rules.for_target("qemu-max", Some("11.0")).idle().is_empty());
+        assert!(rules.for_target("qemu-max", Some("11.0")).ineffective().is_empty());
     }
 
     #[test]

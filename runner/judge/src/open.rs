@@ -1,11 +1,11 @@
-//! A case of which parts are still to come.
+//! A case of which probes are still to be judged.
 
 use case::Case;
 use case::memory::MemoryMap;
 
-use judge::dossier::Dossier;
-use judge::verdict::{CaseRecord, Cell, Dwelling, Reason, Told};
-use judge::verdicts::Judged;
+use crate::established::Established;
+use crate::judged::Judged;
+use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked, Reason, Told};
 use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
@@ -14,25 +14,27 @@ pub struct OpenCase {
     /// The case as drawn.
     pub case: Case,
     /// What its own answers say of the target's choices, beside what is settled for all cases.
-    pub learned: Learned,
+    pub(crate) learned: Learned,
     /// What is known so far.
-    pub record: CaseRecord,
-    /// Parts that are still to come.
-    pub parts: u32,
+    record: CaseRecord,
     /// Whether it is told what became of each probe.
     is_in_full: bool,
 }
 
 impl OpenCase {
-    /// A case of which nothing is known, in one part, on a target with the memory of `map` of
-    /// which `dossier` tells what is known.
-    pub fn new(index: u64, case: Case, map: &MemoryMap, dossier: &Dossier) -> Self {
+    /// Case number `index`, of which nothing is known, on a target with the memory of `map` of which
+    /// so much is `established`.
+    pub fn new(index: u64, case: Case, map: &MemoryMap, established: &Established) -> Self {
         let cell = Cell::of(case.as_ref());
         let dwelling = Dwelling::of(case.as_ref(), map);
         let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
-        let Dossier { learned, known } = dossier;
-        let (learned, is_in_full) = (learned.clone(), known.is_in_full());
-        Self { case, learned, record, parts: 1, is_in_full }
+        let Established { learned, known } = established;
+        Self { case, learned: learned.clone(), record, is_in_full: known.is_in_full() }
+    }
+
+    /// The numbers of all its probes.
+    pub fn probes(&self) -> Vec<u16> {
+        (0..self.case.as_ref().probes.len() as u16).collect()
     }
 
     /// What is kept of it.
@@ -41,12 +43,12 @@ impl OpenCase {
         self.record
     }
 
-    /// Adds the judgement of a part.
+    /// Adds the judgement of some of its probes.
     pub fn add(&mut self, judged: Judged) {
         let record = &mut self.record;
         record.probes += judged.verdicts.total();
         record.verdicts.merge(&judged.verdicts);
-        // Parts come in an order that deaths decide: the sum does not depend on it.
+        // Judgements come in an order that deaths decide: the sum does not depend on it.
         record.digest = record.digest.wrapping_add(judged.digest);
         for (name, shown) in judged.known {
             record.known.entry(name).or_default().merge(shown);
@@ -67,5 +69,10 @@ impl OpenCase {
                 told.or_insert_with(|| Told::NotAsked(reason.clone()));
             }
         }
+    }
+
+    /// Adds probes that were not asked, of which there are counts alone.
+    pub fn count_skipped(&mut self, not_asked: &NotAsked) {
+        self.record.not_asked.merge(not_asked);
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a probe, once it is done, would tell what it did: what would not is not asked.
+//! Observability: whether memory or a register would show what a probe did. Where nothing would, the probe
+//! is not asked.
 
 use case::CaseRef;
 use case::guest::piece;
@@ -6,8 +7,8 @@ use case::memory::{ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use golden::{Cacheability, MemoryAttributes, MemoryType};
 
-use super::lines::Lines;
-use super::memory;
+use crate::aliases::Aliases;
+use crate::memory;
 use crate::verdict::Reason;
 use oracle::access::Accesses;
 use oracle::answer::{Answer, Reach};
@@ -15,32 +16,33 @@ use oracle::expectation::{Allowed, Expectation};
 
 /// What the probes of a case reach, as they are looked at in order.
 #[derive(Debug)]
-pub struct Telling<'a> {
+pub struct Observability<'a> {
     map: &'a MemoryMap,
-    lines: Lines,
+    aliases: Aliases,
     /// Neither HCR_EL2.VM nor DC: there is no stage 2.
     is_single: bool,
 }
 
-impl<'a> Telling<'a> {
+impl<'a> Observability<'a> {
     /// Before the first probe of `case`.
     pub fn new(case: CaseRef<'_>, map: &'a MemoryMap) -> Self {
         const VM: u64 = 1;
         const DC: u64 = 1 << 12;
         let is_single = case.header.registers.hcr_el2 & (VM | DC) == 0;
-        Self { map, lines: Lines::default(), is_single }
+        Self { map, aliases: Aliases::default(), is_single }
     }
 
-    /// Why `probe` asks nothing although it is no step; `None` where that is what it is for.
-    pub fn unknown(&self, probe: &Probe) -> Option<Reason> {
+    /// Why `probe` is not asked, of which nothing is expected although it is no step; `None` where that is what
+    /// it is for.
+    pub fn obstacle_without_expectation(&self, probe: &Probe) -> Option<Reason> {
         let operation = probe.operation()?;
         let is_quiet = operation == Operation::RoundTrip || operation.is_self_test();
         (!is_quiet).then_some(Reason::NotModelled)
     }
 
-    /// Why nothing would tell what `probe` did, of which this is expected; `None` where something does, and
-    /// the probe will be asked.
-    pub fn untold(&mut self, probe: &Probe, expectation: &Expectation) -> Option<Reason> {
+    /// Why `probe` is not asked, of which so much is expected: what it did could not be observed. `None` where
+    /// it could, and the probe will be asked.
+    pub fn obstacle(&mut self, probe: &Probe, expectation: &Expectation) -> Option<Reason> {
         if expectation.outcomes.is_empty() {
             return Some(Reason::NotExecuted);
         }
@@ -60,7 +62,7 @@ impl<'a> Telling<'a> {
         }
         let tells = |allowed: &Allowed| match allowed.answer {
             Answer::Reached(reach) => memory::tells(self.map, operation, bytes, reach),
-            Answer::Maintained(Some(reach)) => self.is_on_stage(reach),
+            Answer::Maintained(Some(reach)) => self.is_in_scratch(reach),
             Answer::Maintained(None) | Answer::Par { .. } | Answer::Exception(_) => true,
         };
         if !expectation.outcomes.iter().all(tells) {
@@ -73,17 +75,17 @@ impl<'a> Telling<'a> {
         if !is_guest || operation == Operation::Fetch || accesses.is_maintenance() {
             return None;
         }
-        let lines = &mut self.lines;
+        let aliases = &mut self.aliases;
         let mut admits = |allowed: &Allowed| match allowed.answer {
             Answer::Reached(reach) => {
-                lines.admit(reach, bytes, operation.is_store(), &allowed.attributes)
+                aliases.admit(reach, bytes, operation.is_store(), &allowed.attributes)
             }
             _ => true,
         };
         (!expectation.outcomes.iter().all(&mut admits)).then_some(Reason::MismatchedAttributes)
     }
 
-    fn is_on_stage(&self, reach: Reach) -> bool {
+    fn is_in_scratch(&self, reach: Reach) -> bool {
         let mut scratch = self.map.arenas().iter().filter(|arena| arena.kind == ArenaKind::Scratch);
         scratch.any(|arena| arena.contains(reach.pa, 1))
     }

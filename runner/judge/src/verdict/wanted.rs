@@ -16,7 +16,7 @@ use oracle::expectation::{Allowed, Expectation};
 /// What should have been observed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Expected {
+pub enum Wanted {
     /// One of these outcomes, the pseudocode's own first.
     Outcomes(Vec<Outcome>),
     /// This.
@@ -38,7 +38,7 @@ pub enum Expected {
     Told(Vec<String>),
 }
 
-impl Expected {
+impl Wanted {
     /// The outcomes of `expectation`, equal ones once.
     pub fn of(expectation: &Expectation) -> Self {
         let mut outcomes: Vec<Outcome> = Vec::new();
@@ -379,9 +379,9 @@ mod tests {
         let outcomes = outcomes.into();
         let expectation =
             Expectation { outcomes, complete: true, strays_to: None, is_foreign: false };
-        let expected = Expected::of(&expectation);
+        let expected = Wanted::of(&expectation);
         let json = serde_json::to_string(&expected).unwrap();
-        assert_eq!(serde_json::from_str::<Expected>(&json).unwrap(), expected, "{json}");
+        assert_eq!(serde_json::from_str::<Wanted>(&json).unwrap(), expected, "{json}");
         expected.lines()
     }
 

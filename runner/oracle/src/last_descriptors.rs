@@ -5,14 +5,14 @@ use golden::{Leaf, Observer, Read, Stage};
 /// The last descriptor of each stage that a walk reads: the leaf, or the one that faults. `None` where it reads
 /// none of that stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Trail {
+pub struct LastDescriptors {
     /// Of stage 1.
     pub stage1: Option<u64>,
     /// Of stage 2; it may be that of an access to a descriptor of stage 1.
     pub stage2: Option<u64>,
 }
 
-impl Trail {
+impl LastDescriptors {
     /// The descriptor of one stage.
     pub const fn of(self, stage: Stage) -> Option<u64> {
         match stage {
@@ -29,7 +29,7 @@ impl Trail {
     }
 }
 
-impl Observer for Trail {
+impl Observer for LastDescriptors {
     fn read(&mut self, read: Read) {
         self.note(read.stage, read.descriptor);
     }

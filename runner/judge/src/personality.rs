@@ -13,7 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use judge::verdict::{Answers, CaseRecord, Expected, Finding, Question, Seen, Signature, Verdict};
+use crate::finding::About;
+use crate::verdict::{Answers, CaseRecord, Finding, Question, Seen, Signature, Verdict, Wanted};
 
 /// The choices that a target makes, as far as they have shown.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -83,14 +84,10 @@ impl Told {
 }
 
 fn contradiction(choice: &str, told: &Told, answers: &[String]) -> Finding {
-    Finding {
-        probe: None,
-        verdict: Verdict::Mismatch,
-        signature: Signature::Choice(choice.to_owned()),
-        question: Question::Choice(choice.to_owned()),
-        expectation: Expected::Choice { answers: told.answers(), case: told.told_by },
-        observation: Seen::Choice(answers.to_vec()).into(),
-    }
+    let about = About::Case(Question::Choice(choice.to_owned()));
+    let wanted = Wanted::Choice { answers: told.answers(), case: told.told_by };
+    let (signature, seen) = (Signature::Choice(choice.to_owned()), Seen::Choice(answers.to_vec()));
+    Finding::new(about, Verdict::Mismatch, signature, wanted, seen)
 }
 
 #[cfg(test)]

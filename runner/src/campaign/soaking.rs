@@ -16,26 +16,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use case::Case;
-use golden::{Answer, Choice, Profile};
 use link::MAX_MESSAGE;
 use link::message::Head;
-use link::observations::Observations;
-use link::soak::{Item, Progress, Settled, Suspect, Terms, Totals, Why};
+use link::soak::{Item, Progress, Totals};
 use zerocopy::IntoBytes as _;
 
 use super::CampaignError;
-use super::open::OpenCase;
 use crate::plan::{BLOCK, Plan};
-use judge::dossier::Dossier;
-use judge::known::{Known, RuleId};
-use judge::prepared::Bench;
-use judge::quarantine::Quarantine;
-use judge::verdict::{
-    CaseRecord, Counts, Defect, Expected, Fact, Finding, NotAsked, Question, Reason, Signature,
-    Verdict,
-};
-use judge::verdicts::judge;
-use suite::hex::Hex;
+use judge::established::Established;
+use judge::soak::{Suspect, Terms, Trial};
+use judge::verdict::CaseRecord;
 
 /// So many cases are dealt out at a time, and no record is of more.
 pub const STRETCH: u64 = 4096;
@@ -56,8 +46,7 @@ pub struct Soak {
 #[derive(Debug)]
 pub struct Soaking {
     soak: Soak,
-    profile: Profile,
-    perils: Vec<(RuleId, link::soak::Peril)>,
+    terms: Terms,
     /// How much of the briefing the target has: plan, and terms.
     told: usize,
     /// Cases that were dealt out and not asked.
@@ -79,15 +68,6 @@ pub enum Brief {
     Terms(Vec<u64>),
 }
 
-/// What the target said of one case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Trial {
-    /// Probes asked.
-    probes: u64,
-    /// The digest of its tables and answers.
-    digest: u64,
-}
-
 /// What is to be done about a case.
 #[derive(Debug)]
 pub enum Task {
@@ -97,35 +77,19 @@ pub enum Task {
     Judge {
         /// Its number.
         index: u64,
-        /// What was told.
-        told: Told,
+        /// What the target told of it.
+        suspect: Suspect,
     },
     /// A case that has to be asked in full.
     Ask(u64),
 }
 
-/// What a target told of a suspect.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// The numbers of the probes that are told.
-    pub numbers: Vec<u16>,
-    /// Their observations, as words.
-    pub observations: Vec<u64>,
-    /// The probes that were asked.
-    pub probes: u64,
-    /// The digest of the case.
-    pub digest: u64,
-    /// Why the others were not asked.
-    pub not_asked: NotAsked,
-}
-
 impl Soaking {
-    /// For a target of which `profile` is settled before, and which has these issues.
-    pub fn new(soak: Soak, profile: Profile, known: &Known) -> Self {
+    /// For a target of which so much is `established`.
+    pub fn new(soak: Soak, established: &Established) -> Self {
         Self {
             soak,
-            profile,
-            perils: known.perils(),
+            terms: Terms::new(established),
             told: 0,
             left: 0..0,
             reach: FIRST_REACH,
@@ -142,15 +106,8 @@ impl Soaking {
     /// Settles what the record of one of the first cases tells of the target's choices. Later ones change
     /// nothing: which of them are told in full should not depend on when they were.
     pub fn learn(&mut self, record: &CaseRecord) {
-        if !self.is_prelude(record.index) {
-            return;
-        }
-        for (choice, answers) in &record.settled {
-            if let ([answer], Some(choice)) = (&answers[..], Choice::named(choice))
-                && let Some(answer) = choice.answer_named(answer)
-            {
-                self.profile.settle(choice, answer);
-            }
+        if self.is_prelude(record.index) {
+            self.terms.learn(record);
         }
     }
 
@@ -165,10 +122,7 @@ impl Soaking {
 
     /// What it is to go by, as words.
     pub fn terms(&self) -> Result<Vec<u64>, CampaignError> {
-        let settled: Vec<Settled> = self.profile.iter().map(settled).collect();
-        let perils: Vec<_> = self.perils.iter().map(|(_, peril)| *peril).collect();
-        let terms = Terms { settled: &settled, perils: &perils };
-        words(|body| terms.write_to(body)).ok_or(CampaignError::TooManyTerms)
+        words(|body| self.terms.write_to(body)).ok_or(CampaignError::TooManyTerms)
     }
 
     /// The target has what it was told last.
@@ -187,9 +141,9 @@ impl Soaking {
     }
 
     /// Gives up what was dealt out and not asked. Returns the record of what was.
-    pub fn stop(&mut self, known: &Known) -> Option<CaseRecord> {
+    pub fn stop(&mut self) -> Option<CaseRecord> {
         self.left.end = self.left.start;
-        self.close_before(self.left.start, known)
+        self.close_before(self.left.start)
     }
 
     /// The first case that is to be asked next.
@@ -210,12 +164,7 @@ impl Soaking {
     }
 
     /// Takes what the target says to a message; `None` where it makes no sense.
-    pub fn progress(
-        &mut self,
-        asked: link::soak::Soak,
-        body: &[u8],
-        known: &Known,
-    ) -> Option<VecDeque<Task>> {
+    pub fn progress(&mut self, asked: link::soak::Soak, body: &[u8]) -> Option<VecDeque<Task>> {
         let progress = Progress::from_bytes(body, asked.first)?;
         let end = asked.first + asked.count;
         if progress.next <= asked.first || progress.next > end {
@@ -241,18 +190,18 @@ impl Soaking {
                     continue;
                 }
                 Item::Run(_) | Item::Suspect(_) | Item::Left => {
-                    tasks.extend(self.close_before(index, known).map(Task::Record));
+                    tasks.extend(self.close_before(index).map(Task::Record));
                 }
             }
             tasks.push_back(match item {
                 Item::Suspect(suspect) if !check => {
-                    Task::Judge { index, told: self.told(&suspect, known)? }
+                    Task::Judge { index, suspect: self.terms.suspect(&suspect)? }
                 }
                 _ => Task::Ask(index),
             });
         }
         if self.left.is_empty() {
-            tasks.extend(self.close_before(self.left.start, known).map(Task::Record));
+            tasks.extend(self.close_before(self.left.start).map(Task::Record));
         }
         if progress.next == end {
             self.reach = (2 * self.reach).min(STRETCH);
@@ -266,11 +215,11 @@ impl Soaking {
     }
 
     /// The target died of a message. Returns the case that is to be asked in full, if one is found.
-    pub fn died(&mut self, asked: link::soak::Soak, known: &Known) -> VecDeque<Task> {
+    pub fn died(&mut self, asked: link::soak::Soak) -> VecDeque<Task> {
         self.reach = (asked.count / 2).max(1);
         let mut tasks = VecDeque::new();
         if asked.count == 1 {
-            tasks.extend(self.close_before(asked.first, known).map(Task::Record));
+            tasks.extend(self.close_before(asked.first).map(Task::Record));
             self.left.start += 1;
             tasks.push_back(Task::Ask(asked.first));
         }
@@ -280,61 +229,15 @@ impl Soaking {
     /// Holds a case that was asked in full against what the target said of it by itself, where the same probes
     /// were asked.
     pub fn check(&mut self, record: &mut CaseRecord) {
-        let Some(trial) = self.trials.remove(&record.index) else { return };
-        if trial.probes == record.probes && trial.digest != record.digest {
-            record.findings.push(Finding {
-                probe: None,
-                verdict: Verdict::Mismatch,
-                signature: Signature::Defect(Defect::OtherDigest),
-                question: Question::Case,
-                expectation: Expected::Fact(Fact::DigestInFull(Hex(record.digest))),
-                observation: Fact::values(None, [("digest", trial.digest)]).into(),
-            });
+        if let Some(trial) = self.trials.remove(&record.index) {
+            trial.check(record);
         }
     }
 
     /// The record of the cases that conform, up to `end`, if there are any.
-    fn close_before(&mut self, end: u64, known: &Known) -> Option<CaseRecord> {
+    fn close_before(&mut self, end: u64) -> Option<CaseRecord> {
         let run = std::mem::replace(&mut self.run, Totals::NONE);
-        let verdicts = Counts { conforms: run.probes, ..Counts::default() };
-        (run.cases > 0).then(|| CaseRecord {
-            index: end - run.cases,
-            cases: run.cases,
-            probes: run.probes,
-            verdicts,
-            not_asked: self.not_asked(&run, known),
-            digest: run.digest,
-            ..CaseRecord::default()
-        })
-    }
-
-    fn told(&self, suspect: &Suspect<'_>, known: &Known) -> Option<Told> {
-        let Suspect { totals, numbers, observations } = suspect;
-        let words = observations.chunks_exact(8);
-        words.remainder().is_empty().then_some(())?;
-        let words = words.filter_map(|word| word.try_into().ok()).map(u64::from_le_bytes);
-        let numbers = numbers.iter().map(|number| u16::try_from(*number).ok());
-        let numbers: Vec<u16> = numbers.collect::<Option<_>>()?;
-        (numbers.len() as u64 <= totals.probes).then(|| Told {
-            numbers,
-            observations: words.collect(),
-            probes: totals.probes,
-            digest: totals.digest,
-            not_asked: self.not_asked(totals, known),
-        })
-    }
-
-    fn not_asked(&self, totals: &Totals, known: &Known) -> NotAsked {
-        let reason = |why: Why| match why {
-            Why::Strays => Reason::Strays,
-            Why::NotExecuted => Reason::NotExecuted,
-            Why::NotDrawn(why) => Reason::NotDrawn(why),
-            Why::Peril(number) => {
-                let peril = self.perils.get(number as usize);
-                Reason::HeldBack(peril.map(|(rule, _)| known.rule(*rule).name().to_owned()))
-            }
-        };
-        totals.not_asked().map(|(why, count)| (reason(why), count)).collect()
+        (run.cases > 0).then(|| self.terms.record(end, &run))
     }
 }
 
@@ -351,38 +254,4 @@ fn words(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Vec<u64>> {
     let bytes = write(words.as_mut_bytes())?;
     words.truncate(bytes / 8);
     Some(words)
-}
-
-/// Judges a suspect by what was told of it; `None` where that does not fit the case as it is drawn here, so that
-/// it has to be asked in full.
-pub fn judge_told(
-    bench: &mut Bench,
-    plan: &Plan,
-    dossier: &Dossier,
-    index: u64,
-    told: &Told,
-) -> Option<CaseRecord> {
-    let case = plan.case(index)?.ok()?;
-    let (map, numbers) = (plan.map(), &told.numbers);
-    let mut quarantine = Quarantine::default();
-    // Nothing of it is held back any more.
-    let prepared = bench.prepare(&case, map, numbers, numbers, dossier, &mut quarantine).ok()?;
-    let observations = Observations::from_bytes(told.observations.as_bytes())?;
-    if prepared.numbers != *numbers {
-        return None;
-    }
-    let mut open = OpenCase::new(index, case, map, dossier);
-    let OpenCase { case, learned, .. } = &mut open;
-    let judged = judge(bench, map, case, &prepared, &observations, dossier, learned);
-    let mut judged = judged.ok().filter(|judged| judged.left.is_empty())?;
-    // Those that are not told conform, as the target says.
-    judged.verdicts.conforms += told.probes - numbers.len() as u64;
-    judged.digest = told.digest;
-    open.record.not_asked.merge(&told.not_asked);
-    open.add(judged);
-    Some(open.close())
-}
-
-fn settled((choice, answer): (Choice, Answer)) -> Settled {
-    Settled { choice: choice as u32, answer: answer.0.into() }
 }

@@ -1,4 +1,4 @@
-//! Which lines of memory probes access with which attributes.
+//! Cache-line aliases: lines of memory that probes access with different attributes.
 //!
 //! Where a location is accessed with other attributes than those by which it was stored to, caches may hold
 //! something else than memory, and nothing says which of them is found (DDI 0487, "Mismatched memory
@@ -41,7 +41,7 @@ impl View {
 
 /// The lines that the probes of a case have accessed.
 #[derive(Clone, Debug, Default)]
-pub struct Lines {
+pub struct Aliases {
     lines: BTreeMap<u64, Line>,
 }
 
@@ -53,7 +53,7 @@ struct Line {
     is_stored_to: bool,
 }
 
-impl Lines {
+impl Aliases {
     /// Whether an access to `reach` of `bytes` bytes with these attributes, one for each part, finds what
     /// was stored before. If so, it is noted.
     pub fn admit(
@@ -104,34 +104,34 @@ mod tests {
         xs: false,
     };
 
-    fn admit(lines: &mut Lines, pa: u64, stores: bool, attributes: MemoryAttributes) -> bool {
-        lines.admit(Reach::new(pa), 8, stores, &[attributes])
+    fn admit(aliases: &mut Aliases, pa: u64, stores: bool, attributes: MemoryAttributes) -> bool {
+        aliases.admit(Reach::new(pa), 8, stores, &[attributes])
     }
 
     #[test]
     fn what_is_stored_to_is_accessed_in_one_way_alone() {
-        let mut lines = Lines::default();
-        assert!(admit(&mut lines, 0x1000, true, WRITE_BACK));
-        assert!(admit(&mut lines, 0x1008, false, WRITE_BACK));
-        assert!(!admit(&mut lines, 0x17f8, false, NON_CACHEABLE));
-        assert!(admit(&mut lines, 0x1800, false, NON_CACHEABLE), "the next line");
-        assert!(admit(&mut lines, 0x1808, false, WRITE_BACK), "nobody stored to it");
-        assert!(!admit(&mut lines, 0x1808, true, WRITE_BACK), "it was accessed in both ways");
+        let mut aliases = Aliases::default();
+        assert!(admit(&mut aliases, 0x1000, true, WRITE_BACK));
+        assert!(admit(&mut aliases, 0x1008, false, WRITE_BACK));
+        assert!(!admit(&mut aliases, 0x17f8, false, NON_CACHEABLE));
+        assert!(admit(&mut aliases, 0x1800, false, NON_CACHEABLE), "the next line");
+        assert!(admit(&mut aliases, 0x1808, false, WRITE_BACK), "nobody stored to it");
+        assert!(!admit(&mut aliases, 0x1808, true, WRITE_BACK), "it was accessed in both ways");
         let outer = MemoryAttributes { shareability: Shareability::Outer, ..WRITE_BACK };
-        assert!(!admit(&mut lines, 0x1000, false, outer));
+        assert!(!admit(&mut aliases, 0x1000, false, outer));
         assert!(
-            !admit(&mut lines, 0xffc, true, NON_CACHEABLE),
+            !admit(&mut aliases, 0xffc, true, NON_CACHEABLE),
             "it reaches into a line of the other kind"
         );
     }
 
     #[test]
     fn each_part_has_its_own_attributes() {
-        let mut lines = Lines::default();
+        let mut aliases = Aliases::default();
         let reach = Reach { pa: 0x1ffc, rest: Some((4, 0x8000)) };
-        assert!(lines.admit(reach, 8, true, &[WRITE_BACK, NON_CACHEABLE]));
-        assert!(admit(&mut lines, 0x8000, true, NON_CACHEABLE));
-        assert!(!admit(&mut lines, 0x8000, true, WRITE_BACK));
-        assert!(admit(&mut lines, 0x1ff0, true, WRITE_BACK));
+        assert!(aliases.admit(reach, 8, true, &[WRITE_BACK, NON_CACHEABLE]));
+        assert!(admit(&mut aliases, 0x8000, true, NON_CACHEABLE));
+        assert!(!admit(&mut aliases, 0x8000, true, WRITE_BACK));
+        assert!(admit(&mut aliases, 0x1ff0, true, WRITE_BACK));
     }
 }

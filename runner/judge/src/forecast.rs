@@ -7,7 +7,7 @@ use case::Flags;
 use link::observations::{Observations, Report, Status};
 use zerocopy::IntoBytes;
 
-use judge::prepared::Prepared;
+use crate::prepared::Prepared;
 use oracle::answer::Answer;
 use oracle::expectation::Expectation;
 

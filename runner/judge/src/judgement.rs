@@ -1,0 +1,305 @@
+//! From the observations of a case to the verdicts of its probes.
+//!
+//! ```text
+//!   Exchange --objection--> findings, and no verdict by an answer
+//!      |
+//!      | hardware may change the tables?
+//!      | no: expectations of the preparation      yes: a playback, with the target's own updates
+//!      v
+//!   Answered: observation, expectation ---> conforms | known | mismatch | no verdict
+//!      |
+//!      v
+//!   in the end: tables, audited words, memory ---> mismatches of the case as a whole
+//! ```
+
+use case::probe::Probe;
+use case::{Case, Flags};
+use link::observations::{Exception, Update};
+use tables::{BuildError, Digest};
+
+use crate::answered::Answered;
+use crate::established::Established;
+use crate::exchange::{Exchange, Objection};
+use crate::finding::About;
+use crate::intent;
+use crate::judged::{Judged, Violation};
+use crate::known::Shown;
+use crate::memory::Memory;
+use crate::observation::Observation;
+use crate::verdict::{
+    Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
+    Word,
+};
+use oracle::concurrent;
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback};
+use oracle::twin::{Tables, Twin};
+use suite::hex::Hex;
+
+/// Judges what came back of `exchange`, on the `twin` of a target of which so much is `established`. What the
+/// case tells of the target's choices is `learned`.
+///
+/// # Errors
+/// [`BuildError`] where the tables of the case can't be built, which could be for the preparation.
+pub fn judge(
+    twin: &mut Twin,
+    exchange: Exchange<'_>,
+    established: &Established,
+    learned: &mut Learned,
+) -> Result<Judged, BuildError> {
+    if let Some(objection) = exchange.objection(&twin.pe) {
+        return Ok(object(exchange, objection));
+    }
+    let memory = Memory::new(exchange.map, exchange.observations.changed);
+    let pa_bits = twin.pe.pa_bits;
+    let (judged, unjudged) = (Judged::default(), Vec::new());
+    let mut judgement =
+        Judgement { exchange, established, learned, pa_bits, memory, judged, unjudged };
+    if exchange.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
+        judgement.by_preparation();
+    } else {
+        let Exchange { case, map, .. } = exchange;
+        twin.with_tables(case, map, |tables| judgement.by_playback(tables))??;
+    }
+    Ok(judgement.close())
+}
+
+/// What comes of an exchange whose answers don't count.
+fn object(exchange: Exchange<'_>, objection: Objection<'_>) -> Judged {
+    let prepared = exchange.prepared;
+    let mut judged = Judged::default();
+    match objection {
+        Objection::Unsupported => {
+            prepared.numbers.iter().for_each(|_| judged.verdicts.add(Verdict::Unsupported));
+        }
+        Objection::Broken(exception) => {
+            charge(&mut judged, exchange, exception);
+            judged.skip(prepared, &Reason::ExecutorException);
+        }
+        Objection::Violation(violation) => {
+            let reason = Reason::Defect(violation.defect);
+            judged.mismatch(Question::Tables, violation);
+            judged.skip(prepared, &reason);
+        }
+        Objection::Truncated => judged.skip(prepared, &Reason::Truncated),
+    }
+    judged
+}
+
+/// Charges an exception in the executor to the probe that was in hand.
+fn charge(judged: &mut Judged, exchange: Exchange<'_>, exception: &Exception) {
+    let Exchange { case, prepared, .. } = exchange;
+    let index = exception.probe as usize;
+    let number = prepared.numbers.get(index).copied();
+    let probe = number.and_then(|number| {
+        Some((u32::from(number), case.as_ref().probes.get(usize::from(number))?))
+    });
+    let about = match probe {
+        Some((number, probe)) => About::Probe(number, probe),
+        None => About::Case(Question::Tables),
+    };
+    if number.is_some() {
+        judged.verdicts.add(Verdict::Aborted);
+    }
+    judged.findings.push(Finding::new(
+        about,
+        Verdict::Aborted,
+        Signature::ExecutorException { kind: probe.and_then(|(_, it)| ProbeKind::of(it, None)) },
+        Wanted::NoException,
+        Observed::new(&Observation::Exception(exception), &[]),
+    ));
+    let left = prepared.numbers.iter().zip(&prepared.expectations).skip(index + 1);
+    // Steps alone ask nothing; those before others come by themselves.
+    judged.left = match left.clone().any(|(_, expectation)| expectation.is_some()) {
+        true => left.map(|(number, _)| *number).collect(),
+        false => Vec::new(),
+    };
+}
+
+/// The judgement of an exchange while it is made.
+struct Judgement<'a> {
+    exchange: Exchange<'a>,
+    established: &'a Established,
+    /// What is known of the target's choices, from answers of the case too.
+    learned: &'a mut Learned,
+    /// The PE's physical address size.
+    pa_bits: u8,
+    memory: Memory<'a>,
+    judged: Judged,
+    /// Probes that get no verdict, by their numbers among those that were asked.
+    unjudged: Vec<usize>,
+}
+
+impl Judgement<'_> {
+    /// Holds all answers against what was expected when the case was prepared: nothing changes its tables.
+    fn by_preparation(&mut self) {
+        let Exchange { prepared, observations, .. } = self.exchange;
+        for index in 0..self.exchange.asked() {
+            if let Some(expected) = prepared.expected(index) {
+                self.answer(index, expected, &[]);
+            }
+        }
+        let defect = Defect::DescriptorsChanged;
+        self.compare_digests(defect, prepared.after, observations.report.after);
+    }
+
+    /// Plays the case again on its `tables`, with the changes that the target's hardware made.
+    fn by_playback(&mut self, tables: &mut Tables<'_>) -> Result<(), BuildError> {
+        let Exchange { prepared, observations, .. } = self.exchange;
+        let probes = &Case::as_ref(&prepared.case).probes[..self.exchange.asked()];
+        let mut playback = Playback::of_all(tables, &self.established.learned, probes);
+        while let Some(turn) = playback.next() {
+            let mut turn = turn?;
+            concurrent::join_updates(&mut turn.expectations);
+            for (place, expected) in turn.asked() {
+                let index = usize::from(turn.first) + place;
+                let is_its = |update: &&Update| update.probe as usize == index;
+                let updates: Vec<Update> =
+                    observations.updates.iter().filter(is_its).copied().collect();
+                self.answer(index, expected, &updates);
+                for update in &updates {
+                    playback.tables().update(update.pa, update.value);
+                }
+            }
+        }
+        let defect = Defect::DescriptorsChangedLate;
+        self.compare_digests(defect, tables.digest_now(), observations.report.after);
+        self.audit(tables);
+        Ok(())
+    }
+
+    /// Judges the answer to probe number `index`.
+    fn answer(&mut self, index: usize, expected: Expected<'_>, updates: &[Update]) {
+        let observations = self.exchange.observations;
+        let answered = Answered::new(index, expected, observations, updates, &mut self.memory);
+        let conforms = answered.conforms(self.learned);
+        // An outcome that was not followed could be the one: say so, rather than accuse.
+        if !conforms && !expected.expectation.complete {
+            let number = self.exchange.prepared.numbers[index];
+            self.judged.not_asked.push((number, Reason::MoreOutcomes));
+            self.tell_all(&answered);
+            self.unjudged.push(index);
+            return;
+        }
+        let is_stale = !conforms && answered.is_stale(self.learned);
+        for issue in expected.stale.iter().flat_map(|stale| &stale.issues) {
+            self.judged.count(issue, Shown { asked: 1, shown: is_stale.into() });
+        }
+        if conforms {
+            self.judged.verdicts.add(Verdict::Conforms);
+            self.tell_all(&answered);
+        } else if is_stale {
+            self.judged.verdicts.add(Verdict::Known);
+            let issues = expected.stale.map(|stale| stale.issues.clone());
+            self.tell_known(&answered, issues.unwrap_or_default());
+        } else {
+            self.differs(&answered);
+        }
+        self.check_intent(index, expected);
+    }
+
+    /// An answer that is not allowed: a known issue, or a finding.
+    fn differs(&mut self, answered: &Answered<'_>) {
+        let (known, prepared) = (&self.established.known, self.exchange.prepared);
+        if let Some(rules) = answered.explain(prepared, known, self.learned) {
+            self.judged.show(known, prepared, answered.index, &rules);
+            self.tell_known(answered, known.names(&rules));
+        } else {
+            self.judged.verdicts.add(Verdict::Mismatch);
+            self.tell(answered, Verdict::Mismatch, answered.signature(self.learned));
+        }
+    }
+
+    /// Tells of an answer that shows the known issues in `names`, where the case is told in full.
+    fn tell_known(&mut self, answered: &Answered<'_>, names: Vec<String>) {
+        if self.established.known.is_in_full() {
+            self.tell(answered, Verdict::Known, Signature::Known(names));
+        }
+    }
+
+    /// Tells of an answer that is no finding, where the case is told in full.
+    fn tell_all(&mut self, answered: &Answered<'_>) {
+        if self.established.known.is_in_full() {
+            let number = self.exchange.prepared.numbers[answered.index];
+            self.judged.told.push((number, answered.observed()));
+        }
+    }
+
+    /// Tells of an answer that is not allowed.
+    fn tell(&mut self, answered: &Answered<'_>, verdict: Verdict, signature: Signature) {
+        let Expected { probe, expectation, .. } = answered.expected;
+        let about = self.about(answered.index, probe);
+        let (allowed, observed) = (Wanted::of(expectation), answered.observed());
+        self.judged.findings.push(Finding::new(about, verdict, signature, allowed, observed));
+    }
+
+    /// Checks that the reference walker finds what the case's own mappings ask for.
+    fn check_intent(&mut self, index: usize, Expected { probe, expectation, .. }: Expected<'_>) {
+        let Exchange { case, map, .. } = self.exchange;
+        let is_benign = case.as_ref().flags().has(Flags::INTENT);
+        let Some(first) = expectation.outcomes.first().filter(|_| is_benign) else { return };
+        let answer = &first.answer;
+        if let Some(found) = intent::violated(case.as_ref(), map, probe, answer, self.pa_bits) {
+            let about = self.about(index, probe);
+            let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
+            let seen = Seen::Told(found);
+            let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, seen);
+            self.judged.findings.push(finding);
+        }
+    }
+
+    fn about<'p>(&self, index: usize, probe: &'p Probe) -> About<'p> {
+        About::Probe(self.exchange.prepared.numbers[index].into(), probe)
+    }
+
+    fn compare_digests(&mut self, defect: Defect, wanted: u64, found: u64) {
+        if self.exchange.broken().is_none() && wanted != found {
+            let [wanted, found] = [wanted, found].map(|digest| Fact::Digest(Hex(digest)));
+            self.judged.mismatch(Question::TablesAfter, Violation { defect, wanted, found });
+        }
+    }
+
+    /// Compares all words of the arenas, where the target has told them.
+    fn audit(&mut self, tables: &Tables<'_>) {
+        let Exchange { observations, .. } = self.exchange;
+        if !self.exchange.flags().has(Flags::AUDIT) || self.exchange.broken().is_some() {
+            return;
+        }
+        let wanted: Vec<(u64, u64)> = tables.memory.words().collect();
+        let mut found: Vec<(u64, u64)> =
+            observations.audited.iter().map(|word| (word.pa, word.value)).collect();
+        found.sort_unstable();
+        if let Some((wanted, found)) = first_difference(&wanted, &found) {
+            let defect = Defect::ArenaWritten;
+            self.judged.mismatch(Question::TablesAfter, Violation { defect, wanted, found });
+        }
+    }
+
+    /// What is left when all answers are judged: memory, known issues, and what broke the executor.
+    fn close(self) -> Judged {
+        let Self { exchange, established, memory, mut judged, unjudged, .. } = self;
+        let Exchange { prepared, observations, .. } = exchange;
+        let broken = exchange.broken();
+        if let Some(violation) = memory.violated().filter(|_| broken.is_none()) {
+            judged.mismatch(Question::TablesAfter, violation);
+        }
+        judged.ask_all(&established.known, prepared, exchange.asked(), &unjudged);
+        if let Some(exception) = broken {
+            charge(&mut judged, exchange, exception);
+        }
+        let mix = |digest: Digest, answer: &u64| digest.add(*answer);
+        let digest = Digest::new().add(observations.report.built).add(observations.report.after);
+        judged.digest = observations.answers.iter().fold(digest, mix).value();
+        judged
+    }
+}
+
+fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(Fact, Fact)> {
+    let say = |word: Option<&(u64, u64)>| match word {
+        Some((pa, value)) => Fact::Word(Word::new(*pa, *value)),
+        None => Fact::NoFurtherWord,
+    };
+    let longest = wanted.len().max(found.len());
+    let at = (0..longest).find(|&index| wanted.get(index) != found.get(index))?;
+    Some((say(wanted.get(at)), say(found.get(at))))
+}

@@ -1,0 +1,287 @@
+//! Preparing a case: which of its probes are asked, and what is expected of them.
+//!
+//! ```text
+//!   turn of the playback ---> may it be asked? --no--> not asked: a reason
+//!     a step: always             | yes
+//!                                v
+//!                       what would it show? --known crash, and no sample--> held back
+//!                                |        \--a kind in quarantine---------> not asked
+//!                                v
+//!                             Prepared
+//! ```
+
+use case::memory::MemoryMap;
+use case::operation::Operation;
+use case::probe::{El, Probe};
+use case::tree::Role;
+use case::{Case, CaseRef, Flags, scratch};
+use smallvec::SmallVec;
+use tables::BuildError;
+
+use crate::established::Established;
+use crate::known::{Known, Question, RuleId};
+use crate::observable::Observability;
+use crate::prepared::Prepared;
+use crate::quarantine::Quarantine;
+use crate::verdict::{ProbeKind, Reason};
+use oracle::expectation::Expectation;
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback, Turn, is_step};
+use oracle::registers::root_bytes;
+use oracle::twin::{Tables, Twin};
+
+/// Which probes of a case are to be asked, by their numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// All of them. The steps between them come by themselves.
+    pub wanted: &'a [u16],
+    /// Those that are not held back for a known crash.
+    pub samples: &'a [u16],
+}
+
+/// Builds `case` on the `twin` of a target of which so much is `established`, and looks at the probes that
+/// are selected.
+///
+/// # Errors
+/// [`BuildError`] where its tables can't be built, or a step names what it does not have.
+pub fn prepare(
+    twin: &mut Twin,
+    case: &Case,
+    map: &MemoryMap,
+    selection: Selection<'_>,
+    established: &Established,
+    quarantine: &mut Quarantine,
+) -> Result<Prepared, BuildError> {
+    twin.with_tables(case, map, |tables| {
+        let mut preparation = Preparation {
+            established,
+            samples: selection.samples,
+            quarantine,
+            observability: Observability::new(case.as_ref(), map),
+            guest_code: GuestCode::default(),
+            prepared: before_the_first_turn(case, tables, selection, &established.known),
+        };
+        let (learned, probes) = (&established.learned, case.as_ref().probes);
+        let mut playback = Playback::of_some(tables, learned, probes, selection.wanted);
+        while let Some(turn) = playback.next() {
+            preparation.take(&mut playback, turn?);
+        }
+        Ok(preparation.finish(map, tables))
+    })?
+}
+
+/// `case` as it is built, of which nothing is asked yet.
+fn before_the_first_turn(
+    case: &Case,
+    tables: &Tables<'_>,
+    selection: Selection<'_>,
+    known: &Known,
+) -> Prepared {
+    let (digest, most) = (tables.digest(), selection.wanted.len());
+    Prepared {
+        case: Box::new(case.clone()),
+        numbers: Vec::with_capacity(most),
+        expectations: Vec::with_capacity(most),
+        stale: Vec::with_capacity(most),
+        arrival: None,
+        built: tables.built.clone(),
+        registers: tables.registers,
+        digest,
+        after: digest,
+        candidates: known.candidates(&tables.registers, root_bytes(&case.as_ref())),
+        may_show: Vec::new(),
+        held: Vec::new(),
+        not_asked: Vec::new(),
+    }
+}
+
+/// A case while it is prepared.
+struct Preparation<'a> {
+    established: &'a Established,
+    samples: &'a [u16],
+    quarantine: &'a mut Quarantine,
+    observability: Observability<'a>,
+    guest_code: GuestCode,
+    /// All probes of the case are in it until the end.
+    prepared: Prepared,
+}
+
+impl Preparation<'_> {
+    fn take(&mut self, playback: &mut Playback<'_, '_>, turn: Turn<'_>) {
+        if turn.is_step {
+            self.guest_code = GuestCode::default();
+            self.prepared.numbers.push(turn.first);
+            self.prepared.expectations.push(None);
+            self.prepared.stale.push(None);
+            return;
+        }
+        if let Some(reason) = self.obstacle(playback.tables(), &turn) {
+            self.skip(&reason, &turn);
+            return;
+        }
+        let issues = self.known_issues(&turn);
+        // Whether it is held back or not: what comes behind it must not depend on that.
+        if Case::as_ref(&self.prepared.case).flags().has(Flags::UPDATES) {
+            playback.forecast(&turn);
+        }
+        let quarantined = self.quarantined(&turn);
+        if let Some(rule) = issues.crash {
+            self.prepared.held.extend(turn.numbers().map(|number| (number, rule)));
+        } else if let Some(kind) = quarantined {
+            self.skip(&Reason::Quarantined(kind), &turn);
+        } else {
+            self.prepared.may_show.extend(issues.may_show);
+            self.prepared.numbers.extend(turn.numbers());
+            self.prepared.expectations.extend(turn.expectations);
+            self.prepared.stale.extend(turn.stale);
+        }
+    }
+
+    fn skip(&mut self, reason: &Reason, turn: &Turn<'_>) {
+        let skipped = turn.numbers().map(|number| (number, reason.clone()));
+        self.prepared.not_asked.extend(skipped);
+    }
+
+    /// Why the probes of `turn` can't be asked: what is done at the same time is asked as a whole, or not at
+    /// all.
+    fn obstacle(&mut self, tables: &mut Tables<'_>, turn: &Turn<'_>) -> Option<Reason> {
+        if !turn.is_whole {
+            return Some(Reason::Alone);
+        }
+        let mut first = None;
+        // All of them are looked at: what the others would reach counts for the probes behind.
+        for (probe, expectation) in turn.probes.iter().zip(&turn.expectations) {
+            let reason = self.obstacle_of(tables, probe, expectation.as_ref());
+            first = first.or(reason);
+        }
+        first
+    }
+
+    fn obstacle_of(
+        &mut self,
+        tables: &mut Tables<'_>,
+        probe: &Probe,
+        expectation: Option<&Expectation>,
+    ) -> Option<Reason> {
+        let learned = &self.established.learned;
+        match expectation {
+            Some(Expectation { strays_to: Some(_), .. }) => Some(Reason::Strays),
+            Some(Expectation { is_foreign: true, .. }) => Some(Reason::ForeignTranslations),
+            _ if !self.guest_code.is_mapped(tables, learned, probe) => Some(Reason::GuestCode),
+            Some(expectation) => self.observability.obstacle(probe, expectation),
+            None => self.observability.obstacle_without_expectation(probe),
+        }
+    }
+
+    /// The known issues that may show in the probes of `turn`, if they are asked next.
+    fn known_issues(&self, turn: &Turn<'_>) -> KnownIssues {
+        let mut issues = KnownIssues::default();
+        if self.prepared.candidates.is_empty() {
+            return issues;
+        }
+        for (place, Expected { probe, expectation, stale }) in turn.asked() {
+            let mut crash = None;
+            for (rule, crashes) in self.rules_that_may_show(probe, expectation) {
+                issues.may_show.push((self.prepared.numbers.len() + place, rule));
+                crash = crash.or(crashes.then_some(rule));
+            }
+            // What old translations may lead to can kill as well.
+            if let Some(stale) = stale {
+                let mut rules = self.rules_that_may_show(probe, &stale.expectation);
+                crash = crash.or_else(|| rules.find_map(|(rule, kills)| kills.then_some(rule)));
+            }
+            let is_sample = self.samples.contains(&(turn.first + place as u16));
+            issues.crash = issues.crash.or(crash.filter(|_| !is_sample));
+        }
+        issues
+    }
+
+    /// The known issues that may show in `probe`, of which so much is expected; for each whether it would
+    /// kill the target.
+    fn rules_that_may_show<'e>(
+        &'e self,
+        probe: &Probe,
+        expectation: &'e Expectation,
+    ) -> impl Iterator<Item = (RuleId, bool)> + use<'e> {
+        let Established { known, .. } = self.established;
+        let (operation, registers) = (probe.operation(), &self.prepared.registers);
+        self.prepared.candidates.iter().filter_map(move |&rule| {
+            let question = |allowed| Some(Question::of(operation?, registers, allowed));
+            let questions = expectation.outcomes.iter().filter_map(question);
+            let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
+            asked.peek()?;
+            Some((rule, asked.any(|asked| known.holds_back(rule, &asked))))
+        })
+    }
+
+    /// The first kind among the probes of `turn` that is in quarantine. Those of all of them are counted.
+    fn quarantined(&mut self, turn: &Turn<'_>) -> Option<ProbeKind> {
+        let mut first = None;
+        for (_, Expected { probe, expectation, .. }) in turn.asked() {
+            if self.quarantine.is_active()
+                && let Some(kind) = ProbeKind::of(probe, Some(expectation))
+            {
+                let is_held = self.quarantine.holds(&kind);
+                first = first.or(is_held.then_some(kind));
+            }
+        }
+        first
+    }
+
+    /// What is to be sent, after the last turn on `tables`.
+    fn finish(self, map: &MemoryMap, tables: &mut Tables<'_>) -> Prepared {
+        let Established { learned, known } = self.established;
+        let mut prepared = self.prepared;
+        prepared.not_asked.extend(prepared.held.iter().map(|(number, rule)| {
+            (*number, Reason::HeldBack(Some(known.rule(*rule).name().to_owned())))
+        }));
+        let case = Case::as_ref(&prepared.case);
+        if case.probes.iter().any(is_step) {
+            prepared.after = tables.digest_now();
+        }
+        prepared.arrival = trampoline(case, map)
+            .and_then(|address| tables.expect(&Probe::new(Operation::Fetch, address), learned));
+        let mut left = prepared.numbers.iter().peekable();
+        prepared
+            .case
+            .retain_probes(|index| left.next_if(|number| usize::from(**number) == index).is_some());
+        prepared
+    }
+}
+
+/// Known issues that may show in the probes of a turn.
+#[derive(Default)]
+struct KnownIssues {
+    /// The index of the probe among those that are asked, and the issue.
+    may_show: SmallVec<[(usize, RuleId); 4]>,
+    /// The first by which a probe that is no sample would kill the target.
+    crash: Option<RuleId>,
+}
+
+/// Whether a guest finds its own code at each EL, as the tables are: `None` where nobody has looked.
+#[derive(Clone, Copy, Debug, Default)]
+struct GuestCode {
+    el1: Option<bool>,
+    el0: Option<bool>,
+}
+
+impl GuestCode {
+    /// Whether `probe` finds the code that it runs. What EL0 does may end in the vectors of EL1.
+    fn is_mapped(&mut self, tables: &mut Tables<'_>, learned: &Learned, probe: &Probe) -> bool {
+        let mut finds = |el| tables.finds_guest_code(el, learned);
+        match probe.el() {
+            Some(El::El1) => *self.el1.get_or_insert_with(|| finds(El::El1)),
+            Some(El::El0) => {
+                *self.el1.get_or_insert_with(|| finds(El::El1))
+                    && *self.el0.get_or_insert_with(|| finds(El::El0))
+            }
+            Some(El::El2) | None => true,
+        }
+    }
+}
+
+/// Where the trampoline is, of a case that enters its own tree by another.
+fn trampoline(case: CaseRef<'_>, map: &MemoryMap) -> Option<u64> {
+    case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
+    Some(map.resolve(case.header.stay.trampoline)? + scratch::CODE)
+}

@@ -1,0 +1,156 @@
+//! A case played on its twin, in the order in which a target is asked.
+//!
+//! ```text
+//!   probes of the case    step   probe   probe + probe   step   probe
+//!                          |       |     concurrent       |       |
+//!   turns                  v       v       v              v       v
+//!     carried out         yes                            yes
+//!     expected                     1       2                      1     by golden, in the tables as they are
+//!     stale outcomes                                              1     where TLB maintenance is ineffective
+//! ```
+//!
+//! Hardware may change tables between turns. Whoever plays a case says how: as it is
+//! [most likely](Playback::forecast), or as a target [did](crate::twin::Tables::update).
+
+use case::operation::Operation;
+use case::probe::Probe;
+use smallvec::SmallVec;
+use tables::BuildError;
+
+use crate::concurrent;
+use crate::expectation::Expectation;
+use crate::ineffective::StaleOutcome;
+use crate::learned::Learned;
+use crate::twin::Tables;
+
+/// The turns of a case on its twin.
+#[derive(Debug)]
+pub struct Playback<'p, 't> {
+    tables: &'p mut Tables<'t>,
+    learned: &'p Learned,
+    probes: &'p [Probe],
+    /// The numbers of those that are played.
+    numbers: Vec<u16>,
+    /// How many of them have had their turn.
+    played: usize,
+}
+
+/// A step of a sequence that was carried out, or probes that are done at the same time.
+#[derive(Clone, Debug)]
+pub struct Turn<'p> {
+    /// The number of the first of them.
+    pub first: u16,
+    /// The step; or the probes, nearly always one.
+    pub probes: &'p [Probe],
+    /// Whether it is a step.
+    pub is_step: bool,
+    /// Whether all probes that are done at the same time are here. Where one of them is not played, each of
+    /// the others has a turn of its own, and nothing is expected of it.
+    pub is_whole: bool,
+    /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step.
+    pub expectations: SmallVec<[Option<Expectation>; 1]>,
+    /// What is tolerated for each probe besides. Empty for a step.
+    pub stale: SmallVec<[Option<Box<StaleOutcome>>; 1]>,
+}
+
+impl Turn<'_> {
+    /// The numbers of its probes.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> + use<> {
+        (self.first..).take(self.probes.len())
+    }
+
+    /// Its probes of which something is expected, each with its place in the turn, from 0 on.
+    pub fn asked(&self) -> impl Iterator<Item = (usize, Expected<'_>)> {
+        let probes = self.probes.iter().zip(&self.expectations).zip(&self.stale).enumerate();
+        probes.filter_map(|(place, ((probe, expectation), stale))| {
+            let (expectation, stale) = (expectation.as_ref()?, stale.as_deref());
+            Some((place, Expected { probe, expectation, stale }))
+        })
+    }
+}
+
+/// A probe, and what is expected of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'t> {
+    /// The probe.
+    pub probe: &'t Probe,
+    /// What is allowed.
+    pub expectation: &'t Expectation,
+    /// What is tolerated besides.
+    pub stale: Option<&'t StaleOutcome>,
+}
+
+impl<'p, 't> Playback<'p, 't> {
+    /// Plays all of `probes` on the `tables` of their case, on a target of which `learned` is known.
+    pub fn of_all(tables: &'p mut Tables<'t>, learned: &'p Learned, probes: &'p [Probe]) -> Self {
+        let numbers = (0..).take(probes.len()).collect();
+        Self { tables, learned, probes, numbers, played: 0 }
+    }
+
+    /// Plays those of `probes` whose numbers are in `wanted`, and all steps before the last of them: whatever
+    /// is left out, the others find the tables as they would.
+    pub fn of_some(
+        tables: &'p mut Tables<'t>,
+        learned: &'p Learned,
+        probes: &'p [Probe],
+        wanted: &[u16],
+    ) -> Self {
+        let is_question =
+            |number: &u16| probes.get(usize::from(*number)).is_some_and(|probe| !is_step(probe));
+        let mut numbers: Vec<u16> = wanted.iter().copied().filter(is_question).collect();
+        let end = numbers.iter().max().map_or(0, |last| usize::from(*last));
+        let steps = probes[..end].iter().zip(0..).filter(|(probe, _)| is_step(probe));
+        numbers.extend(steps.map(|(_, number)| number));
+        numbers.sort_unstable();
+        Self { tables, learned, probes, numbers, played: 0 }
+    }
+
+    /// The tables as they are after the last turn.
+    pub const fn tables(&mut self) -> &mut Tables<'t> {
+        self.tables
+    }
+
+    /// Changes the tables as the hardware is most likely to in `turn`.
+    pub fn forecast(&mut self, turn: &Turn<'_>) {
+        turn.asked().for_each(|(_, expected)| self.tables.forecast(expected.expectation));
+    }
+
+    /// Plays `probes` from the first on: a step, or what is done at the same time.
+    fn play(&mut self, first: u16, probes: &'p [Probe]) -> Result<Turn<'p>, BuildError> {
+        let is_step = self.tables.step(&probes[0])?;
+        let (probes, is_whole) = if is_step { (&probes[..1], true) } else { self.group(probes) };
+        let (mut expectations, mut stale) = (SmallVec::new(), SmallVec::new());
+        if is_whole && !is_step {
+            let Self { tables, learned, .. } = self;
+            expectations.extend(probes.iter().map(|probe| tables.expect(probe, learned)));
+            stale.extend(probes.iter().map(|probe| tables.stale_outcome(probe, learned)));
+        }
+        Ok(Turn { first, probes, is_step, is_whole, expectations, stale })
+    }
+
+    /// Those of `probes` that have the next turn, and whether all that are done at the same time are there.
+    fn group(&self, probes: &'p [Probe]) -> (&'p [Probe], bool) {
+        let count = concurrent::count(probes);
+        let left = &self.numbers[self.played..];
+        let is_whole = left.iter().copied().take(count).eq((left[0]..).take(count));
+        (&probes[..if is_whole { count } else { 1 }], is_whole)
+    }
+}
+
+impl<'p> Iterator for Playback<'p, '_> {
+    type Item = Result<Turn<'p>, BuildError>;
+
+    /// Plays the next turn.
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = *self.numbers.get(self.played)?;
+        let probes = self.probes.get(usize::from(first)..).filter(|probes| !probes.is_empty())?;
+        let turn = self.play(first, probes);
+        self.played += turn.as_ref().map_or(0, |turn| turn.probes.len());
+        Some(turn)
+    }
+}
+
+/// Whether `probe` is a step of a sequence.
+pub fn is_step(probe: &Probe) -> bool {
+    probe.operation().is_some_and(Operation::is_step)
+}

@@ -1,0 +1,283 @@
+//! The host's twin of a target: the same tables at the same addresses, and what its TLBs may hold.
+//!
+//! ```text
+//!   Twin                        Tables: while those of a case stand
+//!   +------------------+        +-----------------------------------------------+
+//!   | PE               |  case  | registers, roots         step: TLBI, a late   |
+//!   | memory, all zero | -----> | words in memory                edit, a root   |
+//!   | ineffective TLBI |        | TLBs                     expect: what golden  |
+//!   +------------------+ <----- |                                  allows here  |
+//!                         undo  +-----------------------------------------------+
+//! ```
+
+use std::collections::BTreeMap;
+
+use case::memory::MemoryMap;
+use case::operation::Operation;
+use case::probe::{El, Probe};
+use case::tree::{Role, Tree};
+use case::{Case, CaseRef, scratch};
+use golden::{Implementation, Registers, Updates};
+use smallvec::SmallVec;
+use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
+
+use crate::answer::{Answer, Reach};
+use crate::expectation::{Allowed, Expectation, Setting};
+use crate::guest::Asker;
+use crate::ineffective::{IneffectiveTlbi, StaleOutcome, Unmaintained};
+use crate::learned::Learned;
+use crate::registers::{registers, root};
+use crate::simulation::Simulation;
+use crate::tlb::{self, Tag, Tlb, View};
+
+/// The trees of the EL1&0 regime: TLBs are followed for them.
+const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
+
+/// The twin of one target: a PE, and memory in which the tables of one case after the other stand.
+#[derive(Debug)]
+pub struct Twin {
+    /// The PE that is judged.
+    pub pe: Implementation,
+    /// Whether it has FEAT_BTI, if somebody has looked.
+    branch_targets: Option<bool>,
+    /// Maintenance that does nothing on the target.
+    ineffective: Vec<IneffectiveTlbi>,
+    memory: Simulation,
+    log: WordLog,
+}
+
+impl Twin {
+    /// The twin of a target with one PE like `pe`, and the arenas in `memory`.
+    pub fn new(pe: Implementation, memory: Simulation) -> Self {
+        Self { pe, branch_targets: None, ineffective: Vec::new(), memory, log: WordLog::new() }
+    }
+
+    /// The same, of a PE that has FEAT_BTI or not.
+    #[must_use]
+    pub fn with_branch_targets(self, branch_targets: bool) -> Self {
+        Self { branch_targets: Some(branch_targets), ..self }
+    }
+
+    /// The same, of a target on which such TLB maintenance does nothing: see [`Tables::stale_outcome`].
+    #[must_use]
+    pub fn with_ineffective(self, ineffective: Vec<IneffectiveTlbi>) -> Self {
+        Self { ineffective, ..self }
+    }
+
+    /// Builds the tables of `case`, calls `work`, and undoes them.
+    ///
+    /// # Errors
+    /// [`BuildError`] where the tables can't be built.
+    pub fn with_tables<T>(
+        &mut self,
+        case: &Case,
+        map: &MemoryMap,
+        work: impl FnOnce(&mut Tables<'_>) -> T,
+    ) -> Result<T, BuildError> {
+        let built = build(case.as_ref(), map, &mut self.memory, &mut self.log);
+        let result = built.map(|built| work(&mut Tables::new(self, case.as_ref(), map, built)));
+        self.log.clear();
+        self.memory.clear();
+        result
+    }
+}
+
+/// The tables of a case, as they stand in the memory of a twin.
+#[derive(Debug)]
+pub struct Tables<'a> {
+    pe: &'a Implementation,
+    asker: Asker,
+    case: CaseRef<'a>,
+    map: &'a MemoryMap,
+    /// The registers of the case, those that it does not set zero.
+    pub registers: Registers,
+    /// The roots, and the registers that name them.
+    pub built: Built,
+    /// The memory they stand in.
+    pub memory: &'a mut Simulation,
+    log: &'a mut WordLog,
+    /// Room for a walk to work in.
+    updates: Updates,
+    /// The number of the tree of each role that is loaded, of the EL1&0 regime.
+    loaded: BTreeMap<Role, u8>,
+    ineffective: &'a [IneffectiveTlbi],
+    /// From the first ineffective maintenance on.
+    unmaintained: Option<Unmaintained>,
+}
+
+impl<'a> Tables<'a> {
+    fn new(twin: &'a mut Twin, case: CaseRef<'a>, map: &'a MemoryMap, built: Built) -> Self {
+        let mut tables = Self {
+            pe: &twin.pe,
+            asker: Asker::of(case, twin.branch_targets),
+            case,
+            map,
+            registers: registers(&case, &built),
+            built,
+            memory: &mut twin.memory,
+            log: &mut twin.log,
+            updates: Updates::new(),
+            loaded: BTreeMap::new(),
+            ineffective: &twin.ineffective,
+            unmaintained: None,
+        };
+        tables.load_first();
+        tables
+    }
+}
+
+impl Tables<'_> {
+    /// The PE that is judged.
+    pub const fn pe(&self) -> &Implementation {
+        self.pe
+    }
+
+    /// What is allowed as the answer to `probe` as the tables are now; `None` where it asks the MMU nothing.
+    pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
+        let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
+        self.memory.tlb.look(view);
+        let Self { pe, asker, ref registers, ref memory, ref loaded, .. } = *self;
+        let setting = Setting { pe, registers, memory, asker, learned };
+        let mut expectation = setting.expect(probe, &mut self.updates)?;
+        let loaded: SmallVec<[u8; 3]> = loaded.values().copied().collect();
+        // What crosses into another page may find something there.
+        let ends = [probe.address, probe.address.wrapping_add(15)];
+        let mut foreign = memory.tlb.foreign(&loaded);
+        expectation.is_foreign = foreign.any(|tree| ends.iter().any(|va| setting.finds(tree, *va)));
+        Some(expectation)
+    }
+
+    /// What is tolerated as the answer to `probe` since TLB maintenance before it does nothing on the target;
+    /// `None` where there was none, or it changes nothing.
+    pub fn stale_outcome(&mut self, probe: &Probe, learned: &Learned) -> Option<Box<StaleOutcome>> {
+        let mut unmaintained = self.unmaintained.take()?;
+        let sound = self.expect(probe, learned);
+        std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        let stale = self.expect(probe, learned);
+        std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        let issues = unmaintained.issues.clone();
+        self.unmaintained = Some(unmaintained);
+        let expectation = stale.filter(|stale| Some(stale) != sound.as_ref())?;
+        Some(Box::new(StaleOutcome { issues, expectation }))
+    }
+
+    /// Whether a guest at `el` executes its code where the case says that it is, whatever the architecture
+    /// leaves open.
+    pub fn finds_guest_code(&mut self, el: El, learned: &Learned) -> bool {
+        let Some(guest) = self.asker.guest().copied() else { return false };
+        let Some(base) = self.map.resolve(guest.code) else { return false };
+        let fetch = Probe::new(Operation::Fetch, guest.code_va).by(el);
+        let there = Answer::Reached(Reach::new(base + scratch::GUEST));
+        self.expect(&fetch, learned).is_some_and(|found| {
+            let is_there =
+                |allowed: &Allowed| allowed.answer == there && allowed.updates.is_empty();
+            found.strays_to.is_none() && found.outcomes.iter().all(is_there)
+        })
+    }
+
+    /// Carries out `probe`, if it is a step of a sequence. Returns whether it is.
+    ///
+    /// # Errors
+    /// [`BuildError`] where it names an edit or a tree that the case does not have.
+    pub fn step(&mut self, probe: &Probe) -> Result<bool, BuildError> {
+        let Some(operation) = probe.operation().filter(|operation| operation.is_step()) else {
+            return Ok(false);
+        };
+        match operation {
+            Operation::Change => self.change(usize::from(probe.number))?,
+            Operation::UseTree => self.use_tree(probe)?,
+            _ => self.maintain(probe),
+        }
+        Ok(true)
+    }
+
+    /// Changes the tables as the target's hardware did.
+    pub fn update(&mut self, pa: u64, value: u64) {
+        self.memory.write(pa, value);
+    }
+
+    /// Changes the tables as the hardware is most likely to.
+    pub fn forecast(&mut self, expectation: &Expectation) {
+        let updates = expectation.outcomes.first().map(|allowed| &allowed.updates[..]);
+        for update in updates.unwrap_or_default() {
+            self.memory.write(update.pa.0, update.new);
+        }
+    }
+
+    /// The digest of the words that the builder wrote, as it wrote them last.
+    pub fn digest(&self) -> u64 {
+        self.log.digest()
+    }
+
+    /// The digest of the words that the builder wrote, as they are now.
+    pub fn digest_now(&mut self) -> u64 {
+        let now = |word: &Word| self.memory.read(word.pa);
+        let values: Vec<u64> = self.log.words().iter().map(now).collect();
+        self.log.refresh(values, |_, _| {});
+        self.log.digest()
+    }
+
+    /// What TLBs may hold, on a sound target and on one with ineffective maintenance.
+    fn tlbs(&mut self) -> impl Iterator<Item = &mut Tlb> {
+        let unmaintained = self.unmaintained.as_mut().map(|unmaintained| &mut unmaintained.tlb);
+        std::iter::once(&mut self.memory.tlb).chain(unmaintained)
+    }
+
+    /// Tells the TLBs of the trees that are loaded at first.
+    fn load_first(&mut self) {
+        for (number, tree) in self.case.trees.iter().enumerate() {
+            if let Some(role) = tree.role().filter(|role| REGIME.contains(role)) {
+                self.loaded.entry(role).or_insert(number as u8);
+            }
+        }
+        self.walk_loaded();
+    }
+
+    /// Tells the TLBs that what is loaded is walked under the registers as they are.
+    fn walk_loaded(&mut self) {
+        let tag = Tag::of(&self.registers);
+        for (role, number) in self.loaded.clone() {
+            let root = *root(&mut self.registers, role);
+            self.tlbs().for_each(|tlb| tlb.load(number, role, root, tag));
+        }
+    }
+
+    /// Carries out TLB maintenance.
+    fn maintain(&mut self, step: &Probe) {
+        let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
+        let Self { unmaintained, memory, registers, ineffective, .. } = self;
+        Unmaintained::maintain(unmaintained, &memory.tlb, ineffective, step, registers, &loaded);
+        memory.tlb.invalidate(step, registers, &loaded);
+    }
+
+    /// Loads the tree that `probe` names.
+    fn use_tree(&mut self, probe: &Probe) -> Result<(), BuildError> {
+        let number = usize::from(probe.number);
+        let none = BuildError::NoSuchTree { tree: number };
+        let base = *self.built.bases.get(number).ok_or(none)?;
+        let role = self.case.trees.get(number).and_then(Tree::role).ok_or(none)?;
+        *root(&mut self.registers, role) = probe.address ^ base;
+        if REGIME.contains(&role) {
+            self.loaded.insert(role, number as u8);
+        }
+        self.walk_loaded();
+        Ok(())
+    }
+
+    /// Carries out late edit number `number`.
+    fn change(&mut self, number: usize) -> Result<(), BuildError> {
+        let late = self.built.late.iter().find(|late| late.edit == number).copied();
+        let old = late.map(|late| TableMemory::read(self.memory, late.pa));
+        change(self.case, self.map, &self.built, number, self.memory, self.log)?;
+        let edit = self.case.edits.get(number);
+        let (Some(late), Some(old), Some(edit)) = (late, old, edit) else { return Ok(()) };
+        let tree = self.case.trees.get(usize::from(edit.tree));
+        if let (Some(role), Some(format)) = (tree.and_then(Tree::role), tree.and_then(Tree::format))
+        {
+            let tree = (edit.tree, role, &format);
+            let word = tlb::Word::new(tree, (late.pa, late.level), edit.input, &self.registers);
+            self.tlbs().for_each(|tlb| tlb.change(word, old));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! What was sent to a target and not answered yet.
+
+use std::collections::VecDeque;
+
+use super::parts::Part;
+use device::{Death, HowDied};
+use judge::prepared::Prepared;
+
+/// A part that was sent.
+pub struct Sent {
+    /// The number of its message.
+    pub sequence: u64,
+    /// What it is of.
+    pub part: Part,
+    /// What was sent.
+    pub prepared: Prepared,
+}
+
+/// What was sent and not answered yet, the oldest first.
+#[derive(Default)]
+pub struct Flight {
+    sent: VecDeque<Sent>,
+    /// How many parts are to be sent one at a time, to see which of them kills the target.
+    alone: usize,
+}
+
+/// What becomes of parts that were in flight when the target died.
+pub struct Wreck {
+    /// The one that killed it, where that is known.
+    pub guilty: Option<Sent>,
+    /// Those that are to be asked again, in this order.
+    pub again: Vec<Part>,
+}
+
+impl Flight {
+    /// Whether nothing is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// Whether there is room for another part, of a target that takes `window` at once.
+    pub fn has_room(&self, window: usize) -> bool {
+        self.sent.len() < if self.alone > 0 { 1 } else { window }
+    }
+
+    /// Adds a part that was sent.
+    pub fn push(&mut self, sent: Sent) {
+        self.sent.push_back(sent);
+    }
+
+    /// The oldest part, if its message has the number `sequence`.
+    pub fn first(&self, sequence: u64) -> Option<&Sent> {
+        self.sent.front().filter(|first| first.sequence == sequence)
+    }
+
+    /// The oldest part was answered.
+    pub fn answered(&mut self) {
+        self.sent.pop_front();
+        self.alone = self.alone.saturating_sub(1);
+    }
+
+    /// The target died: nothing is in flight any more.
+    pub fn died(&mut self, death: &Death) -> Wreck {
+        let mut sent = std::mem::take(&mut self.sent);
+        let is_reset = matches!(death.how, HowDied::Reset { .. });
+        if is_reset && !sent.iter().any(|sent| sent.part.saw_reset) {
+            // Boards have reasons of their own to start anew: a case has done it if it does it again.
+            let again = sent.into_iter().map(|sent| Part { saw_reset: true, ..sent.part });
+            return Wreck { guilty: None, again: again.collect() };
+        }
+        let guilty = match death.cursor {
+            // The cable went, and the target may have done nothing wrong.
+            _ if matches!(death.how, HowDied::Lost { .. }) => None,
+            Some(cursor) => sent.iter().position(|sent| sent.sequence == cursor.sequence),
+            None => (sent.len() == 1).then_some(0),
+        };
+        let guilty = guilty.and_then(|at| sent.remove(at));
+        // What was not in hand is innocent, or not known to be guilty: ask it again. Where nobody
+        // can tell, ask one part at a time until it shows.
+        if guilty.is_none() {
+            self.alone = sent.len();
+        }
+        Wreck { guilty, again: sent.into_iter().map(|sent| sent.part).collect() }
+    }
+}
