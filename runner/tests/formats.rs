@@ -15,11 +15,11 @@ use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
-use judge::verdict::wanted::{Ending, Outcome};
 use judge::verdict::{
     Answers, CaseRecord, Cell, Counts, Death, Demise, Finding, NotAsked, Observed, ProbeKind,
     Question, Reason, Seen, Signature, Verdict, Wanted, Word,
 };
+use judge::verdict::{Ending, Outcome};
 use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::plan::Shard;

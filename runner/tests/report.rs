@@ -13,11 +13,11 @@ use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
 use judge::sign::Difference;
-use judge::verdict::wanted::{Ending as Allowed, Outcome};
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
     Verdict, Wanted,
 };
+use judge::verdict::{Ending as Allowed, Outcome};
 use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::plan::Shard;

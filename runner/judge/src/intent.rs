@@ -13,7 +13,7 @@ use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::vtcr::hcr;
 
-use crate::verdict::wanted::Ending;
+use crate::verdict::Ending;
 use oracle::answer::Answer;
 
 /// `VTCR_EL2.HA`.

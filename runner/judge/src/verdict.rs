@@ -3,13 +3,15 @@
 mod cell;
 mod defect;
 mod dwelling;
+pub mod ending;
 mod fact;
 pub mod observed;
 mod operation;
+mod outcome;
 mod question;
 mod reason;
 mod signature;
-pub mod wanted;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +21,10 @@ use crate::known::Shown;
 pub use cell::{Cell, CellError};
 pub use defect::Defect;
 pub use dwelling::{Dwelling, DwellingError};
+pub use ending::Ending;
 pub use fact::{Fact, Word};
 pub use observed::{Death, Demise, Observed, Place, Seen};
+pub use outcome::{Outcome, Update, Way};
 pub use question::{ProbeWords, Question};
 pub use reason::{NotAsked, Reason};
 pub use signature::{ProbeKind, Signature};
@@ -228,4 +232,9 @@ const fn one() -> u64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_one(cases: &u64) -> bool {
     *cases == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }

@@ -77,7 +77,7 @@ pub enum RunError {
     },
     /// The run was written by a version of Hypwalk whose files this one does not read.
     #[error(
-        "{} is of format version {found}, and only versions {OLDEST_VERSION} to {VERSION} are read",
+        "{} is of format version {found}, and only versions {OLDEST_VERSION} and {VERSION} are read",
         path.display()
     )]
     Version {

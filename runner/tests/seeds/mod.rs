@@ -22,10 +22,10 @@ use jiff::Timestamp;
 use judge::known::Record;
 use judge::observation::Observation;
 use judge::sign::Difference;
-use judge::verdict::wanted::{Ending as Allowed, Outcome};
 use judge::verdict::{
     CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
 };
+use judge::verdict::{Ending as Allowed, Outcome};
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
 use link::observations::{

@@ -15,7 +15,7 @@ use case::tree::Role;
 use case::vtcr::{hcr, ps_bits};
 
 use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
-use crate::verdict::wanted::Ending;
+use crate::verdict::Ending;
 use oracle::access::Accesses;
 use oracle::answer::Answer;
 

@@ -6,8 +6,8 @@ use link::observations::{self, Exception};
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
+use super::ending::Par;
 use super::fact::{Fact, Word};
-use super::wanted::Par;
 use crate::kind::Kind;
 use crate::observation::Observation;
 use oracle::answer::Reach;
