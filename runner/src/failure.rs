@@ -14,6 +14,7 @@ use crate::record::RunError;
 use crate::record::merge::MergeError;
 use crate::record::redraw::RedrawError;
 use crate::record::resume::ResumeError;
+use crate::report::html::PageError;
 use device::TargetError;
 use device::description::DescriptionError;
 use judge::known::KnownError;
@@ -208,6 +209,7 @@ impl From<MergeError> for Failure {
             MergeError::NotEnded { .. } => Some("go on with it: hypwalk run --resume RUN"),
             MergeError::Missing { .. } => Some("run what is missing with --shard"),
             MergeError::Soak { .. } => None,
+            MergeError::Format { .. } => Some("merge it with the version of Hypwalk that wrote it"),
             MergeError::Twice { .. } => Some("name each shard once"),
             MergeError::Ragged => {
                 Some("shards that end by time end anywhere: give the campaign a number of --cases")
@@ -229,10 +231,18 @@ impl From<MergeError> for Failure {
     }
 }
 
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Run(error) => error.into(),
+            error @ PageError::Template(_) => Self::new(Exit::Bug, error),
+        }
+    }
+}
+
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let help = match &error {
-            RunError::Page(_) => return Self::new(Exit::Bug, error),
             RunError::Write { source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "the disk is full: free some room, or take another with --results FOLDER"

@@ -8,7 +8,7 @@ use crate::memory::{Access, Memory};
 use crate::observation::Observation;
 use crate::prepared::Prepared;
 use crate::sign::Difference;
-use crate::words;
+use crate::verdict::{Observed, Signature};
 use oracle::answer::{Answer, Taken};
 use oracle::expectation::{Allowed, Expectation};
 use oracle::learned::Learned;
@@ -70,7 +70,7 @@ impl<'a> Answered<'a> {
     }
 
     /// What findings like it have in common: the operation, and how the answer differs from what is allowed.
-    pub fn signature(&self, learned: &Learned) -> String {
+    pub fn signature(&self, learned: &Learned) -> Signature {
         let Expected { probe, expectation, .. } = self.expected;
         let differs = |allowed| self.difference(allowed);
         let allowed = expectation.outcomes.iter();
@@ -78,18 +78,15 @@ impl<'a> Answered<'a> {
         let agreeing = allowed.clone().filter(|allowed| learned.agrees(allowed));
         let nearest = agreeing.map(differs).min_by_key(Difference::size);
         let difference = nearest.or_else(|| allowed.map(differs).next());
-        let operation = probe.operation().map_or("?", |operation| operation.name());
-        let difference = difference.map_or_else(String::new, |differs| differs.to_string());
-        format!("{operation}: {difference}")
+        match probe.operation() {
+            Some(operation) => Signature::of_answer(operation, difference),
+            None => Signature::Told("an answer to no operation".to_owned()),
+        }
     }
 
-    /// What was observed, in words.
-    pub fn words(&self) -> String {
-        let mut words = words::observation(&self.observation);
-        for Update { pa, value, .. } in self.updates {
-            words += &format!("; descriptor [{pa:#x}] is now {value:#018x}");
-        }
-        words
+    /// What was observed, for records.
+    pub fn observed(&self) -> Observed {
+        Observed::new(&self.observation, self.updates)
     }
 
     fn difference(&self, allowed: &Allowed) -> Difference {

@@ -12,6 +12,7 @@ use link::observations::{Exception, Observations, Status};
 use crate::judged::Violation;
 use crate::life;
 use crate::prepared::Prepared;
+use crate::verdict::{Defect, Fact};
 
 /// The number that the executor gives as a probe's where no probe is in hand.
 const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
@@ -67,9 +68,9 @@ impl<'a> Exchange<'a> {
             Some(Status::Unsupported) => return Some(Objection::Unsupported),
             status => {
                 return Some(Objection::Violation(Violation {
-                    signature: "the target can't build the case",
-                    wanted: "tables".into(),
-                    found: format!("the target says {status:?}"),
+                    defect: Defect::NotBuilt,
+                    wanted: Fact::Built,
+                    found: Fact::Told(format!("the target says {status:?}")),
                 }));
             }
         }
@@ -98,22 +99,23 @@ impl<'a> Exchange<'a> {
             ("TTBR0_EL1", el1, built.ttbr0_el1, report.ttbr0_el1),
             ("TTBR1_EL1", el1, built.ttbr1_el1, report.ttbr1_el1),
         ];
-        let mut wanted = format!("digest {:#x}", prepared.digest);
-        let mut found = format!("digest {:#x}", report.built);
+        let (mut wanted, mut found) =
+            (vec![("digest", prepared.digest)], vec![("digest", report.built)]);
         for (name, _, of_host, of_target) in roots.iter().filter(|(_, counts, ..)| *counts) {
-            wanted += &format!(", {name} {of_host:#x}");
-            found += &format!(", {name} {of_target:#x}");
+            wanted.push((name, *of_host));
+            found.push((name, *of_target));
         }
-        let signature = "the target built other tables than the host";
-        (wanted != found).then_some(Violation { signature, wanted, found })
+        let [wanted, found] = [wanted, found].map(|values| Fact::values(None, values));
+        let defect = Defect::OtherTables;
+        (wanted != found).then_some(Violation { defect, wanted, found })
     }
 
     fn lacks_answers(&self) -> Option<Violation> {
         let (asked, answers) = (self.asked(), self.observations.answers.len());
         (answers < asked || asked > self.prepared.numbers.len()).then(|| Violation {
-            signature: "answers are missing",
-            wanted: format!("{asked} answers"),
-            found: format!("{answers} answers"),
+            defect: Defect::AnswersMissing,
+            wanted: Fact::Answers(asked as u64),
+            found: Fact::Answers(answers as u64),
         })
     }
 
@@ -125,7 +127,7 @@ impl<'a> Exchange<'a> {
         let Prepared { built, arrival, .. } = self.prepared;
         let arrival = arrival.as_ref();
         let violated = life::violated(self.case.as_ref(), self.map, pe, built, arrival, &lived);
-        let signature = "the executor did not live where the case says";
-        violated.map(|(wanted, found)| Violation { signature, wanted, found })
+        let defect = Defect::OtherPlace;
+        violated.map(|(wanted, found)| Violation { defect, wanted, found })
     }
 }

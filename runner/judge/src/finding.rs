@@ -2,38 +2,31 @@
 
 use case::probe::Probe;
 
-use crate::verdict::{Finding, Verdict};
-use crate::words;
-use oracle::expectation::Expectation;
+use crate::verdict::{Finding, Observed, Question, Signature, Verdict, Wanted};
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum About<'a> {
     /// A probe, by its number in the whole case.
     Probe(u32, &'a Probe),
-    /// The case as a whole, or what is named so.
-    Case(&'a str),
+    /// The case as a whole.
+    Case(Question),
 }
 
 impl Finding {
-    /// A finding in words.
+    /// A finding about a probe or a case.
     pub fn new(
         about: About<'_>,
         verdict: Verdict,
-        signature: impl Into<String>,
-        expectation: Vec<String>,
-        observation: impl Into<String>,
+        signature: Signature,
+        expectation: Wanted,
+        observation: impl Into<Observed>,
     ) -> Self {
         let (probe, question) = match about {
-            About::Probe(number, probe) => (Some(number), words::question(probe)),
-            About::Case(what) => (None, what.to_owned()),
+            About::Probe(number, probe) => (Some(number), Question::of(probe)),
+            About::Case(question) => (None, question),
         };
-        let (signature, observation) = (signature.into(), observation.into());
+        let observation = observation.into();
         Self { probe, verdict, signature, question, expectation, observation }
     }
-}
-
-/// What is allowed, in words: a line for each outcome.
-pub fn outcomes(expectation: &Expectation) -> Vec<String> {
-    expectation.outcomes.iter().map(words::allowed).collect()
 }

@@ -13,6 +13,7 @@ use case::probe::{Operation, Probe};
 use case::tree::Role;
 use case::vtcr::hcr;
 
+use crate::verdict::Ending;
 use oracle::answer::Answer;
 
 /// `VTCR_EL2.HA`.
@@ -53,7 +54,7 @@ pub fn violated(
     } else {
         stage1::wanted(case, map, operation, probe.address)?
     };
-    let ended = || super::words::answer(answer);
+    let ended = || Ending::of(answer);
     match (wanted, fault(answer)) {
         (Wanted::Fault { status, .. }, Some(found)) if found == status => None,
         (Wanted::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {}", ended())),

@@ -6,19 +6,17 @@ use link::hello::IdRegisters;
 use link::observations::Observations;
 use zerocopy::IntoBytes as _;
 
-use crate::death::TargetDeath;
 use crate::established::Established;
 use crate::exchange::Exchange;
 use crate::forecast::Forecaster;
 use crate::judgement::judge;
 use crate::known::RuleId;
-use crate::not_asked;
 use crate::open::OpenCase;
 use crate::prepare::{Selection, prepare};
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::soak::Suspect;
-use crate::verdict::{CaseRecord, NotAsked};
+use crate::verdict::{CaseRecord, Death, Reason};
 use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
@@ -52,20 +50,22 @@ impl Judge {
 
     /// Case number `index`, of which nothing is known yet.
     pub fn open(&self, index: u64, case: Case) -> OpenCase {
-        OpenCase::new(index, case, &self.map, self.established.learned.clone())
+        OpenCase::new(index, case, &self.map, &self.established)
     }
 
     /// Makes those probes of `case` ready that are selected.
     ///
     /// # Errors
     /// Why they are not asked, where the case can't be built.
-    pub fn prepare(&mut self, case: &Case, selection: Selection<'_>) -> Result<Prepared, NotAsked> {
+    pub fn prepare(
+        &mut self,
+        case: &Case,
+        selection: Selection<'_>,
+    ) -> Result<Prepared, Vec<(u16, Reason)>> {
         let Self { twin, map, established, quarantine, .. } = self;
         prepare(twin, case, map, selection, established, quarantine).map_err(|error| {
-            let mut not_asked = NotAsked::new();
-            let reason = format!("the case can't be built here: {error}");
-            not_asked::count(&mut not_asked, reason, selection.wanted.len() as u64);
-            not_asked
+            let reason = Reason::BuildError(error.to_string());
+            selection.wanted.iter().map(|number| (*number, reason.clone())).collect()
         })
     }
 
@@ -111,7 +111,7 @@ impl Judge {
         open: &mut OpenCase,
         prepared: &Prepared,
         index: Option<usize>,
-        death: &TargetDeath,
+        death: &Death,
     ) {
         let Self { established: Established { known, .. }, quarantine, .. } = self;
         open.add(match index {
@@ -144,7 +144,7 @@ impl Judge {
         let mut judged = judged.ok().filter(|judged| judged.left.is_empty())?;
         judged.verdicts.conforms += suspect.probes - suspect.numbers.len() as u64;
         judged.digest = suspect.digest;
-        open.skip(&suspect.not_asked);
+        open.count_skipped(&suspect.not_asked);
         open.add(judged);
         Some(open.close())
     }

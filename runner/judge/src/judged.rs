@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::finding::About;
 use crate::known::{Known, RuleId, Shown};
-use crate::not_asked;
 use crate::prepared::Prepared;
-use crate::verdict::{Counts, Finding, NotAsked, Verdict};
+use crate::verdict::{
+    Counts, Defect, Fact, Finding, Observed, Question, Reason, Signature, Verdict, Wanted,
+};
 
 /// The judgement of what was sent at once.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,10 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
-    /// Probes that got no verdict, by reason.
-    pub not_asked: NotAsked,
+    /// Probes that got no verdict, by number in the whole case, and why.
+    pub not_asked: Vec<(u16, Reason)>,
+    /// What was observed of probes that are no findings, where the case is told in full.
+    pub told: Vec<(u16, Observed)>,
     /// Digest of the tables and of the answers.
     pub digest: u64,
     /// Numbers of probes, in the whole case, that are still to be asked: a probe before them broke
@@ -74,27 +77,28 @@ impl Judged {
         }
     }
 
-    /// A mismatch of the case as a whole, in what is named `what`, besides the verdicts of its probes.
-    pub fn mismatch(&mut self, what: &str, violation: Violation) {
-        let Violation { signature, wanted, found } = violation;
-        let about = About::Case(what);
-        let finding = Finding::new(about, Verdict::Mismatch, signature, vec![wanted], found);
-        self.findings.push(finding);
+    /// A mismatch of the case as a whole, about `question`, besides the verdicts of its probes.
+    pub fn mismatch(&mut self, question: Question, violation: Violation) {
+        let Violation { defect, wanted, found } = violation;
+        let (about, signature) = (About::Case(question), Signature::Defect(defect));
+        let wanted = Wanted::Fact(wanted);
+        self.findings.push(Finding::new(about, Verdict::Mismatch, signature, wanted, found));
     }
 
     /// All probes of what was `prepared` get no verdict.
-    pub fn skip(&mut self, prepared: &Prepared, reason: &str) {
-        not_asked::count(&mut self.not_asked, reason, prepared.numbers.len() as u64);
+    pub fn skip(&mut self, prepared: &Prepared, reason: &Reason) {
+        let numbers = prepared.numbers.iter();
+        self.not_asked.extend(numbers.map(|number| (*number, reason.clone())));
     }
 }
 
 /// Something that is wrong with a case as a whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// What, without addresses.
-    pub signature: &'static str,
+    /// What.
+    pub defect: Defect,
     /// What it should be.
-    pub wanted: String,
+    pub wanted: Fact,
     /// What it is.
-    pub found: String,
+    pub found: Fact,
 }

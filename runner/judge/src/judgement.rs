@@ -20,22 +20,21 @@ use tables::{BuildError, Digest};
 use crate::answered::Answered;
 use crate::established::Established;
 use crate::exchange::{Exchange, Objection};
-use crate::finding::{About, outcomes};
+use crate::finding::About;
+use crate::intent;
 use crate::judged::{Judged, Violation};
 use crate::known::Shown;
 use crate::memory::Memory;
 use crate::observation::Observation;
-use crate::verdict::{Finding, Verdict};
-use crate::{intent, not_asked, words};
+use crate::verdict::{
+    Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
+    Word,
+};
 use oracle::concurrent;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::twin::{Tables, Twin};
-
-/// What is named in findings about tables that were not built as they should be.
-const TABLES: &str = "the tables of the case";
-/// What is named in findings about tables that were built as they should be.
-const TABLES_AFTER: &str = "the tables after the last probe";
+use suite::hex::Hex;
 
 /// Judges what came back of `exchange`, on the `twin` of a target of which so much is `established`. What the
 /// case tells of the target's choices is `learned`.
@@ -75,15 +74,14 @@ fn object(exchange: Exchange<'_>, objection: Objection<'_>) -> Judged {
         }
         Objection::Broken(exception) => {
             charge(&mut judged, exchange, exception);
-            let reason = "the executor took an exception while it built or undid the tables";
-            judged.skip(prepared, reason);
+            judged.skip(prepared, &Reason::ExecutorException);
         }
         Objection::Violation(violation) => {
-            let signature = violation.signature;
-            judged.mismatch(TABLES, violation);
-            judged.skip(prepared, signature);
+            let reason = Reason::Defect(violation.defect);
+            judged.mismatch(Question::Tables, violation);
+            judged.skip(prepared, &reason);
         }
-        Objection::Truncated => judged.skip(prepared, "the target saw more than it could report"),
+        Objection::Truncated => judged.skip(prepared, &Reason::Truncated),
     }
     judged
 }
@@ -96,18 +94,19 @@ fn charge(judged: &mut Judged, exchange: Exchange<'_>, exception: &Exception) {
     let probe = number.and_then(|number| {
         Some((u32::from(number), case.as_ref().probes.get(usize::from(number))?))
     });
-    let about = probe.map_or(About::Case(TABLES), |(number, probe)| About::Probe(number, probe));
+    let about = match probe {
+        Some((number, probe)) => About::Probe(number, probe),
+        None => About::Case(Question::Tables),
+    };
     if number.is_some() {
         judged.verdicts.add(Verdict::Aborted);
     }
-    let operation = probe.and_then(|(_, probe)| probe.operation());
-    let operation = operation.map_or("a case", |operation| operation.name());
     judged.findings.push(Finding::new(
         about,
         Verdict::Aborted,
-        format!("{operation}: the executor took an exception"),
-        vec!["no exception outside the instruction that asks".into()],
-        words::observation(&Observation::Exception(exception)),
+        Signature::ExecutorException { kind: probe.and_then(|(_, it)| ProbeKind::of(it, None)) },
+        Wanted::NoException,
+        Observed::new(&Observation::Exception(exception), &[]),
     ));
     let left = prepared.numbers.iter().zip(&prepared.expectations).skip(index + 1);
     // Steps alone ask nothing; those before others come by themselves.
@@ -140,8 +139,8 @@ impl Judgement<'_> {
                 self.answer(index, expected, &[]);
             }
         }
-        let signature = "descriptors changed that nothing may change";
-        self.compare_digests(signature, prepared.after, observations.report.after);
+        let defect = Defect::DescriptorsChanged;
+        self.compare_digests(defect, prepared.after, observations.report.after);
     }
 
     /// Plays the case again on its `tables`, with the changes that the target's hardware made.
@@ -163,8 +162,8 @@ impl Judgement<'_> {
                 }
             }
         }
-        let signature = "descriptors changed behind the probes";
-        self.compare_digests(signature, tables.digest_now(), observations.report.after);
+        let defect = Defect::DescriptorsChangedLate;
+        self.compare_digests(defect, tables.digest_now(), observations.report.after);
         self.audit(tables);
         Ok(())
     }
@@ -176,8 +175,9 @@ impl Judgement<'_> {
         let conforms = answered.conforms(self.learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
         if !conforms && !expected.expectation.complete {
-            let reason = "the architecture allows more outcomes than are followed";
-            not_asked::count(&mut self.judged.not_asked, reason, 1);
+            let number = self.exchange.prepared.numbers[index];
+            self.judged.not_asked.push((number, Reason::MoreOutcomes));
+            self.tell_all(&answered);
             self.unjudged.push(index);
             return;
         }
@@ -187,9 +187,10 @@ impl Judgement<'_> {
         }
         if conforms {
             self.judged.verdicts.add(Verdict::Conforms);
+            self.tell_all(&answered);
         } else if is_stale {
             self.judged.verdicts.add(Verdict::Known);
-            let issues = expected.stale.map(|stale| stale.issues.join(" and "));
+            let issues = expected.stale.map(|stale| stale.issues.clone());
             self.tell_known(&answered, issues.unwrap_or_default());
         } else {
             self.differs(&answered);
@@ -210,17 +211,25 @@ impl Judgement<'_> {
     }
 
     /// Tells of an answer that shows the known issues in `names`, where the case is told in full.
-    fn tell_known(&mut self, answered: &Answered<'_>, names: String) {
+    fn tell_known(&mut self, answered: &Answered<'_>, names: Vec<String>) {
         if self.established.known.is_in_full() {
-            self.tell(answered, Verdict::Known, names);
+            self.tell(answered, Verdict::Known, Signature::Known(names));
+        }
+    }
+
+    /// Tells of an answer that is no finding, where the case is told in full.
+    fn tell_all(&mut self, answered: &Answered<'_>) {
+        if self.established.known.is_in_full() {
+            let number = self.exchange.prepared.numbers[answered.index];
+            self.judged.told.push((number, answered.observed()));
         }
     }
 
     /// Tells of an answer that is not allowed.
-    fn tell(&mut self, answered: &Answered<'_>, verdict: Verdict, signature: String) {
+    fn tell(&mut self, answered: &Answered<'_>, verdict: Verdict, signature: Signature) {
         let Expected { probe, expectation, .. } = answered.expected;
         let about = self.about(answered.index, probe);
-        let (allowed, observed) = (outcomes(expectation), answered.words());
+        let (allowed, observed) = (Wanted::of(expectation), answered.observed());
         self.judged.findings.push(Finding::new(about, verdict, signature, allowed, observed));
     }
 
@@ -231,10 +240,10 @@ impl Judgement<'_> {
         let Some(first) = expectation.outcomes.first().filter(|_| is_benign) else { return };
         let answer = &first.answer;
         if let Some(found) = intent::violated(case.as_ref(), map, probe, answer, self.pa_bits) {
-            let signature = "the tables are not what the mappings ask for";
-            let wanted = vec!["what the case's own mappings say".into()];
             let about = self.about(index, probe);
-            let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, found);
+            let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
+            let seen = Seen::Told(found);
+            let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, seen);
             self.judged.findings.push(finding);
         }
     }
@@ -243,10 +252,10 @@ impl Judgement<'_> {
         About::Probe(self.exchange.prepared.numbers[index].into(), probe)
     }
 
-    fn compare_digests(&mut self, signature: &'static str, wanted: u64, found: u64) {
+    fn compare_digests(&mut self, defect: Defect, wanted: u64, found: u64) {
         if self.exchange.broken().is_none() && wanted != found {
-            let (wanted, found) = (format!("{wanted:#x}"), format!("{found:#x}"));
-            self.judged.mismatch(TABLES_AFTER, Violation { signature, wanted, found });
+            let [wanted, found] = [wanted, found].map(|digest| Fact::Digest(Hex(digest)));
+            self.judged.mismatch(Question::TablesAfter, Violation { defect, wanted, found });
         }
     }
 
@@ -261,8 +270,8 @@ impl Judgement<'_> {
             observations.audited.iter().map(|word| (word.pa, word.value)).collect();
         found.sort_unstable();
         if let Some((wanted, found)) = first_difference(&wanted, &found) {
-            let signature = "the arenas hold what nobody wrote";
-            self.judged.mismatch(TABLES_AFTER, Violation { signature, wanted, found });
+            let defect = Defect::ArenaWritten;
+            self.judged.mismatch(Question::TablesAfter, Violation { defect, wanted, found });
         }
     }
 
@@ -272,7 +281,7 @@ impl Judgement<'_> {
         let Exchange { prepared, observations, .. } = exchange;
         let broken = exchange.broken();
         if let Some(violation) = memory.violated().filter(|_| broken.is_none()) {
-            judged.mismatch(TABLES_AFTER, violation);
+            judged.mismatch(Question::TablesAfter, violation);
         }
         judged.ask_all(&established.known, prepared, exchange.asked(), &unjudged);
         if let Some(exception) = broken {
@@ -285,10 +294,10 @@ impl Judgement<'_> {
     }
 }
 
-fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(String, String)> {
+fn first_difference(wanted: &[(u64, u64)], found: &[(u64, u64)]) -> Option<(Fact, Fact)> {
     let say = |word: Option<&(u64, u64)>| match word {
-        Some((pa, value)) => format!("[{pa:#x}] = {value:#018x}"),
-        None => "no further word".to_owned(),
+        Some((pa, value)) => Fact::Word(Word::new(*pa, *value)),
+        None => Fact::NoFurtherWord,
     };
     let longest = wanted.len().max(found.len());
     let at = (0..longest).find(|&index| wanted.get(index) != found.get(index))?;

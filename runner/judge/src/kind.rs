@@ -5,12 +5,14 @@
 use std::fmt;
 
 use golden::FaultKind;
+use serde::{Deserialize, Serialize};
 
 use crate::observation::Observation;
 use oracle::answer::Answer;
 
 /// The kind of an answer: success, or a fault with its status code, told in `PAR_EL1` or by an exception.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The translation succeeded, or the access was done.
     Success,
@@ -86,12 +88,6 @@ impl Kind {
         all.chain(exceptions).chain([Self::Runaway]).chain(traps)
     }
 
-    /// The kind without its level, in words.
-    pub fn class(self) -> String {
-        let name = self.to_string();
-        name.split(", level").next().unwrap_or_default().to_owned()
-    }
-
     /// Its place in [`Kind::all`].
     const fn number(self) -> usize {
         match self {
@@ -117,6 +113,55 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The kinds that differ in the level alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(from = "Kind", into = "Kind")]
+pub struct Class(Kind);
+
+impl Class {
+    /// The class of `kind`.
+    pub const fn of(kind: Kind) -> Self {
+        Self(match kind {
+            Kind::Fault { stage, status } => Kind::Fault { stage, status: at_level_0(status) },
+            Kind::Exception { status } => Kind::Exception { status: at_level_0(status) },
+            Kind::Success | Kind::Trap { .. } | Kind::Runaway => kind,
+        })
+    }
+}
+
+/// The fault status code of the same fault at level 0, where it has a level.
+const fn at_level_0(status: u8) -> u8 {
+    match status {
+        0b10_1001 => 0b00_0000,
+        0b10_1011 => 0b00_0100,
+        0b01_0011 => 0b01_0100,
+        _ => match status >> 2 {
+            0b0000 | 0b0001 | 0b0010 | 0b0011 | 0b0101 => status & !3,
+            _ => status,
+        },
+    }
+}
+
+impl From<Kind> for Class {
+    fn from(kind: Kind) -> Self {
+        Self::of(kind)
+    }
+}
+
+impl From<Class> for Kind {
+    /// Its kind at level 0.
+    fn from(Class(kind): Class) -> Self {
+        kind
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.to_string();
+        f.write_str(name.strip_suffix(", level 0").unwrap_or(&name))
+    }
+}
+
 /// A set of kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kinds([u64; 5]);
@@ -124,7 +169,7 @@ pub struct Kinds([u64; 5]);
 impl Kinds {
     /// The kinds that `name` means: the one of this name, or where it names no level those of all levels.
     pub fn named(name: &str) -> Option<Self> {
-        let named = |kind: &Kind| kind.to_string() == name || kind.class() == name;
+        let named = |kind: &Kind| kind.to_string() == name || Class::of(*kind).to_string() == name;
         let kinds: Self = Kind::all().filter(named).collect();
         (kinds != Self::default()).then_some(kinds)
     }
@@ -196,8 +241,20 @@ mod tests {
             let only: Kinds = [kind].into_iter().collect();
             assert!(
                 Kinds::named(&kind.to_string()).unwrap() == only
-                    || kind.class() == kind.to_string()
+                    || Class::of(kind).to_string() == kind.to_string()
             );
+        }
+    }
+
+    #[test]
+    fn a_class_is_named_like_its_kinds_without_their_level() {
+        for kind in Kind::all() {
+            let name = kind.to_string();
+            let class = name.split(", level").next().unwrap();
+            assert_eq!(Class::of(kind).to_string(), class);
+            let json = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<Kind>(&json).unwrap(), kind);
+            assert_eq!(serde_json::from_str::<Class>(&json).unwrap(), Class::of(kind));
         }
     }
 

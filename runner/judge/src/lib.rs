@@ -28,12 +28,12 @@
 //! | [`answered`]                | one answer beside what is expected |
 //! | [`conformity`], [`intent`]  | the two questions |
 //! | [`observation`], [`memory`], [`life`] | what was observed: registers, memory byte by byte, where the executor was |
-//! | [`kind`], [`sign`], [`words`] | an answer without addresses, what is wrong with it, and both in words |
+//! | [`kind`], [`sign`]          | an answer without addresses, and what is wrong with it |
 //! | [`death`]                   | charging the death of a target |
 //! | [`forecast`]                | what will probably be answered, for slow lines |
 //! | [`soak`]                    | targets that ask and compare by themselves |
 //! | [`personality`]             | whether all cases tell the same of the target's choices |
-//! | [`open`], [`verdict`], [`finding`], [`not_asked`] | what is recorded of a case |
+//! | [`open`], [`verdict`], [`finding`] | what is recorded of a case |
 
 pub mod aliases;
 pub mod answered;
@@ -51,7 +51,6 @@ pub mod kind;
 pub mod known;
 pub mod life;
 pub mod memory;
-pub mod not_asked;
 pub mod observable;
 pub mod observation;
 pub mod open;
@@ -62,6 +61,5 @@ pub mod quarantine;
 pub mod sign;
 pub mod soak;
 pub mod verdict;
-pub mod words;
 
 pub use judge::Judge;

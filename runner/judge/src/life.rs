@@ -11,6 +11,7 @@ use golden::{Features, Implementation};
 use link::observations::{Exception, Life, Point};
 use tables::Built;
 
+use crate::verdict::{Fact, Wanted};
 use oracle::answer::Answer;
 use oracle::expectation::Expectation;
 
@@ -26,7 +27,7 @@ pub fn violated(
     built: &Built,
     arrival: Option<&Expectation>,
     life: &Life,
-) -> Option<(String, String)> {
+) -> Option<(Fact, Fact)> {
     let (registers, stay) = (&case.header.registers, &case.header.stay);
     let own = Point {
         pc: 0,
@@ -63,10 +64,10 @@ fn arrived(
     page: u64,
     expectation: Option<&Expectation>,
     arrival: &Exception,
-) -> Option<(String, String)> {
+) -> Option<(Fact, Fact)> {
     let is_none = *arrival == Exception::default();
     let Some(expectation) = expectation else {
-        return (!is_none).then(|| ("no exception on the way".to_owned(), told(arrival)));
+        return (!is_none).then(|| (Fact::NoArrival, told(arrival)));
     };
     let fits = expectation.outcomes.iter().any(|allowed| match &allowed.answer {
         Answer::Exception(taken) => {
@@ -77,22 +78,27 @@ fn arrived(
         Answer::Par { .. } | Answer::Maintained(_) => false,
     });
     let wanted = || {
-        let outcomes = expectation.outcomes.iter().map(crate::words::allowed);
-        outcomes.collect::<Vec<_>>().join(" or ")
+        let outcomes = Wanted::of(expectation).lines().join(" or ");
+        Fact::Told(format!("at the trampoline: {outcomes}"))
     };
-    (!fits).then(|| (format!("at the trampoline: {}", wanted()), told(arrival)))
+    (!fits).then(|| (wanted(), told(arrival)))
 }
 
-fn words(name: &str, point: &Point) -> String {
-    let Point { pc, sctlr_el2, tcr_el2, ttbr0_el2, ttbr1_el2, hcr_el2 } = point;
-    format!(
-        "{name}: PC {pc:#x}, SCTLR_EL2 {sctlr_el2:#x}, TCR_EL2 {tcr_el2:#x}, TTBR0_EL2 {ttbr0_el2:#x}, \
-         TTBR1_EL2 {ttbr1_el2:#x}, HCR_EL2 {hcr_el2:#x}"
-    )
+fn words(name: &str, point: &Point) -> Fact {
+    let Point { pc, sctlr_el2, tcr_el2, ttbr0_el2, ttbr1_el2, hcr_el2 } = *point;
+    let values = [
+        ("PC", pc),
+        ("SCTLR_EL2", sctlr_el2),
+        ("TCR_EL2", tcr_el2),
+        ("TTBR0_EL2", ttbr0_el2),
+        ("TTBR1_EL2", ttbr1_el2),
+        ("HCR_EL2", hcr_el2),
+    ];
+    Fact::values(Some(name), values)
 }
 
-fn told(arrival: &Exception) -> String {
-    format!("ESR_EL2 {:#x}, FAR_EL2 {:#x}", arrival.esr, arrival.far)
+fn told(arrival: &Exception) -> Fact {
+    Fact::values(None, [("ESR_EL2", arrival.esr), ("FAR_EL2", arrival.far)])
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ use link::observations::Changed;
 use smallvec::SmallVec;
 
 use crate::judged::Violation;
+use crate::verdict::{Defect, Fact, Word};
 use oracle::answer::{Partial, Reach};
+use suite::hex::Hex;
 
 /// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
 pub fn tells(map: &MemoryMap, operation: Operation, bytes: u8, reach: Reach) -> bool {
@@ -330,29 +332,20 @@ impl<'a> Memory<'a> {
         if let Some(pa) = words.into_iter().find(is_wrong) {
             let found =
                 (pa..pa + 8).rev().fold(0, |word, pa| word << 8 | u64::from(self.finally(pa)));
-            let found = format!("[{pa:#x}] = {found:#018x}");
+            let found = Fact::Word(Word::new(pa, found));
             let is_stored_to = (pa..pa + 8).any(|pa| self.bytes.contains_key(&pa));
             return Some(match is_stored_to {
-                true => {
-                    let signature = "memory is not as the probes left it";
-                    Violation { signature, wanted: self.words(pa), found }
-                }
-                false => {
-                    let signature = "memory changed that nobody stored to";
-                    Violation { signature, wanted: "no such word".into(), found }
-                }
+                true => Violation { defect: Defect::MemoryOtherwise, wanted: self.word(pa), found },
+                false => Violation { defect: Defect::MemoryChanged, wanted: Fact::NoWord, found },
             });
         }
         let is_nowhere = |(access, places): &&(Access, SmallVec<[Reach; 2]>)| {
             places.iter().all(|reach| !self.may_have_been(*access, *reach))
         };
         self.unsettled.iter().find(is_nowhere).map(|(access, places)| {
-            let places: Vec<_> = places.iter().map(|reach| format!("{:#x}", reach.pa)).collect();
-            Violation {
-                signature: "a store is found nowhere",
-                wanted: format!("{:#018x} at {}", access.value(), places.join(" or ")),
-                found: "no such word".into(),
-            }
+            let places = places.iter().map(|reach| Hex(reach.pa)).collect();
+            let wanted = Fact::Store { value: Hex(access.value()), places };
+            Violation { defect: Defect::StoreLost, wanted, found: Fact::NoWord }
         })
     }
 
@@ -366,13 +359,9 @@ impl<'a> Memory<'a> {
     }
 
     /// What the word at `pa` may hold, byte for byte.
-    fn words(&self, pa: u64) -> String {
-        let bytes = (pa..pa + 8).rev().map(|pa| {
-            let values = self.values(pa);
-            let values: Vec<_> = values.iter().map(|value| format!("{value:02x}")).collect();
-            values.join("|")
-        });
-        format!("[{pa:#x}] = {}", bytes.collect::<Vec<_>>().join(" "))
+    fn word(&self, pa: u64) -> Fact {
+        let values = (pa..pa + 8).rev().map(|pa| self.values(pa).to_vec()).collect();
+        Fact::Bytes { pa: Hex(pa), values }
     }
 }
 
@@ -430,8 +419,8 @@ mod tests {
         reached.iter().map(|reach| reach.pa).collect()
     }
 
-    fn signature(memory: &Memory<'_>) -> Option<&'static str> {
-        memory.violated().map(|violation| violation.signature)
+    fn defect(memory: &Memory<'_>) -> Option<Defect> {
+        memory.violated().map(|violation| violation.defect)
     }
 
     #[test]
@@ -481,7 +470,7 @@ mod tests {
         assert_eq!(done(&mut memory, load(2, scratch::stored(1)), &[TAG]), [TAG]);
         assert_eq!(done(&mut memory, load(3, TAG), &[TAG]), [0; 0], "it holds that no more");
         assert_eq!(done(&mut memory, load(4, OTHER), &[TAG]), [OTHER], "another was loaded");
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -498,7 +487,7 @@ mod tests {
         assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -513,13 +502,13 @@ mod tests {
         assert_eq!(done(&mut memory, store(1), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(2), &[TAG + 5]), [TAG + 5]);
         assert_eq!(done(&mut memory, store(3), &[TAG]), [TAG]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
         // Nobody hides this one.
         let changed = [Changed { pa: TAG, value: scratch::stored(1) }];
         let mut memory = self::memory(&map, &changed);
         assert_eq!(done(&mut memory, store(1), &[TAG]), [TAG]);
         done(&mut memory, store(2), &[TAG]);
-        assert!(signature(&memory).is_some());
+        assert!(defect(&memory).is_some());
     }
 
     #[test]
@@ -544,7 +533,7 @@ mod tests {
         assert_eq!(done(&mut memory, store, &[TAG + 2]), [TAG + 2]);
         let load = access(Operation::Load, 4, 0x124, 0x0123_0000 | TAG & 0xffff);
         assert_eq!(done(&mut memory, load, &[TAG]), [TAG]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -562,7 +551,7 @@ mod tests {
         // Smaller ones are found out in the end.
         let mut memory = memory(&map, &[]);
         done(&mut memory, store(4), &[TAG]);
-        assert_eq!(signature(&memory), Some("memory is not as the probes left it"));
+        assert_eq!(defect(&memory), Some(Defect::MemoryOtherwise));
     }
 
     #[test]
@@ -583,12 +572,12 @@ mod tests {
         let load = |word| access(Operation::Load, 8, 0x78, word);
         assert_eq!(done(&mut memory, load(changed[0].value), &[TAG]), [TAG]);
         assert_eq!(done(&mut memory, load(TAG ^ 0x1000), &[TAG]), [TAG ^ 0x1000], "another tag");
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
         // Something else is told as ever.
         let changed = [Changed { pa: OTHER, value: OTHER ^ 0x88 }];
         let mut memory = self::memory(&map, &changed);
         assert_eq!(done(&mut memory, store, &[]), [0; 0]);
-        assert_eq!(signature(&memory), Some("memory changed that nobody stored to"));
+        assert_eq!(defect(&memory), Some(Defect::MemoryChanged));
     }
 
     #[test]
@@ -596,7 +585,7 @@ mod tests {
         let map = map();
         let changed = [Changed { pa: TAG, value: 7 }];
         let memory = memory(&map, &changed);
-        assert_eq!(signature(&memory), Some("memory changed that nobody stored to"));
+        assert_eq!(defect(&memory), Some(Defect::MemoryChanged));
     }
 
     #[test]
@@ -608,7 +597,7 @@ mod tests {
         assert_eq!(done(&mut memory, store, &[TAG, OTHER]), [OTHER]);
         let load = |number, word| access(Operation::Load, 8, number, word);
         assert_eq!(done(&mut memory, load(1, scratch::stored(0)), &[TAG]), [0; 0]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -619,7 +608,7 @@ mod tests {
         // Nothing is found in the end.
         let mut nowhere = memory(&map, &[]);
         assert_eq!(done(&mut nowhere, small(0x55), &[TAG, OTHER]), [TAG, OTHER]);
-        assert_eq!(signature(&nowhere), Some("a store is found nowhere"));
+        assert_eq!(defect(&nowhere), Some(Defect::StoreLost));
         // Both may hold either, until a load tells.
         let changed = [Changed { pa: OTHER, value: OTHER | 0x55 }];
         let mut memory = memory(&map, &changed);
@@ -627,7 +616,7 @@ mod tests {
         assert_eq!(done(&mut memory, load(0x56, 0), &[TAG]), [TAG]);
         assert_eq!(done(&mut memory, load(0x57, 0x55), &[TAG]), [0; 0]);
         assert_eq!(done(&mut memory, load(0x58, 0x55), &[OTHER]), [OTHER]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -651,7 +640,7 @@ mod tests {
         assert_eq!(done(&mut memory, compare, &[OTHER + 16]), [OTHER + 16]);
         let exclusive = access(Operation::StoreExclusive, 8, 4, OTHER + 8);
         assert_eq!(done(&mut memory, exclusive, &[OTHER + 8]), [OTHER + 8]);
-        assert_eq!(signature(&memory), None);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -663,7 +652,7 @@ mod tests {
         let compare = Access::new(&probe, 0, tag).unwrap();
         let mut memory = memory(&map, &[]);
         assert_eq!(done(&mut memory, compare, &[tag]), [tag]);
-        assert_eq!(signature(&memory), Some("memory is not as the probes left it"));
+        assert_eq!(defect(&memory), Some(Defect::MemoryOtherwise));
     }
 
     #[test]
@@ -676,7 +665,7 @@ mod tests {
             let changed = [Changed { pa: TAG + 0x4320, value }];
             let mut memory = memory(&map, &changed);
             memory.stopped(store, partial);
-            assert_eq!(signature(&memory), None, "{value:#x}");
+            assert_eq!(defect(&memory), None, "{value:#x}");
         }
         let changed = [Changed { pa: TAG + 0x4320, value: TAG & !0xffff | 0x20 << 8 }];
         let mut memory = memory(&map, &changed);

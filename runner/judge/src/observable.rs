@@ -9,23 +9,10 @@ use golden::{Cacheability, MemoryAttributes, MemoryType};
 
 use crate::aliases::Aliases;
 use crate::memory;
+use crate::verdict::Reason;
 use oracle::access::Accesses;
 use oracle::answer::{Answer, Reach};
 use oracle::expectation::{Allowed, Expectation};
-
-/// It would be done where nothing tells of it, or does harm.
-pub const UNTOLD: &str = "it would reach memory that tells nothing";
-/// Another PE would do the same thing otherwise, and be right.
-pub const NO_ATOMICS: &str =
-    "it would be an exclusive or atomic access to memory that need not have them";
-/// Caches may hold something else than memory.
-pub const MISMATCHED: &str = "it would reach memory by mismatched attributes";
-/// The architecture traps it, or has no such instruction there.
-pub const NOT_EXECUTED: &str = "the instruction is UNDEFINED or trapped there";
-/// DC ZVA, and what no guest does.
-pub const NOT_MODELLED: &str = "what it does to memory is not modelled";
-/// DC IVAC without stage 2 throws away what caches hold.
-pub const HARMFUL: &str = "it would throw away what caches hold";
 
 /// What the probes of a case reach, as they are looked at in order.
 #[derive(Debug)]
@@ -47,31 +34,31 @@ impl<'a> Observability<'a> {
 
     /// Why `probe` is not asked, of which nothing is expected although it is no step; `None` where that is what
     /// it is for.
-    pub fn obstacle_without_expectation(&self, probe: &Probe) -> Option<&'static str> {
+    pub fn obstacle_without_expectation(&self, probe: &Probe) -> Option<Reason> {
         let operation = probe.operation()?;
         let is_quiet = operation == Operation::RoundTrip || operation.is_self_test();
-        (!is_quiet).then_some(NOT_MODELLED)
+        (!is_quiet).then_some(Reason::NotModelled)
     }
 
     /// Why `probe` is not asked, of which so much is expected: what it did could not be observed. `None` where
     /// it could, and the probe will be asked.
-    pub fn obstacle(&mut self, probe: &Probe, expectation: &Expectation) -> Option<&'static str> {
+    pub fn obstacle(&mut self, probe: &Probe, expectation: &Expectation) -> Option<Reason> {
         if expectation.outcomes.is_empty() {
-            return Some(NOT_EXECUTED);
+            return Some(Reason::NotExecuted);
         }
         let accesses = Accesses::of(probe)?;
         let (operation, bytes) = (accesses.operation(), accesses.bytes());
         let is_guest = probe.el() != Some(El::El2);
         if is_guest && piece(operation, probe.bytes()).is_none() {
-            return Some(NOT_MODELLED);
+            return Some(Reason::NotModelled);
         }
         // What is no multiple of an instruction is no address of one, wherever it leads.
         if operation == Operation::Fetch && !probe.address.is_multiple_of(4) {
-            return Some(UNTOLD);
+            return Some(Reason::UntoldMemory);
         }
         // With stage 2 it is DC CIVAC.
         if operation == Operation::DcIvac && self.is_single {
-            return Some(HARMFUL);
+            return Some(Reason::Harmful);
         }
         let tells = |allowed: &Allowed| match allowed.answer {
             Answer::Reached(reach) => memory::tells(self.map, operation, bytes, reach),
@@ -79,11 +66,11 @@ impl<'a> Observability<'a> {
             Answer::Maintained(None) | Answer::Par { .. } | Answer::Exception(_) => true,
         };
         if !expectation.outcomes.iter().all(tells) {
-            return Some(UNTOLD);
+            return Some(Reason::UntoldMemory);
         }
         let lacks_atomics = |allowed: &Allowed| !allowed.attributes.iter().all(is_write_back);
         if is_atomic(operation) && expectation.outcomes.iter().any(lacks_atomics) {
-            return Some(NO_ATOMICS);
+            return Some(Reason::NoAtomics);
         }
         if !is_guest || operation == Operation::Fetch || accesses.is_maintenance() {
             return None;
@@ -95,7 +82,7 @@ impl<'a> Observability<'a> {
             }
             _ => true,
         };
-        (!expectation.outcomes.iter().all(&mut admits)).then_some(MISMATCHED)
+        (!expectation.outcomes.iter().all(&mut admits)).then_some(Reason::MismatchedAttributes)
     }
 
     fn is_in_scratch(&self, reach: Reach) -> bool {

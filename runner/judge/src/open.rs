@@ -3,9 +3,9 @@
 use case::Case;
 use case::memory::MemoryMap;
 
+use crate::established::Established;
 use crate::judged::Judged;
-use crate::not_asked;
-use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked};
+use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked, Reason, Told};
 use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
@@ -17,16 +17,19 @@ pub struct OpenCase {
     pub(crate) learned: Learned,
     /// What is known so far.
     record: CaseRecord,
+    /// Whether it is told what became of each probe.
+    is_in_full: bool,
 }
 
 impl OpenCase {
     /// Case number `index`, of which nothing is known, on a target with the memory of `map` of which
-    /// `learned` is known.
-    pub fn new(index: u64, case: Case, map: &MemoryMap, learned: Learned) -> Self {
+    /// so much is `established`.
+    pub fn new(index: u64, case: Case, map: &MemoryMap, established: &Established) -> Self {
         let cell = Cell::of(case.as_ref());
         let dwelling = Dwelling::of(case.as_ref(), map);
         let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
-        Self { case, learned, record }
+        let Established { learned, known } = established;
+        Self { case, learned: learned.clone(), record, is_in_full: known.is_in_full() }
     }
 
     /// The numbers of all its probes.
@@ -52,11 +55,24 @@ impl OpenCase {
         }
         record.findings.extend(judged.findings);
         record.findings.sort_by_key(|finding| finding.probe);
+        let told = judged.told.into_iter();
+        record.told.extend(told.map(|(number, observed)| (number, Told::Observed(observed))));
         self.skip(&judged.not_asked);
     }
 
-    /// Adds probes that were not asked.
-    pub fn skip(&mut self, not_asked: &NotAsked) {
-        not_asked::merge(&mut self.record.not_asked, not_asked);
+    /// Adds probes that were not asked, by number, and why.
+    pub fn skip(&mut self, not_asked: &[(u16, Reason)]) {
+        for (number, reason) in not_asked {
+            self.record.not_asked.add(reason.clone(), 1);
+            if self.is_in_full {
+                let told = self.record.told.entry(*number);
+                told.or_insert_with(|| Told::NotAsked(reason.clone()));
+            }
+        }
+    }
+
+    /// Adds probes that were not asked, of which there are counts alone.
+    pub fn count_skipped(&mut self, not_asked: &NotAsked) {
+        self.record.not_asked.merge(not_asked);
     }
 }

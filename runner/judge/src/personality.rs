@@ -14,23 +14,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::About;
-use crate::verdict::{CaseRecord, Finding, Verdict};
-
-/// What stands between answers that are possible.
-const OR: &str = " or ";
-/// What all findings of this kind begin with.
-const SIGNATURE: &str = "the target makes a choice in two ways";
+use crate::verdict::{Answers, CaseRecord, Finding, Question, Seen, Signature, Verdict, Wanted};
 
 /// The choices that a target makes, as far as they have shown.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Personality {
-    choices: BTreeMap<String, Answers>,
+    choices: BTreeMap<String, Told>,
 }
 
-/// The answers to one choice.
+/// What was told of one choice.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Answers {
-    /// Those that are possible still.
+struct Told {
+    /// The answers that are possible still.
     possible: BTreeSet<String>,
     /// The case that said so last.
     told_by: u64,
@@ -46,29 +41,29 @@ impl Personality {
     /// It can be put to a record again, in the same order or among others: findings of this kind are
     /// made anew.
     pub fn take(&mut self, record: &mut CaseRecord) {
-        record.findings.retain(|finding| !finding.signature.starts_with(SIGNATURE));
+        let is_own = |finding: &Finding| matches!(finding.signature, Signature::Choice(_));
+        record.findings.retain(|finding| !is_own(finding));
         let index = record.index;
         let mut findings = Vec::new();
-        record.settled.retain(|choice, told| {
-            let told_set: BTreeSet<String> = told.split(OR).map(str::to_owned).collect();
-            let Some(answers) = self.choices.get_mut(choice) else {
-                let answers = Answers { possible: told_set, told_by: index, contradicted: false };
-                self.choices.insert(choice.clone(), answers);
+        record.settled.retain(|choice, answers| {
+            let possible: BTreeSet<String> = answers.iter().cloned().collect();
+            let Some(told) = self.choices.get_mut(choice) else {
+                let told = Told { possible, told_by: index, contradicted: false };
+                self.choices.insert(choice.clone(), told);
                 return true;
             };
-            if answers.contradicted {
+            if told.contradicted {
                 return false;
             }
-            let both: BTreeSet<String> =
-                answers.possible.intersection(&told_set).cloned().collect();
+            let both: BTreeSet<String> = told.possible.intersection(&possible).cloned().collect();
             if both.is_empty() {
-                answers.contradicted = true;
-                findings.push(contradiction(choice, answers, told));
+                told.contradicted = true;
+                findings.push(contradiction(choice, told, answers));
                 return true;
             }
-            let news = both.len() < answers.possible.len();
+            let news = both.len() < told.possible.len();
             if news {
-                (answers.possible, answers.told_by) = (both, index);
+                (told.possible, told.told_by) = (both, index);
             }
             news
         });
@@ -77,21 +72,22 @@ impl Personality {
     }
 
     /// Each choice with the answer to it, or those that are possible still.
-    pub fn answers(&self) -> BTreeMap<String, String> {
-        let told = |(choice, answers): (&String, &Answers)| (choice.clone(), join(answers));
-        self.choices.iter().map(told).collect()
+    pub fn answers(&self) -> Answers {
+        self.choices.iter().map(|(choice, told)| (choice.clone(), told.answers())).collect()
     }
 }
 
-fn join(answers: &Answers) -> String {
-    answers.possible.iter().map(String::as_str).collect::<Vec<_>>().join(OR)
+impl Told {
+    fn answers(&self) -> Vec<String> {
+        self.possible.iter().cloned().collect()
+    }
 }
 
-fn contradiction(choice: &str, answers: &Answers, told: &str) -> Finding {
-    let question = format!("the choice {choice}");
-    let (about, signature) = (About::Case(&question), format!("{SIGNATURE}: {choice}"));
-    let expectation = vec![format!("{}, as in case {}", join(answers), answers.told_by)];
-    Finding::new(about, Verdict::Mismatch, signature, expectation, told)
+fn contradiction(choice: &str, told: &Told, answers: &[String]) -> Finding {
+    let about = About::Case(Question::Choice(choice.to_owned()));
+    let wanted = Wanted::Choice { answers: told.answers(), case: told.told_by };
+    let (signature, seen) = (Signature::Choice(choice.to_owned()), Seen::Choice(answers.to_vec()));
+    Finding::new(about, Verdict::Mismatch, signature, wanted, seen)
 }
 
 #[cfg(test)]
@@ -100,26 +96,27 @@ mod tests {
 
     use super::*;
 
-    fn record(index: u64, settled: &[(&str, &str)]) -> CaseRecord {
-        let settled = settled.iter().map(|(choice, told)| ((*choice).into(), (*told).into()));
+    fn record(index: u64, settled: &[(&str, &[&str])]) -> CaseRecord {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let settled = settled.iter().map(|(choice, told)| ((*choice).to_owned(), names(told)));
         CaseRecord { index, settled: settled.collect(), ..CaseRecord::default() }
     }
 
     #[test]
     fn news_stay_and_what_is_known_goes() {
         let mut personality = Personality::default();
-        let mut take = |index, told| {
+        let mut take = |index, told: &[&str]| {
             let mut record = record(index, &[("tg0", told)]);
             personality.take(&mut record);
             assert_eq!(record.findings, []);
             !record.settled.is_empty()
         };
-        assert!(take(0, "16k or 4k"));
-        assert!(!take(1, "16k or 4k"));
-        assert!(!take(2, "16k or 4k or 64k"));
-        assert!(take(3, "4k or 64k"), "it is 4k: only now");
-        assert!(!take(4, "4k"));
-        assert_eq!(personality.answers(), BTreeMap::from([("tg0".into(), "4k".into())]));
+        assert!(take(0, &["16k", "4k"]));
+        assert!(!take(1, &["16k", "4k"]));
+        assert!(!take(2, &["16k", "4k", "64k"]));
+        assert!(take(3, &["4k", "64k"]), "it is 4k: only now");
+        assert!(!take(4, &["4k"]));
+        assert_eq!(personality.answers(), Answers::from([("tg0".into(), vec!["4k".into()])]));
     }
 
     #[test]
@@ -129,7 +126,7 @@ mod tests {
             .into_iter()
             .zip(0..)
             .map(|(told, index)| {
-                let mut record = record(index, &[("txsz_above_max", told)]);
+                let mut record = record(index, &[("txsz_above_max", &[told])]);
                 personality.take(&mut record);
                 record.findings.len()
             })
@@ -147,7 +144,7 @@ mod tests {
             let name = |mask: u8| {
                 let names = ["16k", "4k", "64k"].into_iter().enumerate();
                 let names = names.filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| name);
-                names.collect::<Vec<_>>().join(OR)
+                names.collect::<Vec<_>>()
             };
             let records: Vec<CaseRecord> = told.iter().zip(0..).map(|((choice, mask), index)| {
                 record(index, &[(["a", "b", "c"][*choice], &name(*mask))])

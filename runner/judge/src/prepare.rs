@@ -20,31 +20,15 @@ use tables::BuildError;
 
 use crate::established::Established;
 use crate::known::{Known, Question, RuleId};
-use crate::not_asked;
 use crate::observable::Observability;
 use crate::prepared::Prepared;
-use crate::quarantine::{self, Quarantine};
-use crate::verdict::NotAsked;
+use crate::quarantine::Quarantine;
+use crate::verdict::{ProbeKind, Reason};
 use oracle::expectation::Expectation;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback, Turn, is_step};
 use oracle::registers::root_bytes;
 use oracle::twin::{Tables, Twin};
-
-/// Why a probe is not asked: its walk would read what does not belong to the case.
-pub const STRAYS: &str = "its walk would leave the memory that belongs to the case";
-/// Why a probe is not asked: nobody can say what a guest does whose code is elsewhere.
-pub const ASTRAY: &str = "the guest's code is not mapped as it must be";
-/// Why a probe is not asked: probes of its kind kill the target.
-pub const QUARANTINED: &str = "held back: probes of its kind killed the target";
-/// Why a probe is not asked: it would kill the target, by the known issue whose name follows.
-pub const HELD_BACK: &str = "held back: it would kill the target by";
-
-/// Why a probe is not asked: it says nothing alone.
-pub const ALONE: &str = "another probe is not asked that is done at the same time";
-/// Why a probe is not asked: a TLB may hold what it says, and nothing but a walk of both trees at once would
-/// tell what comes of it.
-pub const FOREIGN: &str = "a TLB may hold translations of another tree by the same VMID and ASID";
 
 /// Which probes of a case are to be asked, by their numbers.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +91,7 @@ fn before_the_first_turn(
         candidates: known.candidates(&tables.registers, root_bytes(&case.as_ref())),
         may_show: Vec::new(),
         held: Vec::new(),
-        not_asked: NotAsked::new(),
+        not_asked: Vec::new(),
     }
 }
 
@@ -132,7 +116,7 @@ impl Preparation<'_> {
             return;
         }
         if let Some(reason) = self.obstacle(playback.tables(), &turn) {
-            self.skip(reason, &turn);
+            self.skip(&reason, &turn);
             return;
         }
         let issues = self.known_issues(&turn);
@@ -144,7 +128,7 @@ impl Preparation<'_> {
         if let Some(rule) = issues.crash {
             self.prepared.held.extend(turn.numbers().map(|number| (number, rule)));
         } else if let Some(kind) = quarantined {
-            self.skip(format!("{QUARANTINED} ({kind})"), &turn);
+            self.skip(&Reason::Quarantined(kind), &turn);
         } else {
             self.prepared.may_show.extend(issues.may_show);
             self.prepared.numbers.extend(turn.numbers());
@@ -153,15 +137,16 @@ impl Preparation<'_> {
         }
     }
 
-    fn skip(&mut self, reason: impl Into<String>, turn: &Turn<'_>) {
-        not_asked::count(&mut self.prepared.not_asked, reason, turn.probes.len() as u64);
+    fn skip(&mut self, reason: &Reason, turn: &Turn<'_>) {
+        let skipped = turn.numbers().map(|number| (number, reason.clone()));
+        self.prepared.not_asked.extend(skipped);
     }
 
     /// Why the probes of `turn` can't be asked: what is done at the same time is asked as a whole, or not at
     /// all.
-    fn obstacle(&mut self, tables: &mut Tables<'_>, turn: &Turn<'_>) -> Option<&'static str> {
+    fn obstacle(&mut self, tables: &mut Tables<'_>, turn: &Turn<'_>) -> Option<Reason> {
         if !turn.is_whole {
-            return Some(ALONE);
+            return Some(Reason::Alone);
         }
         let mut first = None;
         // All of them are looked at: what the others would reach counts for the probes behind.
@@ -177,12 +162,12 @@ impl Preparation<'_> {
         tables: &mut Tables<'_>,
         probe: &Probe,
         expectation: Option<&Expectation>,
-    ) -> Option<&'static str> {
+    ) -> Option<Reason> {
         let learned = &self.established.learned;
         match expectation {
-            Some(Expectation { strays_to: Some(_), .. }) => Some(STRAYS),
-            Some(Expectation { is_foreign: true, .. }) => Some(FOREIGN),
-            _ if !self.guest_code.is_mapped(tables, learned, probe) => Some(ASTRAY),
+            Some(Expectation { strays_to: Some(_), .. }) => Some(Reason::Strays),
+            Some(Expectation { is_foreign: true, .. }) => Some(Reason::ForeignTranslations),
+            _ if !self.guest_code.is_mapped(tables, learned, probe) => Some(Reason::GuestCode),
             Some(expectation) => self.observability.obstacle(probe, expectation),
             None => self.observability.obstacle_without_expectation(probe),
         }
@@ -230,11 +215,12 @@ impl Preparation<'_> {
     }
 
     /// The first kind among the probes of `turn` that is in quarantine. Those of all of them are counted.
-    fn quarantined(&mut self, turn: &Turn<'_>) -> Option<String> {
+    fn quarantined(&mut self, turn: &Turn<'_>) -> Option<ProbeKind> {
         let mut first = None;
         for (_, Expected { probe, expectation, .. }) in turn.asked() {
-            if self.quarantine.is_active() {
-                let kind = quarantine::kind(probe, expectation);
+            if self.quarantine.is_active()
+                && let Some(kind) = ProbeKind::of(probe, Some(expectation))
+            {
                 let is_held = self.quarantine.holds(&kind);
                 first = first.or(is_held.then_some(kind));
             }
@@ -246,10 +232,9 @@ impl Preparation<'_> {
     fn finish(self, map: &MemoryMap, tables: &mut Tables<'_>) -> Prepared {
         let Established { learned, known } = self.established;
         let mut prepared = self.prepared;
-        for (_, rule) in &prepared.held {
-            let reason = format!("{HELD_BACK} {}", known.rule(*rule).name());
-            not_asked::count(&mut prepared.not_asked, reason, 1);
-        }
+        prepared.not_asked.extend(prepared.held.iter().map(|(number, rule)| {
+            (*number, Reason::HeldBack(Some(known.rule(*rule).name().to_owned())))
+        }));
         let case = Case::as_ref(&prepared.case);
         if case.probes.iter().any(is_step) {
             prepared.after = tables.digest_now();

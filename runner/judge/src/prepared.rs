@@ -7,7 +7,7 @@ use tables::Built;
 
 use crate::known::{Known, Question, RuleId};
 use crate::sign::Sign;
-use crate::verdict::NotAsked;
+use crate::verdict::Reason;
 use oracle::expectation::{Allowed, Expectation};
 use oracle::ineffective::StaleOutcome;
 use oracle::learned::Learned;
@@ -45,8 +45,8 @@ pub struct Prepared {
     /// Probes that are held back since they would show a known issue that kills the target: the number
     /// in the whole case, and the issue.
     pub held: Vec<(u16, RuleId)>,
-    /// Why the other probes are not asked.
-    pub not_asked: NotAsked,
+    /// The other probes, by number in the whole case, and why they are not asked.
+    pub not_asked: Vec<(u16, Reason)>,
 }
 
 impl Prepared {

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use case::operation::Operation;
-use case::probe::Probe;
-
-use crate::kind;
-use oracle::expectation::Expectation;
+use crate::verdict::ProbeKind;
 
 /// How many deaths of one kind it takes before probes of that kind are held back.
 const DEATHS: u64 = 3;
@@ -16,7 +12,7 @@ const FIRST_SAMPLE: u64 = 1000;
 
 /// Which kinds of probe kill the target.
 ///
-/// A kind is an operation with the answer that is expected of it. A target that dies of one kind
+/// A target that dies of one kind
 /// would die of it a thousand times in a campaign, and a restart costs as much as ten thousand
 /// probes. So probes of that kind are held back, and counted; now and then one is asked all the
 /// same, so that a target that has been mended is noticed.
@@ -25,7 +21,7 @@ const FIRST_SAMPLE: u64 = 1000;
 /// start, but for samples.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {
-    kinds: BTreeMap<String, Deaths>,
+    kinds: BTreeMap<ProbeKind, Deaths>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +33,8 @@ struct Deaths {
 
 impl Quarantine {
     /// A probe of this kind has killed the target, and nobody knows why.
-    pub fn died(&mut self, kind: &str) {
-        let entry = self.kinds.entry(kind.to_owned()).or_default();
+    pub fn died(&mut self, kind: &ProbeKind) {
+        let entry = self.kinds.entry(kind.clone()).or_default();
         entry.deaths += 1;
         if entry.deaths >= DEATHS {
             let factor = 10u64.saturating_pow((entry.deaths - DEATHS).min(9) as u32);
@@ -47,7 +43,7 @@ impl Quarantine {
     }
 
     /// Whether a probe of this kind is held back; it is counted as such then.
-    pub fn holds(&mut self, kind: &str) -> bool {
+    pub fn holds(&mut self, kind: &ProbeKind) -> bool {
         let Some(entry) = self.kinds.get_mut(kind).filter(|entry| entry.deaths >= DEATHS) else {
             return false;
         };
@@ -65,50 +61,40 @@ impl Quarantine {
     }
 }
 
-/// The kind of a probe: what it asks, and what may be answered.
-pub fn kind(probe: &Probe, expectation: &Expectation) -> String {
-    let operation = probe.operation().map_or("?", Operation::name);
-    format!("{operation}: {}", classes(expectation).join(" or "))
-}
-
-/// The classes of answer that are allowed, each once, the pseudocode's own first.
-fn classes(expectation: &Expectation) -> Vec<String> {
-    let mut classes = Vec::new();
-    for allowed in &expectation.outcomes {
-        let class = kind::Kind::of_answer(&allowed.answer).class();
-        if !classes.contains(&class) {
-            classes.push(class);
-        }
-    }
-    classes
-}
-
 #[cfg(test)]
 mod tests {
+    use case::probe::Operation;
+
     use super::*;
+
+    fn kind(operation: Operation) -> ProbeKind {
+        ProbeKind { operation, expected: Vec::new() }
+    }
 
     #[test]
     fn a_kind_is_held_back_after_three_deaths_and_sampled() {
+        let (a, b) = (kind(Operation::AtS12e1r), kind(Operation::AtS12e1w));
         let mut quarantine = Quarantine::default();
         for _ in 0..DEATHS {
-            assert!(!quarantine.holds("a"));
-            quarantine.died("a");
+            assert!(!quarantine.holds(&a));
+            quarantine.died(&a);
         }
         assert!(quarantine.is_active());
-        assert!(!quarantine.holds("b"), "other kinds are not touched");
-        let held = (0..FIRST_SAMPLE).filter(|_| quarantine.holds("a")).count() as u64;
+        assert!(!quarantine.holds(&b), "other kinds are not touched");
+        let held = (0..FIRST_SAMPLE).filter(|_| quarantine.holds(&a)).count() as u64;
         assert_eq!(held, FIRST_SAMPLE);
-        assert!(!quarantine.holds("a"), "a sample is asked");
-        assert!(quarantine.holds("a"), "one sample, not all from then on");
+        assert!(!quarantine.holds(&a), "a sample is asked");
+        assert!(quarantine.holds(&a), "one sample, not all from then on");
     }
 
     #[test]
     fn a_death_in_a_sample_makes_samples_rarer() {
+        let a = kind(Operation::AtS12e1r);
         let mut quarantine = Quarantine::default();
         for _ in 0..=DEATHS {
-            quarantine.died("a");
+            quarantine.died(&a);
         }
-        assert!((0..10 * FIRST_SAMPLE).all(|_| quarantine.holds("a")));
-        assert!(!quarantine.holds("a"));
+        assert!((0..10 * FIRST_SAMPLE).all(|_| quarantine.holds(&a)));
+        assert!(!quarantine.holds(&a));
     }
 }

@@ -13,6 +13,7 @@ use std::fmt;
 use std::ops::BitOr;
 
 use link::observations::Exception;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::conformity::{admits, has_return_state, has_syndrome};
 use crate::kind::Kind;
@@ -100,6 +101,16 @@ impl Fields {
         (fields.to_string() == names).then_some(fields)
     }
 
+    /// The names of the fields.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMED.iter().filter(move |(field, _)| self.0 & field.0 != 0).map(|(_, name)| *name)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+
     const fn count(self) -> u32 {
         self.0.count_ones()
     }
@@ -115,9 +126,27 @@ impl BitOr for Fields {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = Self::NAMED.iter().filter(|(field, _)| self.0 & field.0 != 0);
-        let names: Vec<&str> = named.map(|(_, name)| *name).collect();
+        let names: Vec<&str> = self.names().collect();
         f.write_str(&names.join(" and "))
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let field = |name: &String| {
+            let named = Self::NAMED.iter().find(|(_, named)| named == name);
+            named.map(|(field, _)| *field).ok_or_else(|| {
+                serde::de::Error::custom(format_args!("an answer has no field {name:?}"))
+            })
+        };
+        names.iter().try_fold(Self::default(), |fields, name| Ok(fields | field(name)?))
     }
 }
 
@@ -140,6 +169,8 @@ const fn differ_in_xs(one: u8, other: u8) -> bool {
 }
 
 const FIELDS: &str = ", with another ";
+const INSTEAD: &str = " instead of ";
+const SETTLED: &str = ", which a choice that is settled rules out";
 const DESCRIPTORS: &str = ", with descriptors changed as they may not be";
 
 impl fmt::Display for Sign {
@@ -188,13 +219,25 @@ impl Sign {
 }
 
 /// How an answer differs from one that is allowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Difference {
     wanted: Kind,
     found: Kind,
+    #[serde(default, skip_serializing_if = "Fields::is_none")]
     fields: Fields,
     /// Whether descriptors were changed as they must be, and no others.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     updated: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_yes(is: &bool) -> bool {
+    *is
 }
 
 impl Difference {
@@ -232,12 +275,40 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// The same, as it reads: of an answer of another kind nothing is said of descriptors.
+    #[must_use]
+    pub fn in_short(self) -> Self {
+        Self { updated: self.updated || self.wanted != self.found, ..self }
+    }
+
+    /// The difference that reads so.
+    pub fn named(words: &str) -> Option<Self> {
+        let kind = |name: &str| Kind::all().find(|kind| kind.to_string() == name);
+        if let Some((found, wanted)) = words.split_once(INSTEAD) {
+            let (wanted, found) = (kind(wanted)?, kind(found)?);
+            return Some(Self { wanted, found, fields: Fields::default(), updated: true });
+        }
+        let words = words.strip_suffix(SETTLED).unwrap_or(words);
+        let (words, updated) = match words.strip_suffix(DESCRIPTORS) {
+            Some(words) => (words, false),
+            None => (words, true),
+        };
+        let (found, fields) = match words.split_once(FIELDS) {
+            Some((found, fields)) => (found, Fields::named(fields)?),
+            None => (words, Fields::default()),
+        };
+        let found = kind(found)?;
+        Some(Self { wanted: found, found, fields, updated })
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { wanted, found, fields, updated } = self;
         write!(f, "{found}")?;
         if wanted != found {
-            return write!(f, " instead of {wanted}");
+            return write!(f, "{INSTEAD}{wanted}");
         }
         if *fields != Fields::default() {
             write!(f, "{FIELDS}{fields}")?;
@@ -246,7 +317,7 @@ impl fmt::Display for Difference {
             f.write_str(DESCRIPTORS)?;
         }
         if self.signs().next().is_none() {
-            f.write_str(", which a choice that is settled rules out")?;
+            f.write_str(SETTLED)?;
         }
         Ok(())
     }
@@ -312,6 +383,23 @@ mod tests {
         assert_eq!(descriptors, "success, with descriptors changed as they may not be");
         assert_eq!(signs(0xa1b, 0x980, false), ["success"]);
         assert_eq!(signs(0x980, 0x980, true), <[String; 0]>::default());
+    }
+
+    #[test]
+    fn a_difference_is_read_back_from_json_and_from_its_words() {
+        for (wanted, found, updated) in [
+            (0xff00_0004_5678_9980, 0x4400_0004_5678_8980, true),
+            (0xff00_0004_5678_9980, 0x4400_0004_5678_9980, false),
+            (0xa1b, 0xa1b, false),
+            (0xa1b, 0x980, false),
+            (0x980, 0x980, true),
+        ] {
+            let difference = difference(wanted, found, updated).in_short();
+            assert_eq!(Difference::named(&difference.to_string()), Some(difference));
+            let json = serde_json::to_string(&difference).unwrap();
+            assert_eq!(serde_json::from_str::<Difference>(&json).unwrap(), difference, "{json}");
+        }
+        assert_eq!(Difference::named("success instead of nothing"), None);
     }
 
     #[test]

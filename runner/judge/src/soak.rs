@@ -11,9 +11,11 @@ use link::soak::{self, Peril, Settled, Totals, Why};
 
 use crate::established::Established;
 use crate::finding::About;
-use crate::observable::NOT_EXECUTED;
-use crate::prepare::{HELD_BACK, STRAYS};
-use crate::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use crate::verdict::{
+    CaseRecord, Counts, Defect, Fact, Finding, NotAsked, Question, Reason, Signature, Verdict,
+    Wanted,
+};
+use suite::hex::Hex;
 
 /// What a target goes by that asks by itself.
 #[derive(Clone, Debug)]
@@ -59,11 +61,10 @@ impl Terms {
 
     /// Settles what `record` tells of the target's choices.
     pub fn learn(&mut self, record: &CaseRecord) {
-        for (choice, answer) in &record.settled {
-            let choice = Choice::named(choice);
-            let named = choice.and_then(|choice| Some((choice, choice.answer_named(answer)?)));
-            // Where several answers are possible none is named so.
-            if let Some((choice, answer)) = named {
+        for (choice, answers) in &record.settled {
+            if let ([answer], Some(choice)) = (&answers[..], Choice::named(choice))
+                && let Some(answer) = choice.answer_named(answer)
+            {
                 self.profile.settle(choice, answer);
             }
         }
@@ -108,13 +109,13 @@ impl Terms {
 
     fn not_asked(&self, totals: &Totals) -> NotAsked {
         let reason = |why: Why| match why {
-            Why::Strays => STRAYS.to_owned(),
-            Why::NotExecuted => NOT_EXECUTED.to_owned(),
-            Why::NotDrawn(why) => why.reason().to_owned(),
-            Why::Peril(number) => match self.crashes.get(number as usize) {
-                Some((issue, _)) => format!("{HELD_BACK} {issue}"),
-                None => format!("{HELD_BACK} something that it was not told"),
-            },
+            Why::Strays => Reason::Strays,
+            Why::NotExecuted => Reason::NotExecuted,
+            Why::NotDrawn(why) => Reason::NotDrawn(why),
+            Why::Peril(number) => {
+                let crash = self.crashes.get(number as usize);
+                Reason::HeldBack(crash.map(|(issue, _)| issue.clone()))
+            }
         };
         totals.not_asked().map(|(why, count)| (reason(why), count)).collect()
     }
@@ -126,11 +127,11 @@ impl Trial {
     pub fn check(self, record: &mut CaseRecord) {
         if self.probes == record.probes && self.digest != record.digest {
             record.findings.push(Finding::new(
-                About::Case("the case"),
+                About::Case(Question::Case),
                 Verdict::Mismatch,
-                "a case comes to another digest when the target asks it by itself",
-                vec![format!("digest {:#x}, as asked in full", record.digest)],
-                format!("digest {:#x}", self.digest),
+                Signature::Defect(Defect::OtherDigest),
+                Wanted::Fact(Fact::DigestInFull(Hex(record.digest))),
+                Fact::values(None, [("digest", self.digest)]),
             ));
         }
     }

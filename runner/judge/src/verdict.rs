@@ -1,7 +1,17 @@
 //! What became of a probe, and what is said about it.
 
 mod cell;
+mod defect;
 mod dwelling;
+pub mod ending;
+mod fact;
+pub mod observed;
+mod operation;
+mod outcome;
+mod question;
+mod reason;
+mod signature;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -9,7 +19,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::known::Shown;
 pub use cell::{Cell, CellError};
+pub use defect::Defect;
 pub use dwelling::{Dwelling, DwellingError};
+pub use ending::Ending;
+pub use fact::{Fact, Word};
+pub use observed::{Death, Demise, Observed, Place, Seen};
+pub use outcome::{Outcome, Update, Way};
+pub use question::{ProbeWords, Question};
+pub use reason::{NotAsked, Reason};
+pub use signature::{ProbeKind, Signature};
+pub use wanted::Wanted;
 
 /// The judgement of one probe, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -117,9 +136,6 @@ impl Counts {
     }
 }
 
-/// How many probes or cases were not asked, by reason.
-pub type NotAsked = BTreeMap<String, u64>;
-
 /// A probe, or what belongs to a whole case, that somebody has to look at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,16 +144,27 @@ pub struct Finding {
     pub probe: Option<u32>,
     /// Mismatch, aborted or hung; known where a case is told in full.
     pub verdict: Verdict,
-    /// What findings of the same kind have in common, for grouping: operation, expectation and
-    /// observation without addresses.
-    pub signature: String,
-    /// The question, in words.
-    pub question: String,
-    /// What the architecture allows, in words, one line an outcome.
-    pub expectation: Vec<String>,
-    /// What was observed, in words.
-    pub observation: String,
+    /// What findings of the same kind have in common, for grouping.
+    pub signature: Signature,
+    /// The question.
+    pub question: Question,
+    /// What the architecture allows.
+    pub expectation: Wanted,
+    /// What was observed.
+    pub observation: Observed,
 }
+
+/// What became of one probe of a case that is told in full.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// It was asked, and this was observed.
+    Observed(Observed),
+    /// It was not asked, or got no verdict.
+    NotAsked(Reason),
+}
+
+/// The answers to each choice that are possible, by name: one where it is settled.
+pub type Answers = BTreeMap<String, Vec<String>>;
 
 /// What is kept of one case.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -165,15 +192,17 @@ pub struct CaseRecord {
     /// How the known issues of the target showed, by name: those that may show in a probe of the case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, Shown>,
-    /// IMPLEMENTATION DEFINED choices of which this case told more than those before it: name and
-    /// answer, or the answers that are possible, with ` or ` between them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub settled: BTreeMap<String, String>,
+    /// IMPLEMENTATION DEFINED choices of which this case told more than those before it.
+    #[serde(default, skip_serializing_if = "Answers::is_empty")]
+    pub settled: Answers,
     /// Digest of the tables and of all observations.
     pub digest: u64,
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// What became of each probe, by number, of a case that is told in full. It is not written.
+    #[serde(skip)]
+    pub told: BTreeMap<u16, Told>,
 }
 
 impl Default for CaseRecord {
@@ -186,11 +215,12 @@ impl Default for CaseRecord {
             dwelling: None,
             probes: 0,
             verdicts: Counts::default(),
-            not_asked: NotAsked::new(),
+            not_asked: NotAsked::default(),
             known: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            settled: Answers::new(),
             digest: 0,
             findings: Vec::new(),
+            told: BTreeMap::new(),
         }
     }
 }
@@ -202,4 +232,9 @@ const fn one() -> u64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_one(cases: &u64) -> bool {
     *cases == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }

@@ -96,23 +96,23 @@ impl Learned {
     }
 
     /// What was learned of each choice that was not settled before: the names of the answers that are
-    /// possible, with ` or ` between them.
-    pub fn told(&self) -> BTreeMap<String, String> {
+    /// possible, in their order.
+    pub fn told(&self) -> BTreeMap<String, Vec<String>> {
         let told = |(choice, possible): (&Choice, &u64)| {
             let all = choice_answers(*choice);
             let name = |answer: &Answer| choice.answer_name(*answer).to_string();
             let left = all.iter().filter(|answer| possible & bit(**answer) != 0);
             let mut left: Vec<String> = left.map(name).collect();
             left.sort();
-            (left.len() < all.len()).then(|| (choice.to_string(), left.join(" or ")))
+            (left.len() < all.len()).then(|| (choice.to_string(), left))
         };
         self.possible.iter().filter_map(told).collect()
     }
 
-    /// Name and answer of each settled choice.
-    pub fn settled(&self) -> BTreeMap<String, String> {
+    /// Name of each settled choice, and the name of its one answer.
+    pub fn settled(&self) -> BTreeMap<String, Vec<String>> {
         let named = |(choice, answer): (Choice, Answer)| {
-            (choice.to_string(), choice.answer_name(answer).to_string())
+            (choice.to_string(), vec![choice.answer_name(answer).to_string()])
         };
         self.profile.iter().map(named).collect()
     }
@@ -169,7 +169,7 @@ mod tests {
         assert!(learned.agrees(&fault) && learned.agrees(&clamp));
         assert!(learned.learn(&[&clamp]));
         assert!(learned.agrees(&clamp) && !learned.agrees(&fault));
-        assert_eq!(learned.settled()["txsz_above_max"], "clamp");
+        assert_eq!(learned.settled()["txsz_above_max"], ["clamp"]);
     }
 
     #[test]
@@ -194,10 +194,13 @@ mod tests {
         learned.learn(&[&granule(0), &granule(1), &granule(2)]);
         assert_eq!(learned.told(), BTreeMap::new(), "all three fit");
         learned.learn(&[&granule(0), &granule(2)]);
-        let told = |text: &str| BTreeMap::from([(Choice::VtcrTg0ActsAs.to_string(), text.into())]);
-        assert_eq!(learned.told(), told("4k or 64k"));
+        let told = |answers: &[&str]| {
+            let answers = answers.iter().map(|answer| (*answer).to_owned()).collect();
+            BTreeMap::from([(Choice::VtcrTg0ActsAs.to_string(), answers)])
+        };
+        assert_eq!(learned.told(), told(&["4k", "64k"]));
         learned.learn(&[&granule(2)]);
-        assert_eq!(learned.told(), told("64k"));
+        assert_eq!(learned.told(), told(&["64k"]));
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub fn is_step(probe: &Probe) -> bool {
 mod tests {
     use case::Case;
     use case::memory::{Arena, ArenaKind, MemoryMap};
-    use golden::{Implementation, Registers};
+    use golden::{Features, Implementation, Registers};
 
     use super::*;
     use crate::simulation::Simulation;
@@ -171,11 +171,12 @@ mod tests {
     /// What is played of `probes` where `wanted` are: the numbers of each turn, whether it is a step, and how
     /// many of its probes are expected to be answered.
     fn turns(probes: &[Probe], wanted: Option<&[u16]>) -> Vec<(Vec<u16>, bool, usize)> {
-        let mut case = Case::new(case::Registers::default());
+        let mut case = Case::new(case::registers::Registers::default());
         probes.iter().for_each(|probe| case.push_probe(*probe).unwrap());
         let mut map = MemoryMap::new();
         map.push(Arena { base: 0x8000, size: 0x4000, kind: ArenaKind::Tables });
-        let mut twin = Twin::new(Implementation::default(), Simulation::new(&map));
+        let mut twin =
+            Twin::new(Implementation::new(48, Features::FEAT_TTST), Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
         let played = twin.with_tables(&case, &map, |tables| {
             assert_eq!(tables.registers, Registers::default());

@@ -13,16 +13,7 @@ use super::soaking::{Soak, Soaking, Task, plan_words};
 use crate::plan::Plan;
 use judge::Judge;
 use judge::established::Established;
-use judge::verdict::{CaseRecord, NotAsked};
-
-/// Why a case has no verdict: nobody was there to ask it.
-const NO_HOST: &str = "the target could not judge it by itself, and had no host";
-/// Why a case has no verdict: it is not in the log.
-const LOST: &str = "the log in the target's memory was full";
-/// Why a case has no verdict: the target ended before.
-const NOT_REACHED: &str = "the target did not come to it";
-/// Why a case has no verdict.
-const MISFIT: &str = "what the target told of it does not fit the case";
+use judge::verdict::{CaseRecord, NotAsked, Reason};
 
 /// Why an image can't be made, or its log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +161,7 @@ impl FoundLog {
             if start < at || start >= end {
                 return Err(BatchError::Torn("its cases are out of order"));
             }
-            records.extend(skipped(at, start, LOST));
+            records.extend(skipped(at, start, Reason::LogFull));
             soaking.take(start..end);
             let asked = link::soak::Soak { first: start, count: end - start, milliseconds: 0 };
             let tasks = soaking.progress(asked, body).ok_or(SENSELESS)?;
@@ -180,8 +171,8 @@ impl FoundLog {
             records.extend(tasks.filter_map(|task| done(task, &mut judge, plan)));
         }
         let next = next.clamp(at, end);
-        records.extend(skipped(at, next, LOST));
-        records.extend(skipped(next, end, NOT_REACHED));
+        records.extend(skipped(at, next, Reason::LogFull));
+        records.extend(skipped(next, end, Reason::NotReached));
         Ok(records)
     }
 }
@@ -200,11 +191,11 @@ fn entry(log: &[u8]) -> Result<(u64, &[u8], &[u8]), BatchError> {
 fn done(task: Task, judge: &mut Judge, plan: &Plan) -> Option<CaseRecord> {
     match task {
         Task::Record(record) => Some(record),
-        Task::Ask(index) => skipped(index, index + 1, NO_HOST),
+        Task::Ask(index) => skipped(index, index + 1, Reason::NoHost),
         Task::Judge { index, suspect } => {
             let case = plan.case(index).and_then(Result::ok);
             let record = case.and_then(|case| judge.judge_suspect(index, case, &suspect));
-            record.or_else(|| skipped(index, index + 1, MISFIT))
+            record.or_else(|| skipped(index, index + 1, Reason::Misfit))
         }
     }
 }
@@ -227,11 +218,11 @@ fn places(dump: &mut (impl Read + Seek), piece: &Range<u64>) -> Result<Vec<u64>,
 }
 
 /// The record of cases without verdicts, if there are any.
-fn skipped(first: u64, end: u64, why: &str) -> Option<CaseRecord> {
+fn skipped(first: u64, end: u64, why: Reason) -> Option<CaseRecord> {
     (first < end).then(|| CaseRecord {
         index: first,
         cases: end - first,
-        not_asked: NotAsked::from([(why.to_owned(), end - first)]),
+        not_asked: NotAsked::from([(why, end - first)]),
         ..CaseRecord::default()
     })
 }

@@ -8,7 +8,6 @@ use super::dispenser::Dispenser;
 use super::order::Order;
 use super::{CampaignError, RecordError, Recorder, Totals};
 use crate::plan::Plan;
-use judge::not_asked;
 use judge::personality::Personality;
 use judge::verdict::CaseRecord;
 
@@ -70,7 +69,7 @@ impl Clerk<'_> {
         self.totals.cases += record.cases;
         self.totals.verdicts.merge(&record.verdicts);
         self.totals.findings += record.findings.len() as u64;
-        not_asked::merge(&mut self.totals.not_asked, &record.not_asked);
+        self.totals.not_asked.merge(&record.not_asked);
         // Drawing it again costs less than keeping all cases until their turn.
         let case = match record.findings.is_empty() {
             true => None,

@@ -30,7 +30,6 @@ mod soaking;
 mod solo;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -49,7 +48,7 @@ use dispenser::Dispenser;
 pub use error::CampaignError;
 use judge::established::Established;
 use judge::personality::Personality;
-use judge::verdict::{CaseRecord, Counts, NotAsked};
+use judge::verdict::{Answers, CaseRecord, Counts, NotAsked};
 use order::Order;
 use outbox::Outbox;
 use shared::Shared;
@@ -156,7 +155,7 @@ pub struct Totals {
     /// What was used before.
     pub before: Duration,
     /// The target's IMPLEMENTATION DEFINED choices as far as they were learned, before too, or pinned.
-    pub profile: BTreeMap<String, String>,
+    pub profile: Answers,
     /// Whether it came to its end, and was not interrupted.
     pub complete: bool,
 }

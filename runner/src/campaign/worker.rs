@@ -27,11 +27,10 @@ use super::{CampaignError, MOST_DEATHS_IN_A_ROW};
 use case::Case;
 use device::{Death, Event, HowDied, Session, Target};
 use judge::Judge;
-use judge::death::TargetDeath;
 use judge::established::Established;
 use judge::prepare::Selection;
 use judge::prepared::Prepared;
-use judge::verdict::{CaseRecord, NotAsked};
+use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
 
 /// A worker.
 pub struct Worker<'a> {
@@ -154,7 +153,7 @@ impl<'a> Worker<'a> {
                     return Some(Part { index, probes, saw_reset: false });
                 }
                 Err(not_drawn) => {
-                    let not_asked = NotAsked::from([(not_drawn.reason().to_owned(), 1)]);
+                    let not_asked = NotAsked::from([(Reason::NotDrawn(not_drawn), 1)]);
                     self.outbox.push(CaseRecord { index, not_asked, ..CaseRecord::default() });
                 }
             }
@@ -226,8 +225,7 @@ impl<'a> Worker<'a> {
         let (index, saw_reset, numbers) = (*index, *saw_reset, &prepared.numbers);
         let Some(open) = self.cases.get(index) else { return };
         open.skip(&prepared.not_asked);
-        let is_hung = matches!(death.how, HowDied::Hung { .. });
-        let told = TargetDeath { is_hung, words: death.to_string() };
+        let told = told(death);
         let mut charge = |probe| self.judge.died(open, prepared, probe, &told);
         let ask_again = |probes| Part { index, probes, saw_reset };
         let again = match (death.cursor.map(|cursor| cursor.probe), &prepared.questions()[..]) {
@@ -275,6 +273,20 @@ impl<'a> Worker<'a> {
         }
         self.outbox.push(record);
     }
+}
+
+/// A death, as findings have it.
+fn told(death: &Death) -> verdict::Death {
+    let how = match death.how {
+        HowDied::Exited { .. } => Demise::Exited,
+        HowDied::Hung { .. } => Demise::Hung,
+        HowDied::Reset { .. } => Demise::Reset,
+        HowDied::Lost { .. } => Demise::Lost,
+        HowDied::Epitaph(_) => Demise::GaveUp,
+        HowDied::Garbage { .. } => Demise::Garbage,
+        HowDied::OtherVersion { .. } => Demise::OtherVersion,
+    };
+    verdict::Death { how, told: death.to_string() }
 }
 
 /// A target that says what makes no sense.

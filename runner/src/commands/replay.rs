@@ -8,7 +8,7 @@ use clap::Args;
 use super::known_issues::{self, KnownIssues};
 use super::target::HowToRun;
 use crate::exit::Exit;
-use crate::explain::replay::replay;
+use crate::explain::replay::{Which, replay};
 use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::record::Run;
@@ -21,12 +21,19 @@ use suite::machine::Machine;
 /// Run one case again, and tell it step by step.
 ///
 /// For each probe: the walk of the reference walker, what the architecture allows, and what was
-/// observed. No probe is held back, and an answer that is a known issue is told in full too.
+/// observed. No probe is held back, and an answer that is a known issue is told in full too. Of a case with more
+/// than 8 probes those with findings are shown.
 #[derive(Debug, Args)]
 pub struct Replay {
     /// A case file, or RUN:INDEX for case number INDEX of a run.
     #[arg(value_name = "FILE|RUN:INDEX")]
     case: String,
+    /// Show the probe of this number, too; it can be said several times.
+    #[arg(long = "probe", value_name = "NUMBER", conflicts_with = "all")]
+    probes: Vec<u16>,
+    /// Show all probes, however many there are.
+    #[arg(long)]
+    all: bool,
     /// The target: a path, or the name of a file in suites/targets/; where it is left out, the one
     /// that the case was drawn for.
     #[arg(long, value_name = "TARGET")]
@@ -53,6 +60,11 @@ impl Replay {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
         let Found { what, case, machine } = self.find()?;
+        let count = case.as_ref().probes.len();
+        if let Some(number) = self.probes.iter().find(|number| usize::from(**number) >= count) {
+            let error = format!("{what} has no probe {number}: it has {count}");
+            return Err(Failure::new(Exit::Usage, error));
+        }
         let target = match (&self.target, &machine) {
             (Some(target), _) => target.clone(),
             (None, Some(machine)) => PathBuf::from(&machine.target),
@@ -71,8 +83,13 @@ impl Replay {
             emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
         print(format_args!("{what} on {name}{emulator}\n"))?;
         let known = known_issues::of(rules.as_ref(), opened.target.identity());
-        let replayed =
-            replay(opened.target.as_ref(), &case, Established { learned: opened.learned, known })?;
+        let which = match (self.all, self.probes) {
+            (true, _) => Which::All,
+            (false, probes) if probes.is_empty() => Which::Few,
+            (false, probes) => Which::These(probes),
+        };
+        let established = Established { learned: opened.learned, known };
+        let replayed = replay(opened.target.as_ref(), &case, established, &which)?;
         print(&replayed.text)?;
         let mut findings = replayed.record.findings.iter();
         let clean = !findings.any(|finding| finding.verdict.is_finding());

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{print, remark, save};
 use crate::record::{Run, RunError, Summary};
 use crate::report::Checklist;
-use crate::report::html::html;
+use crate::report::html::{PageError, html};
 use crate::report::junit::junit;
 use crate::report::tap::tap;
 use crate::report::terminal::Table;
@@ -78,7 +78,7 @@ impl Report {
 }
 
 impl Format {
-    fn write(self, runs: &[(Run, Summary)]) -> Result<String, RunError> {
+    fn write(self, runs: &[(Run, Summary)]) -> Result<String, PageError> {
         let checklists = || -> Result<Vec<Checklist>, RunError> {
             runs.iter().map(|(run, summary)| Checklist::new(run, summary.clone())).collect()
         };

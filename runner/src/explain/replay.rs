@@ -12,8 +12,7 @@ use crate::explain::walk;
 use crate::plan::Plan;
 use device::Target;
 use judge::established::Established;
-use judge::verdict::{CaseRecord, Finding, Verdict};
-use judge::words;
+use judge::verdict::{CaseRecord, Finding, Question, Told, Verdict, Wanted};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::pe;
@@ -22,8 +21,30 @@ use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 use suite::generator::{ExplicitCase, Generator};
 
-/// Walks are shown for every probe of a case that has no more than so many, and for findings.
+/// Where nobody says which, every probe of a case is shown that has no more than so many.
 const SHOW_ALL: usize = 8;
+
+/// Which probes are shown beside those with findings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// All, where they are few.
+    Few,
+    /// All.
+    All,
+    /// Those with these numbers.
+    These(Vec<u16>),
+}
+
+impl Which {
+    /// Whether probe number `number` of `count` is shown.
+    fn has(&self, number: u16, count: usize) -> bool {
+        match self {
+            Self::Few => count <= SHOW_ALL,
+            Self::All => true,
+            Self::These(numbers) => numbers.contains(&number),
+        }
+    }
+}
 
 /// What a replayed case came to.
 #[derive(Clone, Debug)]
@@ -34,7 +55,8 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Runs `case` on `target`, of which `established` tells what is known, and tells what happened.
+/// Runs `case` on `target`, of which `established` tells what is known, and tells what happened to `which` of its
+/// probes.
 ///
 /// # Errors
 /// When the target can't be run.
@@ -42,6 +64,7 @@ pub fn replay(
     target: &dyn Target,
     case: &Case,
     established: Established,
+    which: &Which,
 ) -> Result<Replayed, CampaignError> {
     let mut witness = Witness::default();
     let learned = established.learned.clone();
@@ -51,7 +74,7 @@ pub fn replay(
     campaign::run(target, campaign, &mut witness)?;
     let Witness { machine, record } = witness;
     let (ids, map) = machine.unwrap_or_default();
-    let text = story(case, &ids, &map, &record, &learned)
+    let text = story(case, &ids, &map, &record, &learned, which)
         .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
     Ok(Replayed { record, text })
 }
@@ -86,15 +109,15 @@ fn story(
     map: &MemoryMap,
     record: &CaseRecord,
     learned: &Learned,
+    which: &Which,
 ) -> Result<String, BuildError> {
     let mut twin = Twin::new(pe::implementation(ids), Simulation::new(map));
     twin.with_tables(case, map, |tables| {
         let probes = case.as_ref().probes;
         let mut text = walk::setup(case, tables);
         for finding in record.findings.iter().filter(|finding| finding.probe.is_none()) {
-            tell(&mut text, finding);
+            text += &case_story(finding);
         }
-        let all = probes.len() <= SHOW_ALL;
         let mut quiet = 0;
         let mut playback = Playback::of_all(tables, learned, probes);
         while let Some(turn) = playback.next() {
@@ -102,45 +125,45 @@ fn story(
             for (place, number) in turn.numbers().enumerate() {
                 let about = |finding: &&Finding| finding.probe == Some(number.into());
                 let findings: Vec<&Finding> = record.findings.iter().filter(about).collect();
-                if all || !findings.is_empty() {
-                    text += &probe_story(playback.tables(), learned, &turn, place, &findings);
-                } else {
+                if findings.is_empty() && !which.has(number, probes.len()) {
                     quiet += 1;
+                } else {
+                    text += &probe_story(playback.tables(), learned, &turn, place);
+                    text += &outcome(&findings, record.told.get(&number));
                 }
             }
             playback.forecast(&turn);
         }
         if quiet > 0 {
-            let _ = writeln!(text, "\n{quiet} more probes, with nothing to report");
+            let _ =
+                writeln!(text, "\n{quiet} more probes, with nothing to report: --all shows them");
         }
-        for (reason, count) in &record.not_asked {
+        for (reason, count) in record.not_asked.in_words() {
             let _ = writeln!(text, "not asked: {count} ({reason})");
         }
         Ok(text)
     })?
 }
 
-/// What the reference walker does with the probe at `place` of `turn`, and what was found of it.
-fn probe_story(
-    tables: &Tables<'_>,
-    learned: &Learned,
-    turn: &Turn<'_>,
-    place: usize,
-    findings: &[&Finding],
-) -> String {
+/// What the reference walker does with the probe at `place` of `turn`, and what is allowed.
+fn probe_story(tables: &Tables<'_>, learned: &Learned, turn: &Turn<'_>, place: usize) -> String {
     let probe = &turn.probes[place];
     let number = usize::from(turn.first) + place;
-    let mut text = format!("\nprobe {number}: {}\n", words::question(probe));
+    let mut text = format!("\nprobe {number}: {}\n", Question::of(probe));
     if let Some(instruction) = Instruction::of(probe) {
         text += &walk::of(tables, instruction, learned.profile());
     }
-    let expectation = turn.expectations.get(place).and_then(Option::as_ref);
-    for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
-        let _ = writeln!(text, "  allowed:  {}", words::allowed(allowed));
+    if let Some(Some(expectation)) = turn.expectations.get(place) {
+        for allowed in Wanted::of(expectation).lines() {
+            let _ = writeln!(text, "  allowed:  {allowed}");
+        }
     }
-    if findings.is_empty() && !turn.is_step {
-        text += "  observed: one of these\n";
-    }
+    text
+}
+
+/// What was observed of a probe and what that means, or why it was not asked.
+fn outcome(findings: &[&Finding], told: Option<&Told>) -> String {
+    let mut text = String::new();
     for finding in findings {
         let _ = writeln!(text, "  observed: {}", finding.observation);
         let name = finding.verdict.name();
@@ -149,13 +172,20 @@ fn probe_story(
             _ => writeln!(text, "  verdict:  {name}"),
         };
     }
+    let _ = match told {
+        Some(Told::Observed(observed)) => writeln!(text, "  observed: {observed}"),
+        Some(Told::NotAsked(reason)) => writeln!(text, "  not asked: {reason}"),
+        None => Ok(()),
+    };
     text
 }
 
-fn tell(text: &mut String, finding: &Finding) {
-    let _ = writeln!(text, "\n{}: {}", finding.question, finding.signature);
-    for expectation in &finding.expectation {
+/// What is wrong with the case as a whole.
+fn case_story(finding: &Finding) -> String {
+    let mut text = format!("\n{}: {}\n", finding.question, finding.signature);
+    for expectation in finding.expectation.lines() {
         let _ = writeln!(text, "  expected: {expectation}");
     }
     let _ = writeln!(text, "  observed: {}", finding.observation);
+    text
 }

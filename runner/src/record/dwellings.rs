@@ -88,7 +88,7 @@ impl fmt::Display for Dwellings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::verdict::{Counts, Finding, Verdict};
+    use judge::verdict::{Counts, Finding, Question, Seen, Signature, Verdict, Wanted};
 
     #[test]
     fn a_life_passes_with_answers_and_without_findings() {
@@ -120,10 +120,10 @@ mod tests {
         Finding {
             probe: None,
             verdict: Verdict::Mismatch,
-            signature: String::new(),
-            question: String::new(),
-            expectation: Vec::new(),
-            observation: String::new(),
+            signature: Signature::Mappings,
+            question: Question::Case,
+            expectation: Wanted::Answer,
+            observation: Seen::Told(String::new()).into(),
         }
     }
 }

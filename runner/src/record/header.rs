@@ -15,7 +15,7 @@ use suite::{Overrides, Suite};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The version of the files, [`VERSION`].
+    /// The version of the files: [`VERSION`], of a run that was written now.
     pub format: u32,
     /// The run's id.
     pub run: RunId,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::record::redraw::{RedrawError, plan};
-use crate::record::{Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary};
+use crate::record::{Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
 use judge::personality::Personality;
 
 /// Why runs can't be merged.
@@ -34,6 +34,14 @@ pub enum MergeError {
         first: PathBuf,
         /// In what they differ.
         what: &'static str,
+    },
+    /// A run was written by another version.
+    #[error("{} is of format version {found}, and only runs of version {VERSION} are merged", run.display())]
+    Format {
+        /// The run.
+        run: PathBuf,
+        /// Its version.
+        found: u32,
     },
     /// A soak has no shards.
     #[error("{} is a soak, which is whole as it is", run.display())]
@@ -164,6 +172,10 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
     let mut of = 1;
     for folder in folders {
         let run = Run::open(folder)?;
+        if run.header.format != VERSION {
+            let (run, found) = (folder.clone(), run.header.format);
+            return Err(MergeError::Format { run, found });
+        }
         if run.header.soak.is_some() {
             return Err(MergeError::Soak { run: folder.clone() });
         }

@@ -13,6 +13,7 @@
 //! it can go on. Whoever writes a run holds a lock on its records.
 
 pub mod dwellings;
+mod format2;
 pub mod header;
 pub mod host;
 pub mod matrix;
@@ -40,8 +41,11 @@ pub use summary::{Ending, Summary};
 pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 
-/// The version of the files of a run. A reader takes its own version only.
-pub const VERSION: u32 = 2;
+/// The version of the files of a run.
+pub const VERSION: u32 = 3;
+/// The oldest version that is read. Runs of an older version than [`VERSION`] are not written on: they neither
+/// go on nor are merged.
+pub const OLDEST_VERSION: u32 = format2::VERSION;
 
 /// The names of the files of a run, in its folder.
 mod files {
@@ -72,7 +76,10 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// The run was written by a version of Hypwalk whose files this one does not read.
-    #[error("{} is of format version {found}, and only version {VERSION} is read", path.display())]
+    #[error(
+        "{} is of format version {found}, and only versions {OLDEST_VERSION} and {VERSION} are read",
+        path.display()
+    )]
     Version {
         /// The header.
         path: PathBuf,
@@ -97,7 +104,4 @@ pub enum RunError {
         /// Its records.
         path: PathBuf,
     },
-    /// The page can't be written.
-    #[error("the page can't be written")]
-    Page(#[source] askama::Error),
 }

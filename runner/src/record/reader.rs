@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Header, RunError, Summary, Tally, VERSION, files};
+use super::{Header, OLDEST_VERSION, RunError, Summary, Tally, VERSION, files, format2};
 use judge::verdict::CaseRecord;
 
 /// A run on disk.
@@ -23,6 +23,8 @@ pub struct Run {
 pub struct Records {
     path: PathBuf,
     reader: BufReader<File>,
+    /// The version of their format.
+    format: u32,
     line: usize,
     torn: Option<usize>,
 }
@@ -30,7 +32,7 @@ pub struct Records {
 impl Run {
     /// Opens the run in `folder`.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
-        let header = read_json(&folder.join(files::HEADER), "header of a run")?;
+        let header = Versioned::read(&folder.join(files::HEADER), "header of a run")?.parse()?;
         Ok(Self { folder: folder.to_owned(), header })
     }
 
@@ -48,13 +50,17 @@ impl Run {
     pub fn records(&self) -> Result<Records, RunError> {
         let path = self.records_path();
         let file = File::open(&path).map_err(not_read(&path))?;
-        Ok(Records { path, reader: BufReader::new(file), line: 0, torn: None })
+        let (reader, format) = (BufReader::new(file), self.header.format);
+        Ok(Records { path, reader, format, line: 0, torn: None })
     }
 
     /// The summary, as it was written; `None` where the run has not come to its end.
     pub fn ended(&self) -> Result<Option<Summary>, RunError> {
-        match read_json(&self.folder.join(files::SUMMARY), "summary of a run") {
-            Ok(summary) => Ok(Some(summary)),
+        match Versioned::read(&self.folder.join(files::SUMMARY), "summary of a run") {
+            Ok(file) if file.format == format2::VERSION => {
+                Ok(Some(file.parse::<format2::Summary>()?.into()))
+            }
+            Ok(file) => Ok(Some(file.parse()?)),
             Err(RunError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }
@@ -104,29 +110,49 @@ impl Iterator for Records {
             let (path, line) = (self.path.clone(), self.line);
             RunError::Malformed { path, line, what, source }
         };
-        Some(serde_json::from_slice(&line).map_err(malformed))
+        let record = match self.format {
+            format2::VERSION => serde_json::from_slice(&line).map(format2::CaseRecord::into),
+            _ => serde_json::from_slice(&line),
+        };
+        Some(record.map_err(malformed))
     }
 }
 
-/// Reads a file that begins with its format version, and nothing else of it if that is another.
-fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, RunError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        format: u64,
+/// A file that begins with its format version, which is one that is read.
+struct Versioned<'a> {
+    path: &'a Path,
+    what: &'static str,
+    format: u32,
+    text: Vec<u8>,
+}
+
+impl<'a> Versioned<'a> {
+    /// Reads the file, and nothing but its version of it if that is another.
+    fn read(path: &'a Path, what: &'static str) -> Result<Self, RunError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+
+        let text = fs::read(path).map_err(not_read(path))?;
+        let mut file = Self { path, what, format: VERSION, text };
+        let Format { format: found } = file.parse()?;
+        let known = OLDEST_VERSION..=VERSION;
+        file.format = u32::try_from(found)
+            .ok()
+            .filter(|format| known.contains(format))
+            .ok_or_else(|| RunError::Version { path: path.to_owned(), found })?;
+        Ok(file)
     }
 
-    let text = fs::read(path).map_err(not_read(path))?;
-    let malformed = |source: serde_json::Error| RunError::Malformed {
-        path: path.to_owned(),
-        line: source.line(),
-        what,
-        source,
-    };
-    let Versioned { format: found } = serde_json::from_slice(&text).map_err(malformed)?;
-    if found != u64::from(VERSION) {
-        return Err(RunError::Version { path: path.to_owned(), found });
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, RunError> {
+        serde_json::from_slice(&self.text).map_err(|source| RunError::Malformed {
+            path: self.path.to_owned(),
+            line: source.line(),
+            what: self.what,
+            source,
+        })
     }
-    serde_json::from_slice(&text).map_err(malformed)
 }
 
 fn not_read(path: &Path) -> impl FnOnce(io::Error) -> RunError {

@@ -11,11 +11,13 @@ const OUTCOMES: usize = 4;
 pub fn remark(finding: &Finding) -> Remark {
     let what = finding.probe.map_or("the case".to_owned(), |probe| format!("probe {probe}"));
     let title = format!("{what}: {}: {}", finding.verdict.name(), finding.question);
-    let allowed = finding.expectation.iter().take(OUTCOMES).cloned();
-    let mut lines: Vec<_> = allowed.map(|outcome| ("allowed", outcome)).collect();
-    if let Some(others) = finding.expectation.len().checked_sub(OUTCOMES).filter(|&more| more > 0) {
+    let outcomes = finding.expectation.lines();
+    let others = outcomes.len().saturating_sub(OUTCOMES);
+    let mut lines: Vec<_> =
+        outcomes.into_iter().take(OUTCOMES).map(|outcome| ("allowed", outcome)).collect();
+    if others > 0 {
         lines.push(("allowed", format!("{others} others")));
     }
-    lines.push(("observed", finding.observation.clone()));
+    lines.push(("observed", finding.observation.to_string()));
     Remark { title, lines }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::campaign::Past;
 use crate::plan::Plan;
 use crate::record::pace::Course;
-use crate::record::{Header, Run, RunError, RunWriter};
+use crate::record::{Header, Run, RunError, RunWriter, VERSION};
 use suite::machine::Machine;
 
 /// A run that goes on.
@@ -127,6 +127,7 @@ impl Resumed {
 fn same_version(folder: &Path, header: &Header) -> Result<(), ResumeError> {
     let revision = |revision: Option<&str>| revision.unwrap_or("unknown").to_owned();
     let versions = [
+        ("record format", header.format.to_string(), VERSION.to_string()),
         ("generators", header.generators.to_string(), case::draw::VERSION.to_string()),
         ("executor protocol", header.link.to_string(), link::VERSION.to_string()),
         ("Hypwalk", header.hypwalk.clone(), env!("CARGO_PKG_VERSION").to_owned()),

@@ -8,7 +8,7 @@ use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
 use device::wire::Wear;
 use judge::known::{Issue, Shown};
-use judge::verdict::{Counts, NotAsked};
+use judge::verdict::{Answers, Counts, NotAsked};
 
 /// What a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Ending {
     #[serde(default, skip_serializing_if = "Wear::is_none")]
     pub wear: Wear,
     /// The target's IMPLEMENTATION DEFINED choices as far as they showed.
-    pub profile: BTreeMap<String, String>,
+    pub profile: Answers,
 }
 
 impl Ending {

@@ -1,12 +1,13 @@
 //! Sums over the records of a run.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Dwellings, Matrix};
 use judge::known::Shown;
-use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Verdict};
+use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
 
 /// Sums over the records of a run, and its findings by kind.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -29,8 +30,34 @@ pub struct Tally {
     /// Where the executor lived in set-ups of EL2.
     #[serde(default, skip_serializing_if = "Dwellings::is_empty")]
     pub dwellings: Dwellings,
-    /// Findings by signature.
-    pub groups: BTreeMap<String, Group>,
+    /// Findings by signature. It is written as a list: the first finding of each has it.
+    #[serde(with = "groups")]
+    pub groups: BTreeMap<Signature, Group>,
+}
+
+/// Groups in JSON.
+mod groups {
+    use std::collections::BTreeMap;
+
+    use judge::verdict::Signature;
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::Serializer;
+
+    use super::Group;
+
+    pub fn serialize<S: Serializer>(
+        groups: &BTreeMap<Signature, Group>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(groups.values())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Signature, Group>, D::Error> {
+        let groups = Vec::<Group>::deserialize(deserializer)?;
+        Ok(groups.into_iter().map(|group| (group.signature().clone(), group)).collect())
+    }
 }
 
 /// Findings of one kind.
@@ -49,16 +76,28 @@ pub struct Group {
     pub reproducers: Vec<String>,
 }
 
+impl Group {
+    /// What its findings have in common.
+    pub const fn signature(&self) -> &Signature {
+        &self.first.signature
+    }
+}
+
 impl Tally {
+    /// The groups, the largest first, and of one size in the order of their signatures' words.
+    pub fn largest_first(&self) -> Vec<&Group> {
+        let mut groups: Vec<&Group> = self.groups.values().collect();
+        groups.sort_by_cached_key(|group| (Reverse(group.count), group.signature().to_string()));
+        groups
+    }
+
     /// Counts a case. Records come from disk, too: sums end at the largest number.
     pub fn add(&mut self, record: &CaseRecord) {
         let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
         add(&mut self.cases, record.cases);
         add(&mut self.probes, record.probes);
         self.verdicts.merge(&record.verdicts);
-        for (reason, count) in &record.not_asked {
-            add(self.not_asked.entry(reason.clone()).or_default(), *count);
-        }
+        self.not_asked.merge(&record.not_asked);
         for (name, shown) in &record.known {
             self.known.entry(name.clone()).or_default().merge(*shown);
         }
@@ -81,20 +120,19 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use judge::verdict::Reason;
+
     use super::*;
 
     #[test]
     fn sums_of_absurd_records_end_at_the_largest_number() {
         let mut record = CaseRecord { probes: u64::MAX, ..CaseRecord::default() };
         record.verdicts = Counts { mismatch: u64::MAX, hung: u64::MAX, ..Counts::default() };
-        record.not_asked.insert("a reason".to_owned(), u64::MAX);
+        record.not_asked.add(Reason::Strays, u64::MAX);
         let mut tally = Tally::default();
         tally.add(&record);
         tally.add(&record);
-        assert_eq!(
-            (tally.cases, tally.probes, tally.not_asked["a reason"]),
-            (2, u64::MAX, u64::MAX)
-        );
+        assert_eq!((tally.cases, tally.probes, tally.not_asked.total()), (2, u64::MAX, u64::MAX));
         assert_eq!((tally.verdicts.findings(), tally.verdicts.total()), (u64::MAX, u64::MAX));
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::pace::PaceWriter;
 use super::remark::remark;
 use super::{Ending, Header, Pace, RunError, RunId, Summary, Tally, files};
-use judge::verdict::CaseRecord;
+use judge::verdict::{CaseRecord, Signature};
 use suite::case_file::{CaseFile, Origin};
 use suite::hex::Hex;
 
@@ -116,7 +116,7 @@ impl RunWriter {
     }
 
     fn reproduce(&mut self, record: &CaseRecord, case: &Case) -> Result<(), RunError> {
-        let wanted = |tally: &Tally, signature: &str| {
+        let wanted = |tally: &Tally, signature: &Signature| {
             let group = tally.groups.get(signature);
             group.is_some_and(|group| group.reproducers.len() < REPRODUCERS_EACH)
         };

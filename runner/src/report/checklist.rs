@@ -15,7 +15,7 @@ use super::legal::one_line;
 use super::terminal::plural;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Square, Summary};
-use judge::verdict::{CaseRecord, Cell, Finding, NotAsked};
+use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
 
 /// A run as a list of tests.
 #[derive(Clone, Debug)]
@@ -48,8 +48,8 @@ pub struct Point {
 pub enum Outcome {
     /// All answers conform.
     Passed,
-    /// There are findings, by signature.
-    Failed(Failures),
+    /// There are findings, in the order of their signatures' words.
+    Failed(Vec<Failure>),
     /// There are none but known issues: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
@@ -69,13 +69,18 @@ pub struct Failure {
     pub first: Finding,
 }
 
-/// Findings of one test by signature.
-pub type Failures = BTreeMap<String, Failure>;
+impl Failure {
+    /// What its findings have in common.
+    pub const fn signature(&self) -> &Signature {
+        &self.first.signature
+    }
+}
 
 /// One line: `3 findings of 2 kinds: at_s12e1r: ...; at_s12e1w: ...`.
-pub fn message(failures: &Failures) -> String {
-    let count = failures.values().map(|failure| failure.count).sum();
-    let kinds: Vec<String> = failures.keys().map(|signature| one_line(signature)).collect();
+pub fn message(failures: &[Failure]) -> String {
+    let count = failures.iter().map(|failure| failure.count).sum();
+    let kinds = failures.iter().map(|failure| one_line(&failure.signature().to_string()));
+    let kinds: Vec<String> = kinds.collect();
     let of = plural(kinds.len() as u64, "kind");
     format!("{} of {of}: {}", plural(count, "finding"), kinds.join("; "))
 }
@@ -85,7 +90,7 @@ struct Entry {
     square: Square,
     known: BTreeMap<String, u64>,
     not_asked: NotAsked,
-    failures: Failures,
+    failures: BTreeMap<Signature, Failure>,
 }
 
 impl Checklist {
@@ -164,7 +169,7 @@ impl Checklist {
             add(register.clone(), value.to_string());
         }
         for (choice, answer) in self.summary.ending.iter().flat_map(|ending| &ending.profile) {
-            add(format!("choice {choice}"), answer.clone());
+            add(format!("choice {choice}"), answer.join(" or "));
         }
         let tally = &self.summary.tally;
         add("cases".to_owned(), tally.cases.to_string());
@@ -182,9 +187,7 @@ impl Entry {
         for (name, shown) in record.known.iter().filter(|(_, shown)| shown.shown > 0) {
             *self.known.entry(name.clone()).or_default() += shown.shown;
         }
-        for (reason, count) in &record.not_asked {
-            *self.not_asked.entry(reason.clone()).or_default() += count;
-        }
+        self.not_asked.merge(&record.not_asked);
         for finding in &record.findings {
             let failure = self.failures.entry(finding.signature.clone()).or_insert_with(|| {
                 Failure { count: 0, case: record.index, first: finding.clone() }
@@ -195,7 +198,9 @@ impl Entry {
 
     fn point(self, name: String) -> Point {
         let outcome = if !self.failures.is_empty() {
-            Outcome::Failed(self.failures)
+            let mut failures: Vec<Failure> = self.failures.into_values().collect();
+            failures.sort_by_cached_key(|failure| failure.signature().to_string());
+            Outcome::Failed(failures)
         } else if self.square.probes == 0 {
             Outcome::Skipped(self.not_asked)
         } else if !self.known.is_empty() {

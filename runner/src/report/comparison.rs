@@ -23,7 +23,7 @@ pub use difference::Difference;
 
 use crate::exit::Exit;
 use crate::record::{Group, Header, RunId};
-use judge::verdict::Cell;
+use judge::verdict::{Cell, Signature};
 use suite::Overrides;
 
 /// Cases from which on an average over random cases says something.
@@ -141,28 +141,33 @@ fn comparable(run: &Header, baseline: &Header) -> Result<(), Incomparable> {
 }
 
 /// The entries of `these` whose keys are not in `others`.
-fn only<'a, V>(
-    these: &'a BTreeMap<String, V>,
-    others: &'a BTreeMap<String, V>,
-) -> impl Iterator<Item = (String, &'a V)> {
+fn only<'a, K: Ord + Clone, V>(
+    these: &'a BTreeMap<K, V>,
+    others: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (K, &'a V)> {
     let only = these.iter().filter(|(key, _)| !others.contains_key(*key));
     only.map(|(key, value)| (key.clone(), value))
 }
 
 fn findings(run: &Compared, baseline: &Compared) -> Vec<Difference> {
     let (is, was) = (&run.summary.tally.groups, &baseline.summary.tally.groups);
-    let new = |(signature, group): (String, &Group)| Difference::NewFinding {
+    let new = |(signature, group): (Signature, &Group)| Difference::NewFinding {
         signature,
         verdict: group.verdict,
         count: group.count,
         first_case: group.first_case,
         reproducer: group.reproducers.first().cloned(),
     };
-    let gone = |(signature, group): (String, &Group)| {
+    let gone = |(signature, group): (Signature, &Group)| {
         let Group { verdict, count, .. } = *group;
         Difference::FindingGone { signature, verdict, count }
     };
-    only(is, was).map(new).chain(only(was, is).map(gone)).collect()
+    let in_order = |these, others| {
+        let mut groups: Vec<(Signature, &Group)> = only(these, others).collect();
+        groups.sort_by_cached_key(|(signature, _)| signature.to_string());
+        groups.into_iter()
+    };
+    in_order(is, was).map(new).chain(in_order(was, is).map(gone)).collect()
 }
 
 /// What the baseline asked and the run did not.
@@ -247,7 +252,10 @@ fn known(run: &Compared, baseline: &Compared) -> Vec<Difference> {
 
 fn reasons(run: &Compared, baseline: &Compared) -> Vec<Difference> {
     let (is, was) = (&run.summary.tally.not_asked, &baseline.summary.tally.not_asked);
-    only(is, was).map(|(reason, &count)| Difference::NotAsked { reason, count }).collect()
+    let mut new: Vec<_> = is.iter().filter(|(reason, _)| !was.has(reason)).collect();
+    new.sort_by_cached_key(|(reason, _)| reason.to_string());
+    let new = new.into_iter();
+    new.map(|(reason, count)| Difference::NotAsked { reason: reason.clone(), count }).collect()
 }
 
 /// What both runs were made with.

@@ -16,7 +16,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::checklist::{Checklist, Failure, Failures, Outcome, Point, message};
+use super::checklist::{Checklist, Failure, Outcome, Point, message};
 use super::legal::{legal, one_line};
 use super::terminal::Table;
 
@@ -89,34 +89,38 @@ fn case(xml: &mut Xml, run: &Checklist, point: &Point) -> io::Result<()> {
     let (element, kind, message, text) = match &point.outcome {
         Outcome::Passed | Outcome::Known(_) => return case.write_empty().map(drop),
         Outcome::Skipped(reasons) => {
+            let reasons = reasons.in_words();
             let reasons: Vec<String> =
                 reasons.iter().map(|(reason, count)| format!("{count}: {reason}")).collect();
             ("skipped", None, "no probe was asked".to_owned(), reasons.join("\n"))
         }
-        Outcome::Broken(why) => ("error", Some("interrupted"), (*why).to_owned(), String::new()),
+        Outcome::Broken(why) => {
+            ("error", Some("interrupted".to_owned()), (*why).to_owned(), String::new())
+        }
         Outcome::Failed(failures) => {
-            let kind = failures.keys().next().map(|signature| &**signature);
+            let kind = failures.first().map(|failure| failure.signature().to_string());
             ("failure", kind, message(failures), body(run, failures))
         }
     };
     case.write_inner_content(|xml| {
         let child = xml.create_element(element).with_attribute(("message", &*message));
-        let kind = kind.map(|kind| ("type", kind));
+        let kind = kind.as_deref().map(|kind| ("type", kind));
         child.with_attributes(kind).write_text_content(BytesText::new(&text)).map(drop)
     })
     .map(drop)
 }
 
-fn body(run: &Checklist, failures: &Failures) -> String {
+fn body(run: &Checklist, failures: &[Failure]) -> String {
     let mut text = String::new();
-    for (signature, Failure { count, case, first }) in failures.iter().take(KINDS) {
-        text += &format!("\n{count} times {}: {signature}\n", first.verdict.name());
+    for Failure { count, case, first } in failures.iter().take(KINDS) {
+        text += &format!("\n{count} times {}: {}\n", first.verdict.name(), first.signature);
         text += &format!("  case {case}: {}\n", first.question);
-        for (number, allowed) in first.expectation.iter().take(OUTCOMES).enumerate() {
+        let outcomes = first.expectation.lines();
+        for (number, allowed) in outcomes.iter().take(OUTCOMES).enumerate() {
             let label = if number == 0 { "allowed " } else { "      or" };
             text += &format!("  {label}  {allowed}\n");
         }
-        match first.expectation.len().saturating_sub(OUTCOMES) {
+        match outcomes.len().saturating_sub(OUTCOMES) {
             0 => {}
             more => text += &format!("        or  {more} others\n"),
         }

@@ -55,8 +55,8 @@ fn points(text: &mut String, run: &Checklist, indent: &str) -> fmt::Result {
     for (name, value) in run.properties() {
         writeln!(text, "{indent}# {}: {}", one_line(&name), one_line(&value))?;
     }
-    for (reason, count) in &run.summary.tally.not_asked {
-        writeln!(text, "{indent}# not asked: {count}, {}", one_line(reason))?;
+    for (reason, count) in run.summary.tally.not_asked.in_words() {
+        writeln!(text, "{indent}# not asked: {count}, {}", one_line(&reason))?;
     }
     for (point, number) in run.points.iter().zip(1..) {
         let (ok, directive) = match &point.outcome {
@@ -67,7 +67,7 @@ fn points(text: &mut String, run: &Checklist, indent: &str) -> fmt::Result {
                 ("not ok", format!(" # TODO known issue: {}", escaped(&names.join(", "))))
             }
             Outcome::Skipped(reasons) => {
-                let reasons: Vec<&str> = reasons.keys().map(|reason| &**reason).collect();
+                let reasons: Vec<String> = reasons.in_words().into_keys().collect();
                 ("ok", format!(" # SKIP not asked: {}", escaped(&reasons.join(", "))))
             }
             Outcome::Failed(_) | Outcome::Broken(_) => ("not ok", String::new()),
@@ -97,15 +97,17 @@ fn diagnose(text: &mut String, run: &Checklist, point: &Point, indent: &str) -> 
     writeln!(text, "{indent}  probes: {}", point.square.probes)?;
     if let Outcome::Failed(failures) = &point.outcome {
         writeln!(text, "{indent}  findings:")?;
-        for (signature, Failure { count, case, first }) in failures.iter().take(KINDS) {
+        for Failure { count, case, first } in failures.iter().take(KINDS) {
+            let signature = first.signature.to_string();
             writeln!(text, "{indent}    - signature: {}", json!(signature))?;
-            let outcomes = &first.expectation[..first.expectation.len().min(OUTCOMES)];
+            let mut outcomes = first.expectation.lines();
+            outcomes.truncate(OUTCOMES);
             for (key, value) in [
                 ("verdict", json!(first.verdict)),
                 ("count", json!(count)),
-                ("question", json!(first.question)),
+                ("question", json!(first.question.to_string())),
                 ("allowed", json!(outcomes)),
-                ("observed", json!(first.observation)),
+                ("observed", json!(first.observation.to_string())),
                 ("replay", json!(run.replay(*case))),
             ] {
                 writeln!(text, "{indent}      {key}: {value}")?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use super::legal::one_line;
 use crate::record::{Ending, Group, Summary};
 use device::wire::Wear;
 use judge::verdict::Verdict;
@@ -46,8 +47,8 @@ impl fmt::Display for Table<'_> {
         self.known(f)?;
         if !tally.not_asked.is_empty() {
             writeln!(f, "\nnot asked:")?;
-            for (reason, count) in &tally.not_asked {
-                writeln!(f, "{:>14}  {reason}", grouped(*count))?;
+            for (reason, count) in tally.not_asked.in_words() {
+                writeln!(f, "{:>14}  {reason}", grouped(count))?;
             }
         }
         if !tally.dwellings.is_empty() {
@@ -56,10 +57,9 @@ impl fmt::Display for Table<'_> {
         if tally.findings > 0 {
             let kinds = plural(tally.groups.len() as u64, "kind");
             writeln!(f, "\n{} of {kinds}:", plural(tally.findings, "finding"))?;
-            let mut groups: Vec<(&String, &Group)> = tally.groups.iter().collect();
-            groups.sort_by_key(|(signature, group)| (std::cmp::Reverse(group.count), *signature));
-            for (signature, group) in groups.iter().take(SHOWN) {
-                self.group(f, signature, group)?;
+            let groups = tally.largest_first();
+            for group in groups.iter().take(SHOWN) {
+                self.group(f, group)?;
             }
             if let Some(more) = more(groups.len(), SHOWN) {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
@@ -109,19 +109,20 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn group(&self, f: &mut fmt::Formatter<'_>, signature: &str, group: &Group) -> fmt::Result {
+    fn group(&self, f: &mut fmt::Formatter<'_>, group: &Group) -> fmt::Result {
         let Group { count, verdict, first_case, first, reproducers } = group;
+        let signature = group.signature();
         writeln!(f, "\n{:>14}  {}: {signature}", grouped(*count), verdict.name())?;
         writeln!(f, "                first in case {first_case}: {}", first.question)?;
-        for (number, allowed) in first.expectation.iter().take(OUTCOMES).enumerate() {
+        let outcomes = first.expectation.lines();
+        for (number, allowed) in outcomes.iter().take(OUTCOMES).enumerate() {
             let label = if number == 0 { "allowed " } else { "      or" };
             writeln!(f, "                {label}  {allowed}")?;
         }
-        if let Some(more) = more(first.expectation.len(), OUTCOMES) {
+        if let Some(more) = more(outcomes.len(), OUTCOMES) {
             writeln!(f, "                      or  {more} others")?;
         }
-        let observation: Vec<&str> = first.observation.split_whitespace().collect();
-        writeln!(f, "                observed  {}", observation.join(" "))?;
+        writeln!(f, "                observed  {}", one_line(&first.observation.to_string()))?;
         match reproducers.first() {
             Some(file) => {
                 let file = self.folder.join(file);

@@ -8,21 +8,29 @@ use std::process::{Command, Output, Stdio};
 
 use case::Case;
 use case::abilities::{Abilities, Ids};
-use case::draw::{Space, random};
+use case::draw::{NotDrawn, Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::probe::{Operation, Probe};
 use jiff::Timestamp;
+use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
-use judge::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
+use judge::verdict::{
+    Answers, CaseRecord, Cell, Counts, Death, Demise, Finding, NotAsked, Observed, ProbeKind,
+    Question, Reason, Seen, Signature, Verdict, Wanted, Word,
+};
+use judge::verdict::{Ending, Outcome};
+use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::pace::{Course, Pace};
-use runner::record::{Asked, Ending, Header, Run, RunError, RunFolder, RunId, TargetHeader};
+use runner::record::{self, Asked, Header, Run, RunError, RunFolder, RunId, TargetHeader};
 use runner::report::Checklist;
 use runner::report::html::html;
 use runner::report::junit::junit;
 use runner::report::tap::tap;
 use serde_json::Value;
+use suite::hex::Hex;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
 use tap_parser::{DirectiveKind, TapParser, TapPlan, TapStatement, TapTest};
@@ -81,13 +89,25 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
     let mut record = conforming(index, cell);
     record.verdicts.conforms -= 1;
     record.verdicts.add(verdict);
+    let par = Answer::Par { par: golden::Masked::exact(0xa1b), fault: None };
+    let outcome = |choices| Outcome { ending: Ending::of(&par), updates: Vec::new(), choices };
+    let way = vec![("a_choice".to_owned(), vec![said.to_owned()])];
     record.findings.push(Finding {
         probe: Some(3),
         verdict,
-        signature: format!("at_s12e1r: {}, {said}", verdict.name()),
-        question: "at_s12e1r of 0x40201000".to_owned(),
-        expectation: vec!["PAR_EL1 0xa1b: a fault".to_owned(), said.to_owned()],
-        observation: format!("PAR_EL1 0x876543b80: PA 0x876543000; {said}"),
+        signature: Signature::Told(format!("at_s12e1r: {}, {said}", verdict.name())),
+        question: Question::of(&Probe::new(Operation::AtS12e1r, 0x4020_1000)),
+        expectation: Wanted::Outcomes(vec![outcome(Vec::new()), outcome(vec![way])]),
+        observation: match verdict {
+            Verdict::Aborted => {
+                let told = format!("it babbled: {said}");
+                Seen::Death(Death { how: Demise::Garbage, told }).into()
+            }
+            _ => Observed {
+                answer: Seen::Par(Hex(0x0000_0008_7654_3b80)),
+                updates: vec![Word::new(0x8050_e708, 0x403)],
+            },
+        },
     });
     record
 }
@@ -100,14 +120,18 @@ fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
     let mut known = conforming(1, cell(Granule::K16, 36));
     known.verdicts = Counts { conforms: 60, known: 4, ..Counts::default() };
     known.known = BTreeMap::from([(format!("an-issue {said}"), Shown { asked: 9, shown: 4 })]);
-    let not_asked = |count| NotAsked::from([(format!("held back (at_s12e1r: {said})"), count)]);
+    let expected = vec![Class::of(Kind::of_par(0xa1b))];
+    let kind = ProbeKind { operation: Operation::AtS12e1r, expected };
+    let not_asked =
+        [(Reason::Quarantined(kind), 40), (Reason::HeldBack(Some(said.to_owned())), 24)];
     let nothing = CaseRecord {
         index: 2,
         cell: cell(Granule::K64, 48),
-        not_asked: not_asked(64),
+        not_asked: not_asked.into(),
         ..CaseRecord::default()
     };
-    let not_drawn = CaseRecord { index: 3, not_asked: not_asked(1), ..CaseRecord::default() };
+    let not_asked = NotAsked::from([(Reason::NotDrawn(NotDrawn::NoHost), 1)]);
+    let not_drawn = CaseRecord { index: 3, not_asked, ..CaseRecord::default() };
     let mut whole = conforming(5, None);
     whole.findings = with_finding(5, None, Verdict::Mismatch, "of a whole").findings;
     whole.findings[0].probe = None;
@@ -128,8 +152,9 @@ fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
     }
     let folder = writer.folder().to_owned();
     if ends {
-        let profile = BTreeMap::from([("txsz_above_max".to_owned(), "fault".to_owned())]);
-        let ending = Ending { seconds: 2.5, boots: 2, profile, ..Ending::default() };
+        let profile = Answers::from([("txsz_above_max".to_owned(), vec!["fault".to_owned()])]);
+        let ending =
+            record::Ending { seconds: 2.5, boots: 2, profile, ..record::Ending::default() };
         writer.finish(ending).unwrap();
     }
     Run::open(&folder).unwrap()
@@ -277,9 +302,9 @@ fn tap_means_the_same_to_another_parser() {
     assert_eq!(findings.len(), 2);
     assert_eq!(findings[1]["count"], 2);
     // JSON writes what YAML forbids as escapes: it comes through.
-    let observed = findings[1]["observed"].as_str().unwrap();
+    let observed = findings[0]["observed"].as_str().unwrap();
     let said = HOSTILE.replace('\u{ffff}', "\u{fffd}");
-    assert_eq!(observed, format!("PAR_EL1 0x876543b80: PA 0x876543000; {said}"));
+    assert_eq!(observed, format!("it babbled: {said}"));
     assert!(findings[1]["replay"].as_str().unwrap().ends_with("3f2a:4"));
 }
 

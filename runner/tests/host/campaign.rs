@@ -16,7 +16,7 @@ use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError}
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use judge::established::Established;
 use judge::known::Known;
-use judge::verdict::{CaseRecord, Verdict};
+use judge::verdict::{CaseRecord, Defect, Signature, Verdict};
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use link::surroundings::Surroundings;
@@ -192,7 +192,7 @@ fn campaign_of(hostile: u64, quirks: Quirks, window: usize) -> (Totals, Records)
 
     // Whatever the machine does: each case once, each probe either judged or counted with a reason.
     assert_eq!(records.cases.len() as u64, CASES);
-    let not_asked: u64 = totals.not_asked.values().sum();
+    let not_asked = totals.not_asked.total();
     assert_eq!(totals.verdicts.total() + not_asked, CASES * PROBES, "{:?}", totals.not_asked);
     (totals, records)
 }
@@ -278,8 +278,8 @@ fn what_is_left_behind_is_found() {
     let (totals, records) = campaign(Quirks { leaves, ..NONE }, 4);
     assert_eq!(totals.findings, 1);
     let finding = &records.cases[&0].findings[0];
-    assert_eq!(finding.signature, "the arenas hold what nobody wrote");
-    assert!(finding.observation.contains("= 0x0000000000000001"), "{finding:?}");
+    assert_eq!(finding.signature, Signature::Defect(Defect::ArenaWritten));
+    assert!(finding.observation.to_string().contains("= 0x0000000000000001"), "{finding:?}");
 }
 
 /// Does the machine stumble over this probe? One in 64 addresses of one operation.
@@ -325,7 +325,7 @@ fn a_death_is_charged_to_its_probe_and_to_no_other() {
         let what = format!("cursor {cursor}, window {window}");
         assert!(charged.iter().all(|probe| expected.contains(probe)), "{what}: {charged:?}");
         // Some are held back after three of a kind; none is lost.
-        let held = totals.not_asked.iter().filter(|(reason, _)| reason.contains("held back"));
+        let held = totals.not_asked.iter().filter(|(reason, _)| reason.kind().is_some());
         let held: u64 = held.map(|(_, count)| count).sum();
         assert!(charged.len() as u64 + held >= expected.len() as u64, "{what}: {charged:?}");
         assert_eq!(totals.verdicts.aborted, charged.len() as u64, "{what}");
@@ -376,7 +376,8 @@ fn a_machine_that_dies_of_a_common_answer_does_not_drown_the_campaign() {
     // Four operations, each held back after three deaths.
     assert!(totals.verdicts.aborted <= 12, "{:?}", totals.verdicts);
     assert!(totals.boots <= 13, "{} boots", totals.boots);
-    assert!(totals.not_asked.keys().any(|reason| reason.contains("Permission fault")));
+    let mut kinds = totals.not_asked.iter().filter_map(|(reason, _)| reason.kind());
+    assert!(kinds.any(|kind| kind.to_string().contains("Permission fault")));
     assert_eq!(totals.verdicts.mismatch, 0);
 }
 
@@ -391,7 +392,7 @@ fn an_exception_in_the_executor_is_charged_and_the_rest_of_the_case_is_asked() {
     let (totals, records) = campaign(Quirks { breaks, ..NONE }, 4);
     assert!(BREAKS.load(Ordering::Relaxed) > 5);
     let charged = charged(&records, Verdict::Aborted);
-    let straying: u64 = totals.not_asked.values().sum();
+    let straying = totals.not_asked.total();
     assert!(charged.len() as u64 + straying >= guilty().len() as u64);
     assert!(charged.iter().all(|probe| guilty().contains(probe)));
     assert_eq!(totals.boots, 1);
@@ -527,11 +528,11 @@ fn a_choice_that_is_made_in_two_ways_is_a_finding_whoever_asks() {
         findings.map(|finding| finding.signature.clone()).collect::<Vec<_>>()
     };
     let (totals, records) = records_of(legality(1), NONE);
-    assert_eq!(findings(&records), <[&str; 0]>::default());
-    assert_eq!(totals.profile.get("txsz_above_max").map(String::as_str), Some("fault"));
+    assert_eq!(findings(&records), <[Signature; 0]>::default());
+    assert_eq!(totals.profile["txsz_above_max"], ["fault"]);
     let quirks = Quirks { clamps: |case| case.as_ref().header.registers.vtcr_el2 & 1 != 0, ..NONE };
     let (_, alone) = records_of(legality(1), quirks);
-    let wanted = "the target makes a choice in two ways: txsz_above_max";
+    let wanted = Signature::Choice("txsz_above_max".to_owned());
     assert_eq!(findings(&alone), [wanted]);
     assert_eq!(records_of(legality(3), quirks).1, alone);
 }

@@ -14,7 +14,7 @@ use case::registers::Registers;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, MAX_PROBES};
-use judge::verdict::{Finding, Verdict};
+use judge::verdict::{Finding, Question, Seen, Signature, Verdict, Wanted};
 use proptest::prelude::*;
 use suite::case_file::{CaseFile, CaseText, Origin};
 use suite::hex::Hex;
@@ -238,10 +238,10 @@ fn a_reproducer_is_read_back_with_its_origin() {
     let finding = Finding {
         probe: Some(3),
         verdict: Verdict::Mismatch,
-        signature: "at_s12e1r".to_owned(),
-        question: "at_s12e1r 0x1000".to_owned(),
-        expectation: vec!["a\nversion: 2".to_owned()],
-        observation: "PAR\u{2028}origin: {}".to_owned(),
+        signature: Signature::Mappings,
+        question: Question::Told("at_s12e1r 0x1000".to_owned()),
+        expectation: Wanted::Told(vec!["a\nversion: 2".to_owned()]),
+        observation: Seen::Told("PAR\u{2028}origin: {}".to_owned()).into(),
     };
     let case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 17).unwrap();
     let file = CaseFile::new(

@@ -3,14 +3,21 @@
 use std::path::Path;
 
 use case::format::Granule;
+use case::probe::{Operation, Probe};
 use jiff::Timestamp;
+use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
-use judge::verdict::{CaseRecord, Cell, Counts, Finding, Verdict};
+use judge::sign;
+use judge::verdict::{
+    CaseRecord, Cell, Counts, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict,
+    Wanted,
+};
 use link::hello::IdRegisters;
 use runner::exit::Exit;
 use runner::plan::Shard;
 use runner::record::{Asked, Ending, Header, Host, RunId, Summary, Tally, TargetHeader};
 use runner::report::comparison::{Compared, Comparison, Difference, Tolerance};
+use suite::hex::Hex;
 use suite::machine::Machine;
 use suite::space::Probes;
 use suite::{Overrides, Suite};
@@ -58,7 +65,7 @@ impl Night {
 
     fn profile(mut self, choice: &str, answer: &str) -> Self {
         let ending = self.ending.as_mut().unwrap();
-        ending.profile.insert(choice.to_owned(), answer.to_owned());
+        ending.profile.insert(choice.to_owned(), vec![answer.to_owned()]);
         self
     }
 
@@ -70,17 +77,17 @@ impl Night {
         self
     }
 
-    fn finding(mut self, verdict: Verdict, signature: &str) -> Self {
+    fn finding(mut self, verdict: Verdict, signature: Signature) -> Self {
         let case = &mut self.cases[7];
         case.verdicts.conforms -= 1;
         case.verdicts.add(verdict);
         case.findings.push(Finding {
             probe: Some(3),
             verdict,
-            signature: signature.to_owned(),
-            question: "at_s12e1r of 0x1000".to_owned(),
-            expectation: vec!["a fault".to_owned()],
-            observation: "none".to_owned(),
+            signature,
+            question: Question::of(&Probe::new(Operation::AtS12e1r, 0x1000)),
+            expectation: Wanted::Answer,
+            observation: Seen::Par(Hex(0xa1b)).into(),
         });
         self
     }
@@ -125,12 +132,22 @@ fn differences(run: Night) -> (Vec<Difference>, Vec<Difference>) {
     (worse, told)
 }
 
-const PA: &str = "at_s12e1r: success instead of stage 2 Address size fault, level 1";
-const DIED: &str = "at_s12e1w: stage 2 Permission fault: the target died";
+/// An answer in the place of an Address size fault.
+fn pa() -> Signature {
+    let difference = "success instead of stage 2 Address size fault, level 1";
+    Signature::of_answer(Operation::AtS12e1r, sign::Difference::named(difference))
+}
+
+/// A death of a Permission fault.
+fn died() -> Signature {
+    let expected = vec![Class::of(Kind::of_par(0xa1b))];
+    let kind = Some(ProbeKind { operation: Operation::AtS12e1w, expected });
+    Signature::Died { kind, hung: false }
+}
 
 fn bad_night() -> (Night, Night) {
     let run = night()
-        .finding(Verdict::Mismatch, PA)
+        .finding(Verdict::Mismatch, pa())
         .known("qemu-new-issue")
         .profile("par_attributes", "effective")
         .profile("nt_bit_on_block", "ignore")
@@ -142,12 +159,12 @@ fn bad_night() -> (Night, Night) {
             for case in &mut run.cases[20..] {
                 case.probes = 50;
                 case.verdicts.conforms = 50;
-                case.not_asked.insert("held back".to_owned(), 14);
+                case.not_asked.add(Reason::HeldBack(Some("an-issue".to_owned())), 14);
             }
             run.cases.truncate(190);
         });
     let baseline = night()
-        .finding(Verdict::Aborted, DIED)
+        .finding(Verdict::Aborted, died())
         .known("qemu-old-issue")
         .profile("par_attributes", "translated")
         .profile("par_xs", "not_reported");
@@ -173,13 +190,13 @@ fn a_night_like_the_one_before_is_no_worse() {
 fn what_is_gone_or_explained_is_no_worse() {
     let (run, baseline) = (
         night().known("qemu-new-issue"),
-        night().finding(Verdict::Aborted, DIED).known("qemu-old-issue"),
+        night().finding(Verdict::Aborted, died()).known("qemu-old-issue"),
     );
     let comparison = run.against(&baseline);
     assert_eq!(comparison.exit(), Exit::Conforms);
     let name = |name: &str| name.to_owned();
     let expected = [
-        Difference::FindingGone { signature: name(DIED), verdict: Verdict::Aborted, count: 1 },
+        Difference::FindingGone { signature: died(), verdict: Verdict::Aborted, count: 1 },
         Difference::KnownNew { name: name("qemu-new-issue"), count: 2 },
         Difference::KnownGone { name: name("qemu-old-issue"), count: 2 },
     ];
@@ -188,13 +205,13 @@ fn what_is_gone_or_explained_is_no_worse() {
 
 #[test]
 fn a_new_finding_is_worse() {
-    let (worse, told) = differences(night().finding(Verdict::Mismatch, PA));
+    let (worse, told) = differences(night().finding(Verdict::Mismatch, pa()));
     let [Difference::NewFinding { signature, count: 1, first_case: 7, .. }] = &worse[..] else {
         panic!("{worse:?}")
     };
-    assert_eq!((signature.as_str(), told), (PA, vec![]));
+    assert_eq!((signature, told), (&pa(), vec![]));
     // One that the baseline had as well is no news.
-    let both = night().finding(Verdict::Mismatch, PA);
+    let both = night().finding(Verdict::Mismatch, pa());
     assert_eq!(both.against(&both).exit(), Exit::Conforms);
 }
 
@@ -291,7 +308,10 @@ fn a_choice_that_only_one_run_settled_has_not_changed() {
     assert_eq!(compare(night(), settled("par_xs", "reported")), []);
     let changed = compare(settled("par_xs", "a"), settled("par_xs", "b"));
     let [Difference::Choice { choice, was, is }] = &changed[..] else { panic!("{changed:?}") };
-    assert_eq!([choice, was, is], ["par_xs", "b", "a"]);
+    assert_eq!(
+        (&**choice, &**was, &**is),
+        ("par_xs", &["b".to_owned()][..], &["a".to_owned()][..])
+    );
 }
 
 #[test]

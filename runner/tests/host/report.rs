@@ -9,9 +9,16 @@ use case::abilities::{Abilities, Ids};
 use case::draw::{Space, random};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
-use judge::verdict::{CaseRecord, Cell, Counts, Finding, NotAsked, Verdict};
+use judge::sign::Difference;
+use judge::verdict::{
+    CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
+    Verdict, Wanted,
+};
+use judge::verdict::{Ending as Allowed, Outcome};
+use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::resume::{ResumeError, Resumed};
@@ -20,6 +27,7 @@ use runner::record::{
 };
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
+use suite::hex::Hex;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
 
@@ -87,28 +95,46 @@ fn conforming(index: u64) -> CaseRecord {
         verdicts,
         known: BTreeMap::from([("often".to_owned(), Shown { asked: 20, shown: index % 2 })]),
         settled: BTreeMap::new(),
-        not_asked: NotAsked::new(),
+        not_asked: NotAsked::default(),
         digest: 5,
         findings: vec![],
+        told: BTreeMap::new(),
     }
 }
 
-fn finding(verdict: Verdict, signature: &str) -> Finding {
+/// The two kinds of finding: an address in the place of a fault, and a death.
+fn mismatch() -> Signature {
+    let difference = Difference::named("success instead of stage 2 Permission fault, level 1");
+    Signature::of_answer(Operation::AtS12e1r, difference)
+}
+
+fn death() -> Signature {
+    let kind = ProbeKind::of(&Probe::new(Operation::AtS12e1w, 0), None);
+    Signature::Died { kind, hung: false }
+}
+
+fn finding(verdict: Verdict, signature: Signature) -> Finding {
+    let outcome = |par| Outcome {
+        ending: Allowed::of(&Answer::Par { par: golden::Masked::exact(par), fault: None }),
+        updates: Vec::new(),
+        choices: Vec::new(),
+    };
     Finding {
         probe: Some(3),
         verdict,
-        signature: signature.to_owned(),
-        question: "AT S12E1R 0x40201000".to_owned(),
-        expectation: vec!["fault, level 2".to_owned(), "fault, level 3".to_owned()],
-        observation: "PA 0x876543000".to_owned(),
+        signature,
+        question: Question::of(&Probe::new(Operation::AtS12e1r, 0x4020_1000)),
+        expectation: Wanted::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
+        observation: Seen::Par(Hex(0x0000_0008_7654_3980)).into(),
     }
 }
 
-fn with_finding(index: u64, verdict: Verdict, signature: &str) -> CaseRecord {
+fn with_finding(index: u64, verdict: Verdict, signature: Signature) -> CaseRecord {
     let mut record = conforming(index);
     record.verdicts.conforms -= 1;
     record.verdicts.add(verdict);
-    record.not_asked.insert("probes of this kind kill the target".to_owned(), 2);
+    let kind = ProbeKind::of(&Probe::new(Operation::AtS12e1w, 0), None).unwrap();
+    record.not_asked.add(Reason::Quarantined(kind), 2);
     record.findings.push(finding(verdict, signature));
     record
 }
@@ -127,10 +153,10 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     }
     let case = case();
     for index in 2000..2004 {
-        let record = with_finding(index, Verdict::Mismatch, "at_s12e1r: PA instead of fault");
+        let record = with_finding(index, Verdict::Mismatch, mismatch());
         writer.record(&record, Some(&case)).unwrap();
     }
-    let record = with_finding(2004, Verdict::Aborted, "at_s12e1w: the target died");
+    let record = with_finding(2004, Verdict::Aborted, death());
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
     let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
@@ -177,10 +203,10 @@ fn a_run_is_read_back_as_it_was_written() {
 #[test]
 fn the_first_few_cases_of_each_kind_become_reproducers() {
     let (folder, summary) = a_run(&Results::new("repro"));
-    let files = |signature: &str| summary.tally.groups[signature].reproducers.clone();
-    let mismatches = files("at_s12e1r: PA instead of fault");
+    let files = |signature: Signature| summary.tally.groups[&signature].reproducers.clone();
+    let mismatches = files(mismatch());
     assert_eq!(mismatches, ["repro/001.yaml", "repro/002.yaml", "repro/003.yaml"]);
-    assert_eq!(files("at_s12e1w: the target died"), ["repro/004.yaml"]);
+    assert_eq!(files(death()), ["repro/004.yaml"]);
     assert_eq!(fs::read_dir(folder.join("repro")).unwrap().count(), 4);
     let file = CaseFile::read(&folder.join("repro/002.yaml")).unwrap();
     assert_eq!(*file.case.0, case());
@@ -215,13 +241,14 @@ fn a_record_that_is_damaged_in_the_middle_is_refused() {
 fn a_run_of_another_version_is_refused() {
     let (folder, _) = a_run(&Results::new("version"));
     for (format, refused) in
-        [("\"format\": 2,", false), ("\"format\": 3,", true), ("\"format\": 0,", true)]
+        [("2,", false), ("3,", false), ("4,", true), ("1,", true), ("4294967299,", true)]
     {
         let header = folder.join("header.json");
         let text = fs::read_to_string(&header).unwrap();
         let at = text.find("\"format\": ").unwrap();
         let end = at + text[at..].find(',').unwrap() + 1;
-        fs::write(&header, format!("{}{format}{}", &text[..at], &text[end..])).unwrap();
+        let (before, behind) = (&text[..at], &text[end..]);
+        fs::write(&header, format!("{before}\"format\": {format}{behind}")).unwrap();
         match Run::open(&folder) {
             Ok(_) => assert!(!refused, "{format}"),
             Err(error) => {

@@ -55,7 +55,7 @@ fn assert_whole(records: &[Value], count: u64) {
 fn findings_of(records: &[Value]) -> BTreeMap<u64, Vec<String>> {
     let of = |record: &Value| {
         let findings = record.get("findings")?.as_array()?;
-        let signature = |finding: &Value| finding["signature"].as_str().unwrap().to_owned();
+        let signature = |finding: &Value| finding["signature"].to_string();
         Some((record["index"].as_u64()?, findings.iter().map(signature).collect()))
     };
     records.iter().filter_map(of).collect()

@@ -15,6 +15,7 @@ use case::tree::Role;
 use case::vtcr::{hcr, ps_bits};
 
 use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
+use crate::verdict::Ending;
 use oracle::access::Accesses;
 use oracle::answer::Answer;
 
@@ -99,7 +100,7 @@ impl Asked {
         if let (Wanted::Address(_), Some(then)) = (&wanted, then) {
             wanted = self.wanted(case, map, then, pa_bits)?;
         }
-        let ended = || super::super::words::answer(answer);
+        let ended = || Ending::of(answer);
         match wanted {
             Wanted::Fault { stage, status, why } => {
                 let is_it = fault(answer) == Some(status) && stage_of(answer) == Some(stage);

@@ -266,9 +266,9 @@ impl Known {
         crashes.enumerate().filter_map(|(id, crash)| Some((id, crash?))).collect()
     }
 
-    /// The names of rules, for people.
-    pub fn names(&self, rules: &[RuleId]) -> String {
-        rules.iter().map(|rule| self.rules[*rule].name()).collect::<Vec<_>>().join(" and ")
+    /// The names of rules.
+    pub fn names(&self, rules: &[RuleId]) -> Vec<String> {
+        rules.iter().map(|rule| self.rules[*rule].name().to_owned()).collect()
     }
 
     /// The rules that may show in a case with these registers and a root of so many bytes.

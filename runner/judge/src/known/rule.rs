@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
 use super::ineffective::IneffectiveFields;
-use crate::kind::{Kind, Kinds};
+use crate::kind::{Class, Kind, Kinds};
 use crate::sign::Sign;
 use oracle::answer::Answer;
 use oracle::expectation::Allowed;
@@ -454,7 +454,8 @@ fn expected(
 ) -> Result<Kinds, YamlError> {
     names.iter().try_fold(Kinds::default(), |expected, name| {
         let kinds = Kinds::named(&name.value).ok_or_else(|| {
-            let known = Kind::all().flat_map(|kind| [kind.to_string(), kind.class()]);
+            let known =
+                Kind::all().flat_map(|kind| [kind.to_string(), Class::of(kind).to_string()]);
             refuse(name, unknown("kind of answer", &name.value, known))
         })?;
         Ok(expected.or(kinds))

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::record::{Header, Host, Run, RunError, Summary};
-use judge::verdict::Counts;
+use judge::verdict::{Answers, Counts};
 use suite::Suite;
 
 /// One of two runs that are compared.
@@ -71,8 +71,8 @@ impl Compared {
     }
 
     /// The choices that the target settled.
-    pub(super) fn profile(&self) -> &BTreeMap<String, String> {
-        static NONE: BTreeMap<String, String> = BTreeMap::new();
+    pub(super) fn profile(&self) -> &Answers {
+        static NONE: Answers = Answers::new();
         self.summary.ending.as_ref().map_or(&NONE, |ending| &ending.profile)
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use judge::verdict::{Cell, Verdict};
+use judge::verdict::{Cell, Reason, Signature, Verdict};
 
 /// One thing that is not as it was.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -11,7 +11,7 @@ pub enum Difference {
     /// Findings of a kind that the baseline has not.
     NewFinding {
         /// Their signature.
-        signature: String,
+        signature: Signature,
         /// The worst verdict among them.
         verdict: Verdict,
         /// How many.
@@ -55,15 +55,15 @@ pub enum Difference {
     Choice {
         /// Its name.
         choice: String,
-        /// How it was settled.
-        was: String,
-        /// How it is settled.
-        is: String,
+        /// The answers that were possible: one where it was settled.
+        was: Vec<String>,
+        /// The answers that are possible.
+        is: Vec<String>,
     },
     /// Findings of a kind that only the baseline has.
     FindingGone {
         /// Their signature.
-        signature: String,
+        signature: Signature,
         /// The worst verdict among them.
         verdict: Verdict,
         /// How many there were.
@@ -86,7 +86,7 @@ pub enum Difference {
     /// Probes were not asked for a reason that the baseline has not.
     NotAsked {
         /// The reason.
-        reason: String,
+        reason: Reason,
         /// How many.
         count: u64,
     },

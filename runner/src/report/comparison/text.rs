@@ -76,6 +76,7 @@ impl fmt::Display for Difference {
                 write!(f, "slower by {percent} %: {is} probes a second, and not {was}")
             }
             Self::Choice { choice, was, is } => {
+                let [was, is] = [was, is].map(|answers| answers.join(" or "));
                 write!(f, "the target settled `{choice}` as `{is}`, and not as `{was}`")
             }
             Self::FindingGone { signature, verdict, count } => {

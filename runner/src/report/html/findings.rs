@@ -1,14 +1,11 @@
 //! Findings by kind, each with its first example.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use super::fields::{Field, compare};
 use super::mark::Mark;
 use super::scene::{Scene, Told};
 use crate::record::{Group, Run, Summary};
 use crate::report::terminal::grouped;
-use judge::words::observed_par;
+use judge::verdict::{Answers, Seen};
 use oracle::answer::Answer;
 
 /// Kinds of findings that are told in full; the others are listed.
@@ -18,7 +15,7 @@ const OUTCOMES: usize = 4;
 
 /// One kind of finding.
 #[derive(Clone, Debug)]
-pub struct Kind {
+pub struct FindingKind {
     /// How many of it.
     pub count: String,
     /// The worst verdict among them.
@@ -61,19 +58,18 @@ impl Example {
 }
 
 /// The findings of a run, the most frequent kind first.
-pub fn kinds(run: &Run, summary: &Summary) -> Vec<Kind> {
-    let mut groups: Vec<(&String, &Group)> = summary.tally.groups.iter().collect();
+pub fn kinds(run: &Run, summary: &Summary) -> Vec<FindingKind> {
+    let groups = summary.tally.largest_first();
     if groups.is_empty() {
         return Vec::new();
     }
-    groups.sort_by_key(|(signature, group)| (Reverse(group.count), *signature));
-    let none = BTreeMap::new();
+    let none = Answers::new();
     let settled = summary.ending.as_ref().map_or(&none, |ending| &ending.profile);
     let mut scene = Scene::new(run, settled).map_err(|untold| untold.to_string());
-    let kind = |(number, (signature, group)): (usize, (&String, &Group))| Kind {
+    let kind = |(number, group): (usize, &Group)| FindingKind {
         count: grouped(group.count),
         mark: Mark::of(group.verdict),
-        signature: signature.clone(),
+        signature: group.signature().to_string(),
         case: group.first_case,
         command: command(run, group),
         reproducers: group.reproducers.clone(),
@@ -91,15 +87,18 @@ pub fn kinds(run: &Run, summary: &Summary) -> Vec<Kind> {
 fn example(group: &Group, told: Result<Told, String>) -> Example {
     let first = &group.first;
     let result = told.as_ref().ok().and_then(|told| told.first.as_ref());
-    let fields = match (result, observed_par(&first.observation)) {
-        (Some(Answer::Par { par, .. }), Some(observed)) => compare(*par, observed),
+    let fields = match (result, &first.observation.answer) {
+        (Some(Answer::Par { par, .. }), Seen::Par(observed)) => compare(*par, observed.0),
         _ => Vec::new(),
     };
+    let mut allowed = first.expectation.lines();
+    let others = allowed.len().saturating_sub(OUTCOMES);
+    allowed.truncate(OUTCOMES);
     Example {
-        question: first.question.clone(),
-        allowed: first.expectation.iter().take(OUTCOMES).cloned().collect(),
-        others: first.expectation.len().saturating_sub(OUTCOMES),
-        observation: first.observation.clone(),
+        question: first.question.to_string(),
+        allowed,
+        others,
+        observation: first.observation.to_string(),
         fields,
         walk: told.map(|told| told.walk),
     }

@@ -34,14 +34,25 @@ struct Page {
     runs: Vec<Section>,
 }
 
+/// A page that can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A run can't be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A template fails.
+    #[error("the page can't be written")]
+    Template(#[source] askama::Error),
+}
+
 /// The runs as one page.
-pub fn html(runs: &[(Run, Summary)]) -> Result<String, RunError> {
+pub fn html(runs: &[(Run, Summary)]) -> Result<String, PageError> {
     let sections = runs.iter().zip(1..).map(|((run, summary), id)| Section::new(id, run, summary));
     let runs = sections.collect::<Result<Vec<_>, _>>()?;
     let title = match &runs[..] {
         [run] => format!("{} on {}", run.suite, run.target),
         runs => format!("{} runs", runs.len()),
     };
-    let page = Page { title, runs }.render().map_err(RunError::Page)?;
+    let page = Page { title, runs }.render().map_err(PageError::Template)?;
     Ok(legal(&page).into_owned())
 }

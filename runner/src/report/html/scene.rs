@@ -1,7 +1,5 @@
 //! The tables of a past case, built again on this host, with no target.
 
-use std::collections::BTreeMap;
-
 use case::Case;
 use case::memory::MemoryMap;
 use tables::BuildError;
@@ -9,6 +7,7 @@ use tables::BuildError;
 use crate::explain::walk;
 use crate::record::redraw::{RedrawError, redraw};
 use crate::record::{Group, Run};
+use judge::verdict::Answers;
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
 use oracle::learned::{Learned, PinError};
@@ -61,10 +60,13 @@ pub enum Untold {
 
 impl<'a> Scene<'a> {
     /// The scene of `run`, whose target has `settled` its choices so.
-    pub fn new(run: &'a Run, settled: &BTreeMap<String, String>) -> Result<Self, Untold> {
+    pub fn new(run: &'a Run, settled: &Answers) -> Result<Self, Untold> {
         let machine = &run.header.machine;
         let map = machine.memory_map().ok_or(Untold::MemoryMap)?;
-        let settled = settled.iter().map(|(choice, answer)| (&**choice, &**answer));
+        let settled = settled.iter().filter_map(|(choice, answers)| match &answers[..] {
+            [answer] => Some((&**choice, &**answer)),
+            _ => None,
+        });
         let learned = Learned::new(settled)?;
         let twin = Twin::new(pe::implementation(&machine.id_registers()), Simulation::new(&map));
         Ok(Self { run, map, learned, twin })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chart::Chart;
-use super::findings::{Kind, kinds};
+use super::findings::{FindingKind, kinds};
 use super::grid::Grid;
 use super::mark::Mark;
 use super::registers::{Register, meaning, registers};
@@ -36,17 +36,17 @@ pub struct Section {
     /// How many findings there are.
     pub findings: String,
     /// The findings by kind.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<FindingKind>,
     /// Known issues.
     pub known: Vec<Issue>,
     /// What was not asked.
-    pub not_asked: Vec<Reason>,
+    pub not_asked: Vec<Silence>,
     /// What the target is, in pairs of subject and answer.
     pub meaning: Vec<(&'static str, String)>,
     /// Its ID registers.
     pub registers: Vec<Register>,
     /// Its choices, as far as they are settled.
-    pub profile: BTreeMap<String, String>,
+    pub profile: Vec<(String, String)>,
     /// Probes a second over time.
     pub chart: Option<Chart>,
 }
@@ -66,7 +66,7 @@ pub struct Issue {
 
 /// A reason why probes were not asked.
 #[derive(Clone, Debug)]
-pub struct Reason {
+pub struct Silence {
     /// The reason.
     pub why: String,
     /// How many probes or cases.
@@ -101,7 +101,7 @@ impl Section {
             not_asked: reasons(&tally.not_asked),
             meaning: meaning(&header.machine),
             registers: registers(&header.machine),
-            profile: summary.ending.iter().flat_map(|ending| ending.profile.clone()).collect(),
+            profile: profile(summary),
             chart: course.as_ref().and_then(Chart::new),
         })
     }
@@ -164,22 +164,24 @@ fn known(summary: &Summary) -> Vec<Issue> {
     summary.tally.known.iter().map(issue).collect()
 }
 
-/// Reasons, those that differ in what is in brackets at the end taken together.
-fn reasons(not_asked: &NotAsked) -> Vec<Reason> {
-    /// The sum, and the kinds with their counts.
-    type Kinds = (u64, Vec<(String, String)>);
-    let mut reasons: BTreeMap<&str, Kinds> = BTreeMap::new();
-    for (reason, count) in not_asked {
-        let split = reason.strip_suffix(')').and_then(|reason| reason.split_once(" ("));
-        let (why, kind) = split.map_or((&**reason, None), |(why, kind)| (why, Some(kind)));
-        let (sum, kinds) = reasons.entry(why).or_default();
-        *sum += count;
-        kinds.extend(kind.map(|kind| (kind.to_owned(), grouped(*count))));
+/// Each choice, and the answer to it or those that are possible.
+fn profile(summary: &Summary) -> Vec<(String, String)> {
+    let profile = summary.ending.iter().flat_map(|ending| &ending.profile);
+    profile.map(|(choice, answers)| (choice.clone(), answers.join(" or "))).collect()
+}
+
+/// Reasons in the order of their words, those that differ in the kind of probe alone taken together.
+fn reasons(not_asked: &NotAsked) -> Vec<Silence> {
+    let mut sums: BTreeMap<String, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    for (reason, count) in not_asked.iter() {
+        let (sum, kinds) = sums.entry(reason.general()).or_default();
+        *sum = sum.saturating_add(count);
+        kinds.extend(reason.kind().map(|kind| (kind.to_string(), count)));
     }
-    let reason = |(why, (sum, kinds)): (&str, Kinds)| Reason {
-        why: why.to_owned(),
+    let silence = |(why, (sum, kinds)): (String, (u64, BTreeMap<String, u64>))| Silence {
+        why,
         count: grouped(sum),
-        kinds,
+        kinds: kinds.into_iter().map(|(kind, count)| (kind, grouped(count))).collect(),
     };
-    reasons.into_iter().map(reason).collect()
+    sums.into_iter().map(silence).collect()
 }

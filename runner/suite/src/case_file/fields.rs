@@ -12,7 +12,7 @@ use case::tree::{Role, Tree};
 use case::{Case, CaseFull, Flags};
 use case::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS, MAX_TREES};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::leaf::LeafFields;
 use crate::bounded::Bounded;
@@ -419,7 +419,7 @@ impl JsonSchema for Bytes {
 }
 
 /// In what form a probe is done.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ProbeFlag")]
 pub enum ProbeFlag {
@@ -436,6 +436,25 @@ pub enum ProbeFlag {
 }
 
 impl ProbeFlag {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pan, Self::Is, Self::Os, Self::Nxs, Self::Together];
+
+    /// Those that are set in `flags`, as [`Probe::flags`] has them.
+    pub fn of(flags: u8) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |flag| flags & flag.bit() != 0)
+    }
+
+    /// Its name in a case file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pan => "pan",
+            Self::Is => "is",
+            Self::Os => "os",
+            Self::Nxs => "nxs",
+            Self::Together => "together",
+        }
+    }
+
     /// The bit in [`Probe::flags`].
     pub const fn bit(self) -> u8 {
         match self {

@@ -12,6 +12,7 @@ use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{CaseRef, Flags};
 
+use super::fields::ProbeFlag;
 use super::leaf;
 use crate::granule::GranuleName;
 
@@ -199,15 +200,7 @@ fn write_probe(f: &mut fmt::Formatter<'_>, probe: &Probe) -> fmt::Result {
     for (name, number, _) in numbers.iter().filter(|(_, number, usual)| number != usual) {
         write!(f, ", {name}: {number}")?;
     }
-    let flags = [
-        ("pan", Probe::PAN),
-        ("is", Probe::INNER_SHAREABLE),
-        ("os", Probe::OUTER_SHAREABLE),
-        ("nxs", Probe::NXS),
-        ("together", Probe::TOGETHER),
-    ];
-    let set: Vec<&str> =
-        flags.iter().filter(|(_, bit)| probe.has(*bit)).map(|(name, _)| *name).collect();
+    let set: Vec<&str> = ProbeFlag::of(probe.flags).map(ProbeFlag::name).collect();
     if !set.is_empty() {
         write!(f, ", flags: [{}]", set.join(", "))?;
     }

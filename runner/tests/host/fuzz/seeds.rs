@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::{Space, exhaustive, random};
+use case::draw::{NotDrawn, Space, exhaustive, random};
 use case::mapping::Mapping;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
@@ -20,13 +20,19 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use judge::known::Record;
-use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
+use judge::observation::Observation;
+use judge::sign::Difference;
+use judge::verdict::{
+    CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
+};
+use judge::verdict::{Ending as Allowed, Outcome};
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
 use link::message::{Head, Kind};
 use link::observations::{
     Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
 };
 use link::surroundings::{Surroundings, Text};
+use oracle::answer::Answer;
 use runner::plan::Shard;
 use runner::record::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
 use suite::case_file::{CaseFile, Origin};
@@ -292,13 +298,22 @@ fn header() -> Header {
 }
 
 fn finding() -> Finding {
+    let probe = Probe::new(Operation::AtS12e1r, 0x1fca_f33c_97bc).on(1).with(Probe::TOGETHER);
+    let answer = Answer::Par { par: golden::Masked::new(0xa03, 0xfff), fault: None };
+    let observation = Observation::Par(0xff00_0000_8000_0b80);
+    let difference = Difference::new(&answer, &observation, true);
+    let update = link::observations::Update { probe: 3, pa: 0x4000_0000, value: 0x403 };
     Finding {
         probe: Some(3),
         verdict: Verdict::Mismatch,
-        signature: "at_s12e1r: success instead of stage 2 Address size fault, level 1".to_owned(),
-        question: "at_s12e1r of 0x1fcaf33c97bc".to_owned(),
-        expectation: vec!["stage 2 Address size fault, level 1".to_owned()],
-        observation: "PAR_EL1 = 0xff00000080000b80".to_owned(),
+        signature: Signature::of_answer(probe.operation().unwrap(), Some(difference)),
+        question: Question::of(&probe),
+        expectation: Wanted::Outcomes(vec![Outcome {
+            ending: Allowed::of(&answer),
+            updates: Vec::new(),
+            choices: vec![vec![("par_xs".to_owned(), vec!["reported".to_owned()])]],
+        }]),
+        observation: Observed::new(&observation, &[update]),
     }
 }
 
@@ -307,7 +322,10 @@ fn records() -> Vec<Seed> {
     let good = CaseRecord { index: 0, probes: 3, verdicts, digest: 5, ..CaseRecord::default() };
     let mut bad = CaseRecord { index: 1, findings: vec![finding()], ..good.clone() };
     bad.verdicts.add(Verdict::Mismatch);
-    bad.not_asked.insert("probes of its kind killed the target".to_owned(), 2);
+    let kind = ProbeKind::of(&Probe::new(Operation::AtS12e1w, 0), None).unwrap();
+    bad.not_asked.add(Reason::Quarantined(kind), 2);
+    bad.not_asked.add(Reason::NotDrawn(NotDrawn::NoArena), 1);
+    bad.settled.insert("txsz_above_max".to_owned(), vec!["clamp".to_owned(), "fault".to_owned()]);
     let mut tally = Tally::default();
     let mut lines = Vec::new();
     for record in [&good, &bad] {
