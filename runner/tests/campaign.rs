@@ -10,6 +10,7 @@ use std::time::Duration;
 use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::{Case, CaseRef, Flags};
 use device::scripted::{Answer, Scripted};
 use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
@@ -223,7 +224,7 @@ fn target(quirks: Quirks, window: usize) -> Scripted {
 /// A campaign of random cases, so many of a thousand hostile.
 fn plan_of(hostile: u64) -> Campaign {
     let space = Space { hostile, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
-    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let generators = vec![Generator::drawn(Source::Random(space), Some(CASES))];
     let dossier = Dossier { learned: Learned::new([]).unwrap(), known: Known::default() };
     Campaign::new(generators, 5, dossier)
 }
@@ -301,7 +302,7 @@ fn charged(records: &Records, verdict: Verdict) -> Vec<(u64, u32)> {
 /// The probes that a stumbling machine must be charged with, from the campaign's own cases.
 fn guilty() -> Vec<(u64, u32)> {
     let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
-    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let generators = vec![Generator::drawn(Source::Random(space), Some(CASES))];
     let plan = Plan::new(generators, ids().abilities(), map(), 5);
     let mut guilty = Vec::new();
     for index in 0..CASES {
@@ -500,7 +501,7 @@ fn time_that_is_up_leaves_no_case_out() {
     // As many cases as there is time for.
     let space = Space { probes: 4, ..Space::BENIGN };
     let plan = || {
-        let generators = vec![Generator::Random { space, cases: None }];
+        let generators = vec![Generator::drawn(Source::Random(space), None)];
         Campaign { generators, workers: workers(3), ..plan_of(0) }
     };
     let campaign = Campaign { time: Some(Duration::from_millis(100)), ..plan() };
@@ -518,7 +519,10 @@ fn time_that_is_up_leaves_no_case_out() {
 #[test]
 fn a_choice_that_is_made_in_two_ways_is_a_finding_whoever_asks() {
     let legality = |count| Campaign {
-        generators: vec![Generator::Legality { space: Space { probes: 2, ..Space::BENIGN } }],
+        generators: vec![Generator::drawn(
+            Source::Legality(Space { probes: 2, ..Space::BENIGN }),
+            Some(1),
+        )],
         cases: Some(600),
         workers: workers(count),
         ..plan_of(0)

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use case::source::Source;
 use device::description::Transport;
 use device::qemu::QemuTarget;
 use device::{self, Description};
@@ -153,8 +154,9 @@ impl Test {
 fn candidates(target: &Description) -> Vec<Test> {
     let mut tests = Vec::new();
     for suite in suites() {
-        let is_drawn = suite.generators.iter().all(|generator| {
-            !matches!(generator, Generator::Legality { .. } | Generator::Explicit(_))
+        let is_drawn = suite.generators.iter().all(|generator| match generator {
+            Generator::Drawn { source, .. } => !matches!(source, Source::Legality(_)),
+            Generator::Explicit(_) => false,
         });
         // What one PE is asked is asked of the other targets.
         if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
@@ -183,7 +185,9 @@ fn is_virt(target: &Description) -> bool {
 /// Whether cases of `generator` take several PEs.
 const fn takes_several(generator: &Generator) -> bool {
     match generator {
-        Generator::Guest { space, .. } | Generator::Tlbi { space, .. } => space.pes > 1,
+        Generator::Drawn { source: Source::Guest(space) | Source::Tlbi(space), .. } => {
+            space.pes > 1
+        }
         _ => false,
     }
 }

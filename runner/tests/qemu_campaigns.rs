@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use case::draw::Space;
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::{Case, Flags};
 use device::description::Transport;
 use device::qemu::QemuTarget;
@@ -141,7 +142,7 @@ fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -
 }
 
 fn random(space: Space, cases: u64) -> Vec<Generator> {
-    vec![Generator::Random { space, cases: Some(cases) }]
+    vec![Generator::drawn(Source::Random(space), Some(cases))]
 }
 
 /// The verdicts that were not "conforms", with their probes.
@@ -234,7 +235,9 @@ fn both_transports_give_the_same_records() {
     assert_eq!(machines[0], machines[1], "the two differ in how they talk only");
     let mut suite =
         Suite::read(&suites().join("smoke.yaml")).unwrap_or_else(|error| panic!("{error}"));
-    suite.generators.retain(|generator| matches!(generator, Generator::Random { .. }));
+    suite.generators.retain(|generator| {
+        matches!(generator, Generator::Drawn { source: Source::Random(_), .. })
+    });
     assert_eq!(suite.generators.len(), 1);
     let cases = harmless(suite.generators, &machines[0]);
     assert!(cases.len() > 250, "{} cases", cases.len());

@@ -2,16 +2,33 @@
 
 use crate::format::Granule;
 
-/// The raw ID registers that drawing depends on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the register of that name")]
-pub struct Ids {
-    pub id_aa64mmfr0_el1: u64,
-    pub id_aa64mmfr1_el1: u64,
-    pub id_aa64mmfr2_el1: u64,
-    pub id_aa64isar0_el1: u64,
-    pub id_aa64isar1_el1: u64,
+/// Hands the ID registers that drawing depends on to the macro `$then`: their fields in
+/// [`Ids`](crate::abilities::Ids).
+#[macro_export]
+macro_rules! ids {
+    ($then:ident) => {
+        $then! {
+            id_aa64mmfr0_el1
+            id_aa64mmfr1_el1
+            id_aa64mmfr2_el1
+            id_aa64isar0_el1
+            id_aa64isar1_el1
+        }
+    };
 }
+
+macro_rules! declare {
+    ($($field:ident)*) => {
+        /// The raw ID registers that drawing depends on.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[expect(missing_docs, reason = "each field is the register of that name")]
+        pub struct Ids {
+            $(pub $field: u64,)*
+        }
+    };
+}
+
+ids!(declare);
 
 /// What stage 2 can do with one granule.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

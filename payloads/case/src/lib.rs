@@ -46,6 +46,7 @@ pub mod plan;
 pub mod probe;
 pub mod registers;
 pub mod scratch;
+pub mod source;
 pub mod stay;
 pub mod tcr;
 pub mod tree;

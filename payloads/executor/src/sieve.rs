@@ -255,23 +255,13 @@ impl<M: TableMemory> PhysicalMemory for Walks<'_, M> {
 /// The registers as the reference walker sees them. Those that a case does not set are zero: the executor
 /// sets them so, as far as they count for what the case asks.
 pub fn registers(case: &CaseRef<'_>, built: &Built) -> Registers {
-    let case = &case.header.registers;
-    Registers {
-        hcr_el2: case.hcr_el2,
-        vtcr_el2: case.vtcr_el2,
-        vttbr_el2: built.vttbr_el2,
-        sctlr_el1: case.sctlr_el1,
-        tcr_el1: case.tcr_el1,
-        mair_el1: case.mair_el1,
-        sctlr_el2: case.sctlr_el2,
-        tcr_el2: case.tcr_el2,
-        mair_el2: case.mair_el2,
-        ttbr0_el2: built.ttbr0_el2,
-        ttbr1_el2: built.ttbr1_el2,
-        ttbr0_el1: built.ttbr0_el1,
-        ttbr1_el1: built.ttbr1_el1,
-        ..Registers::default()
+    let mut registers = Registers::default();
+    for (name, value) in built.registers(&case.header.registers).named() {
+        if let Some(register) = registers.named_mut(name) {
+            *register = value;
+        }
     }
+    registers
 }
 
 fn question(probe: &Probe) -> Option<AtQuestion> {
@@ -296,13 +286,8 @@ const fn at(operation: Operation) -> Option<At> {
 
 /// What the reference walker wants to know of a PE.
 fn implementation(ids: &IdRegisters) -> Implementation {
-    Implementation::from_id_registers(&golden::IdRegisters {
-        id_aa64pfr0_el1: ids.id_aa64pfr0_el1,
-        id_aa64isar1_el1: ids.id_aa64isar1_el1,
-        id_aa64isar2_el1: ids.id_aa64isar2_el1,
-        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
-        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
-        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
-        id_aa64mmfr3_el1: ids.id_aa64mmfr3_el1,
-    })
+    macro_rules! ids {
+        ($($field:ident $name:literal)*) => { golden::IdRegisters { $($field: ids.$field,)* } };
+    }
+    Implementation::from_id_registers(&golden::id_registers!(ids))
 }
