@@ -666,3 +666,17 @@ fn registers(case: &Case, built: &Built) -> Registers {
     }
     registers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walker_has_every_register_of_a_case_but_that_of_the_idmap() {
+        let mut registers = Registers::default();
+        let named = case::registers::Registers::default().named();
+        let unknown = named.map(|(name, _)| name).into_iter();
+        let unknown: Vec<_> = unknown.filter(|name| registers.named_mut(name).is_none()).collect();
+        assert_eq!(unknown, ["IDMAP_TCR_EL2"]);
+    }
+}
