@@ -80,6 +80,8 @@ pub struct Abilities {
     pub pan2: bool,
     /// FEAT_PAN3: SCTLR_EL1.EPAN.
     pub pan3: bool,
+    /// FEAT_NV: HCR_EL2.NV and NV1.
+    pub nv: bool,
     /// FEAT_E0PD: TCR_EL1.E0PDn.
     pub e0pd: bool,
     /// ASIDs can have 16 bits.
@@ -147,6 +149,7 @@ impl Abilities {
             pan: mmfr1(20) >= 1,
             pan2: mmfr1(20) >= 2,
             pan3: mmfr1(20) >= 3,
+            nv: mmfr2(24) >= 1,
             e0pd: mmfr2(60) >= 1,
             asid16: mmfr0(4) == 2,
             cnp: mmfr2(0) >= 1,

@@ -208,7 +208,8 @@ mod tests {
             spoiled: 0.75
             mappings: 3..=5
             probes: 7
-            pes: 4";
+            pes: 4
+            nv1: 0.125";
         let expected = GuestSpace {
             granules: [0, 0, 2],
             ds: [0, 1000],
@@ -221,6 +222,7 @@ mod tests {
             mappings: [3, 5],
             probes: 7,
             pes: 4,
+            nv1: 125,
         };
         assert_eq!(space::<keys::GuestSpace, _>(text), Ok(expected));
     }
