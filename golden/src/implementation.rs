@@ -358,18 +358,35 @@ impl Implementation {
     }
 }
 
-/// The raw ID registers that [`Implementation::from_id_registers`] reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each field is the register of that name")]
-pub struct IdRegisters {
-    pub id_aa64pfr0_el1: u64,
-    pub id_aa64isar1_el1: u64,
-    pub id_aa64isar2_el1: u64,
-    pub id_aa64mmfr0_el1: u64,
-    pub id_aa64mmfr1_el1: u64,
-    pub id_aa64mmfr2_el1: u64,
-    pub id_aa64mmfr3_el1: u64,
+/// Hands the ID registers that [`Implementation::from_id_registers`] reads to the macro `$then`, behind the
+/// tokens `$with`: field of [`IdRegisters`], and Arm's name.
+#[macro_export]
+macro_rules! id_registers {
+    ($then:ident $($with:tt)*) => {
+        $then! {
+            $($with)*
+            id_aa64pfr0_el1 "ID_AA64PFR0_EL1"
+            id_aa64isar1_el1 "ID_AA64ISAR1_EL1"
+            id_aa64isar2_el1 "ID_AA64ISAR2_EL1"
+            id_aa64mmfr0_el1 "ID_AA64MMFR0_EL1"
+            id_aa64mmfr1_el1 "ID_AA64MMFR1_EL1"
+            id_aa64mmfr2_el1 "ID_AA64MMFR2_EL1"
+            id_aa64mmfr3_el1 "ID_AA64MMFR3_EL1"
+        }
+    };
 }
+
+macro_rules! declare {
+    ($($field:ident $name:literal)*) => {
+        /// The raw ID registers that [`Implementation::from_id_registers`] reads.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct IdRegisters {
+            $(#[doc = concat!("`", $name, "`.")] pub $field: u64,)*
+        }
+    };
+}
+
+id_registers!(declare);
 
 /// The 4-bit field that starts at that bit.
 const fn field(register: u64, lsb: u32) -> u8 {

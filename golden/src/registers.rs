@@ -2,69 +2,66 @@
 
 use core::fmt;
 
-/// Raw system registers of the Non-secure state. A register not set is zero.
-///
-/// `SCR_EL3` is implied: NS, RW, EEL2, HXEn and TCR2En are 1, EA is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each field is the register of that name")]
-pub struct Registers {
-    pub hcr_el2: u64,
-    pub hcrx_el2: u64,
-    pub vtcr_el2: u64,
-    pub vttbr_el2: u64,
-    pub s2pir_el2: u64,
-    pub sctlr_el1: u64,
-    pub tcr_el1: u64,
-    pub tcr2_el1: u64,
-    pub ttbr0_el1: u64,
-    pub ttbr1_el1: u64,
-    pub mair_el1: u64,
-    pub mair2_el1: u64,
-    pub pir_el1: u64,
-    pub pire0_el1: u64,
-    pub sctlr_el2: u64,
-    pub tcr_el2: u64,
-    pub tcr2_el2: u64,
-    pub ttbr0_el2: u64,
-    pub ttbr1_el2: u64,
-    pub mair_el2: u64,
-    pub mair2_el2: u64,
-    pub pir_el2: u64,
-    pub pire0_el2: u64,
+/// Hands the registers that translation reads to the macro `$then`, behind the tokens `$with`: field of
+/// [`Registers`], and Arm's name.
+#[macro_export]
+macro_rules! registers {
+    ($then:ident $($with:tt)*) => {
+        $then! {
+            $($with)*
+            hcr_el2 "HCR_EL2"
+            hcrx_el2 "HCRX_EL2"
+            vtcr_el2 "VTCR_EL2"
+            vttbr_el2 "VTTBR_EL2"
+            s2pir_el2 "S2PIR_EL2"
+            sctlr_el1 "SCTLR_EL1"
+            tcr_el1 "TCR_EL1"
+            tcr2_el1 "TCR2_EL1"
+            ttbr0_el1 "TTBR0_EL1"
+            ttbr1_el1 "TTBR1_EL1"
+            mair_el1 "MAIR_EL1"
+            mair2_el1 "MAIR2_EL1"
+            pir_el1 "PIR_EL1"
+            pire0_el1 "PIRE0_EL1"
+            sctlr_el2 "SCTLR_EL2"
+            tcr_el2 "TCR_EL2"
+            tcr2_el2 "TCR2_EL2"
+            ttbr0_el2 "TTBR0_EL2"
+            ttbr1_el2 "TTBR1_EL2"
+            mair_el2 "MAIR_EL2"
+            mair2_el2 "MAIR2_EL2"
+            pir_el2 "PIR_EL2"
+            pire0_el2 "PIRE0_EL2"
+        }
+    };
 }
 
-impl Registers {
-    /// Every register by its name in lower case.
-    #[must_use]
-    pub fn named_mut(&mut self, name: &str) -> Option<&mut u64> {
-        Some(match name {
-            "hcr_el2" => &mut self.hcr_el2,
-            "hcrx_el2" => &mut self.hcrx_el2,
-            "vtcr_el2" => &mut self.vtcr_el2,
-            "vttbr_el2" => &mut self.vttbr_el2,
-            "s2pir_el2" => &mut self.s2pir_el2,
-            "sctlr_el1" => &mut self.sctlr_el1,
-            "tcr_el1" => &mut self.tcr_el1,
-            "tcr2_el1" => &mut self.tcr2_el1,
-            "ttbr0_el1" => &mut self.ttbr0_el1,
-            "ttbr1_el1" => &mut self.ttbr1_el1,
-            "mair_el1" => &mut self.mair_el1,
-            "mair2_el1" => &mut self.mair2_el1,
-            "pir_el1" => &mut self.pir_el1,
-            "pire0_el1" => &mut self.pire0_el1,
-            "sctlr_el2" => &mut self.sctlr_el2,
-            "tcr_el2" => &mut self.tcr_el2,
-            "tcr2_el2" => &mut self.tcr2_el2,
-            "ttbr0_el2" => &mut self.ttbr0_el2,
-            "ttbr1_el2" => &mut self.ttbr1_el2,
-            "mair_el2" => &mut self.mair_el2,
-            "mair2_el2" => &mut self.mair2_el2,
-            "pir_el2" => &mut self.pir_el2,
-            "pire0_el2" => &mut self.pire0_el2,
-            _ => return None,
-        })
-    }
+macro_rules! declare {
+    ($($field:ident $name:literal)*) => {
+        /// Raw system registers of the Non-secure state. A register not set is zero.
+        ///
+        /// `SCR_EL3` is implied: NS, RW, EEL2, HXEn and TCR2En are 1, EA is 0.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct Registers {
+            $(#[doc = concat!("`", $name, "`.")] pub $field: u64,)*
+        }
 
+        impl Registers {
+            /// The register that has this name of Arm's; `None` where translation reads none such.
+            #[must_use]
+            pub fn named_mut(&mut self, name: &str) -> Option<&mut u64> {
+                Some(match name {
+                    $($name => &mut self.$field,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+registers!(declare);
+
+impl Registers {
     /// `HCR_EL2`.
     #[must_use]
     pub const fn hcr_el2(&self) -> HcrEl2 {

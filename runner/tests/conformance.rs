@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use case::abilities::Abilities;
 use case::memory::MemoryMap;
+use case::source::Source;
 use device::Description;
 use device::description::Transport;
 use device::kind::Start;
@@ -150,8 +151,9 @@ fn candidates(target: Description, suites: &[Suite]) -> Vec<Test> {
     let missing = targets::lacking(&target).map(|what| format!("this QEMU has no {what}"));
     let mut tests = Vec::new();
     for suite in suites {
-        let is_drawn = suite.generators.iter().all(|generator| {
-            !matches!(generator, Generator::Legality { .. } | Generator::Explicit(_))
+        let is_drawn = suite.generators.iter().all(|generator| match generator {
+            Generator::Drawn { source, .. } => !matches!(source, Source::Legality(_)),
+            Generator::Explicit(_) => false,
         });
         // What one PE is asked is asked of the other targets.
         if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
@@ -186,7 +188,9 @@ fn is_virt(target: &Description) -> bool {
 /// Whether cases of `generator` take several PEs.
 const fn takes_several(generator: &Generator) -> bool {
     match generator {
-        Generator::Guest { space, .. } | Generator::Tlbi { space, .. } => space.pes > 1,
+        Generator::Drawn { source: Source::Guest(space) | Source::Tlbi(space), .. } => {
+            space.pes > 1
+        }
         _ => false,
     }
 }

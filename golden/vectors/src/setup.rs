@@ -90,7 +90,7 @@ fn registers(listed: &BTreeMap<String, Hex>) -> Result<Registers, String> {
     let mut registers = Registers::default();
     for (name, &Hex(value)) in listed {
         *registers
-            .named_mut(&name.to_ascii_lowercase())
+            .named_mut(&name.to_ascii_uppercase())
             .ok_or_else(|| format!("unknown register {name}"))? = value;
     }
     Ok(registers)

@@ -2,16 +2,33 @@
 
 use crate::format::Granule;
 
-/// The raw ID registers that drawing depends on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the register of that name")]
-pub struct Ids {
-    pub id_aa64mmfr0_el1: u64,
-    pub id_aa64mmfr1_el1: u64,
-    pub id_aa64mmfr2_el1: u64,
-    pub id_aa64isar0_el1: u64,
-    pub id_aa64isar1_el1: u64,
+/// Hands the ID registers that drawing depends on to the macro `$then`: their fields in
+/// [`Ids`](crate::abilities::Ids).
+#[macro_export]
+macro_rules! ids {
+    ($then:ident) => {
+        $then! {
+            id_aa64mmfr0_el1
+            id_aa64mmfr1_el1
+            id_aa64mmfr2_el1
+            id_aa64isar0_el1
+            id_aa64isar1_el1
+        }
+    };
 }
+
+macro_rules! declare {
+    ($($field:ident)*) => {
+        /// The raw ID registers that drawing depends on.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[expect(missing_docs, reason = "each field is the register of that name")]
+        pub struct Ids {
+            $(pub $field: u64,)*
+        }
+    };
+}
+
+ids!(declare);
 
 /// What stage 2 can do with one granule.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -63,6 +80,8 @@ pub struct Abilities {
     pub pan2: bool,
     /// FEAT_PAN3: SCTLR_EL1.EPAN.
     pub pan3: bool,
+    /// FEAT_NV: HCR_EL2.NV and NV1.
+    pub nv: bool,
     /// FEAT_E0PD: TCR_EL1.E0PDn.
     pub e0pd: bool,
     /// ASIDs can have 16 bits.
@@ -130,6 +149,7 @@ impl Abilities {
             pan: mmfr1(20) >= 1,
             pan2: mmfr1(20) >= 2,
             pan3: mmfr1(20) >= 3,
+            nv: mmfr2(24) >= 1,
             e0pd: mmfr2(60) >= 1,
             asid16: mmfr0(4) == 2,
             cnp: mmfr2(0) >= 1,

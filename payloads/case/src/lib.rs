@@ -47,6 +47,7 @@ pub mod plan;
 pub mod probe;
 pub mod registers;
 pub mod scratch;
+pub mod source;
 pub mod stay;
 pub mod tcr;
 pub mod tree;

@@ -7,10 +7,9 @@
 //! ```
 
 use crate::abilities::Abilities;
-use crate::draw::guest::GuestSpace;
-use crate::draw::hyp::HypSpace;
-use crate::draw::{NotDrawn, Space, exhaustive, guest, hyp, random};
+use crate::draw::NotDrawn;
 use crate::memory::MemoryMap;
+use crate::source::Source;
 use crate::tree::Role;
 use crate::vtcr::ps_bits;
 use crate::{Case, Flags};
@@ -18,32 +17,11 @@ use crate::{Case, Flags};
 /// One case in so many is audited: the target lists every word of its arenas that is not zero.
 pub const AUDIT_EVERY: u64 = 1 << 15;
 
-/// Where the cases of one part of a suite come from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Source {
-    /// They are spelled out, and drawn from nothing.
-    Spelled,
-    /// Random cases: [`random::draw`].
-    Random(Space),
-    /// Every legal shape of the PE: [`exhaustive::shape`].
-    Shapes(Space),
-    /// Every point of granule, DS, T0SZ, SL2 and SL0: [`exhaustive::legality`].
-    Legality(Space),
-    /// Random set-ups of EL2's own stage 1: [`hyp::draw`].
-    Hyp(HypSpace),
-    /// Every shape of EL2's stage 1 with one range: [`hyp::placement`].
-    Placements(HypSpace),
-    /// Guests under two stages: [`guest::draw`].
-    Guest(GuestSpace),
-    /// Guests between whose probes tables change: [`guest::sequence`].
-    Tlbi(GuestSpace),
-}
-
 /// One part of a suite, and how many cases it has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Share {
-    /// Where they come from.
-    pub source: Source,
+    /// What draws them; `None`: they are spelled out.
+    pub source: Option<Source>,
     /// How many; `u64::MAX` where only time ends them.
     pub count: u64,
 }
@@ -80,16 +58,9 @@ impl Ground<'_> {
         })?;
         // Each share has a seed of its own, so that two of a kind differ.
         let seed = self.seed ^ (number as u64) << 56;
-        let Self { abilities, map, .. } = *self;
-        let mut drawn = match &share.source {
-            Source::Spelled => spelled_out(spelled(number, local)?, map),
-            Source::Random(space) => random::draw(space, abilities, map, seed, local),
-            Source::Shapes(space) => exhaustive::shape(space, abilities, map, seed, local),
-            Source::Legality(space) => exhaustive::legality(space, abilities, map, seed, local),
-            Source::Hyp(space) => hyp::draw(space, abilities, map, seed, local),
-            Source::Placements(space) => hyp::placement(space, abilities, map, seed, local),
-            Source::Guest(space) => guest::draw(space, abilities, map, seed, local),
-            Source::Tlbi(space) => guest::sequence(space, abilities, map, seed, local),
+        let mut drawn = match share.source {
+            Some(source) => source.draw(self.abilities, self.map, seed, local),
+            None => spelled_out(spelled(number, local)?, self.map),
         };
         if index.is_multiple_of(AUDIT_EVERY)
             && let Ok(case) = &mut drawn
@@ -118,6 +89,7 @@ fn spelled_out(case: Case, map: &MemoryMap) -> Result<Case, NotDrawn> {
 mod tests {
     use super::*;
     use crate::abilities::Ids;
+    use crate::draw::{Space, random};
     use crate::format::{AddressFormat, Format, Granule};
     use crate::memory::Place;
     use crate::memory::{Arena, ArenaKind};
@@ -159,11 +131,11 @@ mod tests {
     fn an_index_runs_through_the_shares() {
         let (abilities, map) = (Abilities::new(&Ids::default()), map());
         let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
-        let random = |count| Share { source: Source::Random(Space::BENIGN), count };
+        let random = |count| Share { source: Some(Source::Random(Space::BENIGN)), count };
         let shares = [
-            Share { source: Source::Spelled, count: 2 },
+            Share { source: None, count: 2 },
             random(3),
-            Share { source: Source::Spelled, count: 1 },
+            Share { source: None, count: 1 },
             random(2),
         ];
         let case = |index| ground.case(shares, spelled, index);
@@ -183,7 +155,7 @@ mod tests {
     fn what_is_not_spelled_out_is_not_there() {
         let (abilities, map) = (Abilities::new(&Ids::default()), map());
         let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
-        let shares = [Share { source: Source::Spelled, count: 2 }];
+        let shares = [Share { source: None, count: 2 }];
         assert_eq!(ground.case(shares, |_, _| None, 0), None);
     }
 }

@@ -2,40 +2,65 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Raw values of the registers that a case sets. All others have the executor's own values.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct Registers {
-    /// `HCR_EL2`. At home the executor runs at EL2 with E2H = 0: E2H and TGE may be 1 only in a case
-    /// that has a [`crate::stay::Stay`], or that the monitor asks.
-    pub hcr_el2: u64,
-    /// `VTCR_EL2`.
-    pub vtcr_el2: u64,
-    /// `VTTBR_EL2` less its base address: the address of the root is exclusive-ored in when the
-    /// place of the root is resolved.
-    pub vttbr_el2: u64,
-    /// `SCTLR_EL1`.
-    pub sctlr_el1: u64,
-    /// `TCR_EL1`.
-    pub tcr_el1: u64,
-    /// `MAIR_EL1`.
-    pub mair_el1: u64,
-    /// `SCTLR_EL2`.
-    pub sctlr_el2: u64,
-    /// `TCR_EL2`, in the layout that `hcr_el2` chooses by E2H.
-    pub tcr_el2: u64,
-    /// `MAIR_EL2`.
-    pub mair_el2: u64,
-    /// `TTBR0_EL2` less its base address, as `vttbr_el2`.
-    pub ttbr0_el2: u64,
-    /// `TTBR1_EL2` less its base address, as `vttbr_el2`.
-    pub ttbr1_el2: u64,
-    /// `TTBR0_EL1` less its base address, as `vttbr_el2`.
-    pub ttbr0_el1: u64,
-    /// `TTBR1_EL1` less its base address, as `vttbr_el2`.
-    pub ttbr1_el1: u64,
-    /// `TCR_EL2` while the tree whose role is [`crate::tree::Role::Idmap`] is in use.
-    pub idmap_tcr_el2: u64,
+/// Hands the registers of a case to the macro `$then`: field of [`Registers`](crate::registers::Registers), name in
+/// case files, and `= default` where a file that leaves it out means 0. `IDMAP_TCR_EL2` alone is no name of Arm's.
+#[macro_export]
+macro_rules! registers {
+    ($then:ident) => {
+        $then! {
+            /// E2H and TGE must be 0 in a case that is asked at home: without the flags `stay` and `monitor`.
+            hcr_el2 "HCR_EL2";
+            /// The stage 2 control register.
+            vtcr_el2 "VTCR_EL2";
+            /// Less the base address: that of the first slot is exclusive-ored in.
+            vttbr_el2 "VTTBR_EL2" = default;
+            /// Default: 0, stage 1 is off.
+            sctlr_el1 "SCTLR_EL1" = default;
+            /// Default: 0.
+            tcr_el1 "TCR_EL1" = default;
+            /// Default: 0.
+            mair_el1 "MAIR_EL1" = default;
+            /// Default: 0.
+            sctlr_el2 "SCTLR_EL2" = default;
+            /// In the layout that HCR_EL2.E2H chooses. Default: 0.
+            tcr_el2 "TCR_EL2" = default;
+            /// Default: 0.
+            mair_el2 "MAIR_EL2" = default;
+            /// Less the base address: that of the tree is exclusive-ored in.
+            ttbr0_el2 "TTBR0_EL2" = default;
+            /// Less the base address: that of the tree is exclusive-ored in.
+            ttbr1_el2 "TTBR1_EL2" = default;
+            /// Less the base address: that of the tree is exclusive-ored in.
+            ttbr0_el1 "TTBR0_EL1" = default;
+            /// Less the base address: that of the tree is exclusive-ored in.
+            ttbr1_el1 "TTBR1_EL1" = default;
+            /// TCR_EL2 while the tree whose role is `idmap` is in use. Default: 0.
+            idmap_tcr_el2 "IDMAP_TCR_EL2" = default;
+        }
+    };
 }
+
+macro_rules! declare {
+    ($($(#[$doc:meta])* $field:ident $name:literal $(= $default:ident)?;)*) => {
+        /// Raw values of the registers that a case sets. All others have the executor's own values.
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+        )]
+        #[repr(C)]
+        pub struct Registers {
+            $(#[doc = concat!("`", $name, "`.")] $(#[$doc])* pub $field: u64,)*
+        }
+
+        impl Registers {
+            /// How many there are.
+            pub const COUNT: usize = [$($name),*].len();
+
+            /// Name and value of each, in the order of the fields.
+            pub const fn named(&self) -> [(&'static str, u64); Self::COUNT] {
+                [$(($name, self.$field)),*]
+            }
+        }
+    };
+}
+
+registers!(declare);

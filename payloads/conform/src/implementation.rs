@@ -10,13 +10,8 @@ pub const fn has_branch_targets(ids: &IdRegisters) -> bool {
 
 /// What the reference walker goes by.
 pub fn implementation(ids: &IdRegisters) -> Implementation {
-    Implementation::from_id_registers(&golden::IdRegisters {
-        id_aa64pfr0_el1: ids.id_aa64pfr0_el1,
-        id_aa64isar1_el1: ids.id_aa64isar1_el1,
-        id_aa64isar2_el1: ids.id_aa64isar2_el1,
-        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
-        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
-        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
-        id_aa64mmfr3_el1: ids.id_aa64mmfr3_el1,
-    })
+    macro_rules! of_the_same_names {
+        ($($field:ident $name:literal)*) => { golden::IdRegisters { $($field: ids.$field,)* } };
+    }
+    Implementation::from_id_registers(&golden::id_registers!(of_the_same_names))
 }

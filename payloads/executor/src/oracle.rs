@@ -15,16 +15,17 @@ use core::ops::ControlFlow;
 
 use arrayvec::ArrayVec;
 use case::memory::{Arena, ArenaKind, MemoryMap};
-use case::probe::{El, Operation, Probe};
+use case::probe::{El, Probe};
 use case::{CaseRef, Flags};
+use conform::{has_syndrome, is_updated, question};
 use golden::{
-    At, AtQuestion, AtResult, Certainty, Choice, Implementation, Machine, Masked, Pa,
-    PhysicalMemory, Profile, Refusal, Registers, Updates, Va, allowed, at_noting,
+    AtResult, Choice, Implementation, Machine, Masked, Pa, PhysicalMemory, Profile, Refusal,
+    Registers, Updates, allowed, at_noting,
 };
 use link::hello::IdRegisters;
 use link::observations::{Exception, Update};
 use link::soak::{MAX_PERILS, Peril, Terms, Why};
-use tables::{Built, TableMemory};
+use tables::TableMemory;
 
 /// The most outcomes of one probe that are kept.
 const MAX_OUTCOMES: usize = 8;
@@ -81,7 +82,7 @@ impl Oracle {
     /// For the PE with these ID registers, of which nothing is settled.
     pub fn new(ids: &IdRegisters) -> Self {
         Self {
-            pe: implementation(ids),
+            pe: conform::implementation(ids),
             profile: Profile::open(),
             perils: ArrayVec::new(),
             updates: Updates::new(),
@@ -112,8 +113,8 @@ impl Oracle {
     pub fn judges(case: &CaseRef<'_>) -> bool {
         const OTHERS: u64 = Flags::AUDIT | Flags::STAY | Flags::MONITOR | Flags::GUEST;
         let is_judged = |probe: &Probe| {
-            let operation = probe.operation();
-            probe.el() == Some(El::El2) && probe.pe == 0 && operation.and_then(at).is_some()
+            let is_both_stages = question(probe).is_some_and(|asked| asked.at.is_both_stages());
+            probe.el() == Some(El::El2) && probe.pe == 0 && is_both_stages
         };
         case.flags().0 & OTHERS == 0 && case.probes.iter().all(is_judged)
     }
@@ -178,7 +179,7 @@ impl Oracle {
             && self
                 .outcomes
                 .iter()
-                .any(|outcome| outcome.admits(answered) && updated(&outcome.updates, updates))
+                .any(|outcome| outcome.admits(answered) && is_updated(&outcome.updates, updates))
     }
 }
 
@@ -187,29 +188,13 @@ impl Outcome {
         match (self.answer, answered) {
             (Answer::Par(par), Answered::Par(value)) => par.admits(value),
             (Answer::Exception(wanted), Answered::Exception(found)) => {
-                const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
                 u16::from(wanted.target.get()) == found.target
                     && found.origin == Exception::PROBE
-                    && wanted.esr.admits(found.esr)
-                    && wanted.far.0 == found.far
-                    && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
+                    && has_syndrome(&wanted, found)
             }
             _ => false,
         }
     }
-}
-
-/// Whether the hardware changed what it must, and nothing that it may not.
-fn updated(expected: &[golden::Update], observed: &[Update]) -> bool {
-    let done = |wanted: &golden::Update| {
-        let change = observed.iter().find(|update| update.pa == wanted.pa.0);
-        match change {
-            Some(update) => update.value == wanted.new,
-            None => wanted.certainty == Certainty::Permitted,
-        }
-    };
-    let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);
-    expected.iter().all(done) && observed.iter().all(meant)
 }
 
 /// The arenas as a walk sees them. Whatever else it would read is remembered, and not read.
@@ -250,59 +235,4 @@ impl<M: TableMemory> PhysicalMemory for Walks<'_, M> {
         }
         self.look_up(pa.0)
     }
-}
-
-/// The registers as the reference walker sees them. Those that a case does not set are zero: the executor
-/// sets them so, as far as they count for what the case asks.
-pub fn registers(case: &CaseRef<'_>, built: &Built) -> Registers {
-    let case = &case.header.registers;
-    Registers {
-        hcr_el2: case.hcr_el2,
-        vtcr_el2: case.vtcr_el2,
-        vttbr_el2: built.vttbr_el2,
-        sctlr_el1: case.sctlr_el1,
-        tcr_el1: case.tcr_el1,
-        mair_el1: case.mair_el1,
-        sctlr_el2: case.sctlr_el2,
-        tcr_el2: case.tcr_el2,
-        mair_el2: case.mair_el2,
-        ttbr0_el2: built.ttbr0_el2,
-        ttbr1_el2: built.ttbr1_el2,
-        ttbr0_el1: built.ttbr0_el1,
-        ttbr1_el1: built.ttbr1_el1,
-        ..Registers::default()
-    }
-}
-
-fn question(probe: &Probe) -> Option<AtQuestion> {
-    Some(AtQuestion {
-        at: at(probe.operation()?)?,
-        executed_at: golden::El::El2,
-        pan: probe.has(Probe::PAN),
-        va: Va(probe.address),
-    })
-}
-
-/// The AT instruction of both stages that `operation` is, if it is one.
-const fn at(operation: Operation) -> Option<At> {
-    Some(match operation {
-        Operation::AtS12e1r => At::S12E1R,
-        Operation::AtS12e1w => At::S12E1W,
-        Operation::AtS12e0r => At::S12E0R,
-        Operation::AtS12e0w => At::S12E0W,
-        _ => return None,
-    })
-}
-
-/// What the reference walker wants to know of a PE.
-fn implementation(ids: &IdRegisters) -> Implementation {
-    Implementation::from_id_registers(&golden::IdRegisters {
-        id_aa64pfr0_el1: ids.id_aa64pfr0_el1,
-        id_aa64isar1_el1: ids.id_aa64isar1_el1,
-        id_aa64isar2_el1: ids.id_aa64isar2_el1,
-        id_aa64mmfr0_el1: ids.id_aa64mmfr0_el1,
-        id_aa64mmfr1_el1: ids.id_aa64mmfr1_el1,
-        id_aa64mmfr2_el1: ids.id_aa64mmfr2_el1,
-        id_aa64mmfr3_el1: ids.id_aa64mmfr3_el1,
-    })
 }

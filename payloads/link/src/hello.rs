@@ -61,13 +61,10 @@ id_registers! {
 impl IdRegisters {
     /// What drawing wants to know: the same on host and target. What no ID register says is not there.
     pub fn abilities(&self) -> Abilities {
-        Abilities::new(&Ids {
-            id_aa64mmfr0_el1: self.id_aa64mmfr0_el1,
-            id_aa64mmfr1_el1: self.id_aa64mmfr1_el1,
-            id_aa64mmfr2_el1: self.id_aa64mmfr2_el1,
-            id_aa64isar0_el1: self.id_aa64isar0_el1,
-            id_aa64isar1_el1: self.id_aa64isar1_el1,
-        })
+        macro_rules! ids {
+            ($($field:ident)*) => { Ids { $($field: self.$field,)* } };
+        }
+        Abilities::new(&case::ids!(ids))
     }
 }
 

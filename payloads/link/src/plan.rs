@@ -9,10 +9,9 @@
 //! Abilities and memory map are no part of it: both sides have the target's ID registers and the arenas.
 //! A plan fits into one message.
 
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
-use case::draw::{self, NotDrawn, Space};
-use case::plan::{Ground, Share, Source};
+use case::draw::{self, NotDrawn};
+use case::plan::{Ground, Share};
+use case::source::Source;
 use case::{Case, CaseRef};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -35,7 +34,7 @@ struct Head {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Part {
-    /// Which generator: see [`Part::new`].
+    /// [`Source::number`]; 0 of cases that are spelled out.
     kind: u64,
     count: u64,
     /// What it draws from, at the front.
@@ -43,49 +42,21 @@ struct Part {
 }
 
 /// Words of the largest space.
-const SPACE_WORDS: usize = {
-    let sizes = [size_of::<Space>(), size_of::<HypSpace>(), size_of::<GuestSpace>()];
-    let (mut most, mut at) = (0, 0);
-    while at < sizes.len() {
-        if sizes[at] > most {
-            most = sizes[at];
-        }
-        at += 1;
-    }
-    most / 8
-};
+const SPACE_WORDS: usize = Source::MAX_SPACE / 8;
 
 impl Part {
     fn new(share: &Share) -> Self {
-        let (kind, space) = match &share.source {
-            Source::Spelled => (0, [].as_slice()),
-            Source::Random(space) => (1, space.as_bytes()),
-            Source::Shapes(space) => (2, space.as_bytes()),
-            Source::Legality(space) => (3, space.as_bytes()),
-            Source::Hyp(space) => (4, space.as_bytes()),
-            Source::Placements(space) => (5, space.as_bytes()),
-            Source::Guest(space) => (6, space.as_bytes()),
-            Source::Tlbi(space) => (7, space.as_bytes()),
-        };
+        let kind = share.source.as_ref().map_or(0, Source::number);
+        let space = share.source.as_ref().map_or(&[][..], Source::space);
         let mut part = Self { kind, count: share.count, space: [0; SPACE_WORDS] };
         part.space.as_mut_bytes()[..space.len()].copy_from_slice(space);
         part
     }
 
     fn share(&self) -> Option<Share> {
-        fn space<T: FromBytes>(part: &Part) -> Option<T> {
-            T::read_from_prefix(part.space.as_bytes()).ok().map(|(space, _)| space)
-        }
         let source = match self.kind {
-            0 => Source::Spelled,
-            1 => Source::Random(space(self)?),
-            2 => Source::Shapes(space(self)?),
-            3 => Source::Legality(space(self)?),
-            4 => Source::Hyp(space(self)?),
-            5 => Source::Placements(space(self)?),
-            6 => Source::Guest(space(self)?),
-            7 => Source::Tlbi(space(self)?),
-            _ => return None,
+            0 => None,
+            number => Some(Source::from_parts(number, self.space.as_bytes())?),
         };
         Some(Share { source, count: self.count })
     }
@@ -137,7 +108,7 @@ impl<'a> Plan<'a> {
         let plan = Self { head, parts, spelled };
         parts.iter().all(|part| part.share().is_some()).then_some(())?;
         // All cases that are counted are there.
-        let counts = plan.shares().filter(|share| share.source == Source::Spelled);
+        let counts = plan.shares().filter(|share| share.source.is_none());
         let count = counts.fold(0, |sum: u64, share| sum.saturating_add(share.count));
         (count == 0 || plan.spelled_case(count - 1).is_some()).then_some(plan)
     }
@@ -186,6 +157,9 @@ mod tests {
     use alloc::vec::Vec;
 
     use case::abilities::{Abilities, Ids};
+    use case::draw::Space;
+    use case::draw::guest::GuestSpace;
+    use case::draw::hyp::HypSpace;
     use case::memory::{Arena, ArenaKind, MemoryMap};
     use case::probe::{Operation, Probe};
     use case::registers::Registers;
@@ -208,15 +182,15 @@ mod tests {
     fn shares() -> Vec<Share> {
         let share = |source, count| Share { source, count };
         vec![
-            share(Source::Spelled, 2),
-            share(Source::Random(Space { probes: 3, ..Space::BENIGN }), 4),
-            share(Source::Spelled, 3),
-            share(Source::Legality(Space::BENIGN), 2),
-            share(Source::Shapes(Space { dc: [1, 0], ..Space::BENIGN }), 2),
-            share(Source::Hyp(HypSpace::BENIGN), 2),
-            share(Source::Placements(HypSpace { vhe: 9, ..HypSpace::BENIGN }), 2),
-            share(Source::Guest(GuestSpace::BENIGN), 2),
-            share(Source::Tlbi(GuestSpace { pes: 2, ..GuestSpace::BENIGN }), u64::MAX),
+            share(None, 2),
+            share(Some(Source::Random(Space { probes: 3, ..Space::BENIGN })), 4),
+            share(None, 3),
+            share(Some(Source::Legality(Space::BENIGN)), 2),
+            share(Some(Source::Shapes(Space { dc: [1, 0], ..Space::BENIGN })), 2),
+            share(Some(Source::Hyp(HypSpace::BENIGN)), 2),
+            share(Some(Source::Placements(HypSpace { vhe: 9, ..HypSpace::BENIGN })), 2),
+            share(Some(Source::Guest(GuestSpace::BENIGN)), 2),
+            share(Some(Source::Tlbi(GuestSpace { pes: 2, ..GuestSpace::BENIGN })), u64::MAX),
         ]
     }
 

@@ -5,6 +5,7 @@ use case::edit::{Change, Edit};
 use case::format::Format;
 use case::mapping::Mapping;
 use case::memory::{MemoryMap, Place};
+use case::registers::Registers;
 use case::tree::{self, Role};
 use case::{CaseRef, MAX_EDITS, MAX_TREES};
 
@@ -136,6 +137,12 @@ impl Built {
             Role::Ttbr1El1 => &mut self.ttbr1_el1,
         };
         *register ^= base;
+    }
+
+    /// The registers of a case, of which this was built, as they are loaded: with the roots.
+    pub const fn registers(&self, case: &Registers) -> Registers {
+        let Self { vttbr_el2, ttbr0_el2, ttbr1_el2, ttbr0_el1, ttbr1_el1, .. } = *self;
+        Registers { vttbr_el2, ttbr0_el2, ttbr1_el2, ttbr0_el1, ttbr1_el1, ..*case }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use link::observations::{Exception, NO_ANSWER, Observations, Update};
 
-use crate::conformity::{admits, conforms, updated};
+use crate::conformity::{admits, conforms};
 use crate::known::{Known, RuleId};
 use crate::memory::{Access, Memory};
 use crate::observation::Observation;
 use crate::prepared::Prepared;
 use crate::sign::Difference;
 use crate::verdict::{Observed, Signature};
+use conform::is_updated;
 use oracle::answer::{Answer, Taken};
 use oracle::expectation::{Allowed, Expectation};
 use oracle::learned::Learned;
@@ -90,7 +91,7 @@ impl<'a> Answered<'a> {
     }
 
     fn difference(&self, allowed: &Allowed) -> Difference {
-        let is_updated = updated(&allowed.updates, self.updates);
+        let is_updated = is_updated(&allowed.updates, self.updates);
         Difference::new(&allowed.answer, &self.observation, is_updated)
     }
 }

@@ -1,6 +1,6 @@
 //! Whether an observation is one that the architecture allows.
 
-use golden::{Certainty, Update as Expected};
+use conform::{has_syndrome, is_updated};
 use link::observations::{Exception, Update};
 
 use crate::observation::Observation;
@@ -17,7 +17,7 @@ pub fn conforms(
     learned: &mut Learned,
 ) -> bool {
     let fits = |allowed: &&Allowed| {
-        admits(&allowed.answer, observation) && updated(&allowed.updates, updates)
+        admits(&allowed.answer, observation) && is_updated(&allowed.updates, updates)
     };
     // Nearly always one outcome, by no choice: nothing to learn.
     if let [only] = &expectation.outcomes[..]
@@ -31,9 +31,6 @@ pub fn conforms(
     !fitting.is_empty()
 }
 
-/// The field of `HPFAR_EL2` that holds the faulting IPA.
-const HPFAR_FIPA: u64 = 0x0000_ffff_ffff_fff0;
-
 /// Whether `answer` is what was observed.
 pub fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
     match (answer, observation) {
@@ -42,37 +39,16 @@ pub fn admits(answer: &Answer, observation: &Observation<'_>) -> bool {
         (Answer::Maintained(_), Observation::Reached { word, .. }) => *word == 0,
         (Answer::Exception(taken), Observation::Exception(found)) => {
             taken.target == found.target as u8
-                && has_syndrome(taken, found)
+                && has_syndrome(&taken.abort.exception, found)
                 && has_return_state(taken, found)
         }
         _ => false,
     }
 }
 
-/// Whether what the syndrome registers say is what they must.
-pub(crate) fn has_syndrome(wanted: &Taken, found: &Exception) -> bool {
-    let wanted = &wanted.abort.exception;
-    wanted.esr.admits(found.esr)
-        && wanted.far.0 == found.far
-        && wanted.hpfar.is_none_or(|hpfar| hpfar == found.hpfar & HPFAR_FIPA)
-}
-
 /// Whether the exception returns to the instruction that took it, and to its state.
 pub(crate) fn has_return_state(wanted: &Taken, found: &Exception) -> bool {
     wanted.elr.is_none_or(|elr| elr == found.elr) && wanted.spsr.admits(found.spsr)
-}
-
-/// Whether the hardware changed what it must, and nothing that it may not.
-pub fn updated(expected: &[Expected], observed: &[Update]) -> bool {
-    let done = |wanted: &Expected| {
-        let change = observed.iter().find(|update| update.pa == wanted.pa.0);
-        match change {
-            Some(update) => update.value == wanted.new,
-            None => wanted.certainty == Certainty::Permitted,
-        }
-    };
-    let meant = |update: &Update| expected.iter().any(|wanted| wanted.pa.0 == update.pa);
-    expected.iter().all(done) && observed.iter().all(meant)
 }
 
 #[cfg(test)]

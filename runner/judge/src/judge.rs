@@ -17,7 +17,6 @@ use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::soak::Suspect;
 use crate::verdict::{CaseRecord, Death, Reason};
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 
@@ -41,8 +40,8 @@ pub struct Judge {
 impl Judge {
     /// The judge of a target whose PE has these ID registers, with the memory of `map`.
     pub fn new(ids: &IdRegisters, map: MemoryMap, established: Established) -> Self {
-        let twin = Twin::new(pe::implementation(ids), Simulation::new(&map))
-            .with_branch_targets(pe::has_branch_targets(ids))
+        let twin = Twin::new(conform::implementation(ids), Simulation::new(&map))
+            .with_branch_targets(conform::has_branch_targets(ids))
             .with_ineffective(established.known.ineffective());
         let (quarantine, forecaster) = (Quarantine::default(), Forecaster::default());
         Self { twin, map, established, quarantine, forecaster }

@@ -15,7 +15,7 @@
 use case::probe::Probe;
 use case::{Case, Flags};
 use link::observations::{Exception, Update};
-use tables::{BuildError, Digest};
+use tables::BuildError;
 
 use crate::answered::Answered;
 use crate::established::Established;
@@ -287,9 +287,7 @@ impl Judgement<'_> {
         if let Some(exception) = broken {
             charge(&mut judged, exchange, exception);
         }
-        let mix = |digest: Digest, answer: &u64| digest.add(*answer);
-        let digest = Digest::new().add(observations.report.built).add(observations.report.after);
-        judged.digest = observations.answers.iter().fold(digest, mix).value();
+        judged.digest = conform::digest(observations);
         judged
     }
 }

@@ -114,7 +114,6 @@ mod tests {
     use crate::prepare::{Selection, prepare};
     use crate::prepared::Prepared;
     use oracle::learned::Learned;
-    use oracle::pe;
     use oracle::simulation::Simulation;
     use oracle::twin::Twin;
 
@@ -142,7 +141,7 @@ mod tests {
         let abilities = ids.abilities();
         let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
-        let pe = pe::implementation(&ids);
+        let pe = conform::implementation(&ids);
         let mut twin = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).expect("there are no pins");
         let established = Established { learned, known: Known::default() };

@@ -15,9 +15,10 @@ use std::ops::BitOr;
 use link::observations::Exception;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::conformity::{admits, has_return_state, has_syndrome};
+use crate::conformity::{admits, has_return_state};
 use crate::kind::Kind;
 use crate::observation::Observation;
+use conform::has_syndrome;
 use oracle::answer::{Answer, Taken};
 
 /// One thing that is wrong with an answer.
@@ -84,7 +85,7 @@ impl Fields {
     /// The fields in which an exception differs.
     fn of_exception(wanted: &Taken, found: &Exception) -> Self {
         let differing = [
-            (has_syndrome(wanted, found), Self::SYNDROME),
+            (has_syndrome(&wanted.abort.exception, found), Self::SYNDROME),
             (wanted.target == found.target as u8, Self::TARGET),
             (has_return_state(wanted, found), Self::RETURN),
         ];

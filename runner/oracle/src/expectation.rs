@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use case::probe::{El, Operation, Probe};
+use case::probe::Probe;
 use case::tree::Role;
 use golden::{
-    Asked, At, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
-    Registers, Stage, Update, Updates, Va, allowed, at_noting,
+    Asked, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read, Registers,
+    Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
@@ -83,36 +83,9 @@ pub enum Instruction {
 impl Instruction {
     /// What `probe` has the PE do; `None` where it puts no question to the MMU.
     pub fn of(probe: &Probe) -> Option<Self> {
-        let Some(at) = at(probe.operation()?) else {
-            return Accesses::of(probe).map(Self::Access);
-        };
-        let executed_at = match probe.el()? {
-            El::El2 => golden::El::El2,
-            El::El1 => golden::El::El1,
-            El::El0 => golden::El::El0,
-        };
-        let pan = probe.has(Probe::PAN);
-        Some(Self::At(AtQuestion { at, executed_at, pan, va: Va(probe.address) }))
+        let access = || Accesses::of(probe).map(Self::Access);
+        conform::question(probe).map(Self::At).or_else(access)
     }
-}
-
-/// The AT instruction that `operation` is, if it is one.
-const fn at(operation: Operation) -> Option<At> {
-    Some(match operation {
-        Operation::AtS12e1r => At::S12E1R,
-        Operation::AtS12e1w => At::S12E1W,
-        Operation::AtS12e0r => At::S12E0R,
-        Operation::AtS12e0w => At::S12E0W,
-        Operation::AtS1e2r => At::S1E2R,
-        Operation::AtS1e2w => At::S1E2W,
-        Operation::AtS1e1r => At::S1E1R,
-        Operation::AtS1e1w => At::S1E1W,
-        Operation::AtS1e0r => At::S1E0R,
-        Operation::AtS1e0w => At::S1E0W,
-        Operation::AtS1e1rp => At::S1E1RP,
-        Operation::AtS1e1wp => At::S1E1WP,
-        _ => return None,
-    })
 }
 
 /// A PE in a set-up, and what is known of it.

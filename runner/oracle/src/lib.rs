@@ -23,7 +23,6 @@
 //! | [`tlb`]              | what TLBs may still hold |
 //! | [`ineffective`]      | TLB maintenance that does nothing, and the stale outcomes tolerated for it |
 //! | [`simulation`]       | the target's memory |
-//! | [`registers`], [`pe`] | registers of a case and ID registers of a PE, as the reference walker sees them |
 
 pub mod access;
 pub mod answer;
@@ -33,7 +32,6 @@ pub mod guest;
 pub mod ineffective;
 pub mod last_descriptors;
 pub mod learned;
-pub mod pe;
 pub mod playback;
 pub mod registers;
 pub mod simulation;

@@ -1,34 +1,9 @@
-//! The registers of a case, as the reference walker sees them.
+//! Registers that depend on trees of tables.
 
 use case::CaseRef;
 use case::format::Granule;
 use case::tree::Role;
 use golden::Registers;
-use tables::Built;
-
-/// The registers of `case`, with the roots of its tables as they were `built`.
-///
-/// Those that a case does not set are zero: the executor sets them so, as far as they count for what the
-/// case asks.
-pub fn registers(case: &CaseRef<'_>, built: &Built) -> Registers {
-    let set = &case.header.registers;
-    Registers {
-        hcr_el2: set.hcr_el2,
-        vtcr_el2: set.vtcr_el2,
-        vttbr_el2: built.vttbr_el2,
-        sctlr_el1: set.sctlr_el1,
-        tcr_el1: set.tcr_el1,
-        mair_el1: set.mair_el1,
-        sctlr_el2: set.sctlr_el2,
-        tcr_el2: set.tcr_el2,
-        mair_el2: set.mair_el2,
-        ttbr0_el2: built.ttbr0_el2,
-        ttbr1_el2: built.ttbr1_el2,
-        ttbr0_el1: built.ttbr0_el1,
-        ttbr1_el1: built.ttbr1_el1,
-        ..Registers::default()
-    }
-}
 
 /// The register that names the root of a tree with this role.
 pub const fn root(registers: &mut Registers, role: Role) -> &mut u64 {

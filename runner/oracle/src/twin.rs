@@ -26,9 +26,10 @@ use crate::expectation::{Allowed, Expectation, Setting};
 use crate::guest::Asker;
 use crate::ineffective::{IneffectiveTlbi, StaleOutcome, Unmaintained};
 use crate::learned::Learned;
-use crate::registers::{registers, root};
+use crate::registers::root;
 use crate::simulation::Simulation;
 use crate::tlb::{self, Tag, Tlb, View};
+use conform::registers;
 
 /// The trees of the EL1&0 regime: TLBs are followed for them.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];

@@ -18,7 +18,6 @@ use crate::failure::Failure;
 use crate::plan::Plan;
 use device::{Event, Session, Target};
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 use suite::{Overrides, Suite};
@@ -117,7 +116,7 @@ impl Device<'_> {
     fn cases(&self, suite: &Suite, asked: Asked, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
         let plan = Plan::new(suite.generators.clone(), ids.abilities(), map, 1);
-        let mut twin = Twin::new(pe::implementation(ids), Simulation::new(plan.map()));
+        let mut twin = Twin::new(conform::implementation(ids), Simulation::new(plan.map()));
         let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
         let wanted = drawn.filter_map(|mut case| {
             let stays = |tables: &mut Tables<'_>| -> Vec<bool> {

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
+use case::source::Source;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -137,21 +138,20 @@ impl Soak {
 
 /// Refuses a generator whose answers the target can't judge.
 pub(super) fn judged(generator: &Generator) -> Result<(), Failure> {
-    match generator {
-        Generator::Random { .. }
-        | Generator::Shapes { .. }
-        | Generator::Legality { .. }
-        | Generator::Explicit(_) => Ok(()),
-        Generator::Hyp { .. }
-        | Generator::Placements { .. }
-        | Generator::Guest { .. }
-        | Generator::Tlbi { .. } => {
-            let name = generator.name();
-            let error = format!(
-                "the generator `{name}` can't be soaked: by itself a target judges stage 2 alone, \
-                 asked by AT instructions"
-            );
-            Err(Failure::new(Exit::Usage, error).help("hypwalk run asks it case by case"))
-        }
+    let is_of_stage2 = match generator {
+        Generator::Drawn { source, .. } => match source {
+            Source::Random(_) | Source::Shapes(_) | Source::Legality(_) => true,
+            Source::Hyp(_) | Source::Placements(_) | Source::Guest(_) | Source::Tlbi(_) => false,
+        },
+        Generator::Explicit(_) => true,
+    };
+    if is_of_stage2 {
+        return Ok(());
     }
+    let name = generator.name();
+    let error = format!(
+        "the generator `{name}` can't be soaked: by itself a target judges stage 2 alone, \
+         asked by AT instructions"
+    );
+    Err(Failure::new(Exit::Usage, error).help("hypwalk run asks it case by case"))
 }

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use case::draw::Space;
 use case::draw::exhaustive::LegalityPoint;
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
+use case::source::Counted;
 use clap::{Args, Subcommand};
 
 use super::lookup::Shelf;
@@ -65,18 +63,19 @@ fn check(suite: &Path) -> Result<(), Failure> {
 /// What a generator draws, in words.
 fn draws(generator: &Generator) -> String {
     match generator {
-        Generator::Random { space: Space { probes, .. }, cases }
-        | Generator::Hyp { space: HypSpace { probes, .. }, cases }
-        | Generator::Guest { space: GuestSpace { probes, .. }, cases }
-        | Generator::Tlbi { space: GuestSpace { probes, .. }, cases } => match cases {
-            Some(cases) => format!("{cases} of {probes} probes each"),
-            None => format!("as many as there is time for, of {probes} probes each"),
-        },
-        Generator::Shapes { space: Space { probes, .. }, rounds }
-        | Generator::Placements { space: HypSpace { probes, .. }, rounds } => {
-            format!("{rounds} times every shape that the target has, of {probes} probes each")
+        Generator::Drawn { source, rounds } => {
+            let probes = *{ *source }.probes_mut();
+            match (source.counted(), rounds) {
+                (Counted::Cases, Some(cases)) => format!("{cases} of {probes} probes each"),
+                (_, None) => format!("as many as there is time for, of {probes} probes each"),
+                (Counted::Rounds, Some(rounds)) => {
+                    format!(
+                        "{rounds} times every shape that the target has, of {probes} probes each"
+                    )
+                }
+                (Counted::Once, Some(_)) => format!("{} points", LegalityPoint::COUNT),
+            }
         }
-        Generator::Legality { .. } => format!("{} points", LegalityPoint::COUNT),
         Generator::Explicit(cases) => {
             let names: Vec<String> = cases
                 .iter()

@@ -15,7 +15,6 @@ use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding, Question, Told, Verdict, Wanted};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::playback::{Playback, Turn};
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
@@ -111,7 +110,7 @@ fn story(
     learned: &Learned,
     which: &Which,
 ) -> Result<String, BuildError> {
-    let mut twin = Twin::new(pe::implementation(ids), Simulation::new(map));
+    let mut twin = Twin::new(conform::implementation(ids), Simulation::new(map));
     twin.with_tables(case, map, |tables| {
         let probes = case.as_ref().probes;
         let mut text = walk::setup(case, tables);

@@ -4,9 +4,9 @@ pub mod shard;
 
 use case::Case;
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, exhaustive, hyp};
+use case::draw::NotDrawn;
 use case::memory::MemoryMap;
-use case::plan::{Ground, Share, Source};
+use case::plan::{Ground, Share};
 
 pub use shard::{BLOCK, Shard};
 use suite::generator::Generator;
@@ -84,23 +84,11 @@ impl Plan {
 
 /// The part of a plan that `generator` is on a PE with these abilities.
 fn share(generator: &Generator, abilities: &Abilities) -> Share {
-    let (source, count) = match generator {
-        Generator::Random { space, cases } => (Source::Random(*space), *cases),
-        Generator::Hyp { space, cases } => (Source::Hyp(*space), *cases),
-        Generator::Guest { space, cases } => (Source::Guest(*space), *cases),
-        Generator::Tlbi { space, cases } => (Source::Tlbi(*space), *cases),
-        Generator::Placements { space, rounds } => {
-            let count = hyp::placement_count(space, abilities).saturating_mul(*rounds);
-            (Source::Placements(*space), Some(count))
+    match generator {
+        Generator::Drawn { source, rounds } => {
+            let cases = |rounds: u64| source.round(abilities).saturating_mul(rounds);
+            Share { source: Some(*source), count: rounds.map_or(u64::MAX, cases) }
         }
-        Generator::Shapes { space, rounds } => {
-            let count = exhaustive::shape_count(space, abilities).saturating_mul(*rounds);
-            (Source::Shapes(*space), Some(count))
-        }
-        Generator::Legality { space } => {
-            (Source::Legality(*space), Some(exhaustive::LegalityPoint::COUNT))
-        }
-        Generator::Explicit(cases) => (Source::Spelled, Some(cases.len() as u64)),
-    };
-    Share { source, count: count.unwrap_or(u64::MAX) }
+        Generator::Explicit(cases) => Share { source: None, count: cases.len() as u64 },
+    }
 }

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::plan::Plan;
 use device::Identity;
-use oracle::pe;
 pub use part::Part;
 use suite::Suite;
 use suite::hex::Hex;
@@ -79,7 +78,7 @@ impl Portrait {
     /// The machine behind `identity` that said `hello` and has the memory `map`, with `suites` to try.
     pub fn new(identity: &Identity, hello: &Hello, map: &MemoryMap, suites: &[Suite]) -> Self {
         let found = &hello.surroundings;
-        let implementation = pe::implementation(&hello.ids);
+        let implementation = conform::implementation(&hello.ids);
         let has = |(name, feature): &(&'static str, Features)| {
             implementation.has(*feature).then_some(*name)
         };

@@ -29,6 +29,12 @@ impl<const LOW: u64, const HIGH: u64> Bounded<LOW, HIGH> {
     }
 }
 
+impl<const LOW: u64, const HIGH: u64> From<Bounded<LOW, HIGH>> for u64 {
+    fn from(number: Bounded<LOW, HIGH>) -> Self {
+        number.0
+    }
+}
+
 impl<'de, const LOW: u64, const HIGH: u64> Deserialize<'de> for Bounded<LOW, HIGH> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::checked(u64::deserialize(deserializer)?)
@@ -89,6 +95,12 @@ impl<const LOW: u64, const HIGH: u64> Range<LOW, HIGH> {
     }
 }
 
+impl<const LOW: u64, const HIGH: u64> From<Range<LOW, HIGH>> for [u64; 2] {
+    fn from(range: Range<LOW, HIGH>) -> Self {
+        [range.low, range.high]
+    }
+}
+
 impl<'de, const LOW: u64, const HIGH: u64> Deserialize<'de> for Range<LOW, HIGH> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RangeVisitor<const LOW: u64, const HIGH: u64>;
@@ -136,10 +148,10 @@ impl<const LOW: u64, const HIGH: u64> JsonSchema for Range<LOW, HIGH> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Set<const LOW: u64, const HIGH: u64>(u64);
 
-impl<const LOW: u64, const HIGH: u64> Set<LOW, HIGH> {
-    /// The set, bit n for number n.
-    pub const fn bits(self) -> u64 {
-        self.0
+impl<const LOW: u64, const HIGH: u64> From<Set<LOW, HIGH>> for u64 {
+    /// Bit n for number n.
+    fn from(set: Set<LOW, HIGH>) -> Self {
+        set.0
     }
 }
 
@@ -210,7 +222,7 @@ mod tests {
 
     fn set(text: &str) -> Result<u64, String> {
         let set = yaml::from_str::<Set<16, 52>>(text, Path::new("x"));
-        set.map(Set::bits).map_err(|error| error.problem)
+        set.map(u64::from).map_err(|error| error.problem)
     }
 
     #[test]

@@ -9,15 +9,17 @@ use serde::de::{Deserialize, Deserializer, Error};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fraction(u64);
 
-impl Fraction {
+impl From<Fraction> for u64 {
     /// How many cases out of a thousand.
-    pub const fn permille(self) -> u64 {
-        self.0
+    fn from(fraction: Fraction) -> Self {
+        fraction.0
     }
+}
 
+impl From<Fraction> for [u64; 2] {
     /// Weights of "no" and "yes".
-    pub const fn weights(self) -> [u64; 2] {
-        [1000 - self.0, self.0]
+    fn from(fraction: Fraction) -> Self {
+        [1000 - fraction.0, fraction.0]
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
     use crate::yaml;
 
     fn permille(text: &str) -> Option<u64> {
-        yaml::from_str::<Fraction>(text, Path::new("x")).ok().map(Fraction::permille)
+        yaml::from_str::<Fraction>(text, Path::new("x")).ok().map(u64::from)
     }
 
     #[test]

@@ -10,9 +10,7 @@ pub mod case_file;
 pub mod fraction;
 pub mod generator;
 pub mod granule;
-pub mod guest_space;
 pub mod hex;
-pub mod hyp_space;
 pub mod machine;
 pub mod name;
 pub mod seed;
@@ -25,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::bounded::Bounded;
-use self::generator::{Generator, GeneratorFields, MANY};
+use self::generator::{Generator, GeneratorKeys, MANY};
 use self::granule::GranuleName;
 use self::name::Name;
 use self::seed::Seed;
@@ -67,8 +65,8 @@ pub struct SuiteFields {
     /// The most seconds that the suite takes, from its first case on. Default: no limit.
     seconds: Option<Bounded<1, MANY>>,
     /// Where the cases come from, one after another.
-    #[schemars(with = "Vec<GeneratorFields>", length(min = 1))]
-    generators: Spanned<Vec<Spanned<GeneratorFields>>>,
+    #[schemars(with = "Vec<GeneratorKeys>", length(min = 1))]
+    generators: Spanned<Vec<Spanned<GeneratorKeys>>>,
 }
 
 /// What a command line changes of a suite.
@@ -162,19 +160,20 @@ impl Suite {
             }
         }
         if let Some(probes) = overrides.probes {
-            for drawn in self.generators.iter_mut().filter_map(Generator::probes_mut) {
-                *drawn = probes.get();
-            }
+            let sources = self.generators.iter_mut().filter_map(Generator::source_mut);
+            sources.for_each(|source| *source.probes_mut() = probes.get());
         }
         if let Some(granule) = overrides.granule {
-            let weights = self.generators.iter_mut().filter_map(Generator::granules_mut);
-            weights.for_each(|weights| granule.restrict(weights));
+            let sources = self.generators.iter_mut().filter_map(Generator::source_mut);
+            sources.for_each(|source| granule.restrict(source.granules_mut()));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use case::source::Source;
+
     use super::*;
 
     fn suite(text: &str) -> Result<Suite, String> {
@@ -223,8 +222,10 @@ mod tests {
         });
         assert_eq!((suite.seed, suite.seconds), (Seed::Fixed(9), Some(3)));
         assert_eq!(suite.cases, Some(4000));
-        let [Generator::Legality { space }, Generator::Random { cases: None, space: random }] =
-            &suite.generators[..]
+        let [
+            Generator::Drawn { source: Source::Legality(space), .. },
+            Generator::Drawn { source: Source::Random(random), rounds: None },
+        ] = &suite.generators[..]
         else {
             panic!("{:?}", suite.generators)
         };

@@ -1,40 +1,44 @@
-//! What random cases are drawn from, as a suite says it.
+//! The keys of the spaces that generators draw from.
 
 use case::draw::Space;
+use case::draw::guest::GuestSpace;
+use case::draw::hyp::HypSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounded::{Bounded, Range, Set};
 use super::fraction::Fraction;
 
-/// What random cases are drawn from. What is left out keeps its default.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Space")]
-pub struct SpaceFields {
-    /// Weights of the granules; one that is left out is not drawn. Default: all alike.
-    granules: Option<Granules>,
-    /// The fraction of cases with VTCR_EL2.DS = 1, where the PE has it for the granule. Default: 0.5.
-    ds: Option<Fraction>,
-    /// Input address sizes in bits. A size that a granule does not reach is not drawn for it.
-    /// Default: 32..=52.
-    ipa_bits: Option<Set<16, 52>>,
-    /// The fraction of cases with HCR_EL2.DC = 1. Default: two thirds.
-    dc: Option<Fraction>,
-    /// The fraction of cases with HCR_EL2.FWB = 1, where the PE has FEAT_S2FWB. Default: 0.5.
-    fwb: Option<Fraction>,
-    /// The fraction of cases in which hardware may update descriptors (VTCR_EL2.HA, and in part of
-    /// them HD), where the PE has FEAT_HAFDBS. Default: 0.1.
-    hardware_updates: Option<Fraction>,
-    /// The fraction of cases with descriptors or registers that no hypervisor would write.
-    /// Default: 0.
-    hostile: Option<Fraction>,
-    /// How many mappings a case has. Default: 1..=10.
-    mappings: Option<Range<0, { case::MAX_MAPPINGS as u64 }>>,
-    /// The fraction of mappings that do not permit every access. Default: 4 of 11.
-    restricted: Option<Fraction>,
-    /// How many probes a case has. Default: 64.
-    probes: Option<Probes>,
+/// Declares the keys of a space, each of which may be left out, from its table.
+macro_rules! keys {
+    ($(#[$doc:meta])* $space:ident
+     $($(#[$field_doc:meta])* $field:ident: $key:ty as $stored:ty = $default:expr;)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $space {
+            $($(#[$field_doc])* $field: Option<$key>,)*
+        }
+
+        impl From<$space> for super::$space {
+            fn from(keys: $space) -> Self {
+                let mut space = Self::BENIGN;
+                $(if let Some(value) = keys.$field {
+                    space.$field = value.into();
+                })*
+                space
+            }
+        }
+    };
+}
+
+/// The keys, by the names of the spaces that they make.
+pub mod keys {
+    use super::*;
+
+    case::space!(keys);
+    case::hyp_space!(keys);
+    case::guest_space!(keys);
 }
 
 /// How many probes a case can have.
@@ -42,21 +46,14 @@ pub type Probes = Bounded<1, { case::MAX_PROBES as u64 }>;
 
 /// Weights of the granules.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(try_from = "Weights")]
-#[schemars(with = "Weights")]
-pub(super) struct Granules([u64; 3]);
-
-impl Granules {
-    /// The weights, smallest granule first.
-    pub(super) const fn weights(self) -> [u64; 3] {
-        self.0
-    }
-}
+#[serde(try_from = "GranuleWeights")]
+#[schemars(with = "GranuleWeights")]
+struct Granules([u64; 3]);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Granules")]
-struct Weights {
+struct GranuleWeights {
     #[serde(rename = "4k")]
     k4: Option<Bounded<0, 1000>>,
     #[serde(rename = "16k")]
@@ -65,10 +62,10 @@ struct Weights {
     k64: Option<Bounded<0, 1000>>,
 }
 
-impl TryFrom<Weights> for Granules {
+impl TryFrom<GranuleWeights> for Granules {
     type Error = &'static str;
 
-    fn try_from(weights: Weights) -> Result<Self, Self::Error> {
+    fn try_from(weights: GranuleWeights) -> Result<Self, Self::Error> {
         let weights = [weights.k4, weights.k16, weights.k64]
             .map(|weight| weight.map_or(0, |weight| weight.get()));
         match weights {
@@ -78,25 +75,45 @@ impl TryFrom<Weights> for Granules {
     }
 }
 
-impl From<SpaceFields> for Space {
-    fn from(fields: SpaceFields) -> Self {
-        let default = Self::BENIGN;
-        let weights =
-            |fraction: Option<Fraction>, default| fraction.map_or(default, |f| f.weights());
-        let permille =
-            |fraction: Option<Fraction>, default| fraction.map_or(default, |f| f.permille());
-        Self {
-            granules: fields.granules.map_or(default.granules, Granules::weights),
-            ds: weights(fields.ds, default.ds),
-            ipa_bits: fields.ipa_bits.map_or(default.ipa_bits, |sizes| sizes.bits()),
-            dc: weights(fields.dc, default.dc),
-            fwb: weights(fields.fwb, default.fwb),
-            hardware_updates: permille(fields.hardware_updates, default.hardware_updates),
-            hostile: permille(fields.hostile, default.hostile),
-            mappings: fields.mappings.map_or(default.mappings, |range| [range.low, range.high]),
-            restricted: weights(fields.restricted, default.restricted),
-            probes: fields.probes.map_or(default.probes, |probes| probes.get()),
+impl From<Granules> for [u64; 3] {
+    fn from(granules: Granules) -> Self {
+        granules.0
+    }
+}
+
+/// Weights of the trampoline's placements.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "PlacementWeights")]
+#[schemars(with = "PlacementWeights")]
+struct Placements([u64; 3]);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PlacementWeights {
+    /// In the lower half of the addresses.
+    lower: Option<Bounded<0, 1000>>,
+    /// In the upper half.
+    upper: Option<Bounded<0, 1000>>,
+    /// Beyond the last address: it is mapped by tables of its own.
+    outside: Option<Bounded<0, 1000>>,
+}
+
+impl TryFrom<PlacementWeights> for Placements {
+    type Error = &'static str;
+
+    fn try_from(weights: PlacementWeights) -> Result<Self, Self::Error> {
+        let weights = [weights.lower, weights.upper, weights.outside]
+            .map(|weight| weight.map_or(0, |weight| weight.get()));
+        match weights {
+            [0, 0, 0] => Err("no placement has a weight: nothing could be drawn"),
+            weights => Ok(Self(weights)),
         }
+    }
+}
+
+impl From<Placements> for [u64; 3] {
+    fn from(placements: Placements) -> Self {
+        placements.0
     }
 }
 
@@ -104,21 +121,26 @@ impl From<SpaceFields> for Space {
 mod tests {
     use std::path::Path;
 
+    use serde::de::DeserializeOwned;
+
     use super::*;
     use crate::yaml;
 
-    fn space(text: &str) -> Result<Space, String> {
-        let fields = yaml::from_str::<SpaceFields>(text, Path::new("x"));
-        fields.map(Space::from).map_err(|error| error.problem)
+    /// The space whose keys are `K`.
+    fn space<K: DeserializeOwned + Into<S>, S>(text: &str) -> Result<S, String> {
+        let keys = yaml::from_str::<K>(text, Path::new("x"));
+        keys.map(K::into).map_err(|error| error.problem)
     }
 
     #[test]
     fn what_is_left_out_keeps_its_default() {
-        assert_eq!(space("{}"), Ok(Space::BENIGN));
+        assert_eq!(space::<keys::Space, _>("{}"), Ok(Space::BENIGN));
+        assert_eq!(space::<keys::HypSpace, _>("{}"), Ok(HypSpace::BENIGN));
+        assert_eq!(space::<keys::GuestSpace, _>("{}"), Ok(GuestSpace::BENIGN));
     }
 
     #[test]
-    fn what_is_said_is_taken() {
+    fn what_is_said_of_stage_2_is_taken() {
         let text = "
             granules: {4k: 3, 64k: 1}
             ds: 1
@@ -142,7 +164,67 @@ mod tests {
             restricted: [900, 100],
             probes: 512,
         };
-        assert_eq!(space(text), Ok(expected));
+        assert_eq!(space::<keys::Space, _>(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_said_of_el2_is_taken() {
+        let text = "
+            granules: {16k: 2}
+            ds: 0
+            va_bits: [39, 48..=49]
+            vhe: 0.5
+            placements: {outside: 3}
+            hardware_updates: 1
+            hostile: 0.25
+            spoiled: 0.75
+            mappings: 4
+            probes: 7";
+        let expected = HypSpace {
+            granules: [0, 2, 0],
+            ds: [1000, 0],
+            va_bits: 1 << 39 | 3 << 48,
+            vhe: 500,
+            placements: [0, 0, 3],
+            hardware_updates: 1000,
+            hostile: 250,
+            spoiled: 750,
+            mappings: [4, 4],
+            probes: 7,
+        };
+        assert_eq!(space::<keys::HypSpace, _>(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_said_of_guests_is_taken() {
+        let text = "
+            granules: {64k: 2}
+            ds: 1
+            ipa_bits: [32, 40..=41]
+            va_bits: 48
+            stage1: 0.5
+            stage2: 0.25
+            hardware_updates: 1
+            spoiled: 0.75
+            mappings: 3..=5
+            probes: 7
+            pes: 4
+            nv1: 0.125";
+        let expected = GuestSpace {
+            granules: [0, 0, 2],
+            ds: [0, 1000],
+            ipa_bits: 1 << 32 | 3 << 40,
+            va_bits: 1 << 48,
+            stage1: 500,
+            stage2: 250,
+            hardware_updates: 1000,
+            spoiled: 750,
+            mappings: [3, 5],
+            probes: 7,
+            pes: 4,
+            nv1: 125,
+        };
+        assert_eq!(space::<keys::GuestSpace, _>(text), Ok(expected));
     }
 
     #[test]
@@ -150,8 +232,15 @@ mod tests {
         for text in
             ["granules: {}", "granules: {4k: 0}", "probes: 0", "probes: 513", "mappings: 65"]
         {
-            assert!(space(text).is_err(), "{text}");
+            assert!(space::<keys::Space, Space>(text).is_err(), "{text}");
         }
-        assert_eq!(space("granules: {8k: 1}").unwrap_err(), "unknown key `8k`: did you mean `4k`?");
+        for text in ["placements: {}", "placements: {lower: 0}", "va_bits: 53", "mappings: 49"] {
+            assert!(space::<keys::HypSpace, HypSpace>(text).is_err(), "{text}");
+        }
+        for text in ["ipa_bits: 19", "va_bits: 53", "mappings: 41", "stage1: 2", "pes: 9"] {
+            assert!(space::<keys::GuestSpace, GuestSpace>(text).is_err(), "{text}");
+        }
+        let problem = space::<keys::Space, Space>("granules: {8k: 1}").unwrap_err();
+        assert_eq!(problem, "unknown key `8k`: did you mean `4k`?");
     }
 }

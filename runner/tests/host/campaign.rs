@@ -10,6 +10,7 @@ use std::time::Duration;
 use case::draw::Space;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::{Case, CaseRef, Flags};
 use device::kind::scripted::{Reply, Scripted};
 use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
@@ -22,7 +23,6 @@ use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use link::surroundings::Surroundings;
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use runner::campaign::{Campaign, CampaignError, Past, RecordError, Recorder, Totals, run};
@@ -80,7 +80,7 @@ const NONE: Quirks = Quirks {
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
-    let mut bench = Twin::new(pe::implementation(&ids()), Simulation::new(&map()));
+    let mut bench = Twin::new(conform::implementation(&ids()), Simulation::new(&map()));
     let case = Case::from_ref(case);
     let mut profile = Profile::pseudocode();
     if (quirks.clamps)(&case) {
@@ -222,7 +222,7 @@ fn target(quirks: Quirks, window: usize) -> Scripted {
 /// A campaign of random cases, so many of a thousand hostile.
 fn plan_of(hostile: u64) -> Campaign {
     let space = Space { hostile, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
-    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let generators = vec![Generator::drawn(Source::Random(space), Some(CASES))];
     let established = Established { learned: Learned::new([]).unwrap(), known: Known::default() };
     Campaign::new(generators, 5, established)
 }
@@ -300,7 +300,7 @@ fn charged(records: &Records, verdict: Verdict) -> Vec<(u64, u32)> {
 /// The probes that a stumbling machine must be charged with, from the campaign's own cases.
 fn guilty() -> Vec<(u64, u32)> {
     let space = Space { hostile: 250, probes: PROBES, hardware_updates: 300, ..Space::BENIGN };
-    let generators = vec![Generator::Random { space, cases: Some(CASES) }];
+    let generators = vec![Generator::drawn(Source::Random(space), Some(CASES))];
     let plan = Plan::new(generators, ids().abilities(), map(), 5);
     let mut guilty = Vec::new();
     for index in 0..CASES {
@@ -500,7 +500,7 @@ fn time_that_is_up_leaves_no_case_out() {
     // As many cases as there is time for.
     let space = Space { probes: 4, ..Space::BENIGN };
     let plan = || {
-        let generators = vec![Generator::Random { space, cases: None }];
+        let generators = vec![Generator::drawn(Source::Random(space), None)];
         Campaign { generators, workers: workers(3), ..plan_of(0) }
     };
     let campaign = Campaign { time: Some(Duration::from_millis(100)), ..plan() };
@@ -518,7 +518,10 @@ fn time_that_is_up_leaves_no_case_out() {
 #[test]
 fn a_choice_that_is_made_in_two_ways_is_a_finding_whoever_asks() {
     let legality = |count| Campaign {
-        generators: vec![Generator::Legality { space: Space { probes: 2, ..Space::BENIGN } }],
+        generators: vec![Generator::drawn(
+            Source::Legality(Space { probes: 2, ..Space::BENIGN }),
+            Some(1),
+        )],
         cases: Some(600),
         workers: workers(count),
         ..plan_of(0)

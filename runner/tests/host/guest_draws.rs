@@ -15,7 +15,6 @@ use case::{Case, Flags, guest, scratch};
 use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
 use link::hello::IdRegisters;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 
@@ -55,7 +54,7 @@ impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
         let mut map = machines::with_scratch(bases);
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
-        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
+        let (pe, abilities) = (conform::implementation(ids), ids.abilities());
         let bench = Twin::new(pe, Simulation::new(&map));
         Self { abilities, map, bench, learned: Learned::new([]).unwrap() }
     }

@@ -16,7 +16,6 @@ use judge::memory::tells;
 use link::hello::IdRegisters;
 use oracle::answer::{Answer, Reach};
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 use proptest::prelude::*;
@@ -43,7 +42,7 @@ struct Machine {
 impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
         let map = machines::with_scratch(bases);
-        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
+        let (pe, abilities) = (conform::implementation(ids), ids.abilities());
         let bench = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
         Self { abilities, map, bench, learned, pa_bits: pe.pa_bits }

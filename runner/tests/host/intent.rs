@@ -15,7 +15,6 @@ use link::hello::IdRegisters;
 use oracle::expectation::Setting;
 use oracle::guest::Asker;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use tables::{WordLog, build};
 
@@ -42,7 +41,7 @@ impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
         let map = machines::with_tables(bases);
         let simulation = Simulation::new(&map);
-        let (pe, abilities) = (pe::implementation(ids), ids.abilities());
+        let (pe, abilities) = (conform::implementation(ids), ids.abilities());
         Self { pe, abilities, map, simulation, log: WordLog::new() }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use case::draw::Space;
+use case::source::Source;
 use judge::known::Rules;
 use runner::explain::ExplainFile;
 use suite::Suite;
@@ -39,8 +40,10 @@ fn every_suite_is_described() {
 fn the_smoke_suite_has_cases_to_read_and_random_ones() {
     let suites = suites();
     let smoke = suites.iter().find(|suite| suite.name.as_str() == "smoke").unwrap();
-    let [Generator::Explicit(cases), Generator::Random { cases: Some(300), .. }] =
-        &smoke.generators[..]
+    let [
+        Generator::Explicit(cases),
+        Generator::Drawn { source: Source::Random(_), rounds: Some(300) },
+    ] = &smoke.generators[..]
     else {
         panic!("{:?}", smoke.generators)
     };
@@ -49,18 +52,24 @@ fn the_smoke_suite_has_cases_to_read_and_random_ones() {
 
 #[test]
 fn the_default_campaign_is_what_the_defaults_say() {
-    let Generator::Random { space, cases } = only("stage2-random") else { panic!() };
-    assert_eq!(cases, Some(20_000));
+    let Generator::Drawn { source: Source::Random(space), rounds } = only("stage2-random") else {
+        panic!()
+    };
+    assert_eq!(rounds, Some(20_000));
     assert_eq!(space, Space { ds: [500, 500], dc: [330, 670], fwb: [500, 500], ..Space::BENIGN });
 }
 
 #[test]
 fn hostile_cases_are_all_hostile_and_sizes_all_there() {
-    let Generator::Random { space, .. } = only("stage2-hostile") else { panic!() };
+    let source = |suite| match only(suite) {
+        Generator::Drawn { source, .. } => source,
+        Generator::Explicit(_) => panic!("{suite} draws nothing"),
+    };
+    let Source::Random(space) = source("stage2-hostile") else { panic!() };
     assert_eq!(space.hostile, 1000);
-    let Generator::Shapes { space, .. } = only("ipa-sizes") else { panic!() };
+    let Source::Shapes(space) = source("ipa-sizes") else { panic!() };
     assert_eq!((space.ipa_bits, space.granules), (Space::BENIGN.ipa_bits, [1; 3]));
-    assert!(matches!(only("stage2-legality"), Generator::Legality { .. }));
+    assert!(matches!(source("stage2-legality"), Source::Legality(_)));
 }
 
 /// The YAML blocks of README.md and suites/README.md.

@@ -15,7 +15,6 @@ use case::vtcr::{Vtcr, hcr};
 use case::{Case, Flags};
 use link::hello::IdRegisters;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 
@@ -34,7 +33,7 @@ fn bench() -> Twin {
         id_aa64mmfr2_el1: 0x1221_0111_1021_1011,
         ..IdRegisters::default()
     };
-    Twin::new(pe::implementation(&ids), Simulation::new(&map()))
+    Twin::new(conform::implementation(&ids), Simulation::new(&map()))
 }
 
 /// One page with these attributes, read and written as EL1 and EL0, after `flip` of its descriptor.

@@ -3,6 +3,7 @@
 use case::draw::Space;
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::{Case, Flags};
 use device::description::Transport;
 use device::{Description, Target};
@@ -11,7 +12,6 @@ use judge::verdict::{CaseRecord, Counts, Finding, Verdict};
 use link::hello::IdRegisters;
 use oracle::answer::Answer;
 use oracle::learned::Learned;
-use oracle::pe;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use runner::plan::Plan;
@@ -60,7 +60,7 @@ fn machine(target: &dyn Target) -> (IdRegisters, MemoryMap) {
 /// Permission fault may answer (QEMU issue 3328).
 fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -> Vec<Case> {
     let plan = Plan::new(generators, ids.abilities(), map.clone(), 1);
-    let mut bench = Twin::new(pe::implementation(ids), Simulation::new(map));
+    let mut bench = Twin::new(conform::implementation(ids), Simulation::new(map));
     let learned = Learned::new([]).expect("there are no pins");
     let drawn = (0..plan.count()).filter_map(|index| plan.case(index)?.ok());
     let cases = drawn.map(|mut case| {
@@ -88,7 +88,7 @@ fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -
 }
 
 fn random(space: Space, cases: u64) -> Vec<Generator> {
-    vec![Generator::Random { space, cases: Some(cases) }]
+    vec![Generator::drawn(Source::Random(space), Some(cases))]
 }
 
 /// The verdicts that were not "conforms", with their probes.
@@ -181,7 +181,9 @@ fn both_transports_give_the_same_records() {
     assert_eq!(machines[0], machines[1], "the two differ in how they talk only");
     let mut suite =
         Suite::read(&suites().join("smoke.yaml")).unwrap_or_else(|error| panic!("{error}"));
-    suite.generators.retain(|generator| matches!(generator, Generator::Random { .. }));
+    suite.generators.retain(|generator| {
+        matches!(generator, Generator::Drawn { source: Source::Random(_), .. })
+    });
     assert_eq!(suite.generators.len(), 1);
     let cases = harmless(suite.generators, &machines[0]);
     assert!(cases.len() > 250, "{} cases", cases.len());

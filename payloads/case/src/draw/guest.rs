@@ -49,6 +49,9 @@ use world::World;
 
 pub use space::GuestSpace;
 
+/// HCR_EL2.{NV, NV1}: the guest is a hypervisor. In leaves of its stage 1 bit 54 is PXN, and nothing there keeps EL0
+/// from executing.
+const NESTED: u64 = 1 << 42 | 1 << 43;
 /// How often a case is drawn that finds no room.
 const TRIES: u32 = 8;
 
@@ -64,7 +67,12 @@ pub fn draw(
         if setup.is_spoiled {
             beside::spoil(rng, world, case);
         }
-        let intent = if setup.is_spoiled { 0 } else { Flags::INTENT };
+        let is_nested = is_nested(rng, space, abilities, setup);
+        if is_nested {
+            case.registers_mut().hcr_el2 |= NESTED;
+        }
+        // What a mapping asks for is said in the layout of EL1.
+        let intent = if setup.is_spoiled || is_nested { 0 } else { Flags::INTENT };
         case.set_flags(Flags(Flags::GUEST | intent | updates(setup)));
         Asker::new(rng, world, case).ask(rng, case, count(space), space.pes);
     })
@@ -127,6 +135,13 @@ fn with_room(
         return Ok(case);
     }
     Err(NotDrawn::NoRoom)
+}
+
+/// Whether the guest is a hypervisor: only where stage 2 says what EL0 executes.
+fn is_nested(rng: &mut Rng, space: &GuestSpace, abilities: &Abilities, setup: &Setup) -> bool {
+    let has_both = setup.shape.stage1.is_some() && setup.shape.stage2.is_some();
+    let is_wanted = space.nv1 > 0 && rng.chance(space.nv1);
+    is_wanted && has_both && abilities.nv && !setup.is_spoiled
 }
 
 /// How many probes a case has.

@@ -1,69 +1,95 @@
-//! What random cases are drawn from.
-
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+//! The space of stage 2's generators: what random cases are drawn from.
 
 use crate::format::Granule;
 use crate::layout::Variant;
 
-/// The space of a random stage 2 generator. All of it is data from a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Space {
-    /// Weights of the 4K, 16K and 64K granule.
-    pub granules: [u64; 3],
-    /// Weights of DS = 0 and DS = 1, where the PE has both.
-    pub ds: [u64; 2],
-    /// Input address sizes, bit n for n bits.
-    pub ipa_bits: u64,
-    /// Weights of HCR_EL2.DC = 0 and 1.
-    pub dc: [u64; 2],
-    /// Weights of HCR_EL2.FWB = 0 and 1, where the PE has FEAT_S2FWB.
-    pub fwb: [u64; 2],
-    /// How many cases out of a thousand turn on hardware updates, where the PE has them.
-    pub hardware_updates: u64,
-    /// How many cases out of a thousand are hostile.
-    pub hostile: u64,
-    /// Fewest and most mappings.
-    pub mappings: [u64; 2],
-    /// Weights of mappings that permit every access and of those that do not.
-    pub restricted: [u64; 2],
-    /// Probes a case, 1 to 512.
-    pub probes: u64,
+/// Declares the space that a table such as [`space!`](crate::space) lists.
+macro_rules! declare {
+    ($(#[$doc:meta])* $space:ident
+     $($(#[$field_doc:meta])* $field:ident: $key:ty as $stored:ty = $default:expr;)*) => {
+        $(#[$doc])*
+        ///
+        /// A fraction is kept in thousandths, or as weights of "no" and "yes"; a set of sizes as bit n for n
+        /// bits; a range as its first and its last number.
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Debug, zerocopy::FromBytes, zerocopy::IntoBytes,
+            zerocopy::Immutable, zerocopy::KnownLayout,
+        )]
+        #[repr(C)]
+        pub struct $space {
+            $($(#[$field_doc])* pub $field: $stored,)*
+        }
+
+        impl $space {
+            /// The defaults: everything, with nothing hostile.
+            pub const BENIGN: Self = Self { $($field: $default,)* };
+        }
+    };
 }
 
-impl Space {
-    /// Everything, with nothing hostile, and 64 probes a case.
-    pub const BENIGN: Self = Self {
-        granules: [1, 1, 1],
-        ds: [1, 1],
-        ipa_bits: (1 << 53) - (1 << 32),
-        dc: [1, 2],
-        fwb: [1, 1],
-        hardware_updates: 100,
-        hostile: 0,
-        mappings: [1, 10],
-        restricted: [7, 4],
-        probes: 64,
-    };
+pub(super) use declare;
 
+/// Hands the space of stage 2's generators to the macro `$then`: its name, and for each entry its key, the type of
+/// the key in suites, the type in which it is kept, and its default.
+#[macro_export]
+macro_rules! space {
+    ($then:ident) => {
+        $then! {
+            /// What random cases are drawn from. What is left out keeps its default.
+            Space
+            /// Weights of the granules; one that is left out is not drawn. Default: all alike.
+            granules: Granules as [u64; 3] = [1, 1, 1];
+            /// The fraction of cases with VTCR_EL2.DS = 1, where the PE has it for the granule. Default: 0.5.
+            ds: Fraction as [u64; 2] = [1, 1];
+            /// Input address sizes in bits. A size that a granule does not reach is not drawn for it.
+            /// Default: 32..=52.
+            ipa_bits: Set<16, 52> as u64 = (1 << 53) - (1 << 32);
+            /// The fraction of cases with HCR_EL2.DC = 1. Default: two thirds.
+            dc: Fraction as [u64; 2] = [1, 2];
+            /// The fraction of cases with HCR_EL2.FWB = 1, where the PE has FEAT_S2FWB. Default: 0.5.
+            fwb: Fraction as [u64; 2] = [1, 1];
+            /// The fraction of cases in which hardware may update descriptors (VTCR_EL2.HA, and in part of
+            /// them HD), where the PE has FEAT_HAFDBS. Default: 0.1.
+            hardware_updates: Fraction as u64 = 100;
+            /// The fraction of cases with descriptors or registers that no hypervisor would write.
+            /// Default: 0.
+            hostile: Fraction as u64 = 0;
+            /// How many mappings a case has. Default: 1..=10.
+            mappings: Range<0, { $crate::MAX_MAPPINGS as u64 }> as [u64; 2] = [1, 10];
+            /// The fraction of mappings that do not permit every access. Default: 4 of 11.
+            restricted: Fraction as [u64; 2] = [7, 4];
+            /// How many probes a case has. Default: 64.
+            probes: Probes as u64 = 64;
+        }
+    };
+}
+
+space!(declare);
+
+impl Space {
     /// How often `variant` is wanted, relative to others.
     pub const fn weight(&self, variant: Variant) -> u64 {
-        let granule = match variant.granule {
-            Granule::K4 => self.granules[0],
-            Granule::K16 => self.granules[1],
-            Granule::K64 => self.granules[2],
-        };
-        // The 64K granule has no DS: it is wanted as often as the others with both.
-        let ds = match (variant.granule, variant.ds) {
-            (Granule::K64, _) => self.ds[0] + self.ds[1],
-            (_, false) => self.ds[0],
-            (_, true) => self.ds[1],
-        };
-        granule * ds
+        weight(&self.granules, &self.ds, variant)
     }
 
     /// Whether inputs of `bits` bits are wanted.
     pub const fn wants_ipa_bits(&self, bits: u8) -> bool {
         bits < 64 && self.ipa_bits >> bits & 1 == 1
     }
+}
+
+/// How often `variant` is wanted, with these weights of the granules and of DS.
+pub(super) const fn weight(granules: &[u64; 3], ds: &[u64; 2], variant: Variant) -> u64 {
+    let granule = match variant.granule {
+        Granule::K4 => granules[0],
+        Granule::K16 => granules[1],
+        Granule::K64 => granules[2],
+    };
+    // The 64K granule has no DS: it is wanted as often as the others with both.
+    let ds = match (variant.granule, variant.ds) {
+        (Granule::K64, _) => ds[0] + ds[1],
+        (_, false) => ds[0],
+        (_, true) => ds[1],
+    };
+    granule * ds
 }

@@ -11,7 +11,6 @@ use executor::oracle::Oracle;
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Exception, Observations, Report, Status};
 use link::soak::{ProgressWriter, Soak, Terms, Totals, Why};
-use tables::Digest;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::payload::buffer::{Buffer, buffer};
@@ -152,7 +151,7 @@ fn ask<'a>(
     oracle_run.clear();
     let bytes = runner.run_case(case, 1, request, cursor, body, Some(oracle_run));
     let Some(observations) = Observations::from_bytes(&body[..bytes]) else { return Became::Left };
-    let Report { built, after, truncated, .. } = *observations.report;
+    let Report { after, truncated, .. } = *observations.report;
     let is_done = observations.report.status() == Some(Status::Done);
     if oracle_run.is_left || !is_done || truncated != 0 {
         return Became::Left;
@@ -162,9 +161,7 @@ fn ask<'a>(
     totals.probes = observations.answers.len() as u64;
     // What the host makes of a case that it asks itself; where nothing is asked, it sends nothing.
     if totals.probes > 0 {
-        let digest = Digest::new().add(built).add(after);
-        let digest = observations.answers.iter().fold(digest, |digest, answer| digest.add(*answer));
-        totals.digest = digest.value();
+        totals.digest = conform::digest(&observations);
     }
     let is_changed = after != oracle_run.after;
     if is_changed {

@@ -34,38 +34,25 @@ pub struct ConditionsFields {
     pub memory_type: Vec<Spanned<BitsFields>>,
 }
 
-/// A register that a rule can look at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, JsonSchema)]
-#[expect(non_camel_case_types, reason = "they are Arm's names")]
-pub enum Register {
-    HCR_EL2,
-    VTCR_EL2,
-    VTTBR_EL2,
-    SCTLR_EL2,
-    TCR_EL2,
-    TTBR0_EL2,
-    SCTLR_EL1,
-    TCR_EL1,
-    TTBR0_EL1,
-    TTBR1_EL1,
+macro_rules! register {
+    ($($field:ident $name:literal)*) => {
+        /// A register that a rule can look at.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, JsonSchema)]
+        pub enum Register {
+            $(#[serde(rename = $name)] $field,)*
+        }
+
+        impl Register {
+            const fn of(self, registers: &Registers) -> u64 {
+                match self {
+                    $(Self::$field => registers.$field,)*
+                }
+            }
+        }
+    };
 }
 
-impl Register {
-    const fn of(self, registers: &Registers) -> u64 {
-        match self {
-            Self::HCR_EL2 => registers.hcr_el2,
-            Self::VTCR_EL2 => registers.vtcr_el2,
-            Self::VTTBR_EL2 => registers.vttbr_el2,
-            Self::SCTLR_EL2 => registers.sctlr_el2,
-            Self::TCR_EL2 => registers.tcr_el2,
-            Self::TTBR0_EL2 => registers.ttbr0_el2,
-            Self::SCTLR_EL1 => registers.sctlr_el1,
-            Self::TCR_EL1 => registers.tcr_el1,
-            Self::TTBR0_EL1 => registers.ttbr0_el1,
-            Self::TTBR1_EL1 => registers.ttbr1_el1,
-        }
-    }
-}
+golden::registers!(register);
 
 /// Conditions, all of which must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -1,8 +1,6 @@
 //! Who the target says it is: ID registers, field by field, and what follows for translation.
 
 use golden::{Granule, Granules, Implementation, Support};
-
-use oracle::pe;
 use suite::machine::Machine;
 
 /// A register.
@@ -29,7 +27,7 @@ pub fn registers(machine: &Machine) -> Vec<Register> {
 
 /// What the registers of `machine` mean for translation: pairs of subject and answer.
 pub fn meaning(machine: &Machine) -> Vec<(&'static str, String)> {
-    let implementation = pe::implementation(&machine.id_registers());
+    let implementation = conform::implementation(&machine.id_registers());
     let Implementation { pa_bits, features, stage1_granules, stage2_granules, bbm_level, .. } =
         implementation;
     vec![

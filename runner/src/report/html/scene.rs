@@ -11,7 +11,6 @@ use judge::verdict::Answers;
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
 use oracle::learned::{Learned, PinError};
-use oracle::pe;
 use oracle::playback::Playback;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
@@ -68,7 +67,8 @@ impl<'a> Scene<'a> {
             _ => None,
         });
         let learned = Learned::new(settled)?;
-        let twin = Twin::new(pe::implementation(&machine.id_registers()), Simulation::new(&map));
+        let twin =
+            Twin::new(conform::implementation(&machine.id_registers()), Simulation::new(&map));
         Ok(Self { run, map, learned, twin })
     }
 

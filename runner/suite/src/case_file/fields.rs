@@ -52,53 +52,32 @@ pub(super) struct CaseFields {
     guest: Option<GuestFields>,
 }
 
-/// Raw values of system registers. All others have the executor's own values.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Registers")]
-#[expect(non_snake_case, reason = "the registers' own names are the keys")]
-struct RegisterFields {
-    /// E2H and TGE must be 0 in a case that is asked at home: without the flags `stay` and `monitor`.
-    HCR_EL2: Hex,
-    /// The stage 2 control register.
-    VTCR_EL2: Hex,
-    /// Less the base address: that of the first slot is exclusive-ored in.
-    #[serde(default)]
-    VTTBR_EL2: Hex,
-    /// Default: 0, stage 1 is off.
-    #[serde(default)]
-    SCTLR_EL1: Hex,
-    /// Default: 0.
-    #[serde(default)]
-    TCR_EL1: Hex,
-    /// Default: 0.
-    #[serde(default)]
-    MAIR_EL1: Hex,
-    /// Default: 0.
-    #[serde(default)]
-    SCTLR_EL2: Hex,
-    /// In the layout that HCR_EL2.E2H chooses. Default: 0.
-    #[serde(default)]
-    TCR_EL2: Hex,
-    /// Default: 0.
-    #[serde(default)]
-    MAIR_EL2: Hex,
-    /// Less the base address: that of the tree is exclusive-ored in.
-    #[serde(default)]
-    TTBR0_EL2: Hex,
-    /// Less the base address: that of the tree is exclusive-ored in.
-    #[serde(default)]
-    TTBR1_EL2: Hex,
-    /// Less the base address: that of the tree is exclusive-ored in.
-    #[serde(default)]
-    TTBR0_EL1: Hex,
-    /// Less the base address: that of the tree is exclusive-ored in.
-    #[serde(default)]
-    TTBR1_EL1: Hex,
-    /// TCR_EL2 while the tree whose role is `idmap` is in use. Default: 0.
-    #[serde(default)]
-    IDMAP_TCR_EL2: Hex,
+macro_rules! register_keys {
+    ($($(#[$doc:meta])* $field:ident $name:literal $(= $default:ident)?;)*) => {
+        /// Raw values of system registers. All others have the executor's own values.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        #[schemars(rename = "Registers")]
+        struct RegisterFields {
+            $($(#[$doc])* #[serde(rename = $name $(, $default)?)] $field: Hex,)*
+        }
+
+        impl From<&RegisterFields> for Registers {
+            fn from(fields: &RegisterFields) -> Self {
+                Self { $($field: fields.$field.0,)* }
+            }
+        }
+
+        /// Name and value of each register that a file must state: of those that are not 0, or have no default.
+        pub(super) fn stated(registers: &Registers) -> impl Iterator<Item = (&'static str, u64)> {
+            let is_required = [$(stringify!($($default)?).is_empty()),*];
+            let named = registers.named().into_iter().zip(is_required);
+            named.filter(|((_, value), required)| *required || *value != 0).map(|(named, _)| named)
+        }
+    };
 }
+
+case::registers!(register_keys);
 
 /// One tree of tables, of either stage.
 #[derive(Deserialize, JsonSchema)]
@@ -635,27 +614,6 @@ impl TableFields {
                 AddressName::Lpa => AddressFormat::Lpa,
                 AddressName::Ds => AddressFormat::Ds,
             },
-        }
-    }
-}
-
-impl From<&RegisterFields> for Registers {
-    fn from(fields: &RegisterFields) -> Self {
-        Self {
-            hcr_el2: fields.HCR_EL2.0,
-            vtcr_el2: fields.VTCR_EL2.0,
-            vttbr_el2: fields.VTTBR_EL2.0,
-            sctlr_el1: fields.SCTLR_EL1.0,
-            tcr_el1: fields.TCR_EL1.0,
-            mair_el1: fields.MAIR_EL1.0,
-            sctlr_el2: fields.SCTLR_EL2.0,
-            tcr_el2: fields.TCR_EL2.0,
-            mair_el2: fields.MAIR_EL2.0,
-            ttbr0_el2: fields.TTBR0_EL2.0,
-            ttbr1_el2: fields.TTBR1_EL2.0,
-            ttbr0_el1: fields.TTBR0_EL1.0,
-            ttbr1_el1: fields.TTBR1_EL1.0,
-            idmap_tcr_el2: fields.IDMAP_TCR_EL2.0,
         }
     }
 }

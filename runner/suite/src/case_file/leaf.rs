@@ -9,46 +9,6 @@ use serde::Deserialize;
 
 use crate::bounded::Bounded;
 
-/// The fields of a leaf descriptor other than its address. Default: 0.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Leaf")]
-#[expect(non_snake_case, reason = "the fields' own names are the keys")]
-pub(super) struct LeafFields {
-    /// Stage 2: memory attributes.
-    MemAttr: Bits<15>,
-    /// Stage 2: access permissions: 1 read, 2 write.
-    S2AP: Bits<3>,
-    /// Stage 2: execute-never.
-    XN: Bits<3>,
-    /// Stage 2: the XS attribute is ignored.
-    FnXS: Bits<1>,
-    /// Stage 1: number of the memory attributes in MAIR.
-    AttrIndx: Bits<7>,
-    /// Stage 1: not secure.
-    NS: Bits<1>,
-    /// Stage 1: AP\[2:1\]: 1 unprivileged, 2 read-only.
-    AP: Bits<3>,
-    /// Stage 1: privileged execute-never.
-    PXN: Bits<1>,
-    /// Stage 1: unprivileged execute-never; in a regime with one range of addresses, execute-never.
-    UXN: Bits<1>,
-    /// Stage 1: not global.
-    nG: Bits<1>,
-    /// Shareability; not written where DS = 1.
-    SH: Bits<3>,
-    /// Access flag.
-    AF: Bits<1>,
-    /// One of a contiguous group.
-    Contiguous: Bits<1>,
-    /// Dirty bit modifier.
-    DBM: Bits<1>,
-    /// Block translation entry.
-    nT: Bits<1>,
-    /// Bits 58:55, which hardware ignores.
-    software: Bits<15>,
-}
-
 /// A field of a descriptor.
 type Bits<const HIGH: u64> = Bounded<0, HIGH>;
 
@@ -58,70 +18,115 @@ impl<const HIGH: u64> Default for Bounded<0, HIGH> {
     }
 }
 
-impl LeafFields {
-    /// What the leaves of a tree with this role say.
-    pub fn attributes(&self, role: Role) -> Result<Attributes, String> {
-        let stage1 = [
-            ("AttrIndx", self.AttrIndx.get()),
-            ("NS", self.NS.get()),
-            ("AP", self.AP.get()),
-            ("PXN", self.PXN.get()),
-            ("UXN", self.UXN.get()),
-            ("nG", self.nG.get()),
-        ];
-        let stage2 = [
-            ("MemAttr", self.MemAttr.get()),
-            ("S2AP", self.S2AP.get()),
-            ("XN", self.XN.get()),
-            ("FnXS", self.FnXS.get()),
-        ];
-        let (foreign, stage) = if role.is_stage1() { (&stage2[..], 1) } else { (&stage1[..], 2) };
-        if let Some((name, _)) = foreign.iter().find(|(_, value)| *value != 0) {
-            return Err(format!("a leaf of stage {stage} has no field `{name}`"));
+/// Which leaves have a field.
+#[derive(Clone, Copy)]
+enum Of {
+    Stage1,
+    Stage2,
+    Both,
+}
+
+impl Of {
+    fn has(self, role: Role) -> bool {
+        match self {
+            Self::Stage1 => role.is_stage1(),
+            Self::Stage2 => !role.is_stage1(),
+            Self::Both => true,
         }
-        let flags = [
-            (self.Contiguous, Attributes::CONTIGUOUS),
-            (self.DBM, Attributes::DBM),
-            (self.nT, Attributes::NT),
-            (self.FnXS, Attributes::FNXS),
-            (self.nG, Attributes::NG),
-        ];
-        Ok(Attributes {
-            mem_attr: (self.MemAttr.get() | self.AttrIndx.get() | self.NS.get() << 3) as u8,
-            ap: (self.S2AP.get() | self.AP.get()) as u8,
-            sh: self.SH.get() as u8,
-            xn: (self.XN.get() | self.PXN.get() | self.UXN.get() << 1) as u8,
-            af: self.AF.get() as u8,
-            flags: flags.iter().fold(0, |bits, (set, bit)| bits | (set.get() as u8 * bit)),
-            software: self.software.get() as u8,
-            reserved: 0,
-        })
     }
+}
+
+/// How a field is written.
+#[derive(Clone, Copy)]
+enum Written {
+    Decimal,
+    Hex,
+    /// It is left out where it is 0.
+    IfSet,
+}
+
+/// Declares the fields, in the order in which they are written. Each has its name and its highest value, the stage
+/// that it belongs to, the byte of [`Attributes`] that keeps it and its lowest bit there, and how it is written.
+macro_rules! leaf {
+    ($($(#[$doc:meta])* $name:ident: $high:literal, $of:ident, $byte:ident >> $lsb:expr, $written:ident;)*) => {
+        /// The fields of a leaf descriptor other than its address. Default: 0.
+        #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        #[schemars(rename = "Leaf")]
+        #[expect(non_snake_case, reason = "the fields' own names are the keys")]
+        pub(super) struct LeafFields {
+            $($(#[$doc])* $name: Bits<$high>,)*
+        }
+
+        impl LeafFields {
+            /// What the leaves of a tree with this role say.
+            pub fn attributes(&self, role: Role) -> Result<Attributes, String> {
+                let mut attributes = Attributes::default();
+                $(
+                    let value = self.$name.get() as u8;
+                    if value != 0 && !Of::$of.has(role) {
+                        let stage = if role.is_stage1() { 1 } else { 2 };
+                        let name = stringify!($name);
+                        return Err(format!("a leaf of stage {stage} has no field `{name}`"));
+                    }
+                    attributes.$byte |= value << $lsb;
+                )*
+                Ok(attributes)
+            }
+        }
+
+        /// Name and value of each field of `leaf`, the stages that have it, and how it is written.
+        fn fields(leaf: &Attributes) -> impl Iterator<Item = (&'static str, u8, Of, Written)> {
+            [$((stringify!($name), leaf.$byte >> $lsb & $high, Of::$of, Written::$written)),*].into_iter()
+        }
+    };
+}
+
+leaf! {
+    /// Stage 2: memory attributes.
+    MemAttr: 15, Stage2, mem_attr >> 0, Hex;
+    /// Stage 1: number of the memory attributes in MAIR.
+    AttrIndx: 7, Stage1, mem_attr >> 0, Decimal;
+    /// Stage 2: access permissions: 1 read, 2 write.
+    S2AP: 3, Stage2, ap >> 0, Decimal;
+    /// Stage 1: AP\[2:1\]: 1 unprivileged, 2 read-only.
+    AP: 3, Stage1, ap >> 0, Decimal;
+    /// Shareability; not written where DS = 1.
+    SH: 3, Both, sh >> 0, Decimal;
+    /// Stage 2: execute-never.
+    XN: 3, Stage2, xn >> 0, Decimal;
+    /// Stage 1: not secure.
+    NS: 1, Stage1, mem_attr >> 3, IfSet;
+    /// Stage 1: privileged execute-never.
+    PXN: 1, Stage1, xn >> 0, IfSet;
+    /// Stage 1: unprivileged execute-never; in a regime with one range of addresses, execute-never.
+    UXN: 1, Stage1, xn >> 1, IfSet;
+    /// Access flag.
+    AF: 1, Both, af >> 0, Decimal;
+    /// One of a contiguous group.
+    Contiguous: 1, Both, flags >> Attributes::CONTIGUOUS.trailing_zeros(), IfSet;
+    /// Dirty bit modifier.
+    DBM: 1, Both, flags >> Attributes::DBM.trailing_zeros(), IfSet;
+    /// Block translation entry.
+    nT: 1, Both, flags >> Attributes::NT.trailing_zeros(), IfSet;
+    /// Stage 1: not global.
+    nG: 1, Stage1, flags >> Attributes::NG.trailing_zeros(), IfSet;
+    /// Stage 2: the XS attribute is ignored.
+    FnXS: 1, Stage2, flags >> Attributes::FNXS.trailing_zeros(), IfSet;
+    /// Bits 58:55, which hardware ignores.
+    software: 15, Both, software >> 0, Hex;
 }
 
 /// Writes what `leaf`, of a tree with this role, says, as a YAML flow mapping.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, role: Role, leaf: &Attributes) -> fmt::Result {
-    let Attributes { mem_attr, ap, sh, xn, af, software, .. } = *leaf;
-    let stage_flag = if role.is_stage1() {
-        write!(f, "{{ AttrIndx: {}, AP: {ap}, SH: {sh}", mem_attr & 7)?;
-        let single = [("NS", mem_attr >> 3), ("PXN", xn & 1), ("UXN", xn >> 1)];
-        for (name, value) in single.iter().filter(|(_, value)| *value != 0) {
-            write!(f, ", {name}: {value}")?;
+    let mut before = "{ ";
+    for (name, value, _, written) in fields(leaf).filter(|(_, _, of, _)| of.has(role)) {
+        match written {
+            Written::IfSet if value == 0 => continue,
+            Written::Hex => write!(f, "{before}{name}: {value:#x}")?,
+            Written::Decimal | Written::IfSet => write!(f, "{before}{name}: {value}")?,
         }
-        write!(f, ", AF: {af}")?;
-        ("nG", Attributes::NG)
-    } else {
-        write!(f, "{{ MemAttr: {mem_attr:#x}, S2AP: {ap}, SH: {sh}, XN: {xn}, AF: {af}")?;
-        ("FnXS", Attributes::FNXS)
-    };
-    let flags = [
-        ("Contiguous", Attributes::CONTIGUOUS),
-        ("DBM", Attributes::DBM),
-        ("nT", Attributes::NT),
-        stage_flag,
-    ];
-    for (name, _) in flags.iter().filter(|(_, flag)| leaf.has(*flag)) {
-        write!(f, ", {name}: 1")?;
+        before = ", ";
     }
-    write!(f, ", software: {software:#x} }}")
+    f.write_str(" }")
 }

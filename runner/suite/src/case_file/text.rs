@@ -13,7 +13,7 @@ use case::tree::{Role, Tree};
 use case::{CaseRef, Flags};
 
 use super::fields::ProbeFlag;
-use super::leaf;
+use super::{fields, leaf};
 use crate::granule::GranuleName;
 
 /// Writes `case` as YAML whose lines are indented by `indent` spaces.
@@ -22,25 +22,8 @@ use crate::granule::GranuleName;
 /// nothing reads.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize) -> fmt::Result {
     let at = " ".repeat(indent);
-    let registers = &case.header.registers;
     writeln!(f, "{at}registers:")?;
-    writeln!(f, "{at}  HCR_EL2: {:#x}", registers.hcr_el2)?;
-    writeln!(f, "{at}  VTCR_EL2: {:#x}", registers.vtcr_el2)?;
-    let others = [
-        ("VTTBR_EL2", registers.vttbr_el2),
-        ("SCTLR_EL1", registers.sctlr_el1),
-        ("TCR_EL1", registers.tcr_el1),
-        ("MAIR_EL1", registers.mair_el1),
-        ("SCTLR_EL2", registers.sctlr_el2),
-        ("TCR_EL2", registers.tcr_el2),
-        ("MAIR_EL2", registers.mair_el2),
-        ("TTBR0_EL2", registers.ttbr0_el2),
-        ("TTBR1_EL2", registers.ttbr1_el2),
-        ("TTBR0_EL1", registers.ttbr0_el1),
-        ("TTBR1_EL1", registers.ttbr1_el1),
-        ("IDMAP_TCR_EL2", registers.idmap_tcr_el2),
-    ];
-    for (name, value) in others.iter().filter(|(_, value)| *value != 0) {
+    for (name, value) in fields::stated(&case.header.registers) {
         writeln!(f, "{at}  {name}: {value:#x}")?;
     }
     write_trees(f, case.trees, indent)?;

@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::super::Rng;
+use super::NESTED;
 use super::memory::Memory;
 use super::reach::{Goal, MOST_REACHES, Reach, Reaches, is_nowhere, never_executed, reaches};
 use super::world::World;
@@ -48,7 +49,9 @@ impl<'a> Asker<'a> {
         let edits = case.as_ref().edits;
         let crosses = !has_updates && edits.is_empty();
         let aims = edits.iter().filter_map(|edit| aim(world, edit)).collect();
-        Self { world, reaches, never: never_executed(world), crosses, favourites, aims }
+        let is_nested = case.as_ref().header.registers.hcr_el2 & NESTED == NESTED;
+        let never = if is_nested { ArrayVec::new() } else { never_executed(world) };
+        Self { world, reaches, never, crosses, favourites, aims }
     }
 
     /// Adds `count` probes to `case`, by `pes` PEs.

@@ -1,55 +1,54 @@
 //! What guests are drawn from.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
 use super::super::Space;
+use super::super::space::{self, declare};
 use crate::layout::Variant;
 
-/// The space of a generator of guests under two stages. All of it is data from a suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct GuestSpace {
-    /// Weights of the 4K, 16K and 64K granule, at either stage.
-    pub granules: [u64; 3],
-    /// Weights of DS = 0 and DS = 1 at either stage, where the PE has both.
-    pub ds: [u64; 2],
-    /// Intermediate physical address sizes, bit n for n bits.
-    pub ipa_bits: u64,
-    /// Virtual address sizes of each range of stage 1, bit n for n bits.
-    pub va_bits: u64,
-    /// How many cases out of a thousand have stage 1 on.
-    pub stage1: u64,
-    /// How many cases out of a thousand have stage 2 on.
-    pub stage2: u64,
-    /// How many cases out of a thousand turn on hardware updates, at either stage or both, where the PE has
-    /// them.
-    pub hardware_updates: u64,
-    /// How many cases out of a thousand have hostile descriptors beside those that the guest needs.
-    pub spoiled: u64,
-    /// Fewest and most mappings beside those that the guest needs, both stages counted.
-    pub mappings: [u64; 2],
-    /// Probes a case, 1 to 512; in sequences steps are counted.
-    pub probes: u64,
-    /// How many PEs of the target do them, 1 to 8.
-    pub pes: u64,
+/// Hands the space of the guests' generators to the macro `$then`, as [`space!`](crate::space) does.
+#[macro_export]
+macro_rules! guest_space {
+    ($then:ident) => {
+        $then! {
+            /// What guests under two stages are drawn from. What is left out keeps its default.
+            GuestSpace
+            /// Weights of the granules, for either stage by itself; one that is left out is not drawn. Default: all
+            /// alike.
+            granules: Granules as [u64; 3] = [1, 1, 1];
+            /// The fraction of trees with DS = 1 (VTCR_EL2, TCR_EL1), where the PE has it for the granule. Default:
+            /// 0.5.
+            ds: Fraction as [u64; 2] = [1, 1];
+            /// Intermediate physical address sizes in bits. A size that a granule does not reach is not drawn for it.
+            /// Default: 20..=52.
+            ipa_bits: Set<20, 52> as u64 = (1 << 53) - (1 << 20);
+            /// Virtual address sizes in bits, of each range of stage 1. Default: 18..=52.
+            va_bits: Set<18, 52> as u64 = (1 << 53) - (1 << 18);
+            /// The fraction of cases with stage 1 on: SCTLR_EL1.M = 1. Default: 0.9.
+            stage1: Fraction as u64 = 900;
+            /// The fraction of cases with stage 2 on: HCR_EL2.VM = 1, or DC = 1. Default: 0.9.
+            stage2: Fraction as u64 = 900;
+            /// The fraction of cases in which hardware may update descriptors, at stage 1, at stage 2, or both (HA, and
+            /// in part of them HD), where the PE has FEAT_HAFDBS. Default: 0.15.
+            hardware_updates: Fraction as u64 = 150;
+            /// The fraction of cases that have hostile descriptors beside those that the guest needs, at either stage.
+            /// Default: 0.
+            spoiled: Fraction as u64 = 0;
+            /// How many mappings a case has beside those that the guest needs, both stages counted. Default: 8..=20.
+            mappings: Range<0, 40> as [u64; 2] = [8, 20];
+            /// How many probes a case has; steps of a sequence are counted. Default: 32.
+            probes: Probes as u64 = 32;
+            /// How many PEs of the target do them. Default: 1.
+            pes: Bounded<1, 8> as u64 = 1;
+            /// The fraction of cases with HCR_EL2.{NV, NV1} = {1, 1}, of those that have both stages on, where the PE
+            /// has FEAT_NV: the guest is a hypervisor, and leaves of its stage 1 have the layout of EL2's. Not in
+            /// cases with hostile descriptors or changes. Default: 0.
+            nv1: Fraction as u64 = 0;
+        }
+    };
 }
 
-impl GuestSpace {
-    /// Everything, with nothing hostile, and 32 probes a case.
-    pub const BENIGN: Self = Self {
-        granules: [1, 1, 1],
-        ds: [1, 1],
-        ipa_bits: (1 << 53) - (1 << 20),
-        va_bits: (1 << 53) - (1 << 18),
-        stage1: 900,
-        stage2: 900,
-        hardware_updates: 150,
-        spoiled: 0,
-        mappings: [8, 20],
-        probes: 32,
-        pes: 1,
-    };
+guest_space!(declare);
 
+impl GuestSpace {
     /// What the shape of stage 2 is drawn from.
     pub(super) const fn of_stage2(&self) -> Space {
         // In fewer bits there is no room for what a guest needs.
@@ -59,7 +58,7 @@ impl GuestSpace {
 
     /// How often `variant` is wanted, relative to others.
     pub const fn weight(&self, variant: Variant) -> u64 {
-        self.of_stage2().weight(variant)
+        space::weight(&self.granules, &self.ds, variant)
     }
 
     /// Whether virtual addresses of `bits` bits are wanted.

@@ -4,7 +4,8 @@
 use arrayvec::ArrayVec;
 use case::probe::Probe;
 use case::{Flags, MAX_PROBES};
-use executor::oracle::{Answered, Look, Oracle, Walks, registers};
+use conform::registers;
+use executor::oracle::{Answered, Look, Oracle, Walks};
 use link::hello::IdRegisters;
 use link::observations::{NO_ANSWER, Status};
 use link::soak::Totals;
