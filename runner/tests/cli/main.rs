@@ -1,6 +1,6 @@
 //! What users and other programs are shown: transcripts beside this file, each with its exit code, and reports.
 //!
-//! `TRYCMD=overwrite cargo test --release -p runner --test cli transcripts` writes the transcripts anew.
+//! `TRYCMD=overwrite cargo test -p runner --test cli transcripts` writes the transcripts anew.
 
 #[path = "../common"]
 mod common {

@@ -4,7 +4,7 @@
 //! After a change of what is decoded, the corpus is made anew by
 //!
 //! ```console
-//! $ SEEDS=overwrite cargo test --release -p runner --test host fuzz
+//! $ SEEDS=overwrite cargo test -p runner --test host fuzz
 //! ```
 
 #[path = "../../fuzz/src/lib.rs"]
@@ -27,8 +27,7 @@ fn survives(target: &str, decode: fn(&[u8]) -> bool) {
     }
     let seeds = seeds::read(target);
     for (name, bytes) in &seeds {
-        let again =
-            "make the corpus anew: SEEDS=overwrite cargo test --release -p runner --test host fuzz";
+        let again = "make the corpus anew: SEEDS=overwrite cargo test -p runner --test host fuzz";
         assert!(fed(target, decode, bytes), "{name} is refused, and shows nothing; {again}");
     }
     let seeds: Vec<&[u8]> = seeds.iter().map(|(_, bytes)| &bytes[..]).collect();

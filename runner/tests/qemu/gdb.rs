@@ -7,13 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use case::Case;
-use case::format::{AddressFormat, Format, Granule};
-use case::mapping::{Attributes, Mapping};
 use case::memory::Place;
 use case::probe::{Operation, Probe};
-use case::registers::Registers;
-use case::tree::{Role, Tree};
-use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
 use device::{CaseCursor, Death, Description, Event, HowDied, Session, Target, TargetError};
 use judge::verdict::Verdict;
 use link::observations::{Observations, Status};
@@ -24,6 +19,7 @@ use suite::generator::{ExplicitCase, Generator};
 use crate::common::executor::EXECUTOR;
 use crate::common::folders;
 use crate::common::hypwalk::{Said, hypwalk};
+use crate::common::identity::case_at;
 use crate::common::records::campaign;
 use crate::common::self_test::SELF_TEST;
 use crate::common::shipped::{suites, yaml};
@@ -60,22 +56,9 @@ fn boot(target: &dyn Target) -> Box<dyn Session> {
     target.boot().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A case without probes, whose stage 2 has the first 512 MB at their own addresses, to be read and not
-/// written.
+/// A case without probes.
 fn case(session: &dyn Session) -> Case {
-    let pa_range = session.hello().ids.id_aa64mmfr0_el1 & 7;
-    let address = if pa_range == 6 { AddressFormat::Lpa } else { AddressFormat::Bits48 };
-    let format = Format { granule: Granule::K64, start_level: 2, ia_bits: 40, address };
-    let (sl0, _) = start_level_fields(Granule::K64, 2);
-    let vtcr = Vtcr::RES1.ps(pa_range).tg0(tg0(Granule::K64)).sl0(sl0).t0sz(64 - 40);
-    let registers =
-        Registers { hcr_el2: hcr::RW | hcr::VM, vtcr_el2: vtcr.0, ..Registers::default() };
-    let mut case = Case::with_tree(registers, Tree::new(Role::Stage2, format, Place::new(0, 0)));
-    let attributes = Attributes { mem_attr: 0xf, ap: 1, sh: 3, af: 1, ..Default::default() };
-    let (input, output, entries, level, tree) = (0, Place::absolute(0), 1, 2, 0);
-    let mapping = Mapping { input, output, entries, level, tree, reserved: [0; 2], attributes };
-    case.push_mapping(mapping).expect("there is room");
-    case
+    case_at(session, Place::new(0, 0))
 }
 
 /// With these probes.

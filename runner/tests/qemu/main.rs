@@ -6,6 +6,7 @@ mod common {
     pub mod executor;
     pub mod folders;
     pub mod hypwalk;
+    pub mod identity;
     pub mod place;
     pub mod records;
     pub mod self_test;

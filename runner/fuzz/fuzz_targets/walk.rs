@@ -1,7 +1,7 @@
-//! Run with `cargo +nightly fuzz run walk` from the folder `golden`.
+//! Run with `scripts/fuzz walk`, or `cargo +nightly fuzz run walk` from the folder `runner`.
 #![no_main]
 
-#[path = "../../tests/walker/world.rs"]
+#[path = "../../../golden/tests/walker/world.rs"]
 mod world;
 
 use libfuzzer_sys::fuzz_target;
