@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::guest::{GuestSpace, draw, sequence};
+use case::draw::el10::{GuestSpace, draw, sequence};
 use case::edit::Change;
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};

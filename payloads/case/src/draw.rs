@@ -5,36 +5,49 @@
 //! [`VERSION`] counts the changes of meaning, and a test pins the cases of each version.
 //!
 //! ```text
-//!   Space, Abilities, MemoryMap, seed, index
+//!   a space, Abilities, MemoryMap, seed, index
 //!        |
-//!   setup     which shape of tree, which register fields, where tables lie
+//!   set-up    which shape of trees, which register fields, where tables lie      stage2, el2, el10
 //!        |
-//!   mappings  disjoint ranges at legal levels
+//!   trees     disjoint leaves at legal levels, and what each says                tree, pool, leaf, memory_type
 //!        |
-//!   probes    inside, at the edges, beside, beyond
+//!   edits     (some cases) what no hypervisor would write                        edits
 //!        |
-//!   hostile   (some cases) descriptors and registers that no hypervisor would write
+//!   probes    inside, at the edges, beside, beyond                               address_space
 //! ```
 //!
-//! [`hyp`] draws set-ups of EL2's own stage 1 likewise, and [`guest`] guests under two stages.
+//! There are generators for three regimes: [`stage2`] alone, EL2's own stage 1 ([`el2`]), and guests under two stages
+//! ([`el10`]).
 
-pub mod exhaustive;
-pub mod guest;
-mod hostile;
-pub mod hyp;
-mod mappings;
-mod probes;
-pub mod random;
+mod address_space;
+mod edits;
+pub mod el10;
+pub mod el2;
+mod leaf;
+mod memory_type;
+mod pool;
+mod registers;
 mod rng;
-mod setup;
 mod space;
+pub mod stage2;
+mod tree;
+
+use crate::abilities::Abilities;
+use crate::memory::MemoryMap;
 
 pub use rng::Rng;
-pub use setup::EPOCH;
 pub use space::Space;
+pub use stage2::EPOCH;
 
 /// The version of the generators. The same inputs give the same case for one version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The machine that a case is drawn for.
+#[derive(Clone, Copy, Debug)]
+struct Target<'a> {
+    abilities: &'a Abilities,
+    map: &'a MemoryMap,
+}
 
 /// Why no case could be drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

@@ -7,9 +7,10 @@
 //! ```
 
 use crate::abilities::Abilities;
-use crate::draw::guest::GuestSpace;
-use crate::draw::hyp::HypSpace;
-use crate::draw::{NotDrawn, Space, exhaustive, guest, hyp, random};
+use crate::draw::el2::{self, HypSpace};
+use crate::draw::el10::{self, GuestSpace};
+use crate::draw::stage2::{exhaustive, random};
+use crate::draw::{NotDrawn, Space};
 use crate::memory::MemoryMap;
 use crate::tree::Role;
 use crate::vtcr::ps_bits;
@@ -29,13 +30,13 @@ pub enum Source {
     Shapes(Space),
     /// Every point of granule, DS, T0SZ, SL2 and SL0: [`exhaustive::legality`].
     Legality(Space),
-    /// Random set-ups of EL2's own stage 1: [`hyp::draw`].
+    /// Random set-ups of EL2's own stage 1: [`el2::draw`].
     Hyp(HypSpace),
-    /// Every shape of EL2's stage 1 with one range: [`hyp::placement`].
+    /// Every shape of EL2's stage 1 with one range: [`el2::placement`].
     Placements(HypSpace),
-    /// Guests under two stages: [`guest::draw`].
+    /// Guests under two stages: [`el10::draw`].
     Guest(GuestSpace),
-    /// Guests between whose probes tables change: [`guest::sequence`].
+    /// Guests between whose probes tables change: [`el10::sequence`].
     Tlbi(GuestSpace),
 }
 
@@ -86,10 +87,10 @@ impl Ground<'_> {
             Source::Random(space) => random::draw(space, abilities, map, seed, local),
             Source::Shapes(space) => exhaustive::shape(space, abilities, map, seed, local),
             Source::Legality(space) => exhaustive::legality(space, abilities, map, seed, local),
-            Source::Hyp(space) => hyp::draw(space, abilities, map, seed, local),
-            Source::Placements(space) => hyp::placement(space, abilities, map, seed, local),
-            Source::Guest(space) => guest::draw(space, abilities, map, seed, local),
-            Source::Tlbi(space) => guest::sequence(space, abilities, map, seed, local),
+            Source::Hyp(space) => el2::draw(space, abilities, map, seed, local),
+            Source::Placements(space) => el2::placement(space, abilities, map, seed, local),
+            Source::Guest(space) => el10::draw(space, abilities, map, seed, local),
+            Source::Tlbi(space) => el10::sequence(space, abilities, map, seed, local),
         };
         if index.is_multiple_of(AUDIT_EVERY)
             && let Ok(case) = &mut drawn

@@ -9,8 +9,8 @@
 //! Abilities and memory map are no part of it: both sides have the target's ID registers and the arenas.
 //! A plan fits into one message.
 
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
+use case::draw::el2::HypSpace;
+use case::draw::el10::GuestSpace;
 use case::draw::{self, NotDrawn, Space};
 use case::plan::{Ground, Share, Source};
 use case::{Case, CaseRef};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use case::draw::Space;
-use case::draw::exhaustive::LegalityPoint;
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
+use case::draw::el2::HypSpace;
+use case::draw::el10::GuestSpace;
+use case::draw::stage2::exhaustive::LegalityPoint;
 use clap::{Args, Subcommand};
 
 use super::lookup::Shelf;

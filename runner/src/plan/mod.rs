@@ -4,7 +4,8 @@ pub mod shard;
 
 use case::Case;
 use case::abilities::Abilities;
-use case::draw::{NotDrawn, exhaustive, hyp};
+use case::draw::stage2::exhaustive;
+use case::draw::{NotDrawn, el2};
 use case::memory::MemoryMap;
 use case::plan::{Ground, Share, Source};
 
@@ -90,7 +91,7 @@ fn share(generator: &Generator, abilities: &Abilities) -> Share {
         Generator::Guest { space, cases } => (Source::Guest(*space), *cases),
         Generator::Tlbi { space, cases } => (Source::Tlbi(*space), *cases),
         Generator::Placements { space, rounds } => {
-            let count = hyp::placement_count(space, abilities).saturating_mul(*rounds);
+            let count = el2::placement_count(space, abilities).saturating_mul(*rounds);
             (Source::Placements(*space), Some(count))
         }
         Generator::Shapes { space, rounds } => {

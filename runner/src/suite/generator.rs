@@ -2,8 +2,8 @@
 
 use case::Case;
 use case::draw::Space;
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
+use case::draw::el2::HypSpace;
+use case::draw::el10::GuestSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

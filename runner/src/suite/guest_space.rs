@@ -1,6 +1,6 @@
 //! What guests under two stages are drawn from, as a suite says it.
 
-use case::draw::guest::GuestSpace;
+use case::draw::el10::GuestSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! What set-ups of EL2's own stage 1 are drawn from, as a suite says it.
 
-use case::draw::hyp::HypSpace;
+use case::draw::el2::HypSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! What random cases are drawn from.
+//! The space of stage 2's generators: what random cases are drawn from.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -48,22 +48,27 @@ impl Space {
 
     /// How often `variant` is wanted, relative to others.
     pub const fn weight(&self, variant: Variant) -> u64 {
-        let granule = match variant.granule {
-            Granule::K4 => self.granules[0],
-            Granule::K16 => self.granules[1],
-            Granule::K64 => self.granules[2],
-        };
-        // The 64K granule has no DS: it is wanted as often as the others with both.
-        let ds = match (variant.granule, variant.ds) {
-            (Granule::K64, _) => self.ds[0] + self.ds[1],
-            (_, false) => self.ds[0],
-            (_, true) => self.ds[1],
-        };
-        granule * ds
+        weight(&self.granules, &self.ds, variant)
     }
 
     /// Whether inputs of `bits` bits are wanted.
     pub const fn wants_ipa_bits(&self, bits: u8) -> bool {
         bits < 64 && self.ipa_bits >> bits & 1 == 1
     }
+}
+
+/// How often `variant` is wanted, with these weights of the granules and of DS.
+pub(super) const fn weight(granules: &[u64; 3], ds: &[u64; 2], variant: Variant) -> u64 {
+    let granule = match variant.granule {
+        Granule::K4 => granules[0],
+        Granule::K16 => granules[1],
+        Granule::K64 => granules[2],
+    };
+    // The 64K granule has no DS: it is wanted as often as the others with both.
+    let ds = match (variant.granule, variant.ds) {
+        (Granule::K64, _) => ds[0] + ds[1],
+        (_, false) => ds[0],
+        (_, true) => ds[1],
+    };
+    granule * ds
 }

@@ -1,0 +1,202 @@
+//! The set-up of a case of EL2: registers, and the scratch arenas that it depends on.
+
+use arrayvec::ArrayVec;
+
+use super::super::leaf::{Regime, Stage1};
+use super::super::memory_type::{Mair, MemoryType};
+use super::super::pool::holds_tables;
+use super::super::registers::{Updates, Walks, output_size, range};
+use super::super::tree::Kind;
+use super::super::{NotDrawn, Rng, Target};
+use super::shape::Shape;
+use super::space::HypSpace;
+use crate::layout::Variant;
+use crate::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
+use crate::placement::Placement;
+use crate::registers::Registers;
+use crate::tcr::{self, Range, Whole, hcr, sctlr};
+use crate::tree::Role;
+use crate::vtcr::{self, ps_bits};
+
+/// Everything of a case but its trees, edits and probes.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub shape: Shape,
+    pub registers: Registers,
+    /// Output address size in bits, as the architecture limits it.
+    pub oa_bits: u8,
+    /// What leaves depend on.
+    pub leaves: Stage1,
+    /// SCTLR_EL2.A.
+    pub aligned: bool,
+    /// Top bytes are ignored: in the lower range, and in the upper one.
+    pub tbi: [bool; 2],
+    /// HCR_EL2.TGE.
+    pub tge: bool,
+    /// Which updates of descriptors hardware makes.
+    pub updates: Updates,
+    /// What the trees are: the lower range first, then the upper one or the idmap.
+    pub kinds: ArrayVec<Kind, 2>,
+    /// Scratch arenas, by number.
+    pub trampoline: u8,
+    pub exit: u8,
+    pub code: u8,
+    pub data: u8,
+}
+
+/// Draws the registers and the scratch arenas for `shape`.
+pub(super) fn setup(
+    rng: &mut Rng,
+    space: &HypSpace,
+    target: Target<'_>,
+    shape: &Shape,
+) -> Result<Setup, NotDrawn> {
+    let Target { abilities, map } = target;
+    let &Shape { variant, va_bits, placement, upper } = shape;
+    let most = |ps| {
+        let of = |variant: Variant| ps_bits(ps).min(variant.address_bits(abilities));
+        of(variant).min(upper.map_or(52, |(upper, _)| of(upper)))
+    };
+    // All that must be reached lies within the output size.
+    let identity_bits = variant.most_va_bits(abilities);
+    let is_host = upper.is_some();
+    let arenas = |ps: u64| Arenas { map, va_bits, identity_bits, oa_bits: most(ps), is_host };
+    let suits = |ps| {
+        arenas(ps).trampolines(placement).next().is_some()
+            && arenas(ps).exits(placement).next().is_some()
+            && map.arenas().iter().any(|arena| holds_tables(arena, most(ps)))
+    };
+    let ps = output_size(rng, abilities, suits).ok_or(NotDrawn::NoPlacement)?;
+    let (arenas, oa_bits) = (arenas(ps), most(ps));
+    let pick = |rng: &mut Rng, numbers: &mut dyn Iterator<Item = u8>| {
+        let numbers: ArrayVec<u8, MAX_ARENAS> = numbers.collect();
+        rng.pick(&numbers).ok_or(NotDrawn::NoPlacement)
+    };
+    let trampoline = pick(rng, &mut arenas.trampolines(placement))?;
+    // Most hypervisors leave by the page that they came by.
+    let same = placement != Placement::Outside && rng.chance(600);
+    let exit = if same { trampoline } else { pick(rng, &mut arenas.exits(placement))? };
+    let code = pick(rng, &mut reached(map, oa_bits))?;
+    let data = pick(rng, &mut reached(map, oa_bits))?;
+
+    let wanted = abilities.access_flag && rng.chance(space.hardware_updates);
+    let updates = Updates::draw(rng, abilities, wanted);
+    let odds = [(65, MemoryType::Any), (35, MemoryType::Device)];
+    let mair = Mair::draw(rng, abilities, &[MemoryType::Any, MemoryType::Device], odds);
+    let (wxn, aligned) = (rng.chance(250), rng.chance(200));
+    let ds = variant.ds || upper.is_some_and(|(upper, _)| upper.ds);
+    let whole = Whole { ps, ha: updates.access, hd: updates.dirty, ds };
+    let mut one = |variant, bits| {
+        let (walks, tbi) = (Walks::draw(rng), rng.chance(300));
+        range(rng, abilities, (variant, bits), walks, tbi)
+    };
+    let (lower, upper_range) = (one(variant, va_bits), upper.map(|(of, bits)| one(of, bits)));
+    let (mut registers, tge) = registers(rng, target, &lower, upper_range.as_ref(), &whole);
+    registers.mair_el2 = mair.value;
+    registers.sctlr_el2 |= if wxn { sctlr::WXN } else { 0 } | if aligned { sctlr::A } else { 0 };
+    let kind = |role, variant: Variant, bits| Kind {
+        role,
+        variant,
+        format: variant.stage1_format(abilities, bits),
+    };
+    let mut kinds: ArrayVec<Kind, 2> =
+        [kind(Role::Ttbr0El2, variant, va_bits)].into_iter().collect();
+    kinds.extend(upper.map(|(upper, bits)| kind(Role::Ttbr1El2, upper, bits)));
+    if placement == Placement::Outside {
+        // As many more levels as there are, or just enough bits.
+        let base = map.arenas()[usize::from(trampoline)].last();
+        let least = 64 - base.leading_zeros() as u8;
+        let most = identity_bits;
+        let bits =
+            if rng.chance(500) { most } else { rng.between(least.into(), most.into()) as u8 };
+        let idmap = Range { tsz: 64 - u64::from(bits), ..lower };
+        registers.idmap_tcr_el2 = tcr::of_one(&idmap, &whole);
+        kinds.push(kind(Role::Idmap, variant, bits));
+    }
+    let regime = if is_host { Regime::Host } else { Regime::El2 };
+    let leaves = Stage1 { regime, mair, wxn, updates: updates.access };
+    let tbi = [lower.tbi, upper_range.is_some_and(|range| range.tbi)];
+    Ok(Setup {
+        shape: *shape,
+        registers,
+        oa_bits,
+        leaves,
+        aligned,
+        tbi,
+        tge,
+        updates,
+        kinds,
+        trampoline,
+        exit,
+        code,
+        data,
+    })
+}
+
+/// The registers for one range or two, and whether HCR_EL2.TGE is set.
+fn registers(
+    rng: &mut Rng,
+    target: Target<'_>,
+    lower: &Range,
+    upper: Option<&Range>,
+    whole: &Whole,
+) -> (Registers, bool) {
+    let sctlr_el2 = sctlr::RES1 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
+    let one = Registers { hcr_el2: vtcr::hcr::RW, sctlr_el2, ..Registers::default() };
+    let Some(upper) = upper else {
+        return (Registers { tcr_el2: tcr::of_one(lower, whole), ..one }, false);
+    };
+    let tge = rng.chance(500);
+    let asids = if target.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
+    let a1 = if rng.chance(300) { tcr::A1 } else { 0 };
+    let two = Registers {
+        hcr_el2: one.hcr_el2 | hcr::E2H | if tge { hcr::TGE } else { 0 },
+        tcr_el2: tcr::of_two(lower, upper, whole) | asids | a1,
+        ttbr0_el2: rng.below(0x100) << 48,
+        ttbr1_el2: rng.below(0x100) << 48,
+        ..one
+    };
+    (two, tge)
+}
+
+/// The scratch arenas whose physical addresses have `oa_bits` bits, by number.
+pub(super) fn reached(map: &MemoryMap, oa_bits: u8) -> impl Iterator<Item = u8> + use<'_> {
+    let reached =
+        move |arena: &Arena| arena.kind == ArenaKind::Scratch && arena.last() >> oa_bits == 0;
+    let numbered = (0..).zip(map.arenas());
+    numbered.filter(move |(_, arena)| reached(arena)).map(|(number, _)| number)
+}
+
+/// The scratch arenas of a target, as trampoline and exit need them.
+struct Arenas<'a> {
+    map: &'a MemoryMap,
+    va_bits: u8,
+    /// The most bits that an address has that is mapped to itself.
+    identity_bits: u8,
+    oa_bits: u8,
+    /// With two ranges the runtime is in the upper one, and the exit in either half of the lower.
+    is_host: bool,
+}
+
+impl<'a> Arenas<'a> {
+    fn trampolines(&self, placement: Placement) -> impl Iterator<Item = u8> + use<'a> {
+        let (map, va_bits, identity_bits) = (self.map, self.va_bits, self.identity_bits);
+        reached(map, self.oa_bits).filter(move |number| {
+            let arena = &map.arenas()[usize::from(*number)];
+            arena.last() >> identity_bits == 0
+                && Placement::of_address(arena.base, va_bits) == placement
+        })
+    }
+
+    /// Where one can leave, with the trampoline at `placement`: in the same half, if it is in one.
+    fn exits(&self, placement: Placement) -> impl Iterator<Item = u8> + use<'a> {
+        let either = self.is_host || placement == Placement::Outside;
+        let (map, va_bits) = (self.map, self.va_bits);
+        reached(map, self.oa_bits).filter(move |number| {
+            match Placement::of_address(map.arenas()[usize::from(*number)].base, va_bits) {
+                Placement::Outside => false,
+                half => either || half == placement,
+            }
+        })
+    }
+}
