@@ -49,53 +49,44 @@ struct Target<'a> {
     map: &'a MemoryMap,
 }
 
-/// Why no case could be drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum NotDrawn {
-    /// The PE has none of the granules, with none of the DS values, at none of the sizes.
-    NoSuchShape,
-    /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
-    NoSuchHypShape,
-    /// The PE has none of the granules for stage 1 of a guest, with none of the DS values, at none of the sizes.
-    NoSuchStage1Shape,
-    /// The target has no stage where the trampoline, or the exit, should lie.
-    NoPlacement,
-    /// The PE has no HCR_EL2.E2H.
-    NoHost,
-    /// The target has no monitor at EL3.
-    NoMonitor,
-    /// The addresses have no room for all that a life needs.
-    NoRoom,
-    /// No table arena of the target has addresses that the output size can express.
-    NoArena,
+/// The reasons: one table of documentation, name, and words.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $reason:literal;)*) => {
+        /// Why no case could be drawn.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub enum NotDrawn {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl NotDrawn {
+            /// All reasons, by number.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The reason in words.
+            pub const fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $reason,)*
+                }
+            }
+        }
+    };
 }
 
-impl NotDrawn {
-    /// All reasons, by number.
-    pub const ALL: [Self; 8] = [
-        Self::NoSuchShape,
-        Self::NoSuchHypShape,
-        Self::NoSuchStage1Shape,
-        Self::NoPlacement,
-        Self::NoHost,
-        Self::NoMonitor,
-        Self::NoRoom,
-        Self::NoArena,
-    ];
-
-    /// The reason in words.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NoSuchShape => "the PE has no stage 2 of this granule and size",
-            Self::NoSuchHypShape => "the PE has no stage 1 of this granule and size",
-            Self::NoSuchStage1Shape => "the PE has no stage 1 of this granule and size for a guest",
-            Self::NoPlacement => {
-                "the target has no memory where the trampoline or the exit should lie"
-            }
-            Self::NoHost => "the PE has no HCR_EL2.E2H",
-            Self::NoMonitor => "the target has no monitor at EL3",
-            Self::NoRoom => "the addresses have no room for what a life needs",
-            Self::NoArena => "the target has no memory at addresses that the tables could use",
-        }
-    }
+reasons! {
+    /// The PE has none of the granules, with none of the DS values, at none of the sizes.
+    NoSuchShape = "the PE has no stage 2 of this granule and size";
+    /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
+    NoSuchHypShape = "the PE has no stage 1 of this granule and size";
+    /// The PE has none of the granules for stage 1 of a guest, with none of the DS values, at none of the sizes.
+    NoSuchStage1Shape = "the PE has no stage 1 of this granule and size for a guest";
+    /// The target has no scratch arena where the trampoline, or the exit, should lie.
+    NoPlacement = "the target has no memory where the trampoline or the exit should lie";
+    /// The PE has no HCR_EL2.E2H.
+    NoHost = "the PE has no HCR_EL2.E2H";
+    /// The target has no monitor at EL3.
+    NoMonitor = "the target has no monitor at EL3";
+    /// The addresses have no room for all that a case needs.
+    NoRoom = "the addresses have no room for what a life needs";
+    /// No table arena of the target has addresses that the output size can express.
+    NoArena = "the target has no memory at addresses that the tables could use";
 }

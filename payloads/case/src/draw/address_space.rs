@@ -22,7 +22,7 @@ pub(super) type Reaches = ArrayVec<Reach, MOST_REACHES>;
 /// What is at the end of an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Goal {
-    /// Tags, of which is known that everybody reaches them alike.
+    /// Tags, for all that is known reached alike by everybody.
     Tags,
     /// Tags that others reach through caches and this does not, or the other way round.
     MismatchedTags,
@@ -38,6 +38,8 @@ pub(super) struct Reach {
     /// Size in bytes.
     pub bytes: u64,
     pub goal: Goal,
+    /// The number of the scratch arena.
+    pub arena: u8,
     /// The memory type of both stages together.
     pub memory: MemoryType,
 }
@@ -82,62 +84,43 @@ impl Run {
 }
 
 impl AddressSpace<'_> {
-    /// What the addresses reach. `tags` says what tags are to an address that leads to the scratch arena of this
-    /// number with this memory type.
-    pub fn reaches(&self, tags: &dyn Fn(u8, MemoryType) -> Goal) -> Reaches {
+    /// What the addresses reach, by both stages together.
+    pub fn reaches(&self) -> Reaches {
         let mut reaches = Reaches::new();
         if self.ranges.is_empty() {
             let (bits, memory) = self.flat;
-            let all = Run { va: 0, address: 0, bytes: 1 << bits };
-            self.through_stage2(all, memory, tags, &mut reaches);
+            self.through_stage2(Run { va: 0, address: 0, bytes: 1 << bits }, memory, &mut reaches);
         }
         for tree in self.ranges {
             for leaf in &tree.leaves {
-                let bytes = tree.bytes(leaf);
-                let all = Run { va: tree.address(leaf.first), address: leaf.output, bytes };
+                let (va, bytes) = (tree.address(leaf.first), tree.bytes(leaf));
                 let Stage2Memory::Combined(memory) = leaf.memory else { continue };
-                self.through_stage2(all, memory, tags, &mut reaches);
+                self.through_stage2(Run { va, address: leaf.output, bytes }, memory, &mut reaches);
             }
         }
         reaches
     }
 
-    fn through_stage2(
-        &self,
-        run: Run,
-        memory: MemoryType,
-        tags: &dyn Fn(u8, MemoryType) -> Goal,
-        reaches: &mut Reaches,
-    ) {
-        let Some(tree) = self.stage2 else {
-            return self.in_scratch(run, memory, tags, reaches);
-        };
+    fn through_stage2(&self, run: Run, memory: MemoryType, reaches: &mut Reaches) {
+        let Some(tree) = self.stage2 else { return self.in_scratch(run, memory, reaches) };
         for leaf in &tree.leaves {
             if let Some(run) = run.by(tree, leaf) {
-                self.in_scratch(run, memory.with_stage2(leaf.memory), tags, reaches);
+                self.in_scratch(run, memory.with_stage2(leaf.memory), reaches);
             }
         }
     }
 
-    fn in_scratch(
-        &self,
-        run: Run,
-        memory: MemoryType,
-        tags: &dyn Fn(u8, MemoryType) -> Goal,
-        reaches: &mut Reaches,
-    ) {
-        for (number, arena) in (0..).zip(self.map.arenas()) {
-            if arena.kind != ArenaKind::Scratch {
-                continue;
-            }
+    fn in_scratch(&self, run: Run, memory: MemoryType, reaches: &mut Reaches) {
+        let numbered = (0..).zip(self.map.arenas());
+        for (number, arena) in numbered.filter(|(_, arena)| arena.kind == ArenaKind::Scratch) {
             let goals = [
-                (scratch::TAGS, scratch::TAGS_BYTES, tags(number, memory)),
+                (scratch::TAGS, scratch::TAGS_BYTES, Goal::Tags),
                 (scratch::SLOTS, scratch::SLOTS_BYTES, Goal::Slots),
             ];
             for (offset, bytes, goal) in goals {
                 if let Some(Run { va, bytes, .. }) = run.within(arena.base + offset, bytes) {
                     // Those that are too many are not asked.
-                    let _ = reaches.try_push(Reach { va, bytes, goal, memory });
+                    let _ = reaches.try_push(Reach { va, bytes, goal, arena: number, memory });
                 }
             }
         }
@@ -151,21 +134,14 @@ impl AddressSpace<'_> {
             (true, false) => va & u64::MAX >> 8,
             (true, true) => va | 0xff << 56,
         };
-        let ipa = if self.ranges.is_empty() {
-            Some(va)
-        } else {
-            let in_range = |tree: &&TreeBuilder| {
-                let ones = tree.address(0);
-                va & ones == ones && (ones != 0 || va >> tree.format.ia_bits == 0)
-            };
-            let tree = self.ranges.iter().find(in_range);
-            tree.and_then(|tree| {
-                let input = va & ((1 << tree.format.ia_bits) - 1);
-                tree.at(input).map(|leaf| leaf.output + (input - leaf.first))
-            })
+        let at_stage1 = || {
+            let holds = |tree: &&TreeBuilder| tree.address(va & tree.mask()) == va;
+            let tree = self.ranges.iter().find(holds)?;
+            tree.output(va & tree.mask())
         };
-        let Some(ipa) = ipa else { return true };
-        self.stage2.is_some_and(|tree| tree.at(ipa).is_none())
+        let ipa = if self.ranges.is_empty() { Some(va) } else { at_stage1() };
+        let is_at_stage2 = |ipa| self.stage2.is_none_or(|tree| tree.at(ipa).is_some());
+        !ipa.is_some_and(is_at_stage2)
     }
 
     /// The stage that an address meets first: the ranges of stage 1, or stage 2.

@@ -99,7 +99,7 @@ fn output_flip(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, level: i8)
     // Bits between a block's address and its attributes, nT among them.
     let low = 1 << rng.between(12, u64::from(tree.format.granule.entry_bits(level).min(47)));
     let nt = if target.abilities.bbm_level > 0 && level < 3 { 1 << 16 } else { high };
-    rng.pick(&[high, high, format, low, nt]).unwrap_or(high)
+    rng.one_of(&[high, high, format, low, nt])
 }
 
 /// Bits that a table descriptor of stage 2 has no use for, or that say nothing for the walk.
@@ -156,7 +156,7 @@ pub(super) fn beside(
 pub(super) fn bound_table(rng: &mut Rng, map: &MemoryMap, tree: &TreeBuilder) -> Option<Change> {
     Some(match rng.below(4) {
         0 => Change::Table { place: nothing(rng, map, tree)?, flip: 0 },
-        2.. if tree.role.is_stage1() => Change::Flip(rng.pick(&LIMITS)?),
+        2.. if tree.role.is_stage1() => Change::Flip(rng.one_of(&LIMITS)),
         _ => Change::Flip(VALID),
     })
 }
@@ -169,12 +169,12 @@ pub(super) fn bound_leaf(
     leaf: &Leaf,
     [stays, may_execute]: [bool; 2],
 ) -> Option<Change> {
-    let access = if tree.role.is_stage1() { &ACCESS_OF_STAGE1[..] } else { &ACCESS[..] };
     let flip = match rng.weighted([(2, 0), (1, 1), (2, 2), (3, 3), (2, 4), (1, 5), (1, 6)]) {
         1 if leaf.level == 3 => TABLE,
         2 if stays => AF,
-        3 if stays => rng.pick(access)?,
-        4 if stays && may_execute => rng.pick(&EXECUTION)?,
+        3 if stays && tree.role.is_stage1() => rng.one_of(&ACCESS_OF_STAGE1),
+        3 if stays => rng.one_of(&ACCESS),
+        4 if stays && may_execute => rng.one_of(&EXECUTION),
         5 if stays => harmless(rng, tree),
         6 => too_large(rng, tree)?,
         _ => VALID,
@@ -194,8 +194,7 @@ pub(super) fn harmless(rng: &mut Rng, tree: &TreeBuilder) -> u64 {
     // nG or FnXS, and what software has for itself.
     const OTHERS: [u64; 3] = [1 << 11, 1 << 55, 1 << 58];
     let has_sh = tree.format.address != AddressFormat::Ds;
-    let bits = if has_sh && rng.chance(400) { &SH[..] } else { &OTHERS[..] };
-    rng.pick(bits).unwrap_or(OTHERS[0])
+    if has_sh && rng.chance(400) { rng.one_of(&SH) } else { rng.one_of(&OTHERS) }
 }
 
 /// A place where nothing answers, and that a table could be at.

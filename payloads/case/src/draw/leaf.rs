@@ -164,7 +164,7 @@ impl Stage2 {
         // and as stage 1 says.
         const COMBINED: [u8; 15] = [0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15, 15, 15];
         const FORCED: [u8; 7] = [0, 1, 2, 3, 5, 6, 7];
-        let mem_attr = rng.pick(if self.fwb { &FORCED[..] } else { &COMBINED[..] }).unwrap_or(0);
+        let mem_attr = if self.fwb { rng.one_of(&FORCED) } else { rng.one_of(&COMBINED) };
         let mut flags = 0;
         if self.updates && rng.chance(400) {
             flags |= Attributes::DBM;
@@ -185,7 +185,7 @@ impl Stage2 {
         let memory = self.memory(rng, purpose);
         let all = S2AP_READ | S2AP_WRITE;
         let (ap, is_fixed) = match purpose {
-            Purpose::Code => (rng.pick(&[all, S2AP_READ]).unwrap_or(all), true),
+            Purpose::Code => (rng.one_of(&[all, S2AP_READ]), true),
             // Whoever updates a table writes to it.
             Purpose::Tables { .. } if self.updates_stage1 => (all, true),
             Purpose::Tables { .. } => (rng.weighted([(3, all), (1, S2AP_READ)]), true),
@@ -198,7 +198,7 @@ impl Stage2 {
             Purpose::Slots if rng.chance(750) => 0,
             _ if memory.is_device() || purpose == Purpose::Quiet => XN_ALL,
             _ if self.xnx => rng.below(4) as u8,
-            _ => rng.pick(&[0, XN_ALL]).unwrap_or(0),
+            _ => rng.one_of(&[0, XN_ALL]),
         };
         let lacks_flag = match purpose {
             Purpose::Code | Purpose::Tables { spine: true } => false,
@@ -216,12 +216,11 @@ impl Stage2 {
     }
 
     fn memory(&self, rng: &mut Rng, purpose: Purpose) -> Stage2Memory {
-        let forced_or_same = [Stage2Memory::ForcedWriteBack, Stage2Memory::AsStage1];
         let write_back = match self.fwb {
-            true => rng.pick(&forced_or_same).unwrap_or(Stage2Memory::ForcedWriteBack),
+            true => rng.one_of(&[Stage2Memory::ForcedWriteBack, Stage2Memory::AsStage1]),
             false => Stage2Memory::Combined(MemoryType::WriteBack),
         };
-        let any = rng.pick(Stage2Memory::all(self.fwb)).unwrap_or(write_back);
+        let any = rng.one_of(&Stage2Memory::all(self.fwb));
         match purpose {
             // Hardware updates only Write-Back memory in a way that is not left open.
             Purpose::Tables { .. } if self.updates_stage1 => write_back,

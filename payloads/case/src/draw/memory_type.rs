@@ -62,22 +62,14 @@ impl Stage2Memory {
     }
 
     /// All that MemAttr can say, with HCR_EL2.FWB as given.
-    pub const fn all(fwb: bool) -> &'static [Self] {
-        if fwb {
-            &[
-                Self::Combined(MemoryType::Device),
-                Self::Combined(MemoryType::NonCacheable),
-                Self::ForcedWriteBack,
-                Self::AsStage1,
-            ]
+    pub fn all(fwb: bool) -> [Self; 4] {
+        let of = Self::Combined;
+        let [third, fourth] = if fwb {
+            [Self::ForcedWriteBack, Self::AsStage1]
         } else {
-            &[
-                Self::Combined(MemoryType::Device),
-                Self::Combined(MemoryType::NonCacheable),
-                Self::Combined(MemoryType::WriteBack),
-                Self::Combined(MemoryType::Other),
-            ]
-        }
+            [of(MemoryType::WriteBack), of(MemoryType::Other)]
+        };
+        [of(MemoryType::Device), of(MemoryType::NonCacheable), third, fourth]
     }
 
     /// MemAttr\[3:0\] that says it, with HCR_EL2.FWB as given.
@@ -88,8 +80,7 @@ impl Stage2Memory {
             Self::Combined(MemoryType::NonCacheable) => 0b0101,
             Self::Combined(MemoryType::WriteBack) => 0b1111,
             Self::Combined(MemoryType::Other | MemoryType::Any) => {
-                let mixed = [0b0110, 0b0111, 0b1001, 0b1010, 0b1011, 0b1101, 0b1110];
-                rng.pick(&mixed).unwrap_or(0b1010)
+                rng.one_of(&[0b0110, 0b0111, 0b1001, 0b1010, 0b1011, 0b1101, 0b1110])
             }
             Self::ForcedWriteBack => 0b0110,
             Self::AsStage1 if fwb => 0b0111,
@@ -148,9 +139,8 @@ fn byte(rng: &mut Rng, memory: MemoryType, abilities: &Abilities) -> u64 {
     const WRITE_BACK: [u64; 7] = [5, 6, 7, 12, 13, 14, 15];
     // Write-Through likewise, and Non-cacheable.
     const LESSER: [u64; 8] = [1, 2, 3, 4, 8, 9, 10, 11];
-    let mut one_of = |nibbles: &[u64]| rng.pick(nibbles).unwrap_or(4);
-    let [above, below] = [one_of(&WRITE_BACK), one_of(&WRITE_BACK)];
-    let [lesser, any] = [one_of(&LESSER), one_of(&[4, 5, 10, 15])];
+    let [above, below] = [rng.one_of(&WRITE_BACK), rng.one_of(&WRITE_BACK)];
+    let [lesser, any] = [rng.one_of(&LESSER), rng.one_of(&[4, 5, 10, 15])];
     let without_xs = abilities.xs && rng.chance(200);
     match memory {
         MemoryType::WriteBack => above << 4 | below,
@@ -159,7 +149,7 @@ fn byte(rng: &mut Rng, memory: MemoryType, abilities: &Abilities) -> u64 {
         // nGnRnE, nGnRE, nGRE, GRE; bit 0 is XS = 0.
         MemoryType::Device => rng.below(4) << 2 | u64::from(without_xs),
         MemoryType::Other if without_xs => 0xa0,
-        MemoryType::Any if without_xs => rng.pick(&[0x40, 0xa0]).unwrap_or(0x40),
+        MemoryType::Any if without_xs => rng.one_of(&[0x40, 0xa0]),
         MemoryType::Any => rng.between(1, 15) << 4 | rng.between(1, 15),
         // Non-cacheable outside and inside is another type.
         MemoryType::Other if (lesser, any) == (4, 4) => 0x4f,

@@ -45,6 +45,12 @@ impl Rng {
         items.get(self.below(items.len() as u64) as usize).copied()
     }
 
+    /// One of `items`.
+    pub fn one_of<T: Copy, const N: usize>(&mut self, items: &[T; N]) -> T {
+        const { assert!(N > 0) };
+        items[self.below(N as u64) as usize]
+    }
+
     /// A number below `count`: the first or the last more often than others. 0 where `count` is 0.
     pub fn index(&mut self, count: u64) -> u64 {
         match self.below(4) {

@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::Rng;
 use crate::format::Granule;
 use crate::layout::Variant;
 
@@ -55,6 +56,13 @@ impl Space {
     pub const fn wants_ipa_bits(&self, bits: u8) -> bool {
         bits < 64 && self.ipa_bits >> bits & 1 == 1
     }
+}
+
+/// Draws a variant, each as often as `weight` says; `None` where it says so of none.
+pub(super) fn variant(rng: &mut Rng, weight: impl Fn(Variant) -> u64) -> Option<Variant> {
+    let weights = Variant::ALL.map(|variant| (weight(variant), variant));
+    let drawn = rng.weighted(weights);
+    (weight(drawn) > 0).then_some(drawn)
 }
 
 /// How often `variant` is wanted, with these weights of the granules and of DS.

@@ -118,6 +118,16 @@ impl TreeBuilder {
         self.leaves.iter().find(holds)
     }
 
+    /// The address that the leaf at `input` leads it to, if there is one.
+    pub fn output(&self, input: u64) -> Option<u64> {
+        self.at(input).map(|leaf| leaf.output + (input - leaf.first))
+    }
+
+    /// The bits of an input address.
+    pub const fn mask(&self) -> u64 {
+        (1 << self.format.ia_bits) - 1
+    }
+
     /// The virtual or intermediate address for `input`.
     pub const fn address(&self, input: u64) -> u64 {
         self.role.address(self.format.ia_bits, input)
@@ -126,8 +136,7 @@ impl TreeBuilder {
     /// An address that has to do with the `bytes` bytes at input address `first`, as often as `odds` say of each kind:
     /// inside, at an end, just outside, a neighbour in the tables, any in range, beyond the range.
     pub fn near(&self, rng: &mut Rng, first: u64, bytes: u64, odds: [u64; 6]) -> u64 {
-        let ia_bits = u32::from(self.format.ia_bits);
-        let mask = (1u64 << ia_bits) - 1;
+        let (ia_bits, mask) = (u64::from(self.format.ia_bits), self.mask());
         let inside = first + rng.below(bytes);
         let [a, b, c, d, e, f] = odds;
         let input = match rng.weighted([(a, 0), (b, 1), (c, 2), (d, 3), (e, 4), (f, 5)]) {
@@ -137,11 +146,11 @@ impl TreeBuilder {
             2 if rng.chance(500) => first.wrapping_sub(1) & mask,
             2 => (first + bytes) & mask,
             // Another index at some level.
-            3 => inside ^ 1 << rng.below(ia_bits.into()),
+            3 => inside ^ 1 << rng.below(ia_bits),
             4 => rng.bits() & mask,
             // One bit above the range, or all.
             _ if rng.chance(700) => {
-                return self.address(inside) ^ 1 << rng.between(ia_bits.into(), 63);
+                return self.address(inside) ^ 1 << rng.between(ia_bits, 63);
             }
             _ => return rng.bits(),
         };

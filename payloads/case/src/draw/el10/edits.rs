@@ -39,9 +39,10 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
         let edit = match rng.weighted([(5, 0), (3, 1), (4, 2)]) {
             0 => tables(rng, world),
             1 => world.stage2.as_ref().and_then(|tree| in_tree(rng, world, tree)),
-            _ => rng.pick(&[0, 1]).and_then(|number: usize| {
+            _ => {
+                let number = rng.one_of(&[0, 1]);
                 world.ranges.get(number).and_then(|tree| in_tree(rng, world, tree))
-            }),
+            }
         };
         if let Some(edit) = edit {
             // A case has room for all of them.
@@ -140,9 +141,9 @@ fn free_table(rng: &mut Rng, world: &World<'_>) -> Option<Change> {
     Some(match rng.weighted([(2, 0), (1, 1), (4, 2), (2, 3), (3, 4)]) {
         0 => Change::Flip(VALID),
         1 => Change::Flip(TABLE),
-        2 => {
-            Change::Flip(rng.pick(&LIMITS)? | if rng.chance(300) { rng.pick(&LIMITS)? } else { 0 })
-        }
+        2 => Change::Flip(
+            rng.one_of(&LIMITS) | if rng.chance(300) { rng.one_of(&LIMITS) } else { 0 },
+        ),
         3 => Change::Flip(1 << rng.between(12, 47)),
         // A table where nothing is mapped, mostly.
         _ => {
@@ -160,7 +161,7 @@ fn free_leaf(rng: &mut Rng, tree: &TreeBuilder, leaf: &Leaf) -> Option<Change> {
             // A block becomes a table, and a page what is reserved.
             1 => TABLE,
             2 => AF,
-            3 => rng.pick(&ACCESS)? | if rng.chance(500) { rng.pick(&EXECUTION)? } else { 0 },
+            3 => rng.one_of(&ACCESS) | if rng.chance(500) { rng.one_of(&EXECUTION) } else { 0 },
             4 => too_large(rng, tree)?,
             5 => 1 << rng.between(tree.format.granule.entry_bits(leaf.level).min(47).into(), 47),
             _ if rng.chance(500) => DBM,

@@ -76,7 +76,6 @@ pub(super) fn insufficient(rng: &mut Rng, abilities: &Abilities, stale: &Stale) 
     let elsewhere = Stale { address: stale.address ^ 1 << (page + rng.below(12) as u32), ..*stale };
     let of_another = Stale { asid: stale.asid ^ 1 << rng.below(8), ..*stale };
     let stage2 = [Operation::TlbiIpas2e1, Operation::TlbiIpas2le1];
-    let last = [Operation::TlbiVale1, Operation::TlbiVaale1];
     let ranges = if abilities.tlbi_range { 2 } else { 0 };
     match rng.weighted([(3, 0), (3, 1), (2, 2), (2, 3), (2, 4), (ranges, 5)]) {
         0 => {}
@@ -84,11 +83,11 @@ pub(super) fn insufficient(rng: &mut Rng, abilities: &Abilities, stale: &Stale) 
         1 => all.push(tlbi(rng, abilities, &elsewhere, Operation::TlbiVae1)),
         2 => all.push(tlbi(rng, abilities, &of_another, Operation::TlbiAside1)),
         3 => {
-            let of_stage1 = rng.pick(&last).unwrap_or(last[0]);
-            all.push(tlbi(rng, abilities, &of_another, of_stage1));
+            let operation = rng.one_of(&[Operation::TlbiVale1, Operation::TlbiVaale1]);
+            all.push(tlbi(rng, abilities, &of_another, operation));
         }
         4 => {
-            let operation = rng.pick(&stage2).unwrap_or(stage2[0]);
+            let operation = rng.one_of(&stage2);
             all.push(tlbi(rng, abilities, stale, operation));
         }
         _ => {

@@ -209,7 +209,7 @@ impl<'a> Asker<'a> {
         })?;
         let operation =
             if rng.chance(250) { Operation::Fetch } else { self.access(rng, MemoryType::Device) };
-        let bytes = rng.pick(&[1, 2, 4, 8])?;
+        let bytes = rng.one_of(&[1, 2, 4, 8]);
         let is_code = operation == Operation::Fetch;
         let address = if is_code { address } else { self.space.tagged(rng, address) };
         Some(self.by_either(rng, Probe::new(operation, address).of_bytes(bytes)))
@@ -242,20 +242,18 @@ impl<'a> Asker<'a> {
     fn own_at(&self, rng: &mut Rng) -> Probe {
         let address = self.asked(rng);
         if self.world.target.abilities.pan2 && rng.chance(250) {
-            let with_pan = [Operation::AtS1e1rp, Operation::AtS1e1wp];
-            let operation = rng.pick(&with_pan).unwrap_or(Operation::AtS1e1rp);
+            let operation = rng.one_of(&[Operation::AtS1e1rp, Operation::AtS1e1wp]);
             let pan = if rng.chance(600) { Probe::PAN } else { 0 };
             return Probe::new(operation, address).by(El::El1).with(pan);
         }
-        let operation = rng.pick(&OWN_AT).unwrap_or(Operation::AtS1e1r);
-        Probe::new(operation, address).by(El::El1)
+        Probe::new(rng.one_of(&OWN_AT), address).by(El::El1)
     }
 
     /// An AT instruction by the executor.
     fn executors_at(&self, rng: &mut Rng) -> Probe {
         let operation =
-            if rng.chance(700) { rng.pick(&Operation::STAGE2) } else { rng.pick(&OWN_AT) };
-        Probe::new(operation.unwrap_or(Operation::AtS12e1r), self.asked(rng))
+            if rng.chance(700) { rng.one_of(&Operation::STAGE2) } else { rng.one_of(&OWN_AT) };
+        Probe::new(operation, self.asked(rng))
     }
 
     /// An address for AT: whatever it leads to.
@@ -274,7 +272,7 @@ impl<'a> Asker<'a> {
         let (first, bytes) = rng.pick(&self.aims).unwrap_or_default();
         let address = first + rng.below(bytes) / 16 * 16;
         let operation = match rng.weighted([(3, 0), (3, 1), (1, 2)]) {
-            0 => return Probe::new(rng.pick(&OWN_AT).unwrap_or(OWN_AT[0]), address).by(El::El1),
+            0 => return Probe::new(rng.one_of(&OWN_AT), address).by(El::El1),
             1 => self.access(rng, MemoryType::Device),
             _ => Operation::Fetch,
         };

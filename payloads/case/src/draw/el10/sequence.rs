@@ -76,7 +76,7 @@ pub(super) fn fill(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u64
         if targets.is_full() || case.as_ref().edits.len() + 2 > MAX_EDITS {
             break;
         }
-        targets.extend(target(rng, world, &reaches, &targets, case));
+        targets.extend(target(rng, world, &reaches, case));
     }
     if targets.is_empty() {
         // Nothing may be changed: questions, as any guest is asked.
@@ -110,26 +110,18 @@ fn ids(rng: &mut Rng, world: &World<'_>, case: &mut Case) -> ArrayVec<u64, 2> {
 }
 
 /// A descriptor that may be changed, with its late edits added to `case`.
-fn target(
-    rng: &mut Rng,
-    world: &World<'_>,
-    reaches: &Reaches,
-    others: &[Target],
-    case: &mut Case,
-) -> Option<Target> {
+fn target(rng: &mut Rng, world: &World<'_>, reaches: &Reaches, case: &mut Case) -> Option<Target> {
     let wanted = |reach: &Reach| reach.goal != Goal::MismatchedTags;
     let possible: Reaches = reaches.iter().copied().filter(wanted).collect();
     let reach = rng.pick(&possible)?;
     let va = reach.va + rng.below(reach.bytes) / PAGE * PAGE;
-    let range = world.ranges.iter().find(|tree| {
-        let mask = (1 << tree.format.ia_bits) - 1;
-        tree.address(va & mask) == va && tree.at(va & mask).is_some()
-    });
-    let input = range.map_or(va, |tree| va & ((1 << tree.format.ia_bits) - 1));
-    let ipa = match range {
-        Some(tree) => tree.at(input).map(|leaf| leaf.output + (input - leaf.first))?,
-        None => va,
+    let holds = |tree: &&TreeBuilder| {
+        let input = va & tree.mask();
+        tree.address(input) == va && tree.at(input).is_some()
     };
+    let range = world.ranges.iter().find(holds);
+    let input = range.map_or(va, |tree| va & tree.mask());
+    let ipa = range.map_or(Some(va), |tree| tree.output(input))?;
     let at_stage2 = range.is_none() || world.stage2.is_some() && rng.chance(400);
     // Or what stage 2 says of tables of stage 1.
     let tables = range.filter(|_| at_stage2 && rng.chance(250));
@@ -148,15 +140,10 @@ fn target(
     let is_leaf = leaf.level == tree.format.start_level || rng.chance(850);
     let level = if is_leaf { leaf.level } else { leaf.level - 1 };
     let bits = tree.format.granule.entry_bits(level);
-    let is_taken = |other: &Target| {
-        other.stale.is_stage2 == at_stage2
-            && case.as_ref().edits.iter().any(|edit| {
-                edit.tree == tree.number
-                    && edit.level == level
-                    && edit.input >> bits == input >> bits
-            })
+    let is_taken = |edit: &Edit| {
+        edit.tree == tree.number && edit.level == level && edit.input >> bits == input >> bits
     };
-    if is_needed(world, tree, input, bits) || others.iter().any(is_taken) {
+    if is_needed(world, tree, input, bits) || case.as_ref().edits.iter().any(is_taken) {
         return None;
     }
     let entry = input >> bits << bits;
@@ -167,7 +154,7 @@ fn target(
     };
     let breaks = edit(Change::Flip(VALID))?;
     let changes = match (is_leaf, tables) {
-        (true, Some(_)) => edit(Change::Flip(rng.pick(&[ACCESS[0], ACCESS[1], AF])?)),
+        (true, Some(_)) => edit(Change::Flip(rng.one_of(&[ACCESS[0], ACCESS[1], AF]))),
         (true, None) => edit(Change::Flip(difference(rng, world, tree, leaf))),
         (false, _) if level == 2 && !at_stage2 => {
             let block = invalid_block(rng, world, tree, leaf);
@@ -212,15 +199,15 @@ fn invalid_block(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Le
 /// Bits of `leaf` that make it lead elsewhere, to what is of the same kind, or that change permissions.
 fn difference(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Leaf) -> u64 {
     let permissions = |rng: &mut Rng| match rng.weighted([(4, 0), (2, 1), (2, 2)]) {
-        0 => rng.pick(&ACCESS).unwrap_or(ACCESS[0]),
-        1 => rng.pick(&EXECUTION).unwrap_or(EXECUTION[0]),
+        0 => rng.one_of(&ACCESS),
+        1 => rng.one_of(&EXECUTION),
         _ => AF,
     };
     if rng.chance(350) {
         return permissions(rng);
     }
     let moved = moved(rng, world, tree, leaf).unwrap_or_else(|| permissions(rng));
-    if rng.chance(150) { moved | rng.pick(&ACCESS).unwrap_or(ACCESS[0]) } else { moved }
+    if rng.chance(150) { moved | rng.one_of(&ACCESS) } else { moved }
 }
 
 /// Bits that exchange the tags, or slots, that `leaf` leads to for others.

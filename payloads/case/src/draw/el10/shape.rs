@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use super::super::space::variant;
 use super::super::stage2::{self, Shape as Stage2Shape};
 use super::super::{NotDrawn, Rng};
 use super::space::GuestSpace;
@@ -64,27 +65,17 @@ fn ranges(
         let all = least..=variant.most_va_bits(abilities);
         all.filter(|bits| space.wants_va_bits(*bits)).collect()
     };
-    let has = |variant: &Variant| {
-        abilities.stage1_has(variant.granule, variant.ds)
-            && space.weight(*variant) > 0
-            && !sizes(*variant).is_empty()
+    let weight = |variant: Variant| {
+        let has = abilities.stage1_has(variant.granule, variant.ds) && !sizes(variant).is_empty();
+        if has { space.weight(variant) } else { 0 }
     };
-    let all: ArrayVec<Variant, 5> = Variant::ALL.into_iter().filter(has).collect();
-    let weights = |wanted: &dyn Fn(&Variant) -> bool| {
-        Variant::ALL.map(|variant| {
-            let is_wanted = all.contains(&variant) && wanted(&variant);
-            (if is_wanted { space.weight(variant) } else { 0 }, variant)
-        })
-    };
-    if all.is_empty() {
-        return Err(NotDrawn::NoSuchStage1Shape);
-    }
-    let first = rng.weighted(weights(&|_| true));
+    let first = variant(rng, weight).ok_or(NotDrawn::NoSuchStage1Shape)?;
     // The 64K granule goes with either DS.
-    let suits = |other: &Variant| {
+    let suits = |other: Variant| {
         other.ds == first.ds || other.granule == Granule::K64 || first.granule == Granule::K64
     };
-    let second = rng.weighted(weights(&suits));
+    let second = variant(rng, |other| if suits(other) { weight(other) } else { 0 });
+    let second = second.unwrap_or(first);
     let mut range = |variant: Variant, has_walks| RangeShape {
         variant,
         va_bits: rng.pick(&sizes(variant)).unwrap_or(LEAST_VA_BITS),

@@ -336,11 +336,14 @@ impl<'a> World<'a> {
 
     /// What the guest's addresses reach.
     pub fn reaches(&self) -> Reaches {
-        self.address_space().reaches(&|number, memory| {
-            let used = self.scratch.iter().find(|scratch| scratch.number == number);
-            let is_alike = used.is_some_and(|scratch| agrees(scratch.is_cached, memory));
-            if is_alike { Goal::Tags } else { Goal::MismatchedTags }
-        })
+        let mut reaches = self.address_space().reaches();
+        for reach in reaches.iter_mut().filter(|reach| reach.goal == Goal::Tags) {
+            let used = self.scratch.iter().find(|scratch| scratch.number == reach.arena);
+            if !used.is_some_and(|scratch| agrees(scratch.is_cached, reach.memory)) {
+                reach.goal = Goal::MismatchedTags;
+            }
+        }
+        reaches
     }
 
     /// The case, with nothing asked.

@@ -29,8 +29,7 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u6
 }
 
 fn probe(rng: &mut Rng, world: &World<'_>, case: &Case) -> Probe {
-    let operation = rng.pick(&[Operation::AtS1e2r, Operation::AtS1e2w]);
-    let operation = operation.unwrap_or(Operation::AtS1e2r);
+    let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
     let aimed = rng.pick(case.as_ref().edits).filter(|_| rng.chance(500));
     let aimed = aimed.map(|edit| (&world.trees[usize::from(edit.tree)], edit.input, 1));
     let any =

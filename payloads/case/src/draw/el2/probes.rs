@@ -37,7 +37,7 @@ impl<'a> Asker<'a> {
             // PXN, or XN with one range.
             never: if setup.shape.upper.is_some() { 1 } else { 2 },
         };
-        let reaches = space.reaches(&|_, _| Goal::Tags);
+        let reaches = space.reaches();
         let (tags, slots) = reaches.into_iter().partition(|reach: &Reach| reach.goal == Goal::Tags);
         let never = space.never_executed();
         Self { world, space, tags, slots, never }
@@ -57,8 +57,7 @@ impl<'a> Asker<'a> {
 
     fn at(&self, rng: &mut Rng) -> Probe {
         let is_shared = self.world.setup.tge && rng.chance(400);
-        let operation = if is_shared { rng.pick(&SHARED) } else { rng.pick(&OWN) };
-        let operation = operation.unwrap_or(OWN[0]);
+        let operation = if is_shared { rng.one_of(&SHARED) } else { rng.one_of(&OWN) };
         let Some((tree, leaf)) = a_leaf(rng, self.world.asked(), [0; 2]) else {
             return Probe::new(operation, rng.bits());
         };

@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use super::super::space::variant;
 use super::super::{NotDrawn, Rng, Target};
 use super::space::HypSpace;
 use crate::abilities::Abilities;
@@ -69,9 +70,8 @@ pub(super) fn draw(
         return Err(NotDrawn::NoHost);
     }
     let all: ArrayVec<Variant, 5> = variants(space, abilities).collect();
-    let weights = Variant::ALL
-        .map(|variant| (if all.contains(&variant) { space.weight(variant) } else { 0 }, variant));
-    let variant = rng.weighted(weights);
+    let weight = |variant| if all.contains(&variant) { space.weight(variant) } else { 0 };
+    let variant = variant(rng, weight).ok_or(NotDrawn::NoSuchHypShape)?;
     let same_ds = |other: &Variant| other.ds == variant.ds || other.granule == Granule::K64;
     let uppers: ArrayVec<Variant, 5> = all.iter().copied().filter(same_ds).collect();
     let upper = if is_host { rng.pick(&uppers) } else { None };
@@ -92,8 +92,7 @@ pub(super) fn draw(
         space.wants_va_bits(*va_bits) && weights(*va_bits).iter().any(|(weight, _)| *weight > 0)
     };
     let possible: ArrayVec<u8, 64> = sizes(variant, abilities).filter(livable).collect();
-    let va_bits = rng.pick(&possible).filter(|_| all.contains(&variant));
-    let va_bits = va_bits.ok_or(NotDrawn::NoSuchHypShape)?;
+    let va_bits = rng.pick(&possible).ok_or(NotDrawn::NoSuchHypShape)?;
     let placement = rng.weighted(weights(va_bits));
     let upper = upper.map(|upper| {
         let least = upper.least_ia_bits(abilities).max(LEAST_UPPER_BITS);

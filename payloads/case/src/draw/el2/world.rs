@@ -157,7 +157,7 @@ impl<'a> World<'a> {
         let output = if over_scratch {
             let number = self.a_scratch_arena(rng)?;
             self.target.map.arenas()[usize::from(number)].base
-                + rng.pick(&[scratch::TAGS, scratch::SLOTS])?
+                + rng.one_of(&[scratch::TAGS, scratch::SLOTS])
         } else {
             any_output(rng, setup.oa_bits)
         };

@@ -109,5 +109,5 @@ pub(super) fn probe(rng: &mut Rng, tree: &TreeBuilder) -> Probe {
 
 /// An operation: each question as often as the others.
 pub(super) fn operation(rng: &mut Rng) -> Operation {
-    rng.pick(&Operation::STAGE2).unwrap_or(Operation::AtS12e1r)
+    rng.one_of(&Operation::STAGE2)
 }

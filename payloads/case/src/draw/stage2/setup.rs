@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
+use super::super::space::variant;
 use super::super::{NotDrawn, Rng, Space, Target};
 use crate::abilities::Abilities;
 use crate::layout::Variant;
@@ -52,14 +53,13 @@ pub(in crate::draw) fn shape(
             && abilities.has(variant.granule, variant.ds)
             && variant.has_start_level(abilities, bits)
     };
-    let weights = Variant::ALL.map(|variant| {
+    let weight = |variant| {
         let fits_any = (0..64).any(|bits| fits(variant, bits));
-        (if fits_any { space.weight(variant) } else { 0 }, variant)
-    });
-    let variant = rng.weighted(weights);
+        if fits_any { space.weight(variant) } else { 0 }
+    };
+    let variant = variant(rng, weight).ok_or(NotDrawn::NoSuchShape)?;
     let sizes: ArrayVec<u8, 64> = (0..64).filter(|bits| fits(variant, *bits)).collect();
-    let ia_bits = rng.pick(&sizes).filter(|_| space.weight(variant) > 0);
-    let ia_bits = ia_bits.ok_or(NotDrawn::NoSuchShape)?;
+    let ia_bits = rng.pick(&sizes).ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
     Ok(Shape { variant, ia_bits, start_level: start_level.ok_or(NotDrawn::NoSuchShape)? })
 }
