@@ -60,7 +60,7 @@ macro_rules! reasons {
 
         impl NotDrawn {
             /// All reasons, by number.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
 
             /// The reason in words.
             pub const fn reason(self) -> &'static str {

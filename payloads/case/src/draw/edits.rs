@@ -1,7 +1,7 @@
 //! Edits: corruption of descriptors after the tables are built.
 //!
 //! Three kinds of a case have them: those that nobody lives in, of which any descriptor may say anything
-//! ([`hostile`]); those that somebody lives in, beside what is needed there ([`beside`]); and sequences, which change
+//! ([`spoil`]); those that somebody lives in, beside what is needed there ([`beside`]); and sequences, which change
 //! descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
 //! memory. So a walk goes astray only to arenas and void addresses; and where somebody lives, the stage that has the last
 //! word never gets an address but that of nothing, or one that is too large, and what leads out of arenas is made
@@ -10,8 +10,9 @@
 use arrayvec::ArrayVec;
 
 use super::pool::PIECE;
-use super::tree::{Leaf, TreeBuilder};
+use super::tree::{Leaf, TreeBuilder, a_leaf};
 use super::{Rng, Target};
+use crate::Case;
 use crate::edit::{Change, Edit};
 use crate::format::{AddressFormat, Format};
 use crate::mapping::Attributes;
@@ -33,7 +34,7 @@ pub(super) const EXECUTION: [u64; 2] = [1 << 53, 1 << 54];
 pub(super) const LIMITS: [u64; 4] = [1 << 59, 1 << 60, 1 << 61, 1 << 62];
 
 /// Any change to any descriptor on the way to `leaf`.
-pub(super) fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
+fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
     let input = rng.between(leaf.first, leaf.first + (tree.bytes(leaf) - 1));
     let start = tree.format.start_level;
     let table_level = start + rng.below((leaf.level - start) as u64) as i8;
@@ -67,6 +68,37 @@ pub(super) fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, lea
         _ => 1 << rng.between(2, 11),
     };
     at(leaf.level, Change::Flip(flip))
+}
+
+/// Adds at least `least` edits, and at most 4, to `case`, which is what `trees` map.
+pub(super) fn spoil(
+    rng: &mut Rng,
+    target: Target<'_>,
+    trees: &[TreeBuilder],
+    case: &mut Case,
+    least: u64,
+) {
+    for _ in 0..rng.between(least, 4) {
+        let Some((tree, leaf)) = a_leaf(rng, trees, [0; 2]) else { return };
+        // A case has room for all of them.
+        let _ = case.push_edit(hostile(rng, target, tree, leaf));
+    }
+}
+
+/// An address whose walk passes, or nearly passes, a descriptor that was edited; or one that has to do with any leaf, as
+/// `odds` say, see [`TreeBuilder::near`].
+pub(super) fn address(rng: &mut Rng, trees: &[TreeBuilder], edits: &[Edit], odds: [u64; 6]) -> u64 {
+    if let Some(edit) = rng.pick(edits).filter(|_| rng.chance(550)) {
+        let tree = &trees[usize::from(edit.tree)];
+        let format = &tree.format;
+        let level = 3 - rng.between(0, u64::from(format.levels_below())) as i8;
+        let bits = format.granule.entry_bits(level).min(format.ia_bits.into());
+        let is_close = rng.chance(750);
+        let within = if is_close { rng.bits() & ((1 << bits) - 1) } else { 0 };
+        return tree.address(edit.input ^ within);
+    }
+    let Some((tree, leaf)) = a_leaf(rng, trees, [0; 2]) else { return rng.bits() };
+    tree.near(rng, leaf.first, tree.bytes(leaf), odds)
 }
 
 /// One to three bits of a leaf. A block must not become a table: its output is anywhere.

@@ -33,7 +33,8 @@ use crate::view::Flags;
 use crate::{Case, MAX_PROBES, scratch};
 
 use probes::Asker;
-use world::{World, a_leaf};
+use tree::a_leaf;
+use world::World;
 
 pub use shape::Shape;
 pub use space::HypSpace;
@@ -102,7 +103,8 @@ fn draw_shape(
         spoil(rng, &world, &mut case);
     }
     let intent = if is_spoiled { 0 } else { Flags::INTENT };
-    case.set_flags(Flags(Flags::STAY | intent | setup.updates.flag()));
+    let updates = if setup.leaves.updates { Flags::UPDATES } else { 0 };
+    case.set_flags(Flags(Flags::STAY | intent | updates));
     let asker = Asker::new(&world);
     for _ in 0..count {
         // A case has room for all of them.

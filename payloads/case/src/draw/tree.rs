@@ -336,6 +336,19 @@ pub(super) fn any_output(rng: &mut Rng, bits: u8) -> u64 {
     rng.bits() & (top | (top - 1)) | if rng.chance(600) { top } else { 0 }
 }
 
+/// Some leaf of `trees` and its tree, but for the first `skipped` of each.
+pub(super) fn a_leaf<'a>(
+    rng: &mut Rng,
+    trees: &'a [TreeBuilder],
+    skipped: [usize; 2],
+) -> Option<(&'a TreeBuilder, &'a Leaf)> {
+    let leaves = trees
+        .iter()
+        .zip(skipped)
+        .flat_map(|(tree, skipped)| tree.leaves.iter().skip(skipped).map(move |leaf| (tree, leaf)));
+    rng.pick(&leaves.take(MAX_MAPPINGS).collect::<ArrayVec<_, MAX_MAPPINGS>>())
+}
+
 /// How many mappings `trees` have.
 pub(super) fn mapped<'a>(trees: impl IntoIterator<Item = &'a TreeBuilder>) -> usize {
     trees.into_iter().map(|tree| tree.leaves.len()).sum()

@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use super::super::Rng;
 use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reaches};
 use super::super::memory_type::MemoryType;
+use super::setup::sctlr;
 use super::world::World;
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
@@ -217,7 +218,6 @@ impl<'a> Asker<'a> {
 
     /// Maintenance of a cache, by the address of tags.
     fn maintenance(&self, rng: &mut Rng) -> Option<Probe> {
-        let setup = self.world.setup;
         let reach = rng.pick(&self.tags)?;
         let operation = rng.weighted([
             (3, Operation::DcCvac),
@@ -230,10 +230,11 @@ impl<'a> Asker<'a> {
         ]);
         let offset = rng.below(reach.bytes / LINE) * LINE;
         let probe = Probe::new(operation, self.space.tagged(rng, reach.va + offset));
+        let sctlr_el1 = self.world.setup.registers.sctlr_el1;
         let may_el0 = match operation {
             Operation::DcIvac => false,
-            Operation::DcZva => setup.el0.zeroes,
-            _ => setup.el0.maintains_caches,
+            Operation::DcZva => sctlr_el1 & sctlr::DZE != 0,
+            _ => sctlr_el1 & sctlr::UCI != 0,
         };
         Some(if may_el0 { self.by_either(rng, probe) } else { probe.by(El::El1) })
     }

@@ -33,8 +33,6 @@ pub(super) struct Setup {
     pub uncached: bool,
     /// Top bytes are ignored in the lower and the upper range.
     pub tbi: [bool; 2],
-    /// What EL0 may do, by SCTLR_EL1.
-    pub el0: El0,
 }
 
 impl Setup {
@@ -44,17 +42,8 @@ impl Setup {
     }
 }
 
-/// What SCTLR_EL1 lets EL0 do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct El0 {
-    /// UCI: cache maintenance by address.
-    pub maintains_caches: bool,
-    /// DZE: DC ZVA.
-    pub zeroes: bool,
-}
-
 /// Bits of `SCTLR_EL1`.
-mod sctlr {
+pub(super) mod sctlr {
     /// Bits that are RES1 where nobody has given them a meaning: LSMAOE, nTLSMD, EIS, TSCXT, EOS, SED, ITD.
     pub const RES1: u64 = 0x3050_0980;
     pub const M: u64 = 1;
@@ -63,12 +52,14 @@ mod sctlr {
     pub const SA: u64 = 1 << 3;
     pub const SA0: u64 = 1 << 4;
     pub const I: u64 = 1 << 12;
+    /// DC ZVA at EL0.
     pub const DZE: u64 = 1 << 14;
     pub const UCT: u64 = 1 << 15;
     /// What EL0 waits for is its own affair.
     pub const WAITS: u64 = 1 << 16 | 1 << 18;
     pub const WXN: u64 = 1 << 19;
     pub const SPAN: u64 = 1 << 23;
+    /// Cache maintenance by address at EL0.
     pub const UCI: u64 = 1 << 26;
     pub const EPAN: u64 = 1 << 57;
 }
@@ -107,8 +98,7 @@ pub(super) fn setup(
         | flag(cd, hcr::CD)
         | flag(fwb, hcr::FWB)
         | bits(rng, &[(300, hcr::PTW), (50, HCR_ID)]);
-    let el0 = El0 { maintains_caches: rng.chance(700), zeroes: rng.chance(700) };
-    let sctlr_el1 = sctlr_el1(rng, target, shape.stage1.is_some(), cached, el0);
+    let sctlr_el1 = sctlr_el1(rng, target, shape.stage1.is_some(), cached);
 
     let most = |ps| {
         shape.stage2.map_or(abilities.pa_bits, |stage2| {
@@ -157,7 +147,6 @@ pub(super) fn setup(
         home: stage1.home,
         uncached,
         tbi: stage1.tbi,
-        el0,
     })
 }
 
@@ -183,13 +172,12 @@ fn bits(rng: &mut Rng, choices: &[(u64, u64)]) -> u64 {
 }
 
 /// `SCTLR_EL1`.
-fn sctlr_el1(rng: &mut Rng, target: Target<'_>, is_on: bool, cached: bool, el0: El0) -> u64 {
+fn sctlr_el1(rng: &mut Rng, target: Target<'_>, is_on: bool, cached: bool) -> u64 {
     sctlr::RES1
         | sctlr::WAITS
         | flag(is_on, sctlr::M)
         | flag(cached, sctlr::C)
-        | flag(el0.maintains_caches, sctlr::UCI)
-        | flag(el0.zeroes, sctlr::DZE)
+        | bits(rng, &[(700, sctlr::UCI), (700, sctlr::DZE)])
         | bits(rng, &[(200, sctlr::A), (500, sctlr::SA), (500, sctlr::SA0), (850, sctlr::I)])
         | bits(rng, &[(500, sctlr::UCT), (250, sctlr::WXN)])
         | flag(!target.abilities.pan || rng.chance(500), sctlr::SPAN)

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::super::space::variant;
+use super::super::space::{variant, wants, weight};
 use super::super::stage2::{self, Shape as Stage2Shape};
 use super::super::{NotDrawn, Rng};
 use super::space::GuestSpace;
@@ -63,18 +63,18 @@ fn ranges(
     let sizes = |variant: Variant| -> ArrayVec<u8, 64> {
         let least = variant.least_ia_bits(abilities).max(LEAST_VA_BITS);
         let all = least..=variant.most_va_bits(abilities);
-        all.filter(|bits| space.wants_va_bits(*bits)).collect()
+        all.filter(|bits| wants(space.va_bits, *bits)).collect()
     };
-    let weight = |variant: Variant| {
+    let weight_of = |variant: Variant| {
         let has = abilities.stage1_has(variant.granule, variant.ds) && !sizes(variant).is_empty();
-        if has { space.weight(variant) } else { 0 }
+        if has { weight(&space.granules, &space.ds, variant) } else { 0 }
     };
-    let first = variant(rng, weight).ok_or(NotDrawn::NoSuchStage1Shape)?;
+    let first = variant(rng, weight_of).ok_or(NotDrawn::NoSuchStage1Shape)?;
     // The 64K granule goes with either DS.
     let suits = |other: Variant| {
         other.ds == first.ds || other.granule == Granule::K64 || first.granule == Granule::K64
     };
-    let second = variant(rng, |other| if suits(other) { weight(other) } else { 0 });
+    let second = variant(rng, |other| if suits(other) { weight_of(other) } else { 0 });
     let second = second.unwrap_or(first);
     let mut range = |variant: Variant, has_walks| RangeShape {
         variant,

@@ -2,8 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::super::{Space, space};
-use crate::layout::Variant;
+use super::super::Space;
 
 /// The space of a generator of guests under two stages. All of it is data from a suite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -55,16 +54,6 @@ impl GuestSpace {
         // In fewer bits there is no room for what a guest needs.
         let ipa_bits = self.ipa_bits & !((1 << LEAST_IPA_BITS) - 1);
         Space { granules: self.granules, ds: self.ds, ipa_bits, ..Space::BENIGN }
-    }
-
-    /// How often `variant` is wanted, relative to others.
-    pub const fn weight(&self, variant: Variant) -> u64 {
-        space::weight(&self.granules, &self.ds, variant)
-    }
-
-    /// Whether virtual addresses of `bits` bits are wanted.
-    pub const fn wants_va_bits(&self, bits: u8) -> bool {
-        bits < 64 && self.va_bits >> bits & 1 == 1
     }
 }
 

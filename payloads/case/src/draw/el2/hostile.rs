@@ -2,7 +2,7 @@
 
 use super::super::{Rng, edits};
 use super::setup::Setup;
-use super::world::{World, a_leaf};
+use super::world::World;
 use crate::Case;
 use crate::probe::{Operation, Probe};
 use crate::tcr::sctlr;
@@ -18,26 +18,13 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u6
     let updates =
         world.target.abilities.access_flag && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
     case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
-    for _ in 0..rng.between(u64::from(!spoils_registers), 4) {
-        let Some((tree, leaf)) = a_leaf(rng, &world.trees, [0; 2]) else { break };
-        // A case has room for all of them.
-        let _ = case.push_edit(edits::hostile(rng, world.target, tree, leaf));
-    }
+    edits::spoil(rng, world.target, &world.trees, case, u64::from(!spoils_registers));
     for _ in 0..count {
-        let _ = case.push_probe(probe(rng, world, case));
+        let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
+        let address = edits::address(rng, &world.trees, case.as_ref().edits, [65, 0, 0, 8, 8, 19]);
+        // A case has room for all of them.
+        let _ = case.push_probe(Probe::new(operation, address));
     }
-}
-
-fn probe(rng: &mut Rng, world: &World<'_>, case: &Case) -> Probe {
-    let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
-    let aimed = rng.pick(case.as_ref().edits).filter(|_| rng.chance(500));
-    let aimed = aimed.map(|edit| (&world.trees[usize::from(edit.tree)], edit.input, 1));
-    let any =
-        a_leaf(rng, &world.trees, [0; 2]).map(|(tree, leaf)| (tree, leaf.first, tree.bytes(leaf)));
-    let Some((tree, first, bytes)) = aimed.or(any) else {
-        return Probe::new(operation, rng.bits());
-    };
-    Probe::new(operation, tree.near(rng, first, bytes, [6, 0, 0, 1, 1, 2]))
 }
 
 /// Makes one to three fields of the registers what they should not be.

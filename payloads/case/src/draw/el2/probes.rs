@@ -5,9 +5,11 @@ use arrayvec::ArrayVec;
 use super::super::Rng;
 use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reaches};
 use super::super::memory_type::MemoryType;
-use super::world::{World, a_leaf};
+use super::super::tree::a_leaf;
+use super::world::World;
 use crate::probe::{Operation, Probe};
 use crate::scratch;
+use crate::tcr::{hcr, sctlr};
 
 /// AT instructions for EL2's own regime.
 const OWN: [Operation; 2] = [Operation::AtS1e2r, Operation::AtS1e2w];
@@ -56,7 +58,7 @@ impl<'a> Asker<'a> {
     }
 
     fn at(&self, rng: &mut Rng) -> Probe {
-        let is_shared = self.world.setup.tge && rng.chance(400);
+        let is_shared = self.world.setup.registers.hcr_el2 & hcr::TGE != 0 && rng.chance(400);
         let operation = if is_shared { rng.one_of(&SHARED) } else { rng.one_of(&OWN) };
         let Some((tree, leaf)) = a_leaf(rng, self.world.asked(), [0; 2]) else {
             return Probe::new(operation, rng.bits());
@@ -71,8 +73,9 @@ impl<'a> Asker<'a> {
         let reach = rng.pick(&self.tags)?;
         let words = reach.bytes / 8;
         let word = rng.index(words);
+        let is_aligned = self.world.setup.registers.sctlr_el2 & sctlr::A != 0;
         let is_device = reach.memory == MemoryType::Device;
-        let faults = operation == Operation::Load && (self.world.setup.aligned || is_device);
+        let faults = operation == Operation::Load && (is_aligned || is_device);
         let offset = if faults && rng.chance(80) { rng.between(1, 7) } else { 0 };
         // What is misaligned stays in the page.
         let word = if offset > 0 { word.min(words.saturating_sub(2)) } else { word };

@@ -27,14 +27,8 @@ pub(super) struct Setup {
     pub oa_bits: u8,
     /// What leaves depend on.
     pub leaves: Stage1,
-    /// SCTLR_EL2.A.
-    pub aligned: bool,
     /// Top bytes are ignored: in the lower range, and in the upper one.
     pub tbi: [bool; 2],
-    /// HCR_EL2.TGE.
-    pub tge: bool,
-    /// Which updates of descriptors hardware makes.
-    pub updates: Updates,
     /// What the trees are: the lower range first, then the upper one or the idmap.
     pub kinds: ArrayVec<Kind, 2>,
     /// Scratch arenas, by number.
@@ -91,7 +85,7 @@ pub(super) fn setup(
         range(rng, abilities, (variant, bits), walks, tbi)
     };
     let (lower, upper_range) = (one(variant, va_bits), upper.map(|(of, bits)| one(of, bits)));
-    let (mut registers, tge) = registers(rng, target, &lower, upper_range.as_ref(), &whole);
+    let mut registers = registers(rng, target, &lower, upper_range.as_ref(), &whole);
     registers.mair_el2 = mair.value;
     registers.sctlr_el2 |= if wxn { sctlr::WXN } else { 0 } | if aligned { sctlr::A } else { 0 };
     let kind = |role, variant: Variant, bits| Kind {
@@ -121,10 +115,7 @@ pub(super) fn setup(
         registers,
         oa_bits,
         leaves,
-        aligned,
         tbi,
-        tge,
-        updates,
         kinds,
         trampoline,
         exit,
@@ -133,30 +124,29 @@ pub(super) fn setup(
     })
 }
 
-/// The registers for one range or two, and whether HCR_EL2.TGE is set.
+/// The registers for one range or two.
 fn registers(
     rng: &mut Rng,
     target: Target<'_>,
     lower: &Range,
     upper: Option<&Range>,
     whole: &Whole,
-) -> (Registers, bool) {
+) -> Registers {
     let sctlr_el2 = sctlr::RES1 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
     let one = Registers { hcr_el2: vtcr::hcr::RW, sctlr_el2, ..Registers::default() };
     let Some(upper) = upper else {
-        return (Registers { tcr_el2: tcr::of_one(lower, whole), ..one }, false);
+        return Registers { tcr_el2: tcr::of_one(lower, whole), ..one };
     };
-    let tge = rng.chance(500);
+    let tge = if rng.chance(500) { hcr::TGE } else { 0 };
     let asids = if target.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
     let a1 = if rng.chance(300) { tcr::A1 } else { 0 };
-    let two = Registers {
-        hcr_el2: one.hcr_el2 | hcr::E2H | if tge { hcr::TGE } else { 0 },
+    Registers {
+        hcr_el2: one.hcr_el2 | hcr::E2H | tge,
         tcr_el2: tcr::of_two(lower, upper, whole) | asids | a1,
         ttbr0_el2: rng.below(0x100) << 48,
         ttbr1_el2: rng.below(0x100) << 48,
         ..one
-    };
-    (two, tge)
+    }
 }
 
 /// The scratch arenas whose physical addresses have `oa_bits` bits, by number.

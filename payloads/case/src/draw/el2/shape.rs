@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::super::space::variant;
+use super::super::space::{variant, wants, weight};
 use super::super::{NotDrawn, Rng, Target};
 use super::space::HypSpace;
 use crate::abilities::Abilities;
@@ -37,7 +37,8 @@ fn variants<'a>(
     abilities: &'a Abilities,
 ) -> impl Iterator<Item = Variant> + 'a {
     let has = |variant: &Variant| {
-        abilities.stage1_has(variant.granule, variant.ds) && space.weight(*variant) > 0
+        abilities.stage1_has(variant.granule, variant.ds)
+            && weight(&space.granules, &space.ds, *variant) > 0
     };
     Variant::ALL.into_iter().filter(has)
 }
@@ -50,10 +51,10 @@ pub(super) fn all<'a>(
     variants(space, abilities).flat_map(move |variant| {
         // The largest first: in the smallest nobody could live.
         let wanted = sizes(variant, abilities).rev();
-        let wanted = wanted.filter(move |bits| space.wants_va_bits(*bits));
+        let wanted = wanted.filter(move |bits| wants(space.va_bits, *bits));
         wanted.flat_map(move |va_bits| {
             let placements = Placement::ALL.into_iter();
-            let wanted = placements.filter(move |at| space.placement_weight(*at) > 0);
+            let wanted = placements.filter(move |at| space.placements[*at as usize] > 0);
             wanted.map(move |placement| Shape { variant, va_bits, placement, upper: None })
         })
     })
@@ -70,8 +71,10 @@ pub(super) fn draw(
         return Err(NotDrawn::NoHost);
     }
     let all: ArrayVec<Variant, 5> = variants(space, abilities).collect();
-    let weight = |variant| if all.contains(&variant) { space.weight(variant) } else { 0 };
-    let variant = variant(rng, weight).ok_or(NotDrawn::NoSuchHypShape)?;
+    let weight_of = |variant| {
+        if all.contains(&variant) { weight(&space.granules, &space.ds, variant) } else { 0 }
+    };
+    let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchHypShape)?;
     let same_ds = |other: &Variant| other.ds == variant.ds || other.granule == Granule::K64;
     let uppers: ArrayVec<Variant, 5> = all.iter().copied().filter(same_ds).collect();
     let upper = if is_host { rng.pick(&uppers) } else { None };
@@ -81,7 +84,7 @@ pub(super) fn draw(
     let weights = |va_bits: u8| {
         Placement::ALL.map(|at| {
             let wanted = match (is_host, at) {
-                (false, _) => space.placement_weight(at),
+                (false, _) => space.placements[at as usize],
                 (true, Placement::Outside) => 0,
                 (true, _) => 1,
             };
@@ -89,7 +92,7 @@ pub(super) fn draw(
         })
     };
     let livable = |va_bits: &u8| {
-        space.wants_va_bits(*va_bits) && weights(*va_bits).iter().any(|(weight, _)| *weight > 0)
+        wants(space.va_bits, *va_bits) && weights(*va_bits).iter().any(|(weight, _)| *weight > 0)
     };
     let possible: ArrayVec<u8, 64> = sizes(variant, abilities).filter(livable).collect();
     let va_bits = rng.pick(&possible).ok_or(NotDrawn::NoSuchHypShape)?;

@@ -2,10 +2,6 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::super::space;
-use crate::layout::Variant;
-use crate::placement::Placement;
-
 /// The space of a generator of EL2's stage 1. All of it is data from a suite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -46,19 +42,4 @@ impl HypSpace {
         mappings: [2, 8],
         probes: 32,
     };
-
-    /// How often `variant` is wanted, relative to others.
-    pub const fn weight(&self, variant: Variant) -> u64 {
-        space::weight(&self.granules, &self.ds, variant)
-    }
-
-    /// How often `placement` is wanted, relative to others.
-    pub const fn placement_weight(&self, placement: Placement) -> u64 {
-        self.placements[placement as usize]
-    }
-
-    /// Whether addresses of `bits` bits are wanted.
-    pub const fn wants_va_bits(&self, bits: u8) -> bool {
-        bits < 64 && self.va_bits >> bits & 1 == 1
-    }
 }

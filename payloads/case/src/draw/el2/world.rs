@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{Pool, part, root_bits};
-use super::super::tree::{Leaf, Run, TreeBuilder, any_output, case, mapped};
+use super::super::tree::{Run, TreeBuilder, any_output, case, mapped};
 use super::super::{NotDrawn, Rng, Target};
 use super::setup::{Setup, reached};
 use crate::mapping::Attributes;
@@ -161,7 +161,7 @@ impl<'a> World<'a> {
         } else {
             any_output(rng, setup.oa_bits)
         };
-        let is_reached = over_scratch || setup.updates.access || rng.chance(700);
+        let is_reached = over_scratch || setup.leaves.updates || rng.chance(700);
         let purpose = if is_reached { Purpose::Quiet } else { Purpose::Unreached };
         Some((run.to(output >> run.unit_bits << run.unit_bits), purpose))
     }
@@ -178,19 +178,6 @@ impl<'a> World<'a> {
         case.set_stay(self.stay);
         case
     }
-}
-
-/// Some leaf of `trees` and its tree, but for the first `skipped` of each.
-pub(super) fn a_leaf<'a>(
-    rng: &mut Rng,
-    trees: &'a [TreeBuilder],
-    skipped: [usize; 2],
-) -> Option<(&'a TreeBuilder, &'a Leaf)> {
-    let leaves = trees
-        .iter()
-        .zip(skipped)
-        .flat_map(|(tree, skipped)| tree.leaves.iter().skip(skipped).map(move |leaf| (tree, leaf)));
-    rng.pick(&leaves.take(MAX_MAPPINGS).collect::<ArrayVec<_, MAX_MAPPINGS>>())
 }
 
 /// Draws what a leaf for `purpose` says.

@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::super::memory_type::{MemoryType, Stage2Memory};
+use super::super::space::{wants, weight};
 use super::super::tree::{Leaf, case};
 use super::super::{NotDrawn, Rng, Space, Target};
 use super::random::{draw_shape, tree};
@@ -40,10 +41,12 @@ pub fn shape_count(space: &Space, abilities: &Abilities) -> u64 {
 
 fn shapes<'a>(space: &'a Space, abilities: &'a Abilities) -> impl Iterator<Item = Shape> + 'a {
     let variants = Variant::ALL.into_iter();
-    let wanted = variants
-        .filter(|variant| abilities.has(variant.granule, variant.ds) && space.weight(*variant) > 0);
+    let wanted = variants.filter(|variant| {
+        abilities.has(variant.granule, variant.ds)
+            && weight(&space.granules, &space.ds, *variant) > 0
+    });
     wanted.flat_map(move |variant| {
-        let sizes = (0..64).filter(move |bits| space.wants_ipa_bits(*bits));
+        let sizes = (0..64).filter(move |bits| wants(space.ipa_bits, *bits));
         sizes.flat_map(move |ia_bits| {
             let levels = variant.start_levels(abilities, ia_bits);
             levels.into_iter().map(move |start_level| Shape { variant, ia_bits, start_level })

@@ -3,9 +3,11 @@
 //! What a corrupted register makes of the tables can't be foreseen here; the host asks the reference walker where such
 //! a case would lead before it sends it.
 
+use core::slice;
+
 use super::super::tree::TreeBuilder;
 use super::super::{Rng, Target, edits};
-use super::random::{operation, probe};
+use super::random::operation;
 use super::setup::Setup;
 use crate::Case;
 use crate::probe::Probe;
@@ -25,31 +27,18 @@ pub(super) fn spoil(
     if spoils_registers {
         registers(rng, setup, case);
     }
-    for _ in 0..rng.between(u64::from(!spoils_registers), 4) {
-        let Some(leaf) = rng.pick(&tree.leaves) else { break };
-        // A case has room for all of them.
-        let _ = case.push_edit(edits::hostile(rng, target, tree, &leaf));
-    }
+    let trees = slice::from_ref(tree);
+    edits::spoil(rng, target, trees, case, u64::from(!spoils_registers));
     let header = case.as_ref().header;
     if header.registers.vtcr_el2 & Vtcr(0).ha(true).0 != 0 && target.abilities.access_flag {
         case.set_flags(Flags(Flags::UPDATES));
     }
     for _ in 0..count {
-        let aimed = rng.pick(case.as_ref().edits).filter(|_| rng.chance(600));
-        let probe = match aimed {
-            Some(edit) => Probe::new(operation(rng), close_to(rng, tree, edit.input)),
-            None => probe(rng, tree),
-        };
-        let _ = case.push_probe(probe);
+        let operation = operation(rng);
+        let address = edits::address(rng, trees, case.as_ref().edits, [42, 13, 10, 12, 16, 9]);
+        // A case has room for all of them.
+        let _ = case.push_probe(Probe::new(operation, address));
     }
-}
-
-/// An address whose walk passes, or nearly passes, the descriptor of an edit.
-fn close_to(rng: &mut Rng, tree: &TreeBuilder, input: u64) -> u64 {
-    let format = &tree.format;
-    let level = 3 - rng.between(0, u64::from(format.levels_below())) as i8;
-    let bits = format.granule.entry_bits(level).min(format.ia_bits.into());
-    input ^ rng.bits() & ((1 << bits) - 1)
 }
 
 fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {

@@ -98,7 +98,7 @@ fn map_something(
 }
 
 /// A probe that has something to do with what is mapped.
-pub(super) fn probe(rng: &mut Rng, tree: &TreeBuilder) -> Probe {
+fn probe(rng: &mut Rng, tree: &TreeBuilder) -> Probe {
     let anywhere = rng.bits() & ((1 << tree.format.ia_bits) - 1);
     let address = match rng.pick(&tree.leaves) {
         Some(leaf) => tree.near(rng, leaf.first, tree.bytes(&leaf), [42, 13, 10, 12, 14, 9]),

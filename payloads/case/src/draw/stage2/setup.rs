@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
-use super::super::space::variant;
+use super::super::space::{variant, wants, weight};
 use super::super::{NotDrawn, Rng, Space, Target};
 use crate::abilities::Abilities;
 use crate::layout::Variant;
@@ -49,15 +49,15 @@ pub(in crate::draw) fn shape(
     abilities: &Abilities,
 ) -> Result<Shape, NotDrawn> {
     let fits = |variant: Variant, bits: u8| {
-        space.wants_ipa_bits(bits)
+        wants(space.ipa_bits, bits)
             && abilities.has(variant.granule, variant.ds)
             && variant.has_start_level(abilities, bits)
     };
-    let weight = |variant| {
+    let weight_of = |variant| {
         let fits_any = (0..64).any(|bits| fits(variant, bits));
-        if fits_any { space.weight(variant) } else { 0 }
+        if fits_any { weight(&space.granules, &space.ds, variant) } else { 0 }
     };
-    let variant = variant(rng, weight).ok_or(NotDrawn::NoSuchShape)?;
+    let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchShape)?;
     let sizes: ArrayVec<u8, 64> = (0..64).filter(|bits| fits(variant, *bits)).collect();
     let ia_bits = rng.pick(&sizes).ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
