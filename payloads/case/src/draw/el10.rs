@@ -39,7 +39,6 @@ use crate::view::Flags;
 use crate::{Case, MAX_PROBES};
 
 use probes::Asker;
-use setup::Setup;
 use world::World;
 
 pub use space::GuestSpace;
@@ -55,14 +54,14 @@ pub fn draw(
     seed: u64,
     index: u64,
 ) -> Result<Case, NotDrawn> {
-    with_room(space, abilities, map, seed, index, |rng, setup, world, case| {
-        let is_spoiled = setup.stage2.is_spoiled;
+    with_room(space, abilities, map, seed, index, |rng, world, case, updates, count| {
+        let is_spoiled = world.setup.stage2.is_spoiled;
         if is_spoiled {
             edits::spoil(rng, world, case);
         }
         let intent = if is_spoiled { 0 } else { Flags::INTENT };
-        case.set_flags(Flags(Flags::GUEST | intent | updates(setup)));
-        Asker::new(rng, world, case).ask(rng, case, count(space), space.pes);
+        case.set_flags(Flags(Flags::GUEST | intent | updates));
+        Asker::new(rng, world, case).ask(rng, case, count, space.pes);
     })
 }
 
@@ -74,7 +73,7 @@ pub fn sequence(
     seed: u64,
     index: u64,
 ) -> Result<Case, NotDrawn> {
-    with_room(space, abilities, map, seed, index, |rng, setup, world, case| {
+    with_room(space, abilities, map, seed, index, |rng, world, case, updates, count| {
         if space.pes == 1 && rng.chance(500) {
             // One that has no room is left out.
             let _ = world.add_alternate_range(rng);
@@ -91,12 +90,13 @@ pub fn sequence(
             registers.ttbr0_el1 |= CNP;
             registers.ttbr1_el1 |= CNP;
         }
-        case.set_flags(Flags(Flags::GUEST | updates(setup)));
-        sequence::fill(rng, world, case, count(space), space.pes);
+        case.set_flags(Flags(Flags::GUEST | updates));
+        sequence::fill(rng, world, case, count, space.pes);
     })
 }
 
-/// Draws a set-up and what it maps, and lets `fill` ask; again, where there is no room: a small IPA space may be
+/// Draws a set-up and what it maps, and lets `fill` ask, which is told the flag of hardware updates
+/// and how many probes are wanted; again, where there is no room: a small IPA space may be
 /// too small for trees that turned out large.
 fn with_room(
     space: &GuestSpace,
@@ -104,7 +104,7 @@ fn with_room(
     map: &MemoryMap,
     seed: u64,
     index: u64,
-    fill: impl Fn(&mut Rng, &Setup, &mut World<'_>, &mut Case),
+    fill: impl Fn(&mut Rng, &mut World<'_>, &mut Case, u64, u64),
 ) -> Result<Case, NotDrawn> {
     let (rng, target) = (&mut Rng::new(seed, index), Target { abilities, map });
     for _ in 0..TRIES {
@@ -118,18 +118,9 @@ fn with_room(
             world.map_something(rng);
         }
         let mut case = world.case();
-        fill(rng, &setup, &mut world, &mut case);
+        let updates = if setup.has_updates() { Flags::UPDATES } else { 0 };
+        fill(rng, &mut world, &mut case, updates, space.probes.min(MAX_PROBES as u64));
         return Ok(case);
     }
     Err(NotDrawn::NoRoom)
-}
-
-/// How many probes a case has.
-fn count(space: &GuestSpace) -> u64 {
-    space.probes.min(MAX_PROBES as u64)
-}
-
-/// The flag that says that hardware may change tables.
-const fn updates(setup: &Setup) -> u64 {
-    if setup.has_updates() { Flags::UPDATES } else { 0 }
 }

@@ -8,6 +8,7 @@ use core::ops::Range;
 use arrayvec::ArrayVec;
 
 use super::Rng;
+use super::leaf::Purpose;
 use super::memory_type::Stage2Memory;
 use crate::abilities::Abilities;
 use crate::format::Format;
@@ -20,6 +21,8 @@ use crate::{Case, MAX_MAPPINGS};
 
 /// The most tables of a tree beside its root.
 const MOST_TABLES: usize = 96;
+/// Contiguous groups cost up to 128 words each: few a tree.
+const MOST_GROUPS: usize = 4;
 /// How often an address is drawn before the first that is free is looked for.
 const TRIES: usize = 12;
 /// How many addresses are looked at, one after another.
@@ -48,6 +51,8 @@ pub(super) struct TreeBuilder {
     pub leaves: ArrayVec<Leaf, MAX_MAPPINGS>,
     /// How many tables its slots have room for beside the root.
     room: usize,
+    /// How many contiguous groups it may still have.
+    groups: usize,
     /// Those that leaves need: level, and the bits of the input address that lead there.
     tables: ArrayVec<(i8, u64), MOST_TABLES>,
 }
@@ -103,8 +108,8 @@ impl TreeBuilder {
         room: u64,
     ) -> Self {
         let room = room.min(MOST_TABLES as u64) as usize;
-        let (leaves, tables) = Default::default();
-        Self { number, role, variant, format, oa_bits, tree, leaves, room, tables }
+        let (leaves, tables, groups) = (ArrayVec::new(), ArrayVec::new(), MOST_GROUPS);
+        Self { number, role, variant, format, oa_bits, tree, leaves, room, groups, tables }
     }
 
     /// Size of `leaf` in bytes.
@@ -195,11 +200,11 @@ impl TreeBuilder {
     }
 
     /// The same; or now and then a contiguous group, if it covers no more than 2^`most_bits` bytes and there may be
-    /// more `groups`.
-    pub fn leaf_or_group(&self, rng: &mut Rng, level: i8, most_bits: u32, groups: usize) -> Run {
+    /// more groups.
+    pub fn leaf_or_group(&self, rng: &mut Rng, level: i8, most_bits: u32) -> Run {
         let leaf = self.leaf(level);
         let bits = self.variant.contiguous_bits(level);
-        let fits = bits > 0 && leaf.unit_bits + bits <= most_bits && groups > 0;
+        let fits = bits > 0 && leaf.unit_bits + bits <= most_bits && self.groups > 0;
         if !fits || !rng.chance(250) {
             return leaf;
         }
@@ -207,16 +212,26 @@ impl TreeBuilder {
     }
 
     /// A leaf of any level, or a contiguous group of them, smaller than the input range and than 2^`oa_bits` bytes.
-    pub fn any_leaf(
+    pub fn any_leaf(&self, rng: &mut Rng, abilities: &Abilities, oa_bits: u8) -> Option<Run> {
+        let most_bits = u32::from(self.format.ia_bits.min(oa_bits)) - 1;
+        let level = rng.pick(&self.leaf_levels(abilities, most_bits))?;
+        Some(self.leaf_or_group(rng, level, most_bits))
+    }
+
+    /// A leaf of any level over the address `over`, or over anything, that nobody but a probe reaches; and for what
+    /// it is. With `updates` of its access flag all must be able to bear that it is reached.
+    pub fn quiet(
         &self,
         rng: &mut Rng,
         abilities: &Abilities,
-        oa_bits: u8,
-        groups: usize,
-    ) -> Option<Run> {
-        let most_bits = u32::from(self.format.ia_bits.min(oa_bits)) - 1;
-        let level = rng.pick(&self.leaf_levels(abilities, most_bits))?;
-        Some(self.leaf_or_group(rng, level, most_bits, groups))
+        over: Option<u64>,
+        updates: bool,
+    ) -> Option<(Run, Purpose)> {
+        let run = self.any_leaf(rng, abilities, self.oa_bits)?;
+        let output = over.unwrap_or_else(|| any_output(rng, self.oa_bits));
+        let is_reached = updates || rng.chance(700);
+        let purpose = if is_reached { Purpose::Quiet } else { Purpose::Unreached };
+        Some((run.to(output >> run.unit_bits << run.unit_bits), purpose))
     }
 
     /// Pages for `bytes` bytes, aligned to no less than their size.
@@ -266,19 +281,17 @@ impl TreeBuilder {
     }
 
     /// Adds `run` at a free input address in `range`, with the attributes and the memory type that `draw` says;
-    /// returns its first input address, or `None` where there is no room. `groups` counts how many contiguous groups
-    /// there may still be.
+    /// returns its first input address, or `None` where there is no room.
     pub fn add(
         &mut self,
         rng: &mut Rng,
         run: Run,
         range: Range<u64>,
-        groups: &mut usize,
         draw: impl FnOnce(&mut Rng) -> (Attributes, Stage2Memory),
     ) -> Option<u64> {
         let bytes = run.entries << self.format.granule.entry_bits(run.level);
         let first = self.find(rng, bytes, run.unit_bits, run.level, range)?;
-        self.put(rng, first, run, groups, draw)?;
+        self.put(rng, first, run, draw)?;
         Some(first)
     }
 
@@ -288,16 +301,16 @@ impl TreeBuilder {
         rng: &mut Rng,
         first: u64,
         run: Run,
-        groups: &mut usize,
         draw: impl FnOnce(&mut Rng) -> (Attributes, Stage2Memory),
     ) -> Option<Stage2Memory> {
         let Run { level, entries, place, output, .. } = run;
         let (mut attributes, memory) = draw(rng);
         let group = 1 << self.variant.contiguous_bits(level);
         let whole = (group << self.format.granule.entry_bits(level)) - 1;
-        let fits = group > 1 && entries == group && (first | output) & whole == 0 && *groups > 0;
+        let fits =
+            group > 1 && entries == group && (first | output) & whole == 0 && self.groups > 0;
         if run.is_group || fits && rng.chance(300) {
-            *groups -= 1;
+            self.groups -= 1;
             attributes.flags |= Attributes::CONTIGUOUS;
         }
         self.push(Leaf { first, level, entries, place, output, attributes, memory })?;

@@ -110,7 +110,7 @@ impl World<'_> {
         }
         let run = block.to_place(Place::new(place.arena(), first - arena.base), first);
         let draw = |rng: &mut Rng| setup.stage2.leaf(rng, purpose);
-        let input = tree.add(rng, run, 0..1 << bits, &mut self.groups, draw)?;
+        let input = tree.add(rng, run, 0..1 << bits, draw)?;
         let (ipa, memory) = (input + (pa - first), tree.leaves.last()?.memory);
         self.windows.try_push(Window { ipa, purpose, memory }).ok()?;
         Some(ipa)

@@ -18,7 +18,7 @@ use super::super::address_space::{AddressSpace, Goal, Reaches};
 use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{PIECE, PIECE_BITS, Pool, part};
-use super::super::tree::{TreeBuilder, any_output, case, mapped};
+use super::super::tree::{TreeBuilder, case, mapped};
 use super::super::{NotDrawn, Rng, Target};
 use super::alternate::Alternate;
 use super::setup::Setup;
@@ -31,8 +31,6 @@ use crate::{Case, MAX_MAPPINGS, scratch};
 pub(super) const MOST_WINDOWS: usize = 48;
 /// The most scratch arenas that a case uses, beside that of its code.
 pub(super) const MOST_SCRATCH: usize = 3;
-/// Contiguous groups cost up to 128 words each: few a case.
-const MOST_GROUPS: usize = 4;
 
 /// A piece of IPA space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +83,6 @@ pub(super) struct World<'a> {
     pub windows: ArrayVec<Window, MOST_WINDOWS>,
     pub scratch: ArrayVec<Scratch, MOST_SCRATCH>,
     pub guest: Guest,
-    pub groups: usize,
 }
 
 impl<'a> World<'a> {
@@ -93,19 +90,8 @@ impl<'a> World<'a> {
     pub fn new(rng: &mut Rng, setup: &'a Setup, target: Target<'a>) -> Result<Self, NotDrawn> {
         let (stage2, pool, guest) = (None, Pool::new(target), Guest::default());
         let (ranges, alternates, windows, scratch) = Default::default();
-        let groups = MOST_GROUPS;
-        let mut this = Self {
-            setup,
-            target,
-            pool,
-            stage2,
-            ranges,
-            alternates,
-            windows,
-            scratch,
-            guest,
-            groups,
-        };
+        let mut this =
+            Self { setup, target, pool, stage2, ranges, alternates, windows, scratch, guest };
         if setup.shape.stage2.is_some() {
             this.stage2 = Some(this.stage2_tree(rng, 0).ok_or(NotDrawn::NoArena)?);
         }
@@ -138,7 +124,7 @@ impl<'a> World<'a> {
             let place = Place::new(place.arena(), place.offset() + first);
             let run = pages.to_place(place, pa + first);
             let draw = |rng: &mut Rng| setup.stage2.leaf(rng, purpose);
-            (ipa, tree.put(rng, ipa + first, run, &mut self.groups, draw)?)
+            (ipa, tree.put(rng, ipa + first, run, draw)?)
         } else {
             let is_new = self.windows.iter().all(|window| window.ipa != pa);
             if !is_new || (pa + (PIECE - 1)) >> bits != 0 {
@@ -172,7 +158,7 @@ impl<'a> World<'a> {
         let page = tree.format.granule.bytes();
         let offset = scratch::GUEST / page * page;
         let run = tree.pages(page).to(ipa + offset);
-        let first = tree.add(rng, run, 0..u64::MAX, &mut self.groups, |rng| {
+        let first = tree.add(rng, run, 0..u64::MAX, |rng| {
             setup.stage1.leaf(rng, Purpose::Code, &|memory| memory != MemoryType::Device)
         });
         let first = first.ok_or(NotDrawn::NoRoom)?;
@@ -251,25 +237,19 @@ impl<'a> World<'a> {
             Some(number) => self.ranges.get(number)?,
             None => self.stage2.as_ref()?,
         };
-        let run = tree.any_leaf(rng, self.target.abilities, tree.oa_bits, self.groups)?;
         let over = rng.pick(&self.scratch).filter(|_| rng.chance(400));
         let over = over.and_then(|over| self.target.map.arenas().get(usize::from(over.number)));
-        let output = match over {
-            Some(arena) => arena.base + scratch::TAGS,
-            None => any_output(rng, tree.oa_bits),
-        };
-        let run = run.to(output >> run.unit_bits << run.unit_bits);
+        let over = over.map(|arena| arena.base + scratch::TAGS);
         let updates = if number.is_some() { setup.stage1.updates } else { setup.stage2.updates };
-        let is_reached = updates || rng.chance(700);
-        let purpose = if is_reached { Purpose::Quiet } else { Purpose::Unreached };
+        let (run, purpose) = tree.quiet(rng, self.target.abilities, over, updates)?;
         if let Some(number) = number {
-            let suits = |memory| !is_reached || memory == MemoryType::Device;
+            let suits = |memory| purpose == Purpose::Unreached || memory == MemoryType::Device;
             let draw = |rng: &mut Rng| setup.stage1.leaf(rng, purpose, &suits);
-            self.ranges[number].add(rng, run, 0..u64::MAX, &mut self.groups, draw)?;
+            self.ranges[number].add(rng, run, 0..u64::MAX, draw)?;
             return Some(());
         }
-        let (tree, groups) = (self.stage2.as_mut()?, &mut self.groups);
-        let ipa = tree.add(rng, run, 0..u64::MAX, groups, |rng| setup.stage2.leaf(rng, purpose))?;
+        let tree = self.stage2.as_mut()?;
+        let ipa = tree.add(rng, run, 0..u64::MAX, |rng| setup.stage2.leaf(rng, purpose))?;
         let memory = tree.leaves.last()?.memory;
         self.windows.try_push(Window { ipa, purpose: Purpose::Quiet, memory }).ok()
     }
@@ -295,7 +275,7 @@ impl<'a> World<'a> {
         let run = tree.pages(bytes).to(window.ipa + offset);
         let draw =
             |rng: &mut Rng| setup.stage1.leaf(rng, window.purpose, &|memory| window.suits(memory));
-        tree.add(rng, run, 0..u64::MAX, &mut self.groups, draw).map(|_| ())
+        tree.add(rng, run, 0..u64::MAX, draw).map(|_| ())
     }
 
     /// Leaves of range number `number`, of any level, over a window and what is beside it; or over nothing. Stage 2
@@ -304,7 +284,7 @@ impl<'a> World<'a> {
         let (setup, tree) = (self.setup, &mut self.ranges[number]);
         // As many as descriptors hold, be it more than there are.
         let most = if tree.format.address == AddressFormat::Bits48 { 48 } else { 52 };
-        let run = tree.any_leaf(rng, self.target.abilities, most, self.groups)?;
+        let run = tree.any_leaf(rng, self.target.abilities, most)?;
         let window = rng.pick(&self.windows).filter(|_| rng.chance(700));
         let output = match window {
             Some(window) => window.ipa,
@@ -316,7 +296,7 @@ impl<'a> World<'a> {
         let run = run.to(output >> run.unit_bits << run.unit_bits);
         let suits = |memory| window.is_none_or(|window| window.suits(memory));
         let draw = |rng: &mut Rng| setup.stage1.leaf(rng, Purpose::Any, &suits);
-        tree.add(rng, run, 0..u64::MAX, &mut self.groups, draw).map(|_| ())
+        tree.add(rng, run, 0..u64::MAX, draw).map(|_| ())
     }
 
     /// The guest's addresses.

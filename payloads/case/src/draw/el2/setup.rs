@@ -8,12 +8,13 @@ use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range};
 use super::super::tree::Kind;
 use super::super::{NotDrawn, Rng, Target};
-use super::shape::Shape;
+use super::shape::{Shape, placed};
 use super::space::HypSpace;
 use crate::layout::Variant;
-use crate::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
+use crate::memory::Place;
 use crate::placement::Placement;
 use crate::registers::Registers;
+use crate::stay::Stay;
 use crate::tcr::{self, Range, Whole, hcr, sctlr};
 use crate::tree::Role;
 use crate::vtcr::{self, ps_bits};
@@ -31,11 +32,8 @@ pub(super) struct Setup {
     pub tbi: [bool; 2],
     /// What the trees are: the lower range first, then the upper one or the idmap.
     pub kinds: ArrayVec<Kind, 2>,
-    /// Scratch arenas, by number.
-    pub trampoline: u8,
-    pub exit: u8,
-    pub code: u8,
-    pub data: u8,
+    /// The scratch arenas in which the executor lives. The virtual addresses are not known yet.
+    pub stay: Stay,
 }
 
 /// Draws the registers and the scratch arenas for `shape`.
@@ -51,27 +49,33 @@ pub(super) fn setup(
         let of = |variant: Variant| ps_bits(ps).min(variant.address_bits(abilities));
         of(variant).min(upper.map_or(52, |(upper, _)| of(upper)))
     };
-    // All that must be reached lies within the output size.
+    // The trampoline is mapped to itself; with two ranges the exit is in either half of the lower.
     let identity_bits = variant.most_va_bits(abilities);
-    let is_host = upper.is_some();
-    let arenas = |ps: u64| Arenas { map, va_bits, identity_bits, oa_bits: most(ps), is_host };
+    let either = upper.is_some() || placement == Placement::Outside;
+    let trampolines = |ps| placed(map, most(ps).min(identity_bits), va_bits, |at| at == placement);
+    let exits = |ps| {
+        let suits = |at| at != Placement::Outside && (either || at == placement);
+        placed(map, most(ps), va_bits, suits)
+    };
+    // All that must be reached lies within the output size.
     let suits = |ps| {
-        arenas(ps).trampolines(placement).next().is_some()
-            && arenas(ps).exits(placement).next().is_some()
+        !trampolines(ps).is_empty()
+            && !exits(ps).is_empty()
             && map.arenas().iter().any(|arena| holds_tables(arena, most(ps)))
     };
     let ps = output_size(rng, abilities, suits).ok_or(NotDrawn::NoPlacement)?;
-    let (arenas, oa_bits) = (arenas(ps), most(ps));
-    let pick = |rng: &mut Rng, numbers: &mut dyn Iterator<Item = u8>| {
-        let numbers: ArrayVec<u8, MAX_ARENAS> = numbers.collect();
-        rng.pick(&numbers).ok_or(NotDrawn::NoPlacement)
+    let oa_bits = most(ps);
+    let all = placed(map, oa_bits, va_bits, |_| true);
+    let pick = |rng: &mut Rng, numbers: &[u8]| {
+        let number = rng.pick(numbers).ok_or(NotDrawn::NoPlacement)?;
+        Ok(Place::new(number, 0))
     };
-    let trampoline = pick(rng, &mut arenas.trampolines(placement))?;
+    let trampoline = pick(rng, &trampolines(ps))?;
     // Most hypervisors leave by the page that they came by.
     let same = placement != Placement::Outside && rng.chance(600);
-    let exit = if same { trampoline } else { pick(rng, &mut arenas.exits(placement))? };
-    let code = pick(rng, &mut reached(map, oa_bits))?;
-    let data = pick(rng, &mut reached(map, oa_bits))?;
+    let exit = if same { trampoline } else { pick(rng, &exits(ps))? };
+    let (code, data) = (pick(rng, &all)?, pick(rng, &all)?);
+    let stay = Stay { trampoline, exit, code, data, ..Stay::default() };
 
     let wanted = abilities.access_flag && rng.chance(space.hardware_updates);
     let updates = Updates::draw(rng, abilities, wanted);
@@ -98,7 +102,7 @@ pub(super) fn setup(
     kinds.extend(upper.map(|(upper, bits)| kind(Role::Ttbr1El2, upper, bits)));
     if placement == Placement::Outside {
         // As many more levels as there are, or just enough bits.
-        let base = map.arenas()[usize::from(trampoline)].last();
+        let base = map.arenas()[usize::from(trampoline.arena())].last();
         let least = 64 - base.leading_zeros() as u8;
         let most = identity_bits;
         let bits =
@@ -107,21 +111,10 @@ pub(super) fn setup(
         registers.idmap_tcr_el2 = tcr::of_one(&idmap, &whole);
         kinds.push(kind(Role::Idmap, variant, bits));
     }
-    let regime = if is_host { Regime::Host } else { Regime::El2 };
+    let regime = if upper.is_some() { Regime::Host } else { Regime::El2 };
     let leaves = Stage1 { regime, mair, wxn, updates: updates.access };
     let tbi = [lower.tbi, upper_range.is_some_and(|range| range.tbi)];
-    Ok(Setup {
-        shape: *shape,
-        registers,
-        oa_bits,
-        leaves,
-        tbi,
-        kinds,
-        trampoline,
-        exit,
-        code,
-        data,
-    })
+    Ok(Setup { shape: *shape, registers, oa_bits, leaves, tbi, kinds, stay })
 }
 
 /// The registers for one range or two.
@@ -146,47 +139,5 @@ fn registers(
         ttbr0_el2: rng.below(0x100) << 48,
         ttbr1_el2: rng.below(0x100) << 48,
         ..one
-    }
-}
-
-/// The scratch arenas whose physical addresses have `oa_bits` bits, by number.
-pub(super) fn reached(map: &MemoryMap, oa_bits: u8) -> impl Iterator<Item = u8> + use<'_> {
-    let reached =
-        move |arena: &Arena| arena.kind == ArenaKind::Scratch && arena.last() >> oa_bits == 0;
-    let numbered = (0..).zip(map.arenas());
-    numbered.filter(move |(_, arena)| reached(arena)).map(|(number, _)| number)
-}
-
-/// The scratch arenas of a target, as trampoline and exit need them.
-struct Arenas<'a> {
-    map: &'a MemoryMap,
-    va_bits: u8,
-    /// The most bits that an address has that is mapped to itself.
-    identity_bits: u8,
-    oa_bits: u8,
-    /// With two ranges the runtime is in the upper one, and the exit in either half of the lower.
-    is_host: bool,
-}
-
-impl<'a> Arenas<'a> {
-    fn trampolines(&self, placement: Placement) -> impl Iterator<Item = u8> + use<'a> {
-        let (map, va_bits, identity_bits) = (self.map, self.va_bits, self.identity_bits);
-        reached(map, self.oa_bits).filter(move |number| {
-            let arena = &map.arenas()[usize::from(*number)];
-            arena.last() >> identity_bits == 0
-                && Placement::of_address(arena.base, va_bits) == placement
-        })
-    }
-
-    /// Where one can leave, with the trampoline at `placement`: in the same half, if it is in one.
-    fn exits(&self, placement: Placement) -> impl Iterator<Item = u8> + use<'a> {
-        let either = self.is_host || placement == Placement::Outside;
-        let (map, va_bits) = (self.map, self.va_bits);
-        reached(map, self.oa_bits).filter(move |number| {
-            match Placement::of_address(map.arenas()[usize::from(*number)].base, va_bits) {
-                Placement::Outside => false,
-                half => either || half == placement,
-            }
-        })
     }
 }

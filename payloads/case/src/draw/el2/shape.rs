@@ -8,7 +8,7 @@ use super::space::HypSpace;
 use crate::abilities::Abilities;
 use crate::format::Granule;
 use crate::layout::Variant;
-use crate::memory::{ArenaKind, MemoryMap};
+use crate::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 use crate::placement::Placement;
 
 /// The smallest upper range: it holds code and data of the runtime, at any granule.
@@ -88,7 +88,12 @@ pub(super) fn draw(
                 (true, Placement::Outside) => 0,
                 (true, _) => 1,
             };
-            (if exists(map, reached, va_bits, at) { wanted } else { 0 }, at)
+            // There must be an exit, too.
+            let has = |wanted: &dyn Fn(Placement) -> bool| {
+                !placed(map, reached, va_bits, wanted).is_empty()
+            };
+            let exists = has(&|other| other == at) && has(&|other| other != Placement::Outside);
+            (if exists { wanted } else { 0 }, at)
         })
     };
     let livable = |va_bits: &u8| {
@@ -105,14 +110,18 @@ pub(super) fn draw(
     Ok(Shape { variant, va_bits, placement, upper })
 }
 
-/// Whether the target has stages below 2^`reached` for a trampoline there, and for an exit.
-fn exists(map: &MemoryMap, reached: u8, va_bits: u8, placement: Placement) -> bool {
-    let has = |wanted: Placement| {
-        map.arenas().iter().any(|arena| {
-            arena.kind == ArenaKind::Scratch
-                && arena.last() >> reached == 0
-                && Placement::of_address(arena.base, va_bits) == wanted
-        })
+/// The scratch arenas below 2^`bits`, by number, that lie where `wanted` says in addresses of `va_bits` bits.
+pub(super) fn placed(
+    map: &MemoryMap,
+    bits: u8,
+    va_bits: u8,
+    wanted: impl Fn(Placement) -> bool,
+) -> ArrayVec<u8, MAX_ARENAS> {
+    let suits = |arena: &Arena| {
+        arena.kind == ArenaKind::Scratch
+            && arena.last() >> bits == 0
+            && wanted(Placement::of_address(arena.base, va_bits))
     };
-    has(placement) && (has(Placement::Lower) || has(Placement::Upper))
+    let numbered = (0..).zip(map.arenas());
+    numbered.filter(|(_, arena)| suits(arena)).map(|(number, _)| number).collect()
 }

@@ -14,17 +14,15 @@ use arrayvec::ArrayVec;
 use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{Pool, part, root_bits};
-use super::super::tree::{Run, TreeBuilder, any_output, case, mapped};
+use super::super::tree::{Run, TreeBuilder, case, mapped};
 use super::super::{NotDrawn, Rng, Target};
-use super::setup::{Setup, reached};
+use super::setup::Setup;
+use super::shape::placed;
 use crate::mapping::Attributes;
-use crate::memory::{MAX_ARENAS, Place};
+use crate::memory::Place;
 use crate::placement::Placement;
 use crate::stay::Stay;
 use crate::{Case, MAX_MAPPINGS, scratch};
-
-/// Contiguous groups cost up to 128 words each: few a case.
-const MOST_GROUPS: usize = 4;
 
 /// All that a case maps, while it is drawn.
 #[derive(Clone, Debug)]
@@ -36,7 +34,6 @@ pub(super) struct World<'a> {
     /// How many leaves of each tree a stay needs: the first ones.
     pub spine: [usize; 2],
     stay: Stay,
-    groups: usize,
 }
 
 impl<'a> World<'a> {
@@ -49,8 +46,8 @@ impl<'a> World<'a> {
             let tree = pool.tree(rng, number, kind, bits, kind.format.granule.bytes());
             trees.push(tree.ok_or(NotDrawn::NoArena)?);
         }
-        let (spine, stay) = Default::default();
-        let mut this = Self { setup, target, trees, spine, stay, groups: MOST_GROUPS };
+        let (spine, stay) = ([0; 2], setup.stay);
+        let mut this = Self { setup, target, trees, spine, stay };
         this.settle(rng)?;
         let leaves = |number: usize| this.trees.get(number).map_or(0, |tree| tree.leaves.len());
         this.spine = [leaves(0), leaves(1)];
@@ -64,22 +61,15 @@ impl<'a> World<'a> {
     }
 
     fn settle(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
-        let setup = self.setup;
-        let outside = setup.shape.placement == Placement::Outside;
-        self.map_identity(rng, usize::from(outside), setup.trampoline)?;
-        if outside || setup.exit != setup.trampoline {
-            self.map_identity(rng, 0, setup.exit)?;
+        let Stay { trampoline, exit, code, data, .. } = self.stay;
+        let outside = self.setup.shape.placement == Placement::Outside;
+        self.map_identity(rng, usize::from(outside), trampoline)?;
+        if outside || exit != trampoline {
+            self.map_identity(rng, 0, exit)?;
         }
-        let code = Place::new(setup.code, scratch::CODE);
-        let data = Place::new(setup.data, scratch::DATA);
-        let half = self.half(rng);
-        let code_va = self.map_runtime(rng, half, code, scratch::CODE_BYTES, Purpose::Code)?;
-        let half = self.half(rng);
-        let data_va = self.map_runtime(rng, half, data, scratch::DATA_BYTES, Purpose::Data)?;
-        let place = |number| Place::new(number, 0);
-        let [trampoline, exit] = [place(setup.trampoline), place(setup.exit)];
-        let [code, data] = [place(setup.code), place(setup.data)];
-        self.stay = Stay { trampoline, exit, code, data, code_va, data_va, ..self.stay };
+        let data = Place::new(data.arena(), scratch::DATA);
+        self.stay.code_va = self.map_runtime(rng, code, scratch::CODE_BYTES, Purpose::Code)?;
+        self.stay.data_va = self.map_runtime(rng, data, scratch::DATA_BYTES, Purpose::Data)?;
         Ok(())
     }
 
@@ -99,13 +89,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Maps the code of scratch arena number `arena` in tree number `number` at its physical address.
-    fn map_identity(&mut self, rng: &mut Rng, number: usize, arena: u8) -> Result<(), NotDrawn> {
-        let place = Place::new(arena, scratch::CODE);
+    /// Maps the code at `place` in tree number `number` at its physical address.
+    fn map_identity(&mut self, rng: &mut Rng, number: usize, place: Place) -> Result<(), NotDrawn> {
         let pa = self.target.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
         let run = self.trees[number].pages(scratch::CODE_BYTES).to_place(place, pa);
         let draw = leaf(self.setup, Purpose::Code);
-        let put = self.trees[number].put(rng, pa, run, &mut self.groups, draw);
+        let put = self.trees[number].put(rng, pa, run, draw);
         put.map(|_| ()).ok_or(NotDrawn::NoRoom)
     }
 
@@ -113,15 +102,15 @@ impl<'a> World<'a> {
     fn map_runtime(
         &mut self,
         rng: &mut Rng,
-        half: Range<u64>,
         place: Place,
         bytes: u64,
         purpose: Purpose,
     ) -> Result<u64, NotDrawn> {
-        let pa = self.target.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
+        let (pa, half) = (self.target.map.resolve(place), self.half(rng));
+        let pa = pa.ok_or(NotDrawn::NoRoom)?;
         let tree = &mut self.trees[usize::from(self.setup.shape.upper.is_some())];
         let run = tree.pages(bytes).to_place(place, pa);
-        let input = tree.add(rng, run, half, &mut self.groups, leaf(self.setup, purpose));
+        let input = tree.add(rng, run, half, leaf(self.setup, purpose));
         Ok(tree.address(input.ok_or(NotDrawn::NoRoom)?))
     }
 
@@ -138,7 +127,7 @@ impl<'a> World<'a> {
             kind => self.quiet(rng, number, kind == 2)?,
         };
         let tree = &mut self.trees[number];
-        tree.add(rng, run, 0..u64::MAX, &mut self.groups, leaf(self.setup, purpose)).map(|_| ())
+        tree.add(rng, run, 0..u64::MAX, leaf(self.setup, purpose)).map(|_| ())
     }
 
     /// Some pages of a scratch arena, out of the 64 KB at `offset`.
@@ -150,26 +139,18 @@ impl<'a> World<'a> {
         Some(tree.pages(bytes).to_place(place, self.target.map.resolve(place)?))
     }
 
-    /// Blocks or pages over a scratch arena, or anywhere, that are reached by nobody but a probe.
+    /// A leaf over a scratch arena, or over anything.
     fn quiet(&self, rng: &mut Rng, number: usize, over_scratch: bool) -> Option<(Run, Purpose)> {
-        let (setup, tree) = (self.setup, &self.trees[number]);
-        let run = tree.any_leaf(rng, self.target.abilities, setup.oa_bits, self.groups)?;
-        let output = if over_scratch {
-            let number = self.a_scratch_arena(rng)?;
-            self.target.map.arenas()[usize::from(number)].base
-                + rng.one_of(&[scratch::TAGS, scratch::SLOTS])
-        } else {
-            any_output(rng, setup.oa_bits)
-        };
-        let is_reached = over_scratch || setup.leaves.updates || rng.chance(700);
-        let purpose = if is_reached { Purpose::Quiet } else { Purpose::Unreached };
-        Some((run.to(output >> run.unit_bits << run.unit_bits), purpose))
+        let arena = self.a_scratch_arena(rng).filter(|_| over_scratch);
+        let base = arena.map(|number| self.target.map.arenas()[usize::from(number)].base);
+        let over = base.map(|base| base + rng.one_of(&[scratch::TAGS, scratch::SLOTS]));
+        self.trees[number].quiet(rng, self.target.abilities, over, self.setup.leaves.updates)
     }
 
     /// A scratch arena that the output size reaches.
     fn a_scratch_arena(&self, rng: &mut Rng) -> Option<u8> {
-        let reached = reached(self.target.map, self.setup.oa_bits);
-        rng.pick(&reached.collect::<ArrayVec<u8, MAX_ARENAS>>())
+        let Setup { oa_bits, shape, .. } = self.setup;
+        rng.pick(&placed(self.target.map, *oa_bits, shape.va_bits, |_| true))
     }
 
     /// The case, with nothing asked.

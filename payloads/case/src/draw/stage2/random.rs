@@ -12,9 +12,6 @@ use crate::tree::Role;
 use crate::view::Flags;
 use crate::{Case, MAX_MAPPINGS, MAX_PROBES};
 
-/// Contiguous groups cost up to 128 words each: few a case.
-const MOST_GROUPS: usize = 4;
-
 /// Draws case number `index` of `seed`.
 pub fn draw(
     space: &Space,
@@ -38,11 +35,10 @@ pub(super) fn draw_shape(
 ) -> Result<Case, NotDrawn> {
     let setup = setup(rng, space, target, shape, of)?;
     let mut tree = tree(rng, target, &setup)?;
-    let mut groups = MOST_GROUPS;
     let mappings = rng.between(space.mappings[0], space.mappings[1]).min(MAX_MAPPINGS as u64);
     for _ in 0..mappings {
         // Those that find no room are left out.
-        let _ = map_something(rng, space, target, &setup, &mut tree, &mut groups);
+        let _ = map_something(rng, space, target, &setup, &mut tree);
     }
     let mut case = case(setup.registers, [&tree]);
     case.set_flags(Flags(setup.updates.flag()));
@@ -79,13 +75,12 @@ fn map_something(
     target: Target<'_>,
     setup: &Setup,
     tree: &mut TreeBuilder,
-    groups: &mut usize,
 ) -> Option<u64> {
     // Neither input nor output is larger than the sizes allow.
     let most_bits = u32::from(setup.shape.ia_bits.min(setup.oa_bits));
     let levels = tree.leaf_levels(target.abilities, most_bits);
     let level = if rng.chance(350) { 3 } else { rng.pick(&levels)? };
-    let run = tree.leaf_or_group(rng, level, most_bits, *groups);
+    let run = tree.leaf_or_group(rng, level, most_bits);
     let few = rng.weighted([(6, 1), (2, 2), (1, 3), (1, 7)]).min(1 << (most_bits - run.unit_bits));
     let run = if run.is_group { run } else { Run { entries: few, ..run } };
     // The last address at which so many bytes fit, aligned as all are.
@@ -94,7 +89,7 @@ fn map_something(
     let is_low = rng.chance(110);
     let output = any_output(rng, setup.oa_bits) & if is_low { 0xffff_ffff } else { u64::MAX };
     let output = output.min(last) >> run.unit_bits << run.unit_bits;
-    tree.add(rng, run.to(output), 0..u64::MAX, groups, |rng| setup.leaves.any_leaf(rng, space))
+    tree.add(rng, run.to(output), 0..u64::MAX, |rng| setup.leaves.any_leaf(rng, space))
 }
 
 /// A probe that has something to do with what is mapped.
