@@ -7,8 +7,6 @@
 //! word never gets an address but that of nothing, or one that is too large, and what leads out of arenas is made
 //! invalid, and nothing else.
 
-use arrayvec::ArrayVec;
-
 use super::pool::PIECE;
 use super::tree::{Leaf, TreeBuilder, a_leaf};
 use super::{Rng, Target};
@@ -16,7 +14,7 @@ use crate::Case;
 use crate::edit::{Change, Edit};
 use crate::format::{AddressFormat, Format};
 use crate::mapping::Attributes;
-use crate::memory::{ArenaKind, MAX_ARENAS, MemoryMap, Place};
+use crate::memory::{ArenaKind, MemoryMap, Place};
 
 pub(super) const VALID: u64 = 1;
 /// A table, or at level 3 a page: the encoding without it is reserved there.
@@ -153,8 +151,7 @@ fn table_place(rng: &mut Rng, map: &MemoryMap, tree: &TreeBuilder) -> Place {
         return Place::new(own.arena(), (own.offset() + page * rng.below(4)) / page * page);
     }
     let arenas = (0..).zip(map.arenas()).filter(|(_, arena)| arena.kind != ArenaKind::Scratch);
-    let arenas: ArrayVec<_, MAX_ARENAS> = arenas.collect();
-    rng.pick(&arenas).map_or(own, |(number, arena)| {
+    rng.choose(arenas).map_or(own, |(number, arena)| {
         Place::new(number, rng.below((arena.size / page).max(1)) * page)
     })
 }
@@ -239,6 +236,38 @@ fn nothing(rng: &mut Rng, map: &MemoryMap, tree: &TreeBuilder) -> Option<Place> 
         .arenas()
         .iter()
         .filter(|arena| arena.kind == ArenaKind::Void && arena.last() >> bits == 0);
-    let bases: ArrayVec<u64, MAX_ARENAS> = fits.map(|arena| arena.base).collect();
-    Some(Place::absolute(rng.pick(&bases)?.next_multiple_of(PIECE)))
+    Some(Place::absolute(rng.choose(fits)?.base.next_multiple_of(PIECE)))
+}
+
+/// Where a register of translation control has its fields: T0SZ lies at bit 0, and TG0 at 14.
+pub(super) struct Fields {
+    pub ps: u32,
+    pub ds: u32,
+}
+
+/// Makes field number `kind` of the register `control` what it should not be: T0SZ, TG0, PS, DS, or any one bit. Field 4 is
+/// the `root`, which is made one that is not aligned, or is said to be above the output size.
+pub(super) fn corrupt(
+    rng: &mut Rng,
+    fields: &Fields,
+    control: &mut u64,
+    root: &mut u64,
+    oa_bits: u8,
+    kind: u8,
+) {
+    let any = rng.bits();
+    let (at, width, value) = match kind {
+        0 if rng.chance(500) => (0, 6, any),
+        // Near what the tables are for.
+        0 => (0, 6, (*control + rng.below(9)).wrapping_sub(4)),
+        1 => (14, 2, any),
+        2 => (fields.ps, 3, any),
+        3 => (fields.ds, 1, !(*control >> fields.ds)),
+        4 if rng.chance(500) => return *root ^= any & 0xfff,
+        4 => return *root ^= 1 << rng.between(u64::from(oa_bits).min(47), 47),
+        // Reserved ones, HWU, NSW, EPD, TBI, HPD, HA, HD, and all of the above.
+        _ => return *control ^= 1 << rng.below(64),
+    };
+    let mask = ((1 << width) - 1) << at;
+    *control = *control & !mask | value << at & mask;
 }

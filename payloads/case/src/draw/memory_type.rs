@@ -127,9 +127,8 @@ impl Mair {
     /// An index whose type `wanted` accepts; 0 where there is none.
     pub fn pick(&self, rng: &mut Rng, wanted: impl Fn(MemoryType) -> bool) -> (u8, MemoryType) {
         let numbered = (0..).zip(self.types.iter().copied());
-        let suitable: ArrayVec<(u8, MemoryType), 8> =
-            numbered.filter(|(_, memory)| wanted(*memory)).collect();
-        rng.pick(&suitable).unwrap_or((0, self.types[0]))
+        let suitable = numbered.filter(|(_, memory)| wanted(*memory));
+        rng.choose(suitable).unwrap_or((0, self.types[0]))
     }
 }
 

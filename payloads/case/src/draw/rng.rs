@@ -45,6 +45,12 @@ impl Rng {
         items.get(self.below(items.len() as u64) as usize).copied()
     }
 
+    /// One of those that `items` gives; `None` where there are none.
+    pub fn choose<I: Iterator + Clone>(&mut self, mut items: I) -> Option<I::Item> {
+        let count = items.clone().count();
+        items.nth(self.below(count as u64) as usize)
+    }
+
     /// One of `items`.
     pub fn one_of<T: Copy, const N: usize>(&mut self, items: &[T; N]) -> T {
         const { assert!(N > 0) };

@@ -359,7 +359,7 @@ pub(super) fn a_leaf<'a>(
         .iter()
         .zip(skipped)
         .flat_map(|(tree, skipped)| tree.leaves.iter().skip(skipped).map(move |leaf| (tree, leaf)));
-    rng.pick(&leaves.take(MAX_MAPPINGS).collect::<ArrayVec<_, MAX_MAPPINGS>>())
+    rng.choose(leaves)
 }
 
 /// How many mappings `trees` have.

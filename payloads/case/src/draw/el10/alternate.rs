@@ -3,12 +3,10 @@
 //! They map the same addresses to other tags of the same kind, with other permissions, or not at all, so that a TLB entry
 //! of the one context that is used in the other shows.
 
-use arrayvec::ArrayVec;
-
 use super::super::Rng;
 use super::super::pool::PIECE;
 use super::super::tree::{Leaf, TreeBuilder, mapped};
-use super::world::{MOST_SCRATCH, MOST_WINDOWS, Scratch, Window, World};
+use super::world::{Scratch, Window, World};
 use crate::MAX_MAPPINGS;
 use crate::mapping::Attributes;
 use crate::memory::Place;
@@ -46,9 +44,8 @@ impl World<'_> {
                 let same = |other: &&Window| {
                     other.purpose == window.purpose && other.memory == window.memory
                 };
-                let others: ArrayVec<u64, MOST_WINDOWS> =
-                    windows.iter().filter(same).map(|other| other.ipa).collect();
-                let output = rng.pick(&others)? + (leaf.output - window.ipa);
+                let other = rng.choose(windows.iter().filter(same))?;
+                let output = other.ipa + (leaf.output - window.ipa);
                 (leaf.level == 3).then_some((Place::absolute(output), output))
             }) else {
                 continue;
@@ -71,9 +68,8 @@ impl World<'_> {
             let leaf = alternate_of(rng, leaf, used.is_some(), |rng, leaf| {
                 let same =
                     |other: &&Scratch| used.is_some_and(|used| used.is_cached == other.is_cached);
-                let others: ArrayVec<u8, MOST_SCRATCH> =
-                    scratch.iter().filter(same).map(|other| other.number).collect();
-                let place = Place::new(rng.pick(&others)?, leaf.place.offset());
+                let other = rng.choose(scratch.iter().filter(same))?;
+                let place = Place::new(other.number, leaf.place.offset());
                 Some((place, map.resolve(place)?))
             });
             if let Some(leaf) = leaf {

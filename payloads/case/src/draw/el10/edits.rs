@@ -12,8 +12,6 @@
 //! tables is made to lead to other tables of the case at most. What leads out of arenas can't be read from the start, in
 //! such a case: a walk of stage 1 that went astray would read it.
 
-use arrayvec::ArrayVec;
-
 use super::super::Rng;
 use super::super::edits::{
     ACCESS, AF, DBM, EXECUTION, LIMITS, TABLE, VALID, beside, bound_leaf, bound_table, harmless,
@@ -23,7 +21,7 @@ use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::PIECE;
 use super::super::tree::{Leaf, TreeBuilder};
-use super::world::{MOST_WINDOWS, Window, World};
+use super::world::{Window, World};
 use crate::Case;
 use crate::edit::{Change, Edit};
 use crate::mapping::Attributes;
@@ -75,9 +73,7 @@ pub(super) fn is_needed(world: &World<'_>, tree: &TreeBuilder, input: u64, bits:
 fn tables(rng: &mut Rng, world: &World<'_>) -> Option<Edit> {
     let tree = world.stage2.as_ref()?;
     let beside = |window: &&Window| window.purpose == Purpose::Tables { spine: false };
-    let windows: ArrayVec<Window, MOST_WINDOWS> =
-        world.windows.iter().filter(beside).copied().collect();
-    let window = rng.pick(&windows)?;
+    let window = rng.choose(world.windows.iter().filter(beside))?;
     // Mostly the page in which the first of its tables is.
     let page = tree.format.granule.bytes();
     let within = if rng.chance(700) { 0 } else { rng.below(PIECE / page) * page };
@@ -112,10 +108,8 @@ fn elsewhere(rng: &mut Rng, world: &World<'_>, leaf: &Leaf) -> Option<u64> {
             && windows
                 .any(|window| matches!(window.purpose, Purpose::Tables { .. }) && in_leaf(window))
     };
-    let others: ArrayVec<u64, MOST_WINDOWS> =
-        tree.leaves.iter().filter(is_tables).take(MOST_WINDOWS).map(|other| other.output).collect();
-    let other = rng.pick(&others)?;
-    let flipped = (leaf.output ^ other) >> bits << bits;
+    let other = rng.choose(tree.leaves.iter().filter(is_tables))?;
+    let flipped = (leaf.output ^ other.output) >> bits << bits;
     // Higher bits are elsewhere in a descriptor.
     (flipped >> 48 == 0).then_some(flipped)
 }

@@ -25,7 +25,7 @@ use super::super::tree::{Leaf, TreeBuilder};
 use super::edits::is_needed;
 use super::maintenance::{Maintenance, Stale, insufficient, sufficient};
 use super::probes::Asker;
-use super::world::{MOST_WINDOWS, Scratch, Window, World};
+use super::world::{Scratch, Window, World};
 use crate::edit::{Change, Edit};
 use crate::format::AddressFormat;
 use crate::mapping::Attributes;
@@ -111,9 +111,8 @@ fn ids(rng: &mut Rng, world: &World<'_>, case: &mut Case) -> ArrayVec<u64, 2> {
 
 /// A descriptor that may be changed, with its late edits added to `case`.
 fn target(rng: &mut Rng, world: &World<'_>, reaches: &Reaches, case: &mut Case) -> Option<Target> {
-    let wanted = |reach: &Reach| reach.goal != Goal::MismatchedTags;
-    let possible: Reaches = reaches.iter().copied().filter(wanted).collect();
-    let reach = rng.pick(&possible)?;
+    let wanted = |reach: &&Reach| reach.goal != Goal::MismatchedTags;
+    let reach = rng.choose(reaches.iter().filter(wanted))?;
     let va = reach.va + rng.below(reach.bytes) / PAGE * PAGE;
     let holds = |tree: &&TreeBuilder| {
         let input = va & tree.mask();
@@ -221,12 +220,12 @@ fn moved(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Leaf) -> O
     if page < PIECE && rng.chance(300) {
         return Some(page << rng.below(u64::from((PIECE / page).trailing_zeros())));
     }
-    let others: ArrayVec<u64, MOST_WINDOWS> = if tree.role == Role::Stage2 {
+    let other = if tree.role == Role::Stage2 {
         let offset = leaf.place.offset() / PIECE * PIECE;
         let base = |arena: &Scratch| world.target.map.resolve(Place::new(arena.number, offset));
         let own = world.scratch.iter().find(|arena| base(arena).is_some_and(within))?;
         let alike = |arena: &&Scratch| arena.is_cached == own.is_cached && *arena != own;
-        world.scratch.iter().filter(alike).filter_map(base).collect()
+        rng.choose(world.scratch.iter().filter(alike).filter_map(base))?
     } else {
         let own = world.windows.iter().find(|window| within(window.ipa))?;
         let is_data = matches!(own.purpose, Purpose::Tags { .. } | Purpose::Slots);
@@ -234,9 +233,8 @@ fn moved(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Leaf) -> O
             let is_same = window.purpose == own.purpose && window.memory == own.memory;
             is_data && is_same && window.ipa != own.ipa
         };
-        world.windows.iter().filter(alike).map(|window| window.ipa).collect()
+        rng.choose(world.windows.iter().filter(alike))?.ipa
     };
-    let other = rng.pick(&others)?;
     Some(output_bits(tree.format.address, (leaf.output ^ other) / PIECE * PIECE))
 }
 

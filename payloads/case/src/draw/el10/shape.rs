@@ -1,7 +1,5 @@
 //! Which stages are on, and granules and address sizes of each.
 
-use arrayvec::ArrayVec;
-
 use super::super::space::{variant, wants, weight};
 use super::super::stage2::{self, Shape as Stage2Shape};
 use super::super::{NotDrawn, Rng};
@@ -60,13 +58,14 @@ fn ranges(
     space: &GuestSpace,
     abilities: &Abilities,
 ) -> Result<[RangeShape; 2], NotDrawn> {
-    let sizes = |variant: Variant| -> ArrayVec<u8, 64> {
+    let sizes = |variant: Variant| {
         let least = variant.least_ia_bits(abilities).max(LEAST_VA_BITS);
         let all = least..=variant.most_va_bits(abilities);
-        all.filter(|bits| wants(space.va_bits, *bits)).collect()
+        all.filter(|bits| wants(space.va_bits, *bits))
     };
     let weight_of = |variant: Variant| {
-        let has = abilities.stage1_has(variant.granule, variant.ds) && !sizes(variant).is_empty();
+        let has =
+            abilities.stage1_has(variant.granule, variant.ds) && sizes(variant).next().is_some();
         if has { weight(&space.granules, &space.ds, variant) } else { 0 }
     };
     let first = variant(rng, weight_of).ok_or(NotDrawn::NoSuchStage1Shape)?;
@@ -78,7 +77,7 @@ fn ranges(
     let second = second.unwrap_or(first);
     let mut range = |variant: Variant, has_walks| RangeShape {
         variant,
-        va_bits: rng.pick(&sizes(variant)).unwrap_or(LEAST_VA_BITS),
+        va_bits: rng.choose(sizes(variant)).unwrap_or(LEAST_VA_BITS),
         has_walks,
     };
     let (first, second) = (range(first, true), range(second, true));

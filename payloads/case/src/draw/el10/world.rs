@@ -267,9 +267,8 @@ impl<'a> World<'a> {
         number: usize,
         wanted: impl Fn(Purpose) -> bool,
     ) -> Option<()> {
-        let windows: ArrayVec<Window, MOST_WINDOWS> =
-            self.windows.iter().copied().filter(|window| wanted(window.purpose)).collect();
-        let window = rng.pick(&windows)?;
+        let windows = self.windows.iter().copied().filter(|window| wanted(window.purpose));
+        let window = rng.choose(windows)?;
         let (setup, tree) = (self.setup, &mut self.ranges[number]);
         let (offset, bytes) = part(rng, tree.format.granule.bytes());
         let run = tree.pages(bytes).to(window.ipa + offset);

@@ -1,5 +1,7 @@
 //! Granules, address sizes, and where the trampoline lies.
 
+use core::ops::RangeInclusive;
+
 use arrayvec::ArrayVec;
 
 use super::super::space::{variant, wants, weight};
@@ -28,7 +30,7 @@ pub struct Shape {
 }
 
 /// Address sizes of `variant` on the PE, smallest first.
-fn sizes(variant: Variant, abilities: &Abilities) -> impl DoubleEndedIterator<Item = u8> + use<> {
+fn sizes(variant: Variant, abilities: &Abilities) -> RangeInclusive<u8> {
     variant.least_ia_bits(abilities)..=variant.most_va_bits(abilities)
 }
 
@@ -76,8 +78,8 @@ pub(super) fn draw(
     };
     let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchHypShape)?;
     let same_ds = |other: &Variant| other.ds == variant.ds || other.granule == Granule::K64;
-    let uppers: ArrayVec<Variant, 5> = all.iter().copied().filter(same_ds).collect();
-    let upper = if is_host { rng.pick(&uppers) } else { None };
+    let uppers = all.iter().copied().filter(same_ds);
+    let upper = if is_host { rng.choose(uppers) } else { None };
     // What both ranges reach, and what can be mapped to itself.
     let reached = upper.map_or(u8::MAX, |upper| upper.address_bits(abilities));
     let reached = reached.min(variant.address_bits(abilities)).min(variant.most_va_bits(abilities));
@@ -99,8 +101,8 @@ pub(super) fn draw(
     let livable = |va_bits: &u8| {
         wants(space.va_bits, *va_bits) && weights(*va_bits).iter().any(|(weight, _)| *weight > 0)
     };
-    let possible: ArrayVec<u8, 64> = sizes(variant, abilities).filter(livable).collect();
-    let va_bits = rng.pick(&possible).ok_or(NotDrawn::NoSuchHypShape)?;
+    let possible = sizes(variant, abilities).filter(livable);
+    let va_bits = rng.choose(possible).ok_or(NotDrawn::NoSuchHypShape)?;
     let placement = rng.weighted(weights(va_bits));
     let upper = upper.map(|upper| {
         let least = upper.least_ia_bits(abilities).max(LEAST_UPPER_BITS);

@@ -1,7 +1,5 @@
 //! The shape of the tree and the register fields of stage 2.
 
-use arrayvec::ArrayVec;
-
 use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
@@ -58,8 +56,8 @@ pub(in crate::draw) fn shape(
         if fits_any { weight(&space.granules, &space.ds, variant) } else { 0 }
     };
     let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchShape)?;
-    let sizes: ArrayVec<u8, 64> = (0..64).filter(|bits| fits(variant, *bits)).collect();
-    let ia_bits = rng.pick(&sizes).ok_or(NotDrawn::NoSuchShape)?;
+    let sizes = (0..64).filter(|bits| fits(variant, *bits));
+    let ia_bits = rng.choose(sizes).ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
     Ok(Shape { variant, ia_bits, start_level: start_level.ok_or(NotDrawn::NoSuchShape)? })
 }
