@@ -5,84 +5,88 @@
 //! [`VERSION`] counts the changes of meaning, and a test pins the cases of each version.
 //!
 //! ```text
-//!   Space, Abilities, MemoryMap, seed, index
+//!   a space, Abilities, MemoryMap, seed, index
 //!        |
-//!   setup     which shape of tree, which register fields, where tables lie
+//!   set-up    which shape of trees, which register fields, where tables lie      stage2, el2, el10
 //!        |
-//!   mappings  disjoint ranges at legal levels
+//!   trees     disjoint leaves at legal levels, and what each says                tree, pool, leaf, memory_type
 //!        |
-//!   probes    inside, at the edges, beside, beyond
+//!   edits     (some cases) what no hypervisor would write                        edits
 //!        |
-//!   hostile   (some cases) descriptors and registers that no hypervisor would write
+//!   probes    inside, at the edges, beside, beyond                               address_space
 //! ```
 //!
-//! [`hyp`] draws set-ups of EL2's own stage 1 likewise, and [`guest`] guests under two stages.
+//! There are generators for three regimes: [`stage2`] alone, EL2's own stage 1 ([`el2`]), and guests under two stages
+//! ([`el10`]).
 
-pub mod exhaustive;
-pub mod guest;
-mod hostile;
-pub mod hyp;
-mod mappings;
-mod probes;
-pub mod random;
+mod address_space;
+mod edits;
+pub mod el10;
+pub mod el2;
+mod leaf;
+mod memory_type;
+mod pool;
+mod registers;
 mod rng;
-mod setup;
 mod space;
+pub mod stage2;
+mod tree;
+
+use crate::abilities::Abilities;
+use crate::memory::MemoryMap;
 
 pub use rng::Rng;
-pub use setup::EPOCH;
 pub use space::Space;
+pub use stage2::EPOCH;
 
 /// The version of the generators. The same inputs give the same case for one version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// Why no case could be drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum NotDrawn {
-    /// The PE has none of the granules, with none of the DS values, at none of the sizes.
-    NoSuchShape,
-    /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
-    NoSuchHypShape,
-    /// The PE has none of the granules for stage 1 of a guest, with none of the DS values, at none of the sizes.
-    NoSuchStage1Shape,
-    /// The target has no stage where the trampoline, or the exit, should lie.
-    NoPlacement,
-    /// The PE has no HCR_EL2.E2H.
-    NoHost,
-    /// The target has no monitor at EL3.
-    NoMonitor,
-    /// The addresses have no room for all that a life needs.
-    NoRoom,
-    /// No table arena of the target has addresses that the output size can express.
-    NoArena,
+/// The machine that a case is drawn for.
+#[derive(Clone, Copy, Debug)]
+struct Target<'a> {
+    abilities: &'a Abilities,
+    map: &'a MemoryMap,
 }
 
-impl NotDrawn {
-    /// All reasons, by number.
-    pub const ALL: [Self; 8] = [
-        Self::NoSuchShape,
-        Self::NoSuchHypShape,
-        Self::NoSuchStage1Shape,
-        Self::NoPlacement,
-        Self::NoHost,
-        Self::NoMonitor,
-        Self::NoRoom,
-        Self::NoArena,
-    ];
-
-    /// The reason in words.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NoSuchShape => "the PE has no stage 2 of this granule and size",
-            Self::NoSuchHypShape => "the PE has no stage 1 of this granule and size",
-            Self::NoSuchStage1Shape => "the PE has no stage 1 of this granule and size for a guest",
-            Self::NoPlacement => {
-                "the target has no memory where the trampoline or the exit should lie"
-            }
-            Self::NoHost => "the PE has no HCR_EL2.E2H",
-            Self::NoMonitor => "the target has no monitor at EL3",
-            Self::NoRoom => "the addresses have no room for what a life needs",
-            Self::NoArena => "the target has no memory at addresses that the tables could use",
+/// The reasons: one table of documentation, name, and words.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $reason:literal;)*) => {
+        /// Why no case could be drawn.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub enum NotDrawn {
+            $($(#[$doc])* $variant,)*
         }
-    }
+
+        impl NotDrawn {
+            /// All reasons, by number.
+            pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
+
+            /// The reason in words.
+            pub const fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $reason,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The PE has none of the granules, with none of the DS values, at none of the sizes.
+    NoSuchShape = "the PE has no stage 2 of this granule and size";
+    /// The PE has none of the granules for stage 1, with none of the DS values, at none of the sizes.
+    NoSuchHypShape = "the PE has no stage 1 of this granule and size";
+    /// The PE has none of the granules for stage 1 of a guest, with none of the DS values, at none of the sizes.
+    NoSuchStage1Shape = "the PE has no stage 1 of this granule and size for a guest";
+    /// The target has no scratch arena where the trampoline, or the exit, should lie.
+    NoPlacement = "the target has no memory where the trampoline or the exit should lie";
+    /// The PE has no HCR_EL2.E2H.
+    NoHost = "the PE has no HCR_EL2.E2H";
+    /// The target has no monitor at EL3.
+    NoMonitor = "the target has no monitor at EL3";
+    /// The addresses have no room for all that a case needs.
+    NoRoom = "the addresses have no room for what a life needs";
+    /// No table arena of the target has addresses that the output size can express.
+    NoArena = "the target has no memory at addresses that the tables could use";
 }

@@ -89,7 +89,8 @@ fn spelled_out(case: Case, map: &MemoryMap) -> Result<Case, NotDrawn> {
 mod tests {
     use super::*;
     use crate::abilities::Ids;
-    use crate::draw::{Space, random};
+    use crate::draw::Space;
+    use crate::draw::stage2::random;
     use crate::format::{AddressFormat, Format, Granule};
     use crate::memory::Place;
     use crate::memory::{Arena, ArenaKind};

@@ -4,9 +4,10 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::Case;
 use crate::abilities::Abilities;
-use crate::draw::guest::{self, GuestSpace};
-use crate::draw::hyp::{self, HypSpace};
-use crate::draw::{NotDrawn, Space, exhaustive, random};
+use crate::draw::el2::{self, HypSpace};
+use crate::draw::el10::{self, GuestSpace};
+use crate::draw::stage2::{exhaustive, random};
+use crate::draw::{NotDrawn, Space};
 use crate::memory::MemoryMap;
 
 /// Hands the generators to the macro `$then`: name in [`Source`](crate::source::Source), number in plans, name in
@@ -24,14 +25,14 @@ macro_rules! generators {
             /// `hardware_updates` have a meaning.
             Legality 3 "legality": Once of Space, exhaustive::legality, points;
             /// Random set-ups of EL2's own stage 1, in which the executor lives while it asks.
-            Hyp 4 "hyp": Cases of HypSpace, hyp::draw, one;
+            Hyp 4 "hyp": Cases of HypSpace, el2::draw, one;
             /// Every shape of EL2's stage 1 with one range, with the trampoline in the lower half of the addresses, in
             /// the upper half, and outside.
-            Placements 5 "placements": Rounds of HypSpace, hyp::placement, hyp::placement_count;
+            Placements 5 "placements": Rounds of HypSpace, el2::placement, el2::placement_count;
             /// Guests at EL1 and EL0, under stage 1 and stage 2 together.
-            Guest 6 "guest": Cases of GuestSpace, guest::draw, one;
+            Guest 6 "guest": Cases of GuestSpace, el10::draw, one;
             /// Guests between whose probes tables change, other tables are loaded, and TLBs are maintained.
-            Tlbi 7 "tlbi": Cases of GuestSpace, guest::sequence, one;
+            Tlbi 7 "tlbi": Cases of GuestSpace, el10::sequence, one;
         }
     };
 }

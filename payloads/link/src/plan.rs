@@ -158,8 +158,8 @@ mod tests {
 
     use case::abilities::{Abilities, Ids};
     use case::draw::Space;
-    use case::draw::guest::GuestSpace;
-    use case::draw::hyp::HypSpace;
+    use case::draw::el2::HypSpace;
+    use case::draw::el10::GuestSpace;
     use case::memory::{Arena, ArenaKind, MemoryMap};
     use case::probe::{Operation, Probe};
     use case::registers::Registers;

@@ -104,7 +104,7 @@ fn told(arrival: &Exception) -> Fact {
 #[cfg(test)]
 mod tests {
     use case::Case;
-    use case::draw::hyp::{HypSpace, draw};
+    use case::draw::el2::{HypSpace, draw};
     use case::memory::{Arena, ArenaKind};
     use link::hello::IdRegisters;
 

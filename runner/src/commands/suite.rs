@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use case::draw::exhaustive::LegalityPoint;
+use case::draw::stage2::exhaustive::LegalityPoint;
 use case::source::Counted;
 use clap::{Args, Subcommand};
 

@@ -1,8 +1,8 @@
 //! The keys of the spaces that generators draw from.
 
 use case::draw::Space;
-use case::draw::guest::GuestSpace;
-use case::draw::hyp::HypSpace;
+use case::draw::el2::HypSpace;
+use case::draw::el10::GuestSpace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

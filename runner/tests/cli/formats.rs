@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use case::Case;
 use case::abilities::{Abilities, Ids};
-use case::draw::{NotDrawn, Space, random};
+use case::draw::stage2::random;
+use case::draw::{NotDrawn, Space};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use case::abilities::{Abilities, Ids};
-use case::draw::{NotDrawn, Space, exhaustive, random};
+use case::draw::stage2::{exhaustive, random};
+use case::draw::{NotDrawn, Space};
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
 use case::guest::Guest;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::hyp::{HypSpace, draw, placement, placement_count};
+use case::draw::el2::{HypSpace, draw, placement, placement_count};
 use case::memory::{ArenaKind, MemoryMap};
 use case::placement::Placement;
 use case::probe::{Operation, Probe};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use case::Case;
 use case::abilities::Abilities;
-use case::draw::{Space, exhaustive, random};
+use case::draw::Space;
+use case::draw::stage2::{exhaustive, random};
 use case::layout::Variant;
 use case::memory::MemoryMap;
 use case::vtcr::{Vtcr, start_level_fields, tg0};

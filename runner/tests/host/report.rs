@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use case::Case;
 use case::abilities::{Abilities, Ids};
-use case::draw::{Space, random};
+use case::draw::Space;
+use case::draw::stage2::random;
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};

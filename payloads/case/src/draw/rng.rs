@@ -45,6 +45,27 @@ impl Rng {
         items.get(self.below(items.len() as u64) as usize).copied()
     }
 
+    /// One of those that `items` gives; `None` where there are none.
+    pub fn choose<I: Iterator + Clone>(&mut self, mut items: I) -> Option<I::Item> {
+        let count = items.clone().count();
+        items.nth(self.below(count as u64) as usize)
+    }
+
+    /// One of `items`.
+    pub fn one_of<T: Copy, const N: usize>(&mut self, items: &[T; N]) -> T {
+        const { assert!(N > 0) };
+        items[self.below(N as u64) as usize]
+    }
+
+    /// A number below `count`: the first or the last more often than others. 0 where `count` is 0.
+    pub fn index(&mut self, count: u64) -> u64 {
+        match self.below(4) {
+            0 => 0,
+            1 => count.saturating_sub(1),
+            _ => self.below(count),
+        }
+    }
+
     /// One of `items`, each as often as its weight says; the first where all weights are 0.
     pub fn weighted<T: Copy, const N: usize>(&mut self, items: [(u64, T); N]) -> T {
         const { assert!(N > 0) };

@@ -1,5 +1,6 @@
 //! The space of stage 2's generators: what random cases are drawn from.
 
+use super::Rng;
 use crate::format::Granule;
 use crate::layout::Variant;
 
@@ -66,16 +67,16 @@ macro_rules! space {
 
 space!(declare);
 
-impl Space {
-    /// How often `variant` is wanted, relative to others.
-    pub const fn weight(&self, variant: Variant) -> u64 {
-        weight(&self.granules, &self.ds, variant)
-    }
+/// Draws a variant, each as often as `weight` says; `None` where it says so of none.
+pub(super) fn variant(rng: &mut Rng, weight: impl Fn(Variant) -> u64) -> Option<Variant> {
+    let weights = Variant::ALL.map(|variant| (weight(variant), variant));
+    let drawn = rng.weighted(weights);
+    (weight(drawn) > 0).then_some(drawn)
+}
 
-    /// Whether inputs of `bits` bits are wanted.
-    pub const fn wants_ipa_bits(&self, bits: u8) -> bool {
-        bits < 64 && self.ipa_bits >> bits & 1 == 1
-    }
+/// Whether `sizes` has `bits` bits.
+pub(super) const fn wants(sizes: u64, bits: u8) -> bool {
+    bits < 64 && sizes >> bits & 1 == 1
 }
 
 /// How often `variant` is wanted, with these weights of the granules and of DS.

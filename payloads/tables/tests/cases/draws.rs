@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::{NotDrawn, Space, exhaustive, random};
+use case::draw::stage2::{exhaustive, random};
+use case::draw::{NotDrawn, Space};
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::{Case, MAX_PROBES, scratch};
 use tables::{TableMemory, WordLog, build};

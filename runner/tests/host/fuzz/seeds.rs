@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::{NotDrawn, Space, exhaustive, random};
+use case::draw::stage2::{exhaustive, random};
+use case::draw::{NotDrawn, Space};
 use case::mapping::Mapping;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
