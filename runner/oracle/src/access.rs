@@ -271,27 +271,7 @@ impl Accesses {
             merge(&mut memory.updates, &updates);
             walked.push(Walked { part, result, updates, watched });
         }
-        let stopped = |number: usize| {
-            let abort = walked.get(number)?.result.err()?;
-            let mut updates = before.clone();
-            for (other, walked) in walked.iter().enumerate() {
-                let mut own = walked.updates.clone();
-                if other != number {
-                    own.iter_mut().for_each(|update| update.certainty = Certainty::Permitted);
-                }
-                merge(&mut updates, &own);
-            }
-            let done = walked.iter().find_map(|walked| Some((walked.part, walked.result.ok()??)));
-            let partial = done.filter(|_| asked.writes()).map(|(part, translation)| Partial {
-                first: part.first,
-                bytes: part.bytes,
-                pa: translation.pa.0,
-            });
-            let result = Err(Stop { abort, instruction, partial });
-            let last = walked[number].watched.last;
-            let (descriptor, stage1) = (last.of(stage), last.stage1);
-            Some(End { result, attributes: SmallVec::new(), updates, descriptor, stage1 })
-        };
+        let stopped = |number| stopped(&walked, number, &before, (asked, instruction), stage);
         let ends = match (stopped(0), stopped(1)) {
             (Some(first), Some(second)) => {
                 // In one page it is the lowest address that counts.
@@ -304,19 +284,7 @@ impl Accesses {
                 }
             }
             (Some(end), None) | (None, Some(end)) => SmallVec::from_iter([end]),
-            (None, None) => {
-                let done: SmallVec<[(Part, Translation); 2]> = walked
-                    .iter()
-                    .filter_map(|walked| Some((walked.part, walked.result.ok()??)))
-                    .collect();
-                SmallVec::from_iter([End {
-                    result: Ok(reach(&done)),
-                    attributes: done.iter().map(|(_, done)| done.attributes).collect(),
-                    updates: memory.updates,
-                    descriptor: walked[0].watched.last.of(stage),
-                    stage1: walked[0].watched.last.stage1,
-                }])
-            }
+            (None, None) => SmallVec::from_iter([done(&walked, memory.updates, stage)]),
         };
         Ok(ends)
     }
@@ -389,6 +357,50 @@ struct Walked {
 impl Walked {
     fn is_unaligned(&self) -> bool {
         matches!(self.result, Err(abort) if abort.fault.kind == FaultKind::Alignment)
+    }
+}
+
+/// How an access ends that the fault of part number `number` stops; `None` where it has none. The access is
+/// asked by that `instruction` of its piece.
+fn stopped(
+    walked: &[Walked],
+    number: usize,
+    before: &[Update],
+    (asked, instruction): (Asked, u64),
+    stage: Stage,
+) -> Option<End> {
+    let abort = walked.get(number)?.result.err()?;
+    let mut updates = before.to_vec();
+    for (other, walked) in walked.iter().enumerate() {
+        let mut own = walked.updates.clone();
+        if other != number {
+            own.iter_mut().for_each(|update| update.certainty = Certainty::Permitted);
+        }
+        merge(&mut updates, &own);
+    }
+    let done = walked.iter().find_map(|walked| Some((walked.part, walked.result.ok()??)));
+    let partial = done.filter(|_| asked.writes()).map(|(part, translation)| Partial {
+        first: part.first,
+        bytes: part.bytes,
+        pa: translation.pa.0,
+    });
+    let result = Err(Stop { abort, instruction, partial });
+    let last = walked[number].watched.last;
+    let (descriptor, stage1) = (last.of(stage), last.stage1);
+    Some(End { result, attributes: SmallVec::new(), updates, descriptor, stage1 })
+}
+
+/// How an access ends of which no part has a fault.
+fn done(walked: &[Walked], updates: Vec<Update>, stage: Stage) -> End {
+    let done = walked.iter().filter_map(|walked| Some((walked.part, walked.result.ok()??)));
+    let done: SmallVec<[(Part, Translation); 2]> = done.collect();
+    let last = walked[0].watched.last;
+    End {
+        result: Ok(reach(&done)),
+        attributes: done.iter().map(|(_, done)| done.attributes).collect(),
+        updates,
+        descriptor: last.of(stage),
+        stage1: last.stage1,
     }
 }
 

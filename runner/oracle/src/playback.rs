@@ -154,3 +154,65 @@ impl<'p> Iterator for Playback<'p, '_> {
 pub fn is_step(probe: &Probe) -> bool {
     probe.operation().is_some_and(Operation::is_step)
 }
+
+#[cfg(test)]
+mod tests {
+    use case::Case;
+    use case::memory::{Arena, ArenaKind, MemoryMap};
+    use golden::{Features, Implementation, Registers};
+
+    use super::*;
+    use crate::simulation::Simulation;
+    use crate::twin::Twin;
+
+    const AT: Probe = Probe::new(Operation::AtS12e1r, 0x1000);
+    const TLBI: Probe = Probe::new(Operation::TlbiVmalle1, 0);
+
+    /// What is played of `probes` where `wanted` are: the numbers of each turn, whether it is a step, and how
+    /// many of its probes are expected to be answered.
+    fn turns(probes: &[Probe], wanted: Option<&[u16]>) -> Vec<(Vec<u16>, bool, usize)> {
+        let mut case = Case::new(case::registers::Registers::default());
+        probes.iter().for_each(|probe| case.push_probe(*probe).unwrap());
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 0x8000, size: 0x4000, kind: ArenaKind::Tables });
+        let pe = Implementation::new(48, Features::NONE);
+        let mut twin = Twin::new(pe, Simulation::new(&map));
+        let learned = Learned::new([]).unwrap();
+        let played = twin.with_tables(&case, &map, |tables| {
+            assert_eq!(tables.registers, Registers::default());
+            let playback = match wanted {
+                Some(wanted) => Playback::of_some(tables, &learned, probes, wanted),
+                None => Playback::of_all(tables, &learned, probes),
+            };
+            let turns = playback.map(|turn| {
+                turn.map(|turn| (turn.numbers().collect(), turn.is_step, turn.asked().count()))
+            });
+            turns.collect::<Result<Vec<_>, _>>()
+        });
+        played.unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_done_at_the_same_time_has_one_turn() {
+        let with = AT.with(Probe::TOGETHER);
+        let probes = [AT, with, AT, TLBI, AT];
+        let all =
+            [(vec![0], false, 1), (vec![1, 2], false, 2), (vec![3], true, 0), (vec![4], false, 1)];
+        assert_eq!(turns(&probes, None), all);
+    }
+
+    #[test]
+    fn nothing_is_expected_of_what_is_left_of_probes_done_at_the_same_time() {
+        let with = AT.with(Probe::TOGETHER);
+        let turns = turns(&[with, with, AT, AT], Some(&[0, 1, 3]));
+        assert_eq!(turns, [(vec![0], false, 0), (vec![1], false, 0), (vec![3], false, 1)]);
+    }
+
+    #[test]
+    fn steps_come_with_what_is_behind_them() {
+        let probes = [TLBI, AT, TLBI, AT, TLBI];
+        let steps = [(vec![0], true, 0), (vec![2], true, 0), (vec![3], false, 1)];
+        assert_eq!(turns(&probes, Some(&[3])), steps);
+        assert_eq!(turns(&probes, Some(&[4])), [], "a step alone is not wanted");
+    }
+}

@@ -69,11 +69,11 @@ impl<'a> Parts<'a> {
         outbox: &mut Outbox,
         is_idle: bool,
     ) -> Option<Next> {
-        let is_stopped = self.shared.dispenser.is_stopped();
-        if !self.again.is_empty() && !is_stopped {
+        let dispenser = self.shared.dispenser;
+        if !self.again.is_empty() && !dispenser.is_stopped() {
             return self.again.pop_front().map(Next::Again);
         }
-        if soaking.is_some() && is_stopped {
+        if soaking.is_some() && dispenser.is_stopped() {
             return None;
         }
         if let Some(index) = self.in_full.pop_front() {

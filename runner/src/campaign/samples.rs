@@ -35,8 +35,8 @@ struct Window {
 }
 
 impl Window {
-    fn saw(&mut self, index: u64, deadly: &[(u16, RuleId)]) {
-        for (number, rule) in deadly {
+    fn saw(&mut self, index: u64, crashes: &[(u16, RuleId)]) {
+        for (number, rule) in crashes {
             self.first.entry(*rule).or_insert((index, *number));
         }
         self.next = index + 1;
@@ -44,29 +44,30 @@ impl Window {
 }
 
 impl Samples {
-    /// The probes of case `index` that are samples. `deadly` are all that would kill the target, in order,
+    /// The probes of case `index` that are samples. `crashes` are all that would crash the target, in order,
     /// each with its issue; `look` finds those of another case.
     pub fn of_case(
         &mut self,
         index: u64,
-        deadly: &[(u16, RuleId)],
+        crashes: &[(u16, RuleId)],
         mut look: impl FnMut(u64) -> Vec<(u16, RuleId)>,
     ) -> Vec<u16> {
         let begin = index - index % WINDOW;
         let new = || Window { next: begin, first: BTreeMap::new() };
         let window = self.windows.entry(begin).or_insert_with(new);
         // Somebody else has the cases before this one, or this campaign had them before it was stopped.
-        while window.next < index && deadly.iter().any(|(_, rule)| !window.first.contains_key(rule))
+        while window.next < index
+            && crashes.iter().any(|(_, rule)| !window.first.contains_key(rule))
         {
             let other = window.next;
             window.saw(other, &look(other));
         }
         if window.next == index {
-            window.saw(index, deadly);
+            window.saw(index, crashes);
         }
         let is_sample =
             |(number, rule): &&(u16, RuleId)| window.first.get(rule) == Some(&(index, *number));
-        deadly.iter().filter(is_sample).map(|(number, _)| *number).collect()
+        crashes.iter().filter(is_sample).map(|(number, _)| *number).collect()
     }
 }
 
@@ -74,8 +75,8 @@ impl Samples {
 mod tests {
     use super::*;
 
-    /// The deadly probes of a case: issue 0 in every third, issue 1 in every hundredth.
-    fn deadly(index: u64) -> Vec<(u16, RuleId)> {
+    /// The probes of a case that crash: issue 0 in every third, issue 1 in every hundredth.
+    fn crashes(index: u64) -> Vec<(u16, RuleId)> {
         let often = (index % 3 == 2).then_some([(4, 0), (7, 0)]);
         let rarely = (index % 100 == 50).then_some((9, 1));
         often.into_iter().flatten().chain(rarely).collect()
@@ -84,7 +85,7 @@ mod tests {
     fn samples(cases: impl Iterator<Item = u64>) -> Vec<(u64, u16)> {
         let mut samples = Samples::default();
         let of_case = |index| {
-            let numbers = samples.of_case(index, &deadly(index), deadly);
+            let numbers = samples.of_case(index, &crashes(index), crashes);
             numbers.into_iter().map(move |number| (index, number))
         };
         cases.flat_map(of_case).collect()
@@ -118,9 +119,9 @@ mod tests {
     #[test]
     fn a_case_of_which_a_part_is_asked_again_has_the_same_samples() {
         let mut samples = Samples::default();
-        assert_eq!(samples.of_case(2, &[(4, 0), (7, 0)], deadly), [4]);
+        assert_eq!(samples.of_case(2, &[(4, 0), (7, 0)], crashes), [4]);
         // The sample has killed the target, and what is left of the case has none.
-        assert_eq!(samples.of_case(2, &[(7, 0)], deadly), <[u16; 0]>::default());
+        assert_eq!(samples.of_case(2, &[(7, 0)], crashes), <[u16; 0]>::default());
     }
 
     #[test]
@@ -128,9 +129,9 @@ mod tests {
         let mut samples = Samples::default();
         let mut looked = Vec::new();
         for index in (0..WINDOW).filter(|index| index % 16 > 7) {
-            samples.of_case(index, &deadly(index), |other| {
+            samples.of_case(index, &crashes(index), |other| {
                 looked.push(other);
-                deadly(other)
+                crashes(other)
             });
         }
         let mut once = looked.clone();

@@ -223,15 +223,8 @@ impl Rule {
                 return Err(refuse(list.referenced, problem));
             }
         }
-        let operations = |list: Vec<Spanned<String>>| {
-            let known = || Operation::of_real_builds().map(Operation::name);
-            let operation = |name: Spanned<String>| {
-                Operation::from_name(&name.value).ok_or_else(|| {
-                    refuse(name.referenced, unknown("operation", &name.value, known()))
-                })
-            };
-            list.into_iter().map(operation).collect::<Result<Vec<_>, _>>()
-        };
+        let refuse_name = |name: &Spanned<String>, problem| refuse(name.referenced, problem);
+        let operations = |names: Vec<Spanned<String>>| operations(&names, refuse_name);
         let circumstance = |fields: Spanned<CircumstanceFields>| {
             let CircumstanceFields { operations: named, descriptor } = fields.value;
             if named.is_empty() && descriptor.is_empty() {
@@ -240,27 +233,8 @@ impl Rule {
             }
             Ok(Circumstance { operations: operations(named)?, descriptor: bits(descriptor)? })
         };
-        let mut expected = Kinds::default();
-        for name in &fields.expected.value {
-            let kinds = Kinds::named(&name.value).ok_or_else(|| {
-                let known = Kind::all().flat_map(|kind| [kind.to_string(), kind.class()]);
-                refuse(name.referenced, unknown("kind of answer", &name.value, known))
-            })?;
-            expected = expected.or(kinds);
-        }
-        let mut observed = Vec::new();
-        for name in &fields.observed.value {
-            observed.push(Sign::named(&name.value).ok_or_else(|| {
-                let problem = match Kinds::named(&name.value) {
-                    Some(_) => format!("`{}` is observed at some level: say at which", name.value),
-                    None => {
-                        let known = Sign::all().map(|sign| sign.to_string());
-                        unknown("observation", &name.value, known)
-                    }
-                };
-                refuse(name.referenced, problem)
-            })?);
-        }
+        let expected = expected(&fields.expected.value, refuse_name)?;
+        let observed = observed(&fields.observed.value, refuse_name)?;
         let alternative = |fields: Spanned<ConditionsFields>| {
             let place = fields.referenced;
             let alternative = Conditions::new(fields.value, bits)?;
@@ -295,15 +269,15 @@ impl Rule {
 
     /// Checks what the parts of a rule say together.
     fn checked(self) -> Result<Self, String> {
-        let deadly = self.observed.iter().any(|sign| sign.is_death());
-        if deadly && !self.kills {
+        let is_death = self.observed.iter().any(|sign| sign.is_death());
+        if is_death && !self.kills {
             return Err(
                 "it may kill the target: say so by `kills: true`, so that probes that would \
                         show it are held back, but for samples"
                     .into(),
             );
         }
-        if self.kills && !deadly {
+        if self.kills && !is_death {
             return Err(
                 "it `kills` the target, and `observed` does not say so: `the target died` or \
                         `the target hung` is missing"
@@ -458,6 +432,53 @@ impl Rule {
             });
         self.observed.iter().copied().find(|sign| possible && other.names(*sign))
     }
+}
+
+/// The operations with these names.
+fn operations(
+    names: &[Spanned<String>],
+    refuse: impl Fn(&Spanned<String>, String) -> YamlError,
+) -> Result<Vec<Operation>, YamlError> {
+    let known = || Operation::of_real_builds().map(Operation::name);
+    let operation = |name: &Spanned<String>| {
+        let operation = Operation::from_name(&name.value);
+        operation.ok_or_else(|| refuse(name, unknown("operation", &name.value, known())))
+    };
+    names.iter().map(operation).collect()
+}
+
+/// The kinds of answer with these names.
+fn expected(
+    names: &[Spanned<String>],
+    refuse: impl Fn(&Spanned<String>, String) -> YamlError,
+) -> Result<Kinds, YamlError> {
+    names.iter().try_fold(Kinds::default(), |expected, name| {
+        let kinds = Kinds::named(&name.value).ok_or_else(|| {
+            let known = Kind::all().flat_map(|kind| [kind.to_string(), kind.class()]);
+            refuse(name, unknown("kind of answer", &name.value, known))
+        })?;
+        Ok(expected.or(kinds))
+    })
+}
+
+/// The signs with these names.
+fn observed(
+    names: &[Spanned<String>],
+    refuse: impl Fn(&Spanned<String>, String) -> YamlError,
+) -> Result<Vec<Sign>, YamlError> {
+    let sign = |name: &Spanned<String>| {
+        Sign::named(&name.value).ok_or_else(|| {
+            let problem = match Kinds::named(&name.value) {
+                Some(_) => format!("`{}` is observed at some level: say at which", name.value),
+                None => {
+                    let known = Sign::all().map(|sign| sign.to_string());
+                    unknown("observation", &name.value, known)
+                }
+            };
+            refuse(name, problem)
+        })
+    };
+    names.iter().map(sign).collect()
 }
 
 /// What is wrong with a name that is not known, and the nearest one that is.
