@@ -175,8 +175,8 @@ mod tests {
         probes.iter().for_each(|probe| case.push_probe(*probe).unwrap());
         let mut map = MemoryMap::new();
         map.push(Arena { base: 0x8000, size: 0x4000, kind: ArenaKind::Tables });
-        let mut twin =
-            Twin::new(Implementation::new(48, Features::FEAT_TTST), Simulation::new(&map));
+        let pe = Implementation::new(48, Features::NONE);
+        let mut twin = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
         let played = twin.with_tables(&case, &map, |tables| {
             assert_eq!(tables.registers, Registers::default());
