@@ -24,7 +24,7 @@ use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::pace::{Course, Pace};
-use runner::record::{self, Asked, Header, Run, RunError, RunFolder, RunId, TargetHeader};
+use runner::record::{self, Header, Request, Run, RunError, RunFolder, RunId, TargetHeader};
 use runner::report::Checklist;
 use runner::report::html::html;
 use runner::report::junit::junit;
@@ -50,7 +50,7 @@ fn header(suite: &str, said: &str) -> Header {
         ..Default::default()
     };
     let machine = Machine::new("qemu-max", Some(format!("10.0.2 {said}")), &ids, &map());
-    let asked = Asked {
+    let asked = Request {
         suite: &suite,
         overrides: Overrides::default(),
         seed: 7,
