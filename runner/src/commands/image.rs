@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::plan::{Plan, Shard};
-use crate::record::{Asked, Ending, Header, RunFolder, RunId, SoakHeader};
+use crate::record::{Ending, Header, Request, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
 use device::{Description, TargetError};
 use judge::established::Established;
@@ -221,7 +221,7 @@ impl Image {
         let folder = RunFolder::create(&self.results, &id)?;
         let machine =
             Machine::new(&identity.name, identity.emulator.clone(), &head.ids, plan.map());
-        let asked = Asked {
+        let asked = Request {
             suite: &suite,
             overrides,
             seed: head.seed,

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::{print, remark};
 use crate::plan::Shard;
-use crate::record::{Asked, RunFolder, RunId, SoakHeader};
+use crate::record::{Request, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
 use judge::established::Established;
 use suite::generator::Generator;
@@ -115,7 +115,7 @@ impl Soak {
         let folder = RunFolder::create(&self.results, &id)?;
         let soak = Some(SoakHeader { first: self.first });
         let target = opened.file.clone();
-        let asked = Asked { suite: &suite, overrides, seed, shard: Shard::WHOLE, soak, target };
+        let asked = Request { suite: &suite, overrides, seed, shard: Shard::WHOLE, soak, target };
         match job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))? {
             Done::Ended { summary, folder } => {
                 if !self.quiet {

@@ -83,7 +83,7 @@ pub struct TargetHeader {
 
 /// What somebody asked for.
 #[derive(Clone, Debug)]
-pub struct Asked<'a> {
+pub struct Request<'a> {
     /// The suite.
     pub suite: &'a Suite,
     /// What the command line changed of it.
@@ -103,11 +103,11 @@ impl Header {
     pub fn new(
         run: RunId,
         time: jiff::Timestamp,
-        asked: Asked<'_>,
+        asked: Request<'_>,
         machine: Machine,
         known_issues: known::Record,
     ) -> Self {
-        let Asked { suite, overrides, seed, shard, soak, target } = asked;
+        let Request { suite, overrides, seed, shard, soak, target } = asked;
         Self {
             format: VERSION,
             run,

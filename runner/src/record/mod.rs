@@ -31,7 +31,7 @@ pub mod writer;
 use std::path::PathBuf;
 
 pub use dwellings::{Dwellings, Lives};
-pub use header::{Asked, Header, SoakHeader, SuiteHeader, TargetHeader};
+pub use header::{Header, Request, SoakHeader, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};
 pub use pace::Pace;

@@ -61,7 +61,7 @@ impl Ending {
 
 /// The one line that `run --json` ends with.
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     run: &'a RunId,
     suite: &'a str,
     target: &'a str,
@@ -107,7 +107,7 @@ impl Summary {
 
     /// The summary as one line of JSON, for other programs.
     pub fn json_line(&self) -> String {
-        let line = Line {
+        let line = JsonLine {
             run: &self.run,
             suite: &self.suite,
             target: &self.target,

@@ -15,7 +15,7 @@ use judge::verdict::{
 use link::hello::IdRegisters;
 use runner::exit::Exit;
 use runner::plan::Shard;
-use runner::record::{Asked, Ending, Header, Host, RunId, Summary, Tally, TargetHeader};
+use runner::record::{Ending, Header, Host, Request, RunId, Summary, Tally, TargetHeader};
 use runner::report::comparison::{Compared, Comparison, Difference, Tolerance};
 use suite::hex::Hex;
 use suite::machine::Machine;
@@ -99,7 +99,7 @@ impl Night {
         let emulator = Some(self.emulator.to_owned());
         let machine = Machine::new(self.target, emulator, &self.ids, &Default::default());
         let seed = 20_261_100 + self.day as u64;
-        let asked = Asked {
+        let asked = Request {
             suite: &suite,
             overrides: self.overrides,
             seed,

@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
-    Asked, Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+    Ending, Header, Request, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
@@ -62,7 +62,7 @@ fn header() -> Header {
     let issue = |only_samples| Issue { reference: "QEMU does so and so.".to_owned(), only_samples };
     let issues = [("often", false), ("deadly", true), ("gone", false), ("not-deadly-now", true)];
     let issues = issues.map(|(name, samples)| (name.to_owned(), issue(samples))).into();
-    let asked = Asked {
+    let asked = Request {
         suite: &suite,
         overrides: Overrides::default(),
         seed: 7,

@@ -17,7 +17,9 @@ use crate::failure::Failure;
 use crate::output::remark;
 use crate::plan::{Plan, Shard};
 use crate::record::resume::{ResumeError, Resumed};
-use crate::record::{Asked, Ending, Header, Host, RunError, RunFolder, RunId, RunWriter, Summary};
+use crate::record::{
+    Ending, Header, Host, Request, RunError, RunFolder, RunId, RunWriter, Summary,
+};
 use device::{Identity, Target};
 use judge::established::Established;
 use judge::known;
@@ -66,7 +68,7 @@ pub struct NewRun<'a> {
     /// When it begins.
     pub time: Timestamp,
     /// What was asked for.
-    pub asked: Asked<'a>,
+    pub asked: Request<'a>,
 }
 
 /// How a job ended.

@@ -23,7 +23,7 @@ use crate::interrupt;
 use crate::output::{print, remark};
 use crate::plan::Shard;
 use crate::record::resume::Resumed;
-use crate::record::{Asked, Run as PastRun, RunFolder, RunId};
+use crate::record::{Request, Run as PastRun, RunFolder, RunId};
 use crate::report::terminal::Table;
 use device::Target;
 use each::Each;
@@ -181,7 +181,7 @@ impl Run {
         let folder = RunFolder::create(&self.results, &id)?;
         let shard = job.shard;
         let target = opened.file.clone();
-        let asked = Asked { suite, overrides, seed, shard, soak: None, target };
+        let asked = Request { suite, overrides, seed, shard, soak: None, target };
         self.tell(job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?)
     }
 

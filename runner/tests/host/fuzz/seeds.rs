@@ -35,7 +35,7 @@ use link::observations::{
 use link::surroundings::{Surroundings, Text};
 use oracle::answer::Answer;
 use runner::plan::Shard;
-use runner::record::{Asked, Ending, Header, RunId, Summary, Tally, TargetHeader};
+use runner::record::{Ending, Header, Request, RunId, Summary, Tally, TargetHeader};
 use suite::case_file::{CaseFile, Origin};
 use suite::hex::Hex;
 use suite::machine::Machine;
@@ -286,7 +286,7 @@ fn header() -> Header {
     let text = "name: smoke\ngenerators:\n  - legality: {}\n";
     let suite = Suite::from_text(text, Path::new("smoke.yaml")).unwrap();
     let time = Timestamp::from_second(1_795_255_607).unwrap();
-    let asked = Asked {
+    let asked = Request {
         suite: &suite,
         overrides: Overrides::default(),
         seed: 7,
