@@ -112,7 +112,7 @@ impl<'a> Exchange<'a> {
 
     fn lacks_answers(&self) -> Option<Violation> {
         let (asked, answers) = (self.asked(), self.observations.answers.len());
-        (answers < asked || asked > self.prepared.numbers.len()).then(|| Violation {
+        (answers < asked || asked > self.prepared.numbers.len()).then_some(Violation {
             defect: Defect::AnswersMissing,
             wanted: Fact::Answers(asked as u64),
             found: Fact::Answers(answers as u64),

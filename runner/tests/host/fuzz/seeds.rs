@@ -340,10 +340,15 @@ fn records() -> Vec<Seed> {
     let summary = serde_json::to_vec_pretty(&summary).unwrap();
     let files = |parts: &[&[u8]]| parts.join(&SEPARATOR);
     let torn = &lines[..lines.len() - 9];
+    let old = |file: &str| {
+        let folder = "runner/tests/cli/report.in/results/20261121T100647Z-smoke-qemu-max-3f2a";
+        fs::read(root().join(folder).join(file)).unwrap()
+    };
     named([
         ("whole", files(&[&header, &lines, &summary])),
         ("killed", files(&[&header, &lines])),
         ("torn", files(&[&header, torn])),
+        ("format2", files(&[&old("header.json"), &old("records.jsonl")])),
     ])
 }
 
