@@ -38,7 +38,7 @@ fn properties() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 
 fn nodes() -> impl Strategy<Value = Drawn> {
     let name = "[a-z][a-z0-9,-]{0,11}(@[0-9a-f]{1,8})?";
-    let node = |children| {
+    let node = move |children| {
         (name, properties(), children).prop_map(
             |(name, properties, children): (_, _, Vec<Drawn>)| Drawn { name, properties, children },
         )
