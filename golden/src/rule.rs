@@ -14,7 +14,7 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &'static [Self] = &[$(Self::$rule,)*];
 
-            /// The pseudocode function that states it.
+            /// What states it: the pseudocode function, or a rule or section of DDI 0487.
             #[must_use]
             pub const fn function(self) -> &'static str {
                 match self { $(Self::$rule => $function,)* }

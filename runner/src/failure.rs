@@ -187,7 +187,7 @@ impl From<RedrawError> for Failure {
 impl From<ResumeError> for Failure {
     fn from(error: ResumeError) -> Self {
         match error {
-            ResumeError::Report(error) => error.into(),
+            ResumeError::Run(error) => error.into(),
             error @ ResumeError::Version { .. } => {
                 Self::new(Exit::Usage, error).help("go on with that version, or run it anew")
             }
@@ -204,7 +204,7 @@ impl From<ResumeError> for Failure {
 impl From<MergeError> for Failure {
     fn from(error: MergeError) -> Self {
         let help = match &error {
-            MergeError::Report(_) | MergeError::Redraw(_) => None,
+            MergeError::Run(_) | MergeError::Redraw(_) => None,
             MergeError::Foreign { .. } => Some("merge the shards of one campaign"),
             MergeError::NotEnded { .. } => Some("go on with it: hypwalk run --resume RUN"),
             MergeError::Missing { .. } => Some("run what is missing with --shard"),
@@ -219,7 +219,7 @@ impl From<MergeError> for Failure {
             }
         };
         let failure = match error {
-            MergeError::Report(error) => return error.into(),
+            MergeError::Run(error) => return error.into(),
             MergeError::Redraw(error) => return error.into(),
             error @ MergeError::Order { .. } => Self::new(Exit::Results, error),
             error => Self::new(Exit::Usage, error),

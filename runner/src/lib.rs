@@ -1,10 +1,25 @@
-//! The host side of Hypwalk. A case passes through the modules in this order:
+//! The command `hypwalk`. A case passes through these modules and crates in this order:
 //!
 //! ```text
-//!  suite ---> plan ---> campaign ---> target ---> judge ---> report
-//!  (YAML)    (cases)      |          (machine)   (golden)   (records)
-//!                      payload (the executor's image)
+//!   suite ----> plan ----> campaign ----> judge ----> record ----> report
+//!  (crate)                    |          (crate)         |
+//!                          device           |         explain: one case again, step by step
+//!                          (crate)        oracle
+//!                             |           (crate)
+//!                          payload: the executor's image (crate)
 //! ```
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`commands`], [`cli`] | the command line, one file a subcommand |
+//! | [`plan`]     | the cases of a suite on one target, in order |
+//! | [`campaign`] | the scheduler: workers, deaths, order of records; it knows no Arm |
+//! | [`record`]   | what is kept of a run on disk, written, read, gone on with, merged |
+//! | [`report`]   | what is said of a run: text, JUnit, TAP, HTML, comparisons |
+//! | [`explain`]  | walks of given registers and memory, and replays, as text |
+//! | [`machine`]  | what a machine is, and what it can be asked |
+//! | [`bench`]    | how fast a target answers, and how much of it a run reaches |
+//! | [`exit`], [`failure`], [`interrupt`], [`output`] | how a command ends, and what it prints |
 
 pub mod bench;
 pub mod campaign;
@@ -14,8 +29,8 @@ pub mod exit;
 pub mod explain;
 pub mod failure;
 pub mod interrupt;
+pub mod machine;
 pub mod output;
 pub mod plan;
-pub mod portrait;
 pub mod record;
 pub mod report;

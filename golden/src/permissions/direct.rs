@@ -30,7 +30,7 @@ pub(super) fn stage1(
     let writable = !read_only && !limits.no_write;
 
     let all = if params.regime.has_unprivileged() {
-        // HCR_EL2.NV1 gives the guest hypervisor the layout of EL2: no EL0, and PXN in UXN's place.
+        // With HCR_EL2.{NV, NV1} = {1, 1} bit 54 is PXN, there is no UXN, and AP[1] is treated as 0.
         let (unprivileged, uxn, pxn) = if params.nv1 {
             (false, false, descriptor & UXN != 0)
         } else {

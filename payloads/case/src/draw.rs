@@ -86,7 +86,7 @@ reasons! {
     /// The target has no monitor at EL3.
     NoMonitor = "the target has no monitor at EL3";
     /// The addresses have no room for all that a case needs.
-    NoRoom = "the addresses have no room for what a life needs";
+    NoRoom = "the address range is too small for the code, data and tables that the case must map";
     /// No table arena of the target has addresses that the output size can express.
     NoArena = "the target has no memory at addresses that the tables could use";
 }

@@ -11,12 +11,12 @@
 //! | [`memory`]    | arenas, places in them, and the map that resolves a place to an address |
 //! | [`format`]    | granule, level, and the shape of one tree of tables |
 //! | [`mapping`]   | a request to the table builder |
-//! | [`edit`]      | a hostile change to what the builder made |
+//! | [`edit`]      | a change to what the builder made, hostile or between probes |
 //! | [`operation`] | what can be asked, and the steps between questions |
 //! | [`probe`]     | one question, or one step |
 //! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
-//! | [`scratch`]     | what lies where in a scratch arena |
-//! | [`stay`]      | where the executor lives while it is in a set-up of EL2 |
+//! | [`scratch`]   | what lies where in a scratch arena |
+//! | [`stay`]      | placement of the world-switch code, while the executor is in a set-up of EL2 |
 //! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
 //! | [`registers`] | the system registers that a case sets, raw |
 //! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
@@ -24,6 +24,7 @@
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
 //! | [`draw`]      | generators: from (space, seed, index) to a case |
+//! | [`source`]    | the list of generators |
 //! | [`plan`]      | the cases of a suite, by index |
 //!
 //! This crate depends on neither the reference walker nor the table builder; it spells the

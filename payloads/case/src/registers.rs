@@ -8,9 +8,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 macro_rules! registers {
     ($then:ident) => {
         $then! {
-            /// E2H and TGE must be 0 in a case that is asked at home: without the flags `stay` and `monitor`.
+            /// E2H and TGE must be 0 unless the flag `stay` or `monitor` is set: without them the value is loaded while the
+            /// executor itself runs at EL2.
             hcr_el2 "HCR_EL2";
-            /// The stage 2 control register.
+            /// The Virtualization Translation Control Register.
             vtcr_el2 "VTCR_EL2";
             /// Less the base address: that of the first slot is exclusive-ored in.
             vttbr_el2 "VTTBR_EL2" = default;

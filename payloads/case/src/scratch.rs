@@ -1,7 +1,7 @@
 //! What lies where in a scratch arena.
 //!
 //! ```text
-//!  +0x0_0000  code     the executor's stay code, the same in every arena: trampoline, runtime, vectors
+//!  +0x0_0000  code     the executor's world-switch code, the same in every arena: trampoline, runtime, vectors
 //!  +0x0_4000  guest    the guest's code, likewise: a piece for each kind of probe, vectors
 //!  +0x1_0000  data     what the runtime works in
 //!  +0x2_0000  tags     each 8-byte word holds its own physical address: for loads and stores
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Whoever loads a tag, or calls a slot, learns which physical page a mapping led to. A store leaves
-//! [`stored`] in a tag; the executor looks for it afterwards, and mends the tag.
+//! [`stored`] in a tag; the executor looks for it afterwards, and restores the tag.
 
 use crate::memory::{Arena, ArenaKind};
 
@@ -50,7 +50,7 @@ pub const fn stored(probe: u16) -> u64 {
 /// What is common to all words that probes store.
 pub const STORED: u64 = 0x5704 << 48;
 
-/// Whether `arena` can be a stage.
+/// Whether `arena` can be a scratch arena: large enough, aligned, and below 2^52.
 pub fn fits(arena: &Arena) -> bool {
     arena.kind == ArenaKind::Scratch
         && arena.size >= BYTES
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_large_aligned_and_within_reach() {
-        let stage = |base, size, kind| fits(&Arena { base, size, kind });
-        assert!(stage(1 << 51, BYTES, ArenaKind::Scratch));
-        assert!(!stage(1 << 51, BYTES, ArenaKind::Tables));
-        assert!(!stage(1 << 51, BYTES - 1, ArenaKind::Scratch));
-        assert!(!stage(0x1000, BYTES, ArenaKind::Scratch));
-        assert!(!stage(1 << 52, BYTES, ArenaKind::Scratch));
+    fn a_scratch_arena_is_large_aligned_and_within_reach() {
+        let is_one = |base, size, kind| fits(&Arena { base, size, kind });
+        assert!(is_one(1 << 51, BYTES, ArenaKind::Scratch));
+        assert!(!is_one(1 << 51, BYTES, ArenaKind::Tables));
+        assert!(!is_one(1 << 51, BYTES - 1, ArenaKind::Scratch));
+        assert!(!is_one(0x1000, BYTES, ArenaKind::Scratch));
+        assert!(!is_one(1 << 52, BYTES, ArenaKind::Scratch));
     }
 }

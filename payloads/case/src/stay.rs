@@ -1,4 +1,4 @@
-//! Where the executor lives while it is in a set-up of EL2.
+//! Placement of the world-switch code: physical arenas and virtual addresses of trampoline, runtime, data and exit.
 //!
 //! ```text
 //!  MMU off              idmap tree, if there is one          the case's tree

@@ -24,7 +24,7 @@ use golden::{
 };
 use link::hello::IdRegisters;
 use link::observations::{Exception, Update};
-use link::soak::{MAX_PERILS, Peril, Terms, Why};
+use link::soak::{KnownCrash, MAX_KNOWN_CRASHES, Terms, Why};
 use tables::TableMemory;
 
 /// The most outcomes of one probe that are kept.
@@ -36,7 +36,7 @@ const MAX_UPDATES: usize = 4;
 pub struct Oracle {
     pe: Implementation,
     profile: Profile,
-    perils: ArrayVec<Peril, MAX_PERILS>,
+    known_crashes: ArrayVec<KnownCrash, MAX_KNOWN_CRASHES>,
     /// Room for a walk to work in.
     updates: Updates,
     /// What may be answered to the probe that was looked at last.
@@ -84,7 +84,7 @@ impl Oracle {
         Self {
             pe: conform::implementation(ids),
             profile: Profile::open(),
-            perils: ArrayVec::new(),
+            known_crashes: ArrayVec::new(),
             updates: Updates::new(),
             outcomes: ArrayVec::new(),
             is_complete: false,
@@ -104,7 +104,7 @@ impl Oracle {
         }
         self.profile = profile;
         // Terms have no more of them than there is room for.
-        self.perils = terms.perils.iter().copied().take(MAX_PERILS).collect();
+        self.known_crashes = terms.known_crashes.iter().copied().take(MAX_KNOWN_CRASHES).collect();
         true
     }
 
@@ -127,7 +127,7 @@ impl Oracle {
         probe: &Probe,
     ) -> Look {
         let Some(question) = question(probe) else { return Look::Left };
-        let Self { pe, profile, perils, updates, outcomes, is_complete } = self;
+        let Self { pe, profile, known_crashes, updates, outcomes, is_complete } = self;
         outcomes.clear();
         *is_complete = true;
         memory.strayed.set(false);
@@ -157,17 +157,19 @@ impl Oracle {
         if outcomes.is_empty() {
             return Look::Skip(Why::NotExecuted);
         }
-        let peril = (0..).zip(perils.iter()).find(|(_, peril)| {
+        let known_crash = (0..).zip(known_crashes.iter()).find(|(_, known_crash)| {
             outcomes.iter().any(|outcome| match outcome.answer {
-                Answer::Par(par) => peril.has_par(par.value),
-                Answer::Exception(exception) => peril.has_syndrome(exception.esr.value),
+                Answer::Par(par) => known_crash.has_par(par.value),
+                Answer::Exception(exception) => known_crash.has_syndrome(exception.esr.value),
             })
         });
-        match peril {
-            Some((number, peril)) if peril.is_exact() => Look::Skip(Why::Peril(number)),
+        match known_crash {
+            Some((number, known_crash)) if known_crash.is_exact() => {
+                Look::Skip(Why::KnownCrash(number))
+            }
             Some(_) => Look::Left,
-            // Another outcome might be a peril.
-            None if !*is_complete && !perils.is_empty() => Look::Left,
+            // Another outcome might be a known_crash.
+            None if !*is_complete && !known_crashes.is_empty() => Look::Left,
             None => Look::Ask,
         }
     }

@@ -35,7 +35,7 @@ pub struct Report {
     pub truncated: u32,
     /// How many changed tags follow.
     pub changed: u32,
-    /// How many lives follow: 1 where the executor lived in the case's set-up, or else 0.
+    /// How many [`Life`] follow: 1 after a world switch into the case's set-up, or else 0.
     pub lives: u32,
     /// Digest of the words that the builder wrote.
     pub built: u64,
@@ -177,7 +177,7 @@ pub struct Point {
     pub hcr_el2: u64,
 }
 
-/// What became of a stay: where the executor really was, and under which registers.
+/// PC and EL2's translation registers as they were read at the three points of a world switch.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]

@@ -1,5 +1,6 @@
 //! Soak: the target draws cases of its [plan](crate::plan), asks them, and compares the answers with what the
-//! architecture allows, all by itself. What does not fit is told, and judged by the host.
+//! architecture allows, all by itself. A case with an answer that is not among the
+//! allowed outcomes is reported to the host, which judges it.
 //!
 //! ```text
 //!   host                                    target
@@ -22,15 +23,15 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The most choices that terms settle.
 pub const MAX_SETTLED: usize = 64;
-/// The most perils that terms tell.
-pub const MAX_PERILS: usize = 32;
+/// The most known_crashes that terms tell.
+pub const MAX_KNOWN_CRASHES: usize = 32;
 
-/// The fixed part of terms. It is followed by the settled choices, and the perils.
+/// The fixed part of terms. It is followed by the settled choices, and the known_crashes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct TermsHead {
     settled: u32,
-    perils: u32,
+    known_crashes: u32,
 }
 
 /// A choice that is settled, by the reference walker's numbers.
@@ -43,12 +44,13 @@ pub struct Settled {
     pub answer: u32,
 }
 
-/// Probes that may kill the target, by the answers that the architecture allows to them.
+/// Signature of a known crash, by status codes in PAR_EL1 and ESR_EL2: a probe whose allowed outcomes include one of
+/// them is not executed.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-pub struct Peril {
+pub struct KnownCrash {
     /// Bit n: `PAR_EL1` that tells of a stage 1 fault with status code n.
     pub stage1: u64,
     /// The same for stage 2.
@@ -59,7 +61,7 @@ pub struct Peril {
     pub flags: u64,
 }
 
-impl Peril {
+impl KnownCrash {
     /// Flag: `PAR_EL1` that tells of success.
     pub const SUCCESS: u64 = 1;
     /// Flag: all of these probes are held back. Otherwise only the host can tell which, and asks their
@@ -92,7 +94,7 @@ pub struct Terms<'a> {
     /// Choices that are settled.
     pub settled: &'a [Settled],
     /// Probes that may kill it.
-    pub perils: &'a [Peril],
+    pub known_crashes: &'a [KnownCrash],
 }
 
 impl<'a> Terms<'a> {
@@ -100,26 +102,27 @@ impl<'a> Terms<'a> {
     /// out of range.
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let (head, rest) = TermsHead::ref_from_prefix(bytes).ok()?;
-        let (settled, perils) = (head.settled as usize, head.perils as usize);
-        if settled > MAX_SETTLED || perils > MAX_PERILS {
+        let (settled, known_crashes) = (head.settled as usize, head.known_crashes as usize);
+        if settled > MAX_SETTLED || known_crashes > MAX_KNOWN_CRASHES {
             return None;
         }
         let (settled, rest) = <[Settled]>::ref_from_prefix_with_elems(rest, settled).ok()?;
-        let (perils, _) = <[Peril]>::ref_from_prefix_with_elems(rest, perils).ok()?;
-        Some(Self { settled, perils })
+        let (known_crashes, _) =
+            <[KnownCrash]>::ref_from_prefix_with_elems(rest, known_crashes).ok()?;
+        Some(Self { settled, known_crashes })
     }
 
     /// Writes them to the front of `out`; returns the bytes written, or `None` when there are too many, or
     /// `out` is too small.
     pub fn write_to(&self, out: &mut [u8]) -> Option<usize> {
-        if self.settled.len() > MAX_SETTLED || self.perils.len() > MAX_PERILS {
+        if self.settled.len() > MAX_SETTLED || self.known_crashes.len() > MAX_KNOWN_CRASHES {
             return None;
         }
-        let (settled, perils) = (self.settled.len() as u32, self.perils.len() as u32);
+        let (settled, known_crashes) = (self.settled.len() as u32, self.known_crashes.len() as u32);
         let mut out = Writer { out, at: 0 };
-        out.put(&TermsHead { settled, perils })?;
+        out.put(&TermsHead { settled, known_crashes })?;
         self.settled.iter().try_for_each(|settled| out.put(settled))?;
-        self.perils.iter().try_for_each(|peril| out.put(peril))?;
+        self.known_crashes.iter().try_for_each(|known_crash| out.put(known_crash))?;
         Some(out.at)
     }
 }
@@ -163,8 +166,8 @@ pub enum Why {
     Strays,
     /// A probe: the instruction is UNDEFINED or trapped there.
     NotExecuted,
-    /// A probe: by the peril of this number.
-    Peril(u32),
+    /// A probe: by the known_crash of this number.
+    KnownCrash(u32),
     /// A case: it can't be drawn for this target.
     NotDrawn(NotDrawn),
 }
@@ -172,9 +175,9 @@ pub enum Why {
 impl Why {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let perils = (0..MAX_PERILS as u32).map(Self::Peril);
+        let known_crashes = (0..MAX_KNOWN_CRASHES as u32).map(Self::KnownCrash);
         let not_drawn = NotDrawn::ALL.into_iter().map(Self::NotDrawn);
-        [Self::Strays, Self::NotExecuted].into_iter().chain(perils).chain(not_drawn)
+        [Self::Strays, Self::NotExecuted].into_iter().chain(known_crashes).chain(not_drawn)
     }
 
     /// Its number.
@@ -182,13 +185,13 @@ impl Why {
         match self {
             Self::Strays => 0,
             Self::NotExecuted => 1,
-            Self::Peril(number) => 2 + number as usize,
-            Self::NotDrawn(why) => 2 + MAX_PERILS + why as usize,
+            Self::KnownCrash(number) => 2 + number as usize,
+            Self::NotDrawn(why) => 2 + MAX_KNOWN_CRASHES + why as usize,
         }
     }
 
     /// How many there are.
-    pub const COUNT: usize = 2 + MAX_PERILS + NotDrawn::ALL.len();
+    pub const COUNT: usize = 2 + MAX_KNOWN_CRASHES + NotDrawn::ALL.len();
 }
 
 /// How many of something.
@@ -544,15 +547,16 @@ mod tests {
     #[test]
     fn terms_are_read_as_they_were_written() {
         let settled = [Settled { choice: 4, answer: 1 }];
-        let peril = Peril { stage2: 0xf << 12, flags: Peril::EXACT, ..Peril::default() };
-        let terms = Terms { settled: &settled, perils: &[peril] };
+        let known_crash =
+            KnownCrash { stage2: 0xf << 12, flags: KnownCrash::EXACT, ..KnownCrash::default() };
+        let terms = Terms { settled: &settled, known_crashes: &[known_crash] };
         let mut words = [0u64; 20];
         let bytes = terms.write_to(words.as_mut_bytes()).expect("it has room");
         let bytes = &words.as_bytes()[..bytes];
         assert_eq!(Terms::from_bytes(bytes), Some(terms));
         assert_eq!(Terms::from_bytes(&bytes[..bytes.len() - 8]), None);
         // A Permission fault of level 2, of stage 2 and of stage 1, and success.
-        assert_eq!([0xa1d, 0x81d, 0xb80].map(|par| peril.has_par(par)), [true, false, false]);
+        assert_eq!([0xa1d, 0x81d, 0xb80].map(|par| known_crash.has_par(par)), [true, false, false]);
     }
 
     proptest! {

@@ -67,7 +67,7 @@ impl Death {
         judged
     }
 
-    /// Charges it to what was `prepared` as a whole: no probe was in hand.
+    /// Charges it to what was `prepared` as a whole: no probe was in flight.
     pub fn of_case(&self, prepared: &Prepared) -> Judged {
         let mut judged = Judged::default();
         judged.skip(prepared, &Reason::DiedBuilding);

@@ -14,7 +14,7 @@ use crate::life;
 use crate::prepared::Prepared;
 use crate::verdict::{Defect, Fact};
 
-/// The number that the executor gives as a probe's where no probe is in hand.
+/// The number that the executor gives as a probe's where no probe is in flight.
 const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
 
 /// What was sent to a target, and what came back.

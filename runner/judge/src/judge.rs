@@ -26,7 +26,7 @@ use oracle::twin::Twin;
 /// ```text
 ///   open --> prepare --> (sent) --> judge | died --> close: a record
 ///              ^                        |
-///              +--- probes that are left, or were not in hand when the target died
+///              +--- probes that are left, or were not in flight when the target died
 /// ```
 #[derive(Debug)]
 pub struct Judge {

@@ -86,7 +86,7 @@ fn object(exchange: Exchange<'_>, objection: Objection<'_>) -> Judged {
     judged
 }
 
-/// Charges an exception in the executor to the probe that was in hand.
+/// Charges an exception in the executor to the probe that was in flight.
 fn charge(judged: &mut Judged, exchange: Exchange<'_>, exception: &Exception) {
     let Exchange { case, prepared, .. } = exchange;
     let index = exception.probe as usize;

@@ -13,7 +13,7 @@
 //!                  the oracle's                     each probe's answer
 //! ```
 //!
-//! A [`Judge`] has it all in hand for one target: whoever schedules cases needs no more of this crate than it,
+//! A [`Judge`] has it all in flight for one target: whoever schedules cases needs no more of this crate than it,
 //! its cases and their records.
 //!
 //! | module | what it is for |

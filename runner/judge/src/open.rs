@@ -5,7 +5,7 @@ use case::memory::MemoryMap;
 
 use crate::established::Established;
 use crate::judged::Judged;
-use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked, Reason, Told};
+use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked, ProbeResult, Reason};
 use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
@@ -56,7 +56,9 @@ impl OpenCase {
         record.findings.extend(judged.findings);
         record.findings.sort_by_key(|finding| finding.probe);
         let told = judged.told.into_iter();
-        record.told.extend(told.map(|(number, observed)| (number, Told::Observed(observed))));
+        record
+            .results
+            .extend(told.map(|(number, observed)| (number, ProbeResult::Observed(observed))));
         self.skip(&judged.not_asked);
     }
 
@@ -65,8 +67,8 @@ impl OpenCase {
         for (number, reason) in not_asked {
             self.record.not_asked.add(reason.clone(), 1);
             if self.is_in_full {
-                let told = self.record.told.entry(*number);
-                told.or_insert_with(|| Told::NotAsked(reason.clone()));
+                let told = self.record.results.entry(*number);
+                told.or_insert_with(|| ProbeResult::NotAsked(reason.clone()));
             }
         }
     }

@@ -19,12 +19,12 @@ use crate::verdict::{Answers, CaseRecord, Finding, Question, Seen, Signature, Ve
 /// The choices that a target makes, as far as they have shown.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Personality {
-    choices: BTreeMap<String, Told>,
+    choices: BTreeMap<String, Possible>,
 }
 
 /// What was told of one choice.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Told {
+struct Possible {
     /// The answers that are possible still.
     possible: BTreeSet<String>,
     /// The case that said so last.
@@ -48,7 +48,7 @@ impl Personality {
         record.settled.retain(|choice, answers| {
             let possible: BTreeSet<String> = answers.iter().cloned().collect();
             let Some(told) = self.choices.get_mut(choice) else {
-                let told = Told { possible, told_by: index, contradicted: false };
+                let told = Possible { possible, told_by: index, contradicted: false };
                 self.choices.insert(choice.clone(), told);
                 return true;
             };
@@ -77,13 +77,13 @@ impl Personality {
     }
 }
 
-impl Told {
+impl Possible {
     fn answers(&self) -> Vec<String> {
         self.possible.iter().cloned().collect()
     }
 }
 
-fn contradiction(choice: &str, told: &Told, answers: &[String]) -> Finding {
+fn contradiction(choice: &str, told: &Possible, answers: &[String]) -> Finding {
     let about = About::Case(Question::Choice(choice.to_owned()));
     let wanted = Wanted::Choice { answers: told.answers(), case: told.told_by };
     let (signature, seen) = (Signature::Choice(choice.to_owned()), Seen::Choice(answers.to_vec()));

@@ -7,7 +7,7 @@
 //! ```
 
 use golden::{Answer, Choice, Profile};
-use link::soak::{self, Peril, Settled, Totals, Why};
+use link::soak::{self, KnownCrash, Settled, Totals, Why};
 
 use crate::established::Established;
 use crate::finding::About;
@@ -23,7 +23,7 @@ pub struct Terms {
     /// The choices that are settled.
     profile: Profile,
     /// The known crashes, each with the name of its issue.
-    crashes: Vec<(String, Peril)>,
+    crashes: Vec<(String, KnownCrash)>,
 }
 
 /// A case that a target could not find to conform by itself, as the target tells of it.
@@ -73,8 +73,8 @@ impl Terms {
     /// Writes them into the body of a message. Returns how many bytes they are; `None` where they are too many.
     pub fn write_to(&self, body: &mut [u8]) -> Option<usize> {
         let settled: Vec<Settled> = self.profile.iter().map(settled).collect();
-        let perils: Vec<_> = self.crashes.iter().map(|(_, crash)| *crash).collect();
-        soak::Terms { settled: &settled, perils: &perils }.write_to(body)
+        let known_crashes: Vec<_> = self.crashes.iter().map(|(_, crash)| *crash).collect();
+        soak::Terms { settled: &settled, known_crashes: &known_crashes }.write_to(body)
     }
 
     /// The record of the cases before `end` that conform, as the target has summed them up.
@@ -112,7 +112,7 @@ impl Terms {
             Why::Strays => Reason::Strays,
             Why::NotExecuted => Reason::NotExecuted,
             Why::NotDrawn(why) => Reason::NotDrawn(why),
-            Why::Peril(number) => {
+            Why::KnownCrash(number) => {
                 let crash = self.crashes.get(number as usize);
                 Reason::HeldBack(crash.map(|(issue, _)| issue.clone()))
             }

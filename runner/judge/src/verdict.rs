@@ -154,9 +154,9 @@ pub struct Finding {
     pub observation: Observed,
 }
 
-/// What became of one probe of a case that is told in full.
+/// What became of one probe of a case of which everything is reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Told {
+pub enum ProbeResult {
     /// It was asked, and this was observed.
     Observed(Observed),
     /// It was not asked, or got no verdict.
@@ -200,9 +200,9 @@ pub struct CaseRecord {
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// What became of each probe, by number, of a case that is told in full. It is not written.
+    /// What became of each probe, by number, of a case of which everything is reported. It is not written.
     #[serde(skip)]
-    pub told: BTreeMap<u16, Told>,
+    pub results: BTreeMap<u16, ProbeResult>,
 }
 
 impl Default for CaseRecord {
@@ -220,7 +220,7 @@ impl Default for CaseRecord {
             settled: Answers::new(),
             digest: 0,
             findings: Vec::new(),
-            told: BTreeMap::new(),
+            results: BTreeMap::new(),
         }
     }
 }

@@ -22,6 +22,7 @@
 //! | [`learned`]          | which IMPLEMENTATION DEFINED choices a target has made so far |
 //! | [`tlb`]              | what TLBs may still hold |
 //! | [`ineffective`]      | TLB maintenance that does nothing, and the stale outcomes tolerated for it |
+//! | [`registers`]        | registers that follow from trees of tables: the root of each, its size |
 //! | [`simulation`]       | the target's memory |
 
 pub mod access;

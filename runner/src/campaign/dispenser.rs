@@ -122,7 +122,7 @@ impl<'a> Dispenser<'a> {
         state.drawn = state.drawn.max(ordinal + 1);
     }
 
-    /// Whether workers are to drop what they have in hand.
+    /// Whether workers are to drop what they have in flight.
     pub fn is_stopped(&self) -> bool {
         let mut state = self.state();
         self.look(&mut state);

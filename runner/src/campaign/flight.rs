@@ -75,7 +75,7 @@ impl Flight {
             None => (sent.len() == 1).then_some(0),
         };
         let guilty = guilty.and_then(|at| sent.remove(at));
-        // What was not in hand is innocent, or not known to be guilty: ask it again. Where nobody
+        // What was not in flight is innocent, or not known to be guilty: ask it again. Where nobody
         // can tell, ask one part at a time until it shows.
         if guilty.is_none() {
             self.alone = sent.len();

@@ -99,7 +99,7 @@ impl<'a> Parts<'a> {
     fn next_ordinal(&mut self, outbox: &mut Outbox, is_idle: bool) -> Option<u64> {
         let dispenser = self.shared.dispenser;
         if self.block.is_empty() {
-            // Others wait for what is in hand here: it must be on its way before this one waits.
+            // Others wait for what is in flight here: it must be on its way before this one waits.
             if is_idle {
                 outbox.flush();
             }

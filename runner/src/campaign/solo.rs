@@ -21,7 +21,7 @@ enum Message {
 }
 
 impl Worker<'_> {
-    /// Has the target go on by itself, where nothing else is in hand.
+    /// Has the target go on by itself, where nothing else is in flight.
     pub(super) fn soak_on(&mut self, session: &mut dyn Session) -> Result<(), CampaignError> {
         let Some(soaking) = &mut self.soaking else { return Ok(()) };
         if !self.flight.is_empty() || soaking.is_idle() {

@@ -219,7 +219,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Charges a death to the part that was in hand, and has the rest of it asked again.
+    /// Charges a death to the part that was in flight, and has the rest of it asked again.
     fn charge(&mut self, sent: &Sent, death: &Death) {
         let Sent { part: Part { index, saw_reset, .. }, prepared, .. } = sent;
         let (index, saw_reset, numbers) = (*index, *saw_reset, &prepared.numbers);

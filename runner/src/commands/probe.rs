@@ -8,8 +8,8 @@ use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::machine::MachineDescription;
 use crate::output::print;
-use crate::portrait::Portrait;
 use suite::Suite;
 
 /// Start a target, and tell what it is and what it can be asked.
@@ -33,12 +33,16 @@ impl Probe {
         }
         let Opened { target, .. } = self.how.open(&self.target)?;
         let session = target.boot()?;
-        let portrait =
-            Portrait::new(target.identity(), session.hello(), session.memory_map(), &suites);
+        let description = MachineDescription::new(
+            target.identity(),
+            session.hello(),
+            session.memory_map(),
+            &suites,
+        );
         if self.json {
-            print(format_args!("{}\n", portrait.json_line()))?;
+            print(format_args!("{}\n", description.json_line()))?;
         } else {
-            print(portrait)?;
+            print(description)?;
         }
         Ok(Exit::Conforms)
     }

@@ -12,7 +12,7 @@ use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
 use super::run::job::{Book, Done, Job, NewRun};
 use super::target::HowToRun;
-use crate::campaign::{self};
+use crate::campaign;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;

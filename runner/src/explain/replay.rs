@@ -12,7 +12,7 @@ use crate::explain::walk;
 use crate::plan::Plan;
 use device::Target;
 use judge::established::Established;
-use judge::verdict::{CaseRecord, Finding, Question, Told, Verdict, Wanted};
+use judge::verdict::{CaseRecord, Finding, ProbeResult, Question, Verdict, Wanted};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::playback::{Playback, Turn};
@@ -128,7 +128,11 @@ fn story(
                     quiet += 1;
                 } else {
                     text += &probe_story(playback.tables(), learned, &turn, place);
-                    text += &outcome(&findings, record.told.get(&number));
+                    text += &outcome(&findings, record.results.get(&number));
+                    if record.verdicts.unsupported > 0 && !record.results.contains_key(&number) {
+                        text +=
+                            "  verdict:  unsupported: the target does not do what the case asks\n";
+                    }
                 }
             }
             playback.forecast(&turn);
@@ -161,7 +165,7 @@ fn probe_story(tables: &Tables<'_>, learned: &Learned, turn: &Turn<'_>, place: u
 }
 
 /// What was observed of a probe and what that means, or why it was not asked.
-fn outcome(findings: &[&Finding], told: Option<&Told>) -> String {
+fn outcome(findings: &[&Finding], told: Option<&ProbeResult>) -> String {
     let mut text = String::new();
     for finding in findings {
         let _ = writeln!(text, "  observed: {}", finding.observation);
@@ -172,8 +176,8 @@ fn outcome(findings: &[&Finding], told: Option<&Told>) -> String {
         };
     }
     let _ = match told {
-        Some(Told::Observed(observed)) => writeln!(text, "  observed: {observed}"),
-        Some(Told::NotAsked(reason)) => writeln!(text, "  not asked: {reason}"),
+        Some(ProbeResult::Observed(observed)) => writeln!(text, "  observed: {observed}"),
+        Some(ProbeResult::NotAsked(reason)) => writeln!(text, "  not asked: {reason}"),
         None => Ok(()),
     };
     text

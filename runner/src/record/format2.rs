@@ -140,7 +140,7 @@ impl From<CaseRecord> for verdict::CaseRecord {
             settled: answers(&record.settled),
             digest: record.digest,
             findings: record.findings.into_iter().map(Finding::into).collect(),
-            told: BTreeMap::new(),
+            results: BTreeMap::new(),
         }
     }
 }

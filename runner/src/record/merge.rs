@@ -21,7 +21,7 @@ use judge::personality::Personality;
 pub enum MergeError {
     /// A run can't be read, or the merged one can't be written.
     #[error(transparent)]
-    Report(#[from] RunError),
+    Run(#[from] RunError),
     /// Its cases can't be drawn again.
     #[error(transparent)]
     Redraw(#[from] RedrawError),

@@ -29,7 +29,7 @@ pub struct Resumed {
 pub enum ResumeError {
     /// Its files can't be read or written.
     #[error(transparent)]
-    Report(#[from] RunError),
+    Run(#[from] RunError),
     /// It was begun by a version whose cases or judgement differ.
     #[error("{} was begun by {what} {was}, and this is {is}", folder.display())]
     Version {

@@ -53,6 +53,7 @@ pub enum ArenaKindName {
     /// Addresses where nothing answers.
     Void,
     /// The executor's while it lives in a case's set-up, and what probes reach.
+    // Headers of runs of format 2, and reproducers of then, have it by its former name.
     #[serde(alias = "stage")]
     Scratch,
 }

@@ -30,7 +30,7 @@ use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 
 pub const TABLES: u64 = 0x8000_0000;
-pub const STAGE: u64 = 0x8080_0000;
+pub const SCRATCH: u64 = 0x8080_0000;
 pub const CODE_VA: u64 = 0x40_4000;
 pub const TAGS_VA: u64 = 0x42_0000;
 pub const READ_ONLY_VA: u64 = 0x46_0000;
@@ -61,7 +61,7 @@ pub struct Guest {
 pub fn map() -> MemoryMap {
     let mut map = MemoryMap::new();
     map.push(Arena { base: TABLES, size: 4 << 20, kind: ArenaKind::Tables }).unwrap();
-    map.push(Arena { base: STAGE, size: scratch::BYTES, kind: ArenaKind::Scratch }).unwrap();
+    map.push(Arena { base: SCRATCH, size: scratch::BYTES, kind: ArenaKind::Scratch }).unwrap();
     map
 }
 
@@ -235,8 +235,8 @@ impl Guest {
     pub fn expected(&self, steps: &[Probe], probe: Probe) -> (Vec<Answer>, bool) {
         let map = map();
         let pe = Implementation::new(48, features());
-        let bench = Twin::new(pe, Simulation::new(&map));
-        let mut bench = bench.with_branch_targets(self.branch_targets);
+        let twin = Twin::new(pe, Simulation::new(&map));
+        let mut twin = twin.with_branch_targets(self.branch_targets);
         let learned = Learned::new([]).unwrap();
         let tables = |tables: &mut oracle::twin::Tables<'_>| {
             for step in steps {
@@ -252,6 +252,6 @@ impl Guest {
             }
             (answers, expectation.is_foreign)
         };
-        bench.with_tables(&self.case.borrow(), &map, tables).unwrap()
+        twin.with_tables(&self.case.borrow(), &map, tables).unwrap()
     }
 }

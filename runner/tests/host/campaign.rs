@@ -80,14 +80,14 @@ const NONE: Quirks = Quirks {
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
-    let mut bench = Twin::new(conform::implementation(&ids()), Simulation::new(&map()));
+    let mut twin = Twin::new(conform::implementation(&ids()), Simulation::new(&map()));
     let case = Case::from_ref(case);
     let mut profile = Profile::pseudocode();
     if (quirks.clamps)(&case) {
         profile.settle(Choice::TxszAboveMax, Choice::TxszAboveMax.answer_named("clamp").unwrap());
     }
     let updates_wanted = case.as_ref().flags().has(Flags::UPDATES);
-    let answer = bench.with_tables(&case, &map(), |tables| {
+    let answer = twin.with_tables(&case, &map(), |tables| {
         let mut report = Report::new(Status::Done);
         report.built = tables.digest_now() ^ quirks.built;
         report.vttbr_el2 = tables.built.vttbr_el2;

@@ -46,7 +46,7 @@ fn machines() -> [(IdRegisters, &'static [u64]); 5] {
 struct Machine {
     abilities: Abilities,
     map: MemoryMap,
-    bench: Twin,
+    twin: Twin,
     learned: Learned,
 }
 
@@ -55,8 +55,8 @@ impl Machine {
         let mut map = machines::with_scratch(bases);
         map.push(Arena { base: 0x0b00_0000, size: 1 << 20, kind: ArenaKind::Void }).unwrap();
         let (pe, abilities) = (conform::implementation(ids), ids.abilities());
-        let bench = Twin::new(pe, Simulation::new(&map));
-        Self { abilities, map, bench, learned: Learned::new([]).unwrap() }
+        let twin = Twin::new(pe, Simulation::new(&map));
+        Self { abilities, map, twin, learned: Learned::new([]).unwrap() }
     }
 
     fn all() -> Vec<Self> {
@@ -65,8 +65,8 @@ impl Machine {
 
     /// Holds a case against all that it promises, and counts what is in it.
     fn check(&mut self, case: &Case, what: &str, seen: &mut Seen) {
-        let Self { map, bench, learned, .. } = self;
-        let checked = bench.with_tables(case, map, |tables| {
+        let Self { map, twin, learned, .. } = self;
+        let checked = twin.with_tables(case, map, |tables| {
             lives(case, map, tables, learned, what);
             let mut shared = BTreeMap::new();
             for probe in case.as_ref().probes {
@@ -665,12 +665,12 @@ fn what_is_spoiled_is_not_what_a_guest_needs() {
         let (mut edits, mut strays) = (0, 0);
         for index in 0..CASES {
             let what = format!("machine {number}, case {index}");
-            let Machine { abilities, map, bench, learned } = &mut machine;
+            let Machine { abilities, map, twin, learned } = &mut machine;
             let case = draw(&space, abilities, map, 6, index).unwrap();
             assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
             edits += case.as_ref().edits.len();
             is_quiet(&case, map, &what);
-            let asked = bench.with_tables(&case, map, |tables| {
+            let asked = twin.with_tables(&case, map, |tables| {
                 lives(&case, map, tables, learned, &what);
                 is_quiet_when_edited(&case, map, tables, &what);
                 for probe in case.as_ref().probes {
@@ -714,11 +714,11 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
         let mut succeeded = 0;
         for index in 0..200 {
             let what = format!("machine {number}, case {index}");
-            let Machine { abilities, map, bench, learned } = &mut machine;
+            let Machine { abilities, map, twin, learned } = &mut machine;
             let case = sequence(&space, abilities, map, 8, index).unwrap();
             assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
             is_quiet(&case, map, &what);
-            let lived = bench.with_tables(&case, map, |tables| {
+            let lived = twin.with_tables(&case, map, |tables| {
                 let mut succeeded = 0;
                 let mut shared = BTreeMap::new();
                 for probe in case.as_ref().probes {

@@ -1,7 +1,7 @@
 //! What is expected of guests, held against values worked out by hand from the manual.
 
 use crate::common::both_stages::{
-    self, CODE_VA, Guest, HOLE_IPA, HOLE_VA, READ_ONLY_VA, SLOTS_VA, STAGE, TAGS_VA, UNMAPPED_VA,
+    self, CODE_VA, Guest, HOLE_IPA, HOLE_VA, READ_ONLY_VA, SCRATCH, SLOTS_VA, TAGS_VA, UNMAPPED_VA,
 };
 use case::probe::{El, Operation, Probe};
 use case::{guest::piece, scratch};
@@ -46,12 +46,12 @@ fn at(operation: Operation, bytes: u8) -> u64 {
 #[test]
 fn what_is_mapped_is_reached_through_both_stages() {
     let guest = Guest::new();
-    let tag = STAGE + scratch::TAGS;
+    let tag = SCRATCH + scratch::TAGS;
     for probe in [load(TAGS_VA + 0x18), store(TAGS_VA + 0x18).by(El::El0)] {
         assert_eq!(answer(&guest, probe), Answer::Reached(Reach::new(tag + 0x18)));
     }
     let fetch = Probe::new(Operation::Fetch, SLOTS_VA + 0x40).by(El::El1);
-    let slot = Reach::new(STAGE + scratch::SLOTS + 0x40);
+    let slot = Reach::new(SCRATCH + scratch::SLOTS + 0x40);
     assert_eq!(answer(&guest, fetch), Answer::Reached(slot));
     let crossing = answer(&guest, load(TAGS_VA + 0xffc));
     assert_eq!(crossing, Answer::Reached(Reach::new(tag + 0xffc)), "the pages follow on");
@@ -133,7 +133,7 @@ fn pan_keeps_el1_out_of_pages_of_el0() {
     // Permission fault, level 3.
     assert_eq!(told(&refused, 0), (1, 0x9600_000f, TAGS_VA, elr, 0x3c5 | 1 << 22));
     let unprivileged = Probe::new(Operation::LoadUnprivileged, TAGS_VA).by(El::El1);
-    let reached = Answer::Reached(Reach::new(STAGE + scratch::TAGS));
+    let reached = Answer::Reached(Reach::new(SCRATCH + scratch::TAGS));
     assert_eq!(answer(&guest, unprivileged.with(Probe::PAN)), reached);
 }
 
@@ -161,12 +161,12 @@ fn of_a_store_across_pages_the_page_that_fails_is_told() {
     assert_eq!(told, wanted);
     // The last writable page, and an unmapped one: the first three bytes may be stored.
     let partly = taken(&guest, store(TAGS_VA + 0xfffd));
-    let pa = STAGE + scratch::TAGS + 0xfffd;
+    let pa = SCRATCH + scratch::TAGS + 0xfffd;
     assert_eq!(partly.partial, Some(Partial { first: 0, bytes: 3, pa }));
     assert_eq!(partly.abort.exception.far.0, TAGS_VA + 0x1_0000);
     // An unmapped page, and the first writable one.
     let partly = taken(&guest, store(TAGS_VA - 2));
-    let pa = STAGE + scratch::TAGS;
+    let pa = SCRATCH + scratch::TAGS;
     assert_eq!(partly.partial, Some(Partial { first: 2, bytes: 6, pa }));
     assert_eq!(partly.abort.exception.far.0, TAGS_VA - 2);
     // In one page the lowest address counts alone.
@@ -193,7 +193,7 @@ fn what_el0_may_not_execute_has_no_answer() {
         assert_eq!(guest.answers(probe), [], "{operation:?}");
     }
     let clean = Probe::new(Operation::DcCvac, TAGS_VA).by(El::El1);
-    let done = Answer::Maintained(Some(Reach::new(STAGE + scratch::TAGS)));
+    let done = Answer::Maintained(Some(Reach::new(SCRATCH + scratch::TAGS)));
     assert_eq!(answer(&guest, clean), done);
     let fault = taken(&guest, Probe::new(Operation::DcCvac, UNMAPPED_VA).by(El::El1));
     // CM and WnR.

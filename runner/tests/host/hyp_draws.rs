@@ -34,7 +34,7 @@ fn machines() -> [(IdRegisters, &'static [u64]); 3] {
 struct Machine {
     abilities: Abilities,
     map: MemoryMap,
-    bench: Twin,
+    twin: Twin,
     learned: Learned,
     pa_bits: u8,
 }
@@ -43,15 +43,15 @@ impl Machine {
     fn new((ids, bases): &(IdRegisters, &[u64])) -> Self {
         let map = machines::with_scratch(bases);
         let (pe, abilities) = (conform::implementation(ids), ids.abilities());
-        let bench = Twin::new(pe, Simulation::new(&map));
+        let twin = Twin::new(pe, Simulation::new(&map));
         let learned = Learned::new([]).unwrap();
-        Self { abilities, map, bench, learned, pa_bits: pe.pa_bits }
+        Self { abilities, map, twin, learned, pa_bits: pe.pa_bits }
     }
 
     /// Holds a case against all that it promises; returns how many probes succeed.
     fn check(&mut self, case: &Case, what: &str) -> usize {
-        let Self { map, bench, learned, pa_bits, .. } = self;
-        let built = bench.with_tables(case, map, |tables| {
+        let Self { map, twin, learned, pa_bits, .. } = self;
+        let built = twin.with_tables(case, map, |tables| {
             can_live(case, map, tables, learned, what);
             let mut succeeded = 0;
             for probe in case.as_ref().probes {
@@ -259,8 +259,8 @@ proptest! {
         let space = HypSpace { vhe, hostile: 1000, ..HypSpace::BENIGN };
         let abilities = machine.abilities.with_monitor(true);
         let case = draw(&space, &abilities, &machine.map, seed, 0).unwrap();
-        let Machine { map, bench, learned, .. } = &mut machine;
-        let expected = bench.with_tables(&case, map, |tables| {
+        let Machine { map, twin, learned, .. } = &mut machine;
+        let expected = twin.with_tables(&case, map, |tables| {
             let probes = case.as_ref().probes.iter();
             probes.filter(|probe| tables.expect(probe, learned).is_some()).count()
         });
@@ -275,14 +275,14 @@ fn what_is_spoiled_is_not_what_a_life_needs() {
         let space = HypSpace { spoiled: 1000, vhe: 300, mappings: [4, 10], ..HypSpace::BENIGN };
         let mut edits = 0;
         for index in 0..400 {
-            let Machine { abilities, map, bench, learned, .. } = &mut machine;
+            let Machine { abilities, map, twin, learned, .. } = &mut machine;
             let Ok(case) = draw(&space, abilities, map, 5, index) else { continue };
             let what = format!("machine {number}, case {index}");
             let flags = case.as_ref().flags();
             assert!(flags.has(Flags::STAY) && !flags.has(Flags::INTENT), "{what}");
             edits += case.as_ref().edits.len();
             let lives = |tables: &mut Tables<'_>| can_live(&case, map, tables, learned, &what);
-            bench.with_tables(&case, map, lives).unwrap_or_else(|error| panic!("{what}: {error}"));
+            twin.with_tables(&case, map, lives).unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         assert!(edits > 200, "machine {number}: {edits} edits");
     }

@@ -99,7 +99,7 @@ fn conforming(index: u64) -> CaseRecord {
         not_asked: NotAsked::default(),
         digest: 5,
         findings: vec![],
-        told: BTreeMap::new(),
+        results: BTreeMap::new(),
     }
 }
 
@@ -327,6 +327,6 @@ proptest! {
             prop_assert!(fs::read(&path).unwrap() == kept, "{}", path.display());
         }
         let busy = Resumed::open(&folder).unwrap_err();
-        prop_assert!(matches!(busy, ResumeError::Report(RunError::Busy { .. })), "one writer");
+        prop_assert!(matches!(busy, ResumeError::Run(RunError::Busy { .. })), "one writer");
     }
 }

@@ -26,7 +26,7 @@ fn map() -> MemoryMap {
     with_tables(&[0x8000_0000])
 }
 
-fn bench() -> Twin {
+fn twin() -> Twin {
     let ids = IdRegisters {
         id_aa64mmfr0_el1: 0x2100_0323_1020_1126,
         id_aa64mmfr1_el1: 0x1021_2122,
@@ -72,7 +72,7 @@ fn case(hcr_el2: u64, attributes: Attributes, flip: u64) -> Case {
 /// What is allowed as the answer to each probe of `case`.
 fn answers(case: &Case) -> Vec<String> {
     let learned = Learned::new([]).unwrap();
-    let answers = bench().with_tables(case, &map(), |tables| {
+    let answers = twin().with_tables(case, &map(), |tables| {
         let probes = case.as_ref().probes.iter();
         let answer = |probe| {
             let mut expectation = tables.expect(probe, &learned).unwrap();

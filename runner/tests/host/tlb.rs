@@ -3,7 +3,7 @@
 //! `old` is a tag's page, `new` is no page at all, or another; what is allowed after a sequence of steps
 //! is told as a set of these.
 
-use crate::common::both_stages::{Guest, STAGE, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
+use crate::common::both_stages::{Guest, SCRATCH, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
 use case::edit::Change;
 use case::probe::{El, Operation, Probe};
 use case::scratch;
@@ -12,7 +12,7 @@ use oracle::answer::{Answer, Reach};
 /// The page of tags that is changed: not the first, so that its neighbours are tags too.
 const VA: u64 = TAGS_VA + 0x3000;
 const IPA: u64 = TAGS_IPA + 0x3000;
-const OLD: u64 = STAGE + scratch::TAGS + 0x3000;
+const OLD: u64 = SCRATCH + scratch::TAGS + 0x3000;
 
 fn load() -> Probe {
     Probe::new(Operation::Load, VA).by(El::El1)
@@ -275,7 +275,7 @@ fn a_page_that_is_moved_without_a_break_may_be_mixed_or_conflict() {
     for tree in [STAGE1, STAGE2] {
         let (input, moved) = match tree {
             STAGE1 => (VA, TAGS_IPA + 0x5000),
-            _ => (IPA, STAGE + scratch::TAGS + 0x5000),
+            _ => (IPA, SCRATCH + scratch::TAGS + 0x5000),
         };
         let attributes = if tree == STAGE1 { 0x743 } else { 0x7ff };
         let unbroken = Seen { old: true, fault: false, other: true, conflict: true };

@@ -60,11 +60,11 @@ fn machine(target: &dyn Target) -> (IdRegisters, MemoryMap) {
 /// Permission fault may answer (QEMU issue 3328).
 fn harmless(generators: Vec<Generator>, (ids, map): &(IdRegisters, MemoryMap)) -> Vec<Case> {
     let plan = Plan::new(generators, ids.abilities(), map.clone(), 1);
-    let mut bench = Twin::new(conform::implementation(ids), Simulation::new(map));
+    let mut twin = Twin::new(conform::implementation(ids), Simulation::new(map));
     let learned = Learned::new([]).expect("there are no pins");
     let drawn = (0..plan.count()).filter_map(|index| plan.case(index)?.ok());
     let cases = drawn.map(|mut case| {
-        let keep = bench.with_tables(&case, map, |tables| {
+        let keep = twin.with_tables(&case, map, |tables| {
             let keeps = |probe: &Probe| {
                 let expectation = tables.expect(probe, &learned).expect("it asks the MMU");
                 let deadly = expectation.outcomes.iter().any(|allowed| {

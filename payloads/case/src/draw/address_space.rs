@@ -1,5 +1,5 @@
-//! The addresses of a translation regime, as probes want to know them: what each reaches, where nothing is mapped, and
-//! what may not be executed.
+//! Addresses of a translation regime by outcome: those that reach tags or slots, those with no mapping at some stage, and
+//! those that may not be executed.
 //!
 //! Both stages are followed, so that a load is asked where a tag would tell where it went, and a fetch where a slot
 //! would; or where either faults for certain.

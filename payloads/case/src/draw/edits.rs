@@ -3,9 +3,10 @@
 //! Three kinds of a case have them: those that nobody lives in, of which any descriptor may say anything
 //! ([`spoil`]); those that somebody lives in, beside what is needed there ([`beside`]); and sequences, which change
 //! descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
-//! memory. So a walk goes astray only to arenas and void addresses; and where somebody lives, the stage that has the last
-//! word never gets an address but that of nothing, or one that is too large, and what leads out of arenas is made
-//! invalid, and nothing else.
+//! memory. So a walk goes astray only to arenas and void addresses. Where code runs under the case's tables, the stage
+//! that has the last word (stage 2, or stage 1 where there is no stage 2) never gets another address but that of a void
+//! range for a table, or, under a guest, one beyond the output size; what leads out of arenas is made invalid, and nothing
+//! else, while a leaf into an arena may change in its access flag and permissions.
 
 use super::pool::PIECE;
 use super::tree::{Leaf, TreeBuilder, a_leaf};
@@ -190,22 +191,34 @@ pub(super) fn bound_table(rng: &mut Rng, map: &MemoryMap, tree: &TreeBuilder) ->
     })
 }
 
-/// A change to `leaf` of the stage that has the last word. It may give other permissions where all that it leads to
-/// stays in arenas, and lets others execute it only where that is allowed.
+/// What an edit of a leaf must keep to.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// Whether all that it leads to stays in arenas: it may get other permissions then.
+    pub stays: bool,
+    /// Whether others may execute it.
+    pub may_execute: bool,
+    /// Whether its output address may become too large: under a guest, where nothing else of the executor depends
+    /// on the Address size fault.
+    pub may_overflow: bool,
+}
+
+/// A change to `leaf` of the stage that has the last word, within `bounds`.
 pub(super) fn bound_leaf(
     rng: &mut Rng,
     tree: &TreeBuilder,
     leaf: &Leaf,
-    [stays, may_execute]: [bool; 2],
+    bounds: Bounds,
 ) -> Option<Change> {
+    let Bounds { stays, may_execute, may_overflow } = bounds;
     let flip = match rng.weighted([(2, 0), (1, 1), (2, 2), (3, 3), (2, 4), (1, 5), (1, 6)]) {
         1 if leaf.level == 3 => TABLE,
         2 if stays => AF,
         3 if stays && tree.role.is_stage1() => rng.one_of(&ACCESS_OF_STAGE1),
         3 if stays => rng.one_of(&ACCESS),
         4 if stays && may_execute => rng.one_of(&EXECUTION),
-        5 if stays => harmless(rng, tree),
-        6 => too_large(rng, tree)?,
+        5 if stays && may_overflow => harmless(rng, tree),
+        6 if may_overflow => too_large(rng, tree)?,
         _ => VALID,
     };
     Some(Change::Flip(flip))

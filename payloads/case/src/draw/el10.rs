@@ -44,7 +44,7 @@ use world::World;
 pub use space::GuestSpace;
 
 /// HCR_EL2.{NV, NV1}: the guest is a hypervisor. In leaves of its stage 1 bit 54 is PXN, and nothing there keeps EL0
-/// from executing.
+/// from executing: where it fetches from Device memory of stage 1, either outcome is allowed.
 const NESTED: u64 = 1 << 42 | 1 << 43;
 /// How often a case is drawn that finds no room.
 const TRIES: u32 = 8;

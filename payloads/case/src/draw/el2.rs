@@ -40,7 +40,7 @@ pub use shape::Shape;
 pub use space::HypSpace;
 
 /// How often an edit of a case is tried at least, and at most.
-const EDITS: [u64; 2] = [5, 14];
+const EDITS: [u64; 2] = [3, 10];
 
 /// Draws case number `index` of `seed`.
 pub fn draw(
@@ -135,9 +135,10 @@ fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
         let stays = leaf.place.arena() != Place::ABSOLUTE;
         // Slots alone are code that comes back.
         let may_execute = stays && leaf.place.offset() >= scratch::SLOTS;
+        let bounds = edits::Bounds { stays, may_execute, may_overflow: false };
         let edit = edits::beside(rng, tree, leaf, is_needed, |rng, is_table| match is_table {
             true => edits::bound_table(rng, world.target.map, tree),
-            false => edits::bound_leaf(rng, tree, leaf, [stays, may_execute]),
+            false => edits::bound_leaf(rng, tree, leaf, bounds),
         });
         if let Some(edit) = edit {
             // A case has room for all of them.

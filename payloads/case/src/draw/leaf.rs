@@ -25,9 +25,9 @@ pub(super) enum Purpose {
     Slots,
     /// Of stage 1: stage 2 says what becomes of it.
     Any,
-    /// Memory that nobody but a probe may reach: Device, never executed.
+    /// Device memory that may not be executed: no speculative access goes there.
     Quiet,
-    /// Memory that nobody reaches: without its access flag.
+    /// AF = 0, and hardware does not set it: every access takes an Access flag fault.
     Unreached,
 }
 

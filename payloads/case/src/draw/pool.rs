@@ -1,7 +1,7 @@
 //! The arena allocator: which pieces of a target's table arenas a case has taken.
 //!
-//! Trees whose tables are found by physical address get their slots here, spread over 1 to 4 pieces, so that a walk
-//! goes from one DIMM to another. No two pieces overlap.
+//! Trees whose tables are found by physical address get their slots here, spread over 1 to 4 pieces, which
+//! may lie in different arenas: a walk goes from one DIMM to another then. No two pieces overlap.
 
 use arrayvec::ArrayVec;
 

@@ -79,7 +79,8 @@ pub(super) struct Run {
     pub entries: u64,
     /// log2 of what their first input address is a multiple of.
     pub unit_bits: u32,
-    /// They are a contiguous group. Others may become one, if they happen to be as many as a group has.
+    /// Whether they have the Contiguous bit. Without this they get it all the same where count and alignment allow
+    /// it, now and then.
     pub is_group: bool,
     pub place: Place,
     /// The address that the first of them leads to.

@@ -30,7 +30,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use golden::Registers;
-use link::soak::Peril;
+use link::soak::KnownCrash;
 use serde::{Deserialize, Serialize};
 
 use crate::sign::Sign;
@@ -261,7 +261,7 @@ impl Known {
     }
 
     /// By which probes they may kill a target that goes on by itself: see [`Rule::known_crash`].
-    pub fn crashes(&self) -> Vec<(RuleId, Peril)> {
+    pub fn crashes(&self) -> Vec<(RuleId, KnownCrash)> {
         let crashes = self.rules.iter().map(|rule| rule.known_crash().filter(|_| !self.in_full));
         crashes.enumerate().filter_map(|(id, crash)| Some((id, crash?))).collect()
     }

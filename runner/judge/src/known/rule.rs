@@ -13,7 +13,7 @@ use std::path::Path;
 
 use case::probe::Operation;
 use golden::Registers;
-use link::soak::Peril;
+use link::soak::KnownCrash;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -323,7 +323,7 @@ impl Rule {
 
     /// The AT instructions of both stages by which it may kill a target that goes on by itself, as far as
     /// their answers tell; `None` where it kills by none.
-    pub fn known_crash(&self) -> Option<Peril> {
+    pub fn known_crash(&self) -> Option<KnownCrash> {
         let is_about = |operation: &Operation| {
             self.operations.is_empty() || self.operations.contains(operation)
         };
@@ -336,21 +336,21 @@ impl Rule {
             && is_broad
             && self.stage1_walk.is_none()
             && self.root_below.is_none();
-        let mut crash = Peril::default();
+        let mut crash = KnownCrash::default();
         for kind in Kind::all().filter(|kind| self.expected.has(*kind)) {
             match kind {
-                Kind::Success => crash.flags |= Peril::SUCCESS,
+                Kind::Success => crash.flags |= KnownCrash::SUCCESS,
                 Kind::Fault { stage: 1, status } => crash.stage1 |= 1 << status,
                 Kind::Fault { status, .. } => crash.stage2 |= 1 << status,
                 Kind::Exception { status } => crash.exceptions |= 1 << status,
                 Kind::Trap { .. } | Kind::Runaway => {}
             }
         }
-        if crash == Peril::default() {
+        if crash == KnownCrash::default() {
             return None;
         }
         if is_exact {
-            crash.flags |= Peril::EXACT;
+            crash.flags |= KnownCrash::EXACT;
         }
         Some(crash)
     }

@@ -14,8 +14,8 @@
 
 use super::super::Rng;
 use super::super::edits::{
-    ACCESS, AF, DBM, EXECUTION, LIMITS, TABLE, VALID, beside, bound_leaf, bound_table, harmless,
-    too_large,
+    ACCESS, AF, Bounds, DBM, EXECUTION, LIMITS, TABLE, VALID, beside, bound_leaf, bound_table,
+    harmless, too_large,
 };
 use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
@@ -125,7 +125,9 @@ fn in_tree(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder) -> Option<Edit>
         (false, true) => free_leaf(rng, tree, &leaf),
         (false, false) => {
             let is_normal = leaf.memory != Stage2Memory::Combined(MemoryType::Device);
-            bound_leaf(rng, tree, &leaf, [stays_in_arena(world, tree, &leaf), is_normal])
+            let stays = stays_in_arena(world, tree, &leaf);
+            let bounds = Bounds { stays, may_execute: is_normal, may_overflow: true };
+            bound_leaf(rng, tree, &leaf, bounds)
         }
     })
 }

@@ -38,8 +38,8 @@ macro_rules! guest_space {
             /// How many PEs of the target do them. Default: 1.
             pes: Bounded<1, 8> as u64 = 1;
             /// The fraction of cases with HCR_EL2.{NV, NV1} = {1, 1}, of those that have both stages on, where the PE
-            /// has FEAT_NV: the guest is a hypervisor, and leaves of its stage 1 have the layout of EL2's. Not in
-            /// cases with hostile descriptors or changes. Default: 0.
+            /// has FEAT_NV: the guest is a hypervisor, and in leaves of its stage 1 bit 54 is PXN, bit 53 is RES0 and
+            /// AP[1] is treated as 0. Not in cases with hostile descriptors or changes. Default: 0.
             nv1: Fraction as u64 = 0;
         }
     };

@@ -63,7 +63,7 @@ pub enum Order {
     },
     /// Quiesce the EL1&0 regime: take the case's tables away from the walker.
     Quiesce,
-    /// Enter the guests of the run list, when so many PEs have come so far.
+    /// Enter the guests of the run list, once `together` PEs have reached the rendezvous.
     RunGuests {
         /// How many.
         together: u64,

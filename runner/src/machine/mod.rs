@@ -21,7 +21,7 @@ const CASES: u64 = 256;
 
 /// A machine, as it is told.
 #[derive(Clone, Debug, Serialize)]
-pub struct Portrait {
+pub struct MachineDescription {
     target: String,
     emulator: Option<String>,
     model: String,
@@ -74,7 +74,7 @@ struct Askable {
     not_drawn: BTreeMap<&'static str, u64>,
 }
 
-impl Portrait {
+impl MachineDescription {
     /// The machine behind `identity` that said `hello` and has the memory `map`, with `suites` to try.
     pub fn new(identity: &Identity, hello: &Hello, map: &MemoryMap, suites: &[Suite]) -> Self {
         let found = &hello.surroundings;
@@ -160,7 +160,7 @@ fn granules(implementation: &Implementation) -> BTreeMap<&'static str, Stages> {
     GRANULES.map(stages).into_iter().collect()
 }
 
-impl fmt::Display for Portrait {
+impl fmt::Display for MachineDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_unknown = |text: &str| if text.is_empty() { "not told" } else { text }.to_owned();
         let emulator = self.emulator.as_ref().map(|name| format!(", emulator {name}"));
@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    fn portrait(ids: IdRegisters, surroundings: Surroundings) -> Portrait {
+    fn description(ids: IdRegisters, surroundings: Surroundings) -> MachineDescription {
         let mut free = [Region::default(); link::hello::MAX_REGIONS];
         free[0] = Region { base: 0x4020_0000, size: 0x1fe0_0000 };
         let hello = Hello {
@@ -263,7 +263,7 @@ mod tests {
             command: String::new(),
             shape: String::new(),
         };
-        Portrait::new(&identity, &hello, &map, &[suite])
+        MachineDescription::new(&identity, &hello, &map, &[suite])
     }
 
     /// Of a Cortex-A53: 40 bits, no 16K granule.
@@ -282,7 +282,7 @@ mod tests {
             affinities: [0x100, 0, 0, 0],
             ..Surroundings::default()
         };
-        let told = portrait(ids(), surroundings).to_string();
+        let told = description(ids(), surroundings).to_string();
         for line in [
             "board\n",
             "machine      A board\n",
@@ -306,14 +306,14 @@ mod tests {
 
     #[test]
     fn what_is_not_found_is_not_made_up() {
-        let told = portrait(ids(), Surroundings::default()).to_string();
+        let told = description(ids(), Surroundings::default()).to_string();
         let lines = ["machine      not told", "firmware     no PSCI", "console      not told"];
         assert!(lines.iter().all(|line| told.contains(line)), "{told}");
     }
 
     #[test]
     fn json_holds_the_same() {
-        let line = portrait(ids(), Surroundings::default()).json_line();
+        let line = description(ids(), Surroundings::default()).json_line();
         let json: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
         assert_eq!(json["granules"]["4K"]["stage2"], "yes");
         assert_eq!(json["ids"]["MIDR_EL1"], "0x410fd034");
