@@ -1,9 +1,9 @@
 //! The shipped suites on the shipped targets, each as a test.
 //!
 //! ```text
-//!  TARGET::SUITE             a suite that spells its cases out, or goes through all points
-//!  TARGET::SUITE::GRANULE    a suite that is drawn, one granule of it
-//!  ..::whole                 all of the suite, not only its first cases: ignored, for it takes long
+//!  TARGET::SUITE                    the first cases of a suite, of all granules
+//!  TARGET::SUITE::GRANULE::whole    all of a suite that is drawn, one granule of it: ignored, for it takes long
+//!  TARGET::SUITE::whole             all of one that spells its cases out, or goes through all points: ignored, too
 //! ```
 //!
 //! What a target can't be asked is decided when the first of its tests runs, by what the target says of itself:
@@ -40,7 +40,7 @@ use common::hypwalk::{Said, hypwalk};
 use common::shipped::{self, yaml};
 use common::targets;
 
-/// How many cases a test asks that is not of the whole suite.
+/// How many cases of each granule a test asks that is not of the whole suite.
 const SHORT: u64 = 320;
 /// As [`SHORT`], for a target whose every case crosses a serial line.
 const SHORT_BY_UART: u64 = 16;
@@ -74,6 +74,8 @@ struct Test {
     target: Description,
     machine: Machine,
     suite: Suite,
+    /// How many granules its cases are of.
+    granules: u64,
     granule: Option<GranuleName>,
     is_whole: bool,
     /// Why it can't be run here, though the target is one that it could be asked of.
@@ -96,7 +98,8 @@ impl Test {
 
     fn cases(&self) -> Option<u64> {
         let is_slow = matches!(self.target.transport, Transport::Uart);
-        (!self.is_whole).then_some(if is_slow { SHORT_BY_UART } else { SHORT })
+        let cases = if is_slow { SHORT_BY_UART } else { SHORT };
+        (!self.is_whole).then_some(cases * self.granules)
     }
 
     fn trial(self) -> Trial {
@@ -163,18 +166,20 @@ fn candidates(target: Description, suites: &[Suite]) -> Vec<Test> {
         // talks, and where its memory is.
         let is_all = is_virt(&target) || suite.name.as_str() == BOARDS;
         let parts = if is_drawn { GranuleName::ALL.map(Some).to_vec() } else { vec![None] };
-        for granule in parts {
-            let has_short = is_all && !LONG.contains(&suite.name.as_str());
-            for is_whole in if has_short { vec![false, true] } else { vec![true] } {
-                tests.push(Test {
-                    target: target.clone(),
-                    machine: machine.clone(),
-                    suite: suite.clone(),
-                    granule,
-                    is_whole,
-                    missing: missing.clone(),
-                });
-            }
+        // One boot serves the few cases of all granules.
+        let granules = parts.len() as u64;
+        let short = (is_all && !LONG.contains(&suite.name.as_str())).then_some((None, false));
+        let whole = parts.into_iter().map(|granule| (granule, true));
+        for (granule, is_whole) in short.into_iter().chain(whole) {
+            tests.push(Test {
+                target: target.clone(),
+                machine: machine.clone(),
+                suite: suite.clone(),
+                granules,
+                granule,
+                is_whole,
+                missing: missing.clone(),
+            });
         }
     }
     tests

@@ -273,7 +273,7 @@ fn a_run_that_can_not_go_on_is_refused_with_a_remedy() {
     refused(&mut go_on(&place, "results"), 3, &["its emulator differs", "run it anew"]);
     changed("\"generators\": ", "\"generators\": 7");
     refused(&mut go_on(&place, "results"), 2, &["generators", "run it anew"]);
-    changed("\"format\": 2", "\"format\": 1");
+    changed("\"format\": 3", "\"format\": 1");
     refused(&mut go_on(&place, "results"), 4, &["format version 1"]);
     write("header.json", &header);
 

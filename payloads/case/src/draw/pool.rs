@@ -67,7 +67,8 @@ impl<'a> Pool<'a> {
     }
 
     /// Tree number `number` of a case with nothing in it, whose tables are found by their physical addresses: below
-    /// 2^`oa_bits` all of them, and below 2^`root_bits` its root. Its slots are multiples of `unit`, at least a page.
+    /// 2^`oa_bits` all of them, and below 2^`root_bits` its root. Its slots are multiples of `unit`, at least a page,
+    /// and smaller where arenas are small.
     pub fn tree(
         &mut self,
         rng: &mut Rng,
@@ -82,10 +83,14 @@ impl<'a> Pool<'a> {
             Granule::K16 => (48, rng.between(1, 4)),
             Granule::K64 => (28, rng.between(1, 3)),
         };
-        let bytes = (most / count * format.granule.bytes()).next_multiple_of(unit);
         let (root, alignment) = (format.root_bytes(), format.root_alignment());
-        let root_piece = root.max(unit).next_multiple_of(unit) + bytes;
-        let first = self.take(rng, root_piece, alignment.max(unit), root_bits)?;
+        let (share, bytes, first) = [1, 2, 4].into_iter().find_map(|less| {
+            let share = most / count / less;
+            let bytes = (share * format.granule.bytes()).next_multiple_of(unit);
+            let root_piece = root.max(unit).next_multiple_of(unit) + bytes;
+            let first = self.take(rng, root_piece, alignment.max(unit), root_bits)?;
+            Some((share, bytes, first))
+        })?;
         let offset = rng.between(0, (unit.max(root) - root) / alignment) * alignment;
         let root = Place::new(first.arena(), first.offset() + offset);
         let mut tree = Tree::new(kind.role, format, root);
@@ -94,7 +99,7 @@ impl<'a> Pool<'a> {
             // A tree has room for all of them.
             let _ = tree.push_slot(place);
         }
-        let room = tree.slots().len() as u64 * (most / count);
+        let room = tree.slots().len() as u64 * share;
         Some(TreeBuilder::new(number, kind, oa_bits, tree, room))
     }
 }
