@@ -18,7 +18,7 @@
 //! | [`report`]   | what is said of a run: text, JUnit, TAP, HTML, comparisons |
 //! | [`explain`]  | walks of given registers and memory, and replays, as text |
 //! | [`machine`]  | what a machine is, and what it can be asked |
-//! | [`bench`]    | how fast a target answers, and how much of it a run reaches |
+//! | [`bench`](mod@bench) | how fast a target answers, and how much of it a run reaches |
 //! | [`exit`], [`failure`], [`interrupt`], [`output`] | how a command ends, and what it prints |
 
 pub mod bench;
