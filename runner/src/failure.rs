@@ -90,7 +90,7 @@ impl Failure {
         if let Some(help) = &self.help {
             report = report.element(Level::HELP.message(&**help));
         }
-        let renderer = renderer.clone().decor_style(DecorStyle::Ascii);
+        let renderer = renderer.clone().decor_style(DecorStyle::Ascii).term_width(120);
         renderer.render(&[report]) + "\n"
     }
 

@@ -18,7 +18,7 @@
 //! | [`scratch`]   | what lies where in a scratch arena |
 //! | [`stay`]      | placement of the world-switch code, while the executor is in a set-up of EL2 |
 //! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
-//! | [`registers`] | the system registers that a case sets, raw |
+//! | [`registers`](mod@registers) | the system registers that a case sets, raw |
 //! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
 //! | [`tcr`]       | `TCR_EL2` and other fields of EL2's own regime, for composing registers |
 //! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |

@@ -131,8 +131,10 @@ fn wanted(ty: &str) -> String {
     }
 }
 
-/// The bytes of the `width` characters from `column` of `line` on, as far as that line reaches.
+/// The bytes of the `width` characters from `column` of `line` on, as far as that line reaches; the first of them, where
+/// they are more than an excerpt has room for.
 fn span(text: &str, line: usize, column: usize, width: usize) -> Range<usize> {
+    const SHOWN: usize = 60;
     let start_of = |line: usize| {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         std::iter::once(0).chain(ends).nth(line - 1).unwrap_or(text.len())
@@ -143,7 +145,7 @@ fn span(text: &str, line: usize, column: usize, width: usize) -> Range<usize> {
         shown.char_indices().nth(character).map_or(shown.len(), |(byte, _)| byte)
     };
     let from = column - 1;
-    first + byte(from)..first + byte(from + width.max(1))
+    first + byte(from)..first + byte(from + width.clamp(1, SHOWN))
 }
 
 #[cfg(test)]

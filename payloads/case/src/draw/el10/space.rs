@@ -39,7 +39,7 @@ macro_rules! guest_space {
             pes: Bounded<1, 8> as u64 = 1;
             /// The fraction of cases with HCR_EL2.{NV, NV1} = {1, 1}, of those that have both stages on, where the PE
             /// has FEAT_NV: the guest is a hypervisor, and in leaves of its stage 1 bit 54 is PXN, bit 53 is RES0 and
-            /// AP[1] is treated as 0. Not in cases with hostile descriptors or changes. Default: 0.
+            /// bit 6 counts as 0. Not in cases with hostile descriptors or changes. Default: 0.
             nv1: Fraction as u64 = 0;
         }
     };
