@@ -876,6 +876,6 @@ fn the_cases_are_pinned() {
         digest_of(&|index| draw(&spoiled, abilities, map, 1, index).unwrap()),
         digest_of(&|index| sequence(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
     ];
-    let pinned = [0x3234_7f86_27d2_f591, 0x0867_1f50_ea56_8d81, 0x4eec_5983_0ef1_118c];
+    let pinned = [0x3234_7f86_27d2_f591, 0x0867_1f50_ea56_8d81, 0xf6b7_1c62_cd06_3518];
     assert_eq!(digests, pinned, "{digests:#x?}");
 }
