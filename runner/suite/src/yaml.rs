@@ -132,9 +132,9 @@ fn wanted(ty: &str) -> String {
 }
 
 /// The bytes of the `width` characters from `column` of `line` on, as far as that line reaches; the first of them, where
-/// they are more than an excerpt has room for.
+/// they are more than an excerpt has room for: a tab takes four columns.
 fn span(text: &str, line: usize, column: usize, width: usize) -> Range<usize> {
-    const SHOWN: usize = 60;
+    const SHOWN: usize = 24;
     let start_of = |line: usize| {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         std::iter::once(0).chain(ends).nth(line - 1).unwrap_or(text.len())
