@@ -202,15 +202,15 @@ impl<'a> Memory<'a> {
                     }
                 }
             }
-            // Strays may have left the value elsewhere, byte by byte.
-            (Some(_), Some(_)) if !self.strays.is_empty() => {
+            // Elsewhere an atomic's sum may be the same, or strays may have left it byte by byte. What nobody may
+            // have left there is a violation in the end.
+            (Some(_), Some(_)) => {
                 let is_there = |reach: &Reach| {
                     (0..access.bytes)
                         .all(|number| self.finally(reach.byte(number)) == byte(value, number))
                 };
                 fitting.retain(|reach| is_there(reach));
             }
-            (Some(_), Some(_)) => fitting.clear(),
         }
     }
 
@@ -515,12 +515,34 @@ mod tests {
     fn a_store_whose_value_a_stray_makes_up_elsewhere_is_where_it_should_be() {
         let map = map();
         let changed = [TAG, TAG + 0x100].map(|pa| Changed { pa, value: scratch::stored(2) });
-        let mut memory = memory(&map, &changed);
         let store = |number| access(Operation::Store, 8, number, scratch::stored(number));
-        assert_eq!(done(&mut memory, store(2), &[TAG]), [0; 0], "it is in two places");
+        let mut memory = memory(&map, &changed);
+        assert_eq!(done(&mut memory, store(2), &[TAG]), [TAG]);
+        assert_eq!(defect(&memory), Some(Defect::MemoryChanged), "it is in two places");
         let mut memory = self::memory(&map, &changed);
         assert_eq!(done(&mut memory, store(1), &[]), [0; 0], "a stray");
         assert_eq!(done(&mut memory, store(2), &[TAG]), [TAG]);
+        assert_eq!(done(&mut memory, store(2), &[OTHER]), [0; 0], "it is not there");
+    }
+
+    #[test]
+    fn a_store_whose_value_a_sum_makes_up_elsewhere_is_where_it_should_be() {
+        let map = map();
+        let sum = scratch::stored(2) + 0x30;
+        let changed = [TAG, OTHER].map(|pa| Changed { pa, value: sum });
+        let mut memory = memory(&map, &changed);
+        let swap = access(Operation::Swap, 8, 0, OTHER);
+        assert_eq!(done(&mut memory, swap, &[OTHER]), [OTHER]);
+        let store =
+            |bytes, number| access(Operation::Store, bytes, number, scratch::stored(number));
+        for half in [OTHER, OTHER + 4] {
+            let number = if half == OTHER { 0x30 } else { 0 };
+            assert_eq!(done(&mut memory, store(4, number), &[half]), [half]);
+        }
+        let add = access(Operation::Add, 8, 2, 0x30);
+        assert_eq!(done(&mut memory, add, &[OTHER]), [OTHER]);
+        assert_eq!(done(&mut memory, store(8, 0x32), &[TAG]), [TAG]);
+        assert_eq!(defect(&memory), None);
     }
 
     #[test]
@@ -547,7 +569,7 @@ mod tests {
         let later = [Changed { pa: TAG, value: scratch::stored(7) }];
         assert_eq!(reached(&later), [TAG], "stored over");
         let twice = [TAG, OTHER].map(|pa| Changed { pa, value: scratch::stored(0) });
-        assert_eq!(reached(&twice), [0; 0]);
+        assert_eq!(reached(&twice), [TAG], "what is elsewhere is found in the end");
         // Smaller ones are found out in the end.
         let mut memory = memory(&map, &[]);
         done(&mut memory, store(4), &[TAG]);
