@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Damaged inputs a target.
-const INPUTS: u64 = 20_000;
+const INPUTS: u64 = 2_000;
 
 /// Inputs are not made larger than this.
 const MOST_BYTES: usize = 8 << 10;
