@@ -3,6 +3,7 @@
 use core::ops::ControlFlow;
 
 use crate::choices::{Answer, Choice, Choices, GroupInspection, Openness};
+use crate::errata::Errata;
 use crate::profile::Profile;
 
 /// The most open choices that one walk is followed through. Those asked beyond are answered with 0.
@@ -116,6 +117,8 @@ impl<'a> Script<'a> {
         false
     }
 }
+
+impl Errata for Script<'_> {}
 
 impl Choices for Script<'_> {
     fn choose(&mut self, choice: Choice, count: u16) -> Answer {

@@ -6,6 +6,7 @@ use crate::access::{Alignment, Kind, StageAccess};
 use crate::address::Va;
 use crate::choices::{Choice, Choices, HostStage2, ParAttributes, ParXs, ask};
 use crate::el::{El, Regime};
+use crate::errata::{Errata, Instruction, Subject};
 use crate::exception::{Cause, Exception};
 use crate::fault::Fault;
 use crate::implementation::{Features, Implementation};
@@ -256,6 +257,8 @@ where
 {
     let AtQuestion { at, executed_at, pan, va } = question;
     updates.clear();
+    let mut flawed = None;
+    let machine = machine.as_seen(choices, &mut flawed);
     let Machine { implementation, registers, .. } = machine;
     at.executable(executed_at, implementation, registers)?;
 
@@ -294,7 +297,8 @@ where
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
     let machine = Machine { registers, ..machine };
-    let mut walker = Walker::new(machine, choices, observer, updates);
+    let subject = Subject { instruction: Instruction::At(at), el, regime };
+    let mut walker = Walker::new(machine, choices, observer, updates, subject);
     let result = walker.at_translate(at, va, regime, &access);
     updates.settle(result.as_ref().err());
     Ok(match result {
@@ -309,16 +313,19 @@ where
             let feat_xs = implementation.has(Features::FEAT_XS)
                 && (!shows_xs || ask::<ParXs, _>(&mut noted, Choice::ParXs) == ParXs::Reported);
             let feat_rme = implementation.has(Features::FEAT_RME);
-            AtResult::Par { par: par::success(address, attributes, feat_xs, feat_rme), fault: None }
+            let par = par::success(address, attributes, feat_xs, feat_rme);
+            AtResult::Par { par: choices.par(&subject, par), fault: None }
         }
         Err(fault) => {
             observer.fault(&fault);
             if fault.kind.is_external_abort() || executed_at == El::El1 && fault.s1_walk {
                 let exception =
                     Exception::new(&fault, Cause::At, executed_at, va, implementation, registers);
+                let exception = choices.exception(&subject, &fault, exception);
                 AtResult::Exception(Abort { fault, exception })
             } else {
-                AtResult::Par { par: par::fault(&fault), fault: Some(fault) }
+                let par = choices.par(&subject, par::fault(&fault));
+                AtResult::Par { par, fault: Some(fault) }
             }
         }
     })

@@ -4,6 +4,7 @@ use crate::access::{Alignment, Kind, StageAccess};
 use crate::attributes::MemoryAttributes;
 use crate::choices::{CacheFaults, Choice, Choices, DeviceFetch, Faults, RestOfAccess, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format, NT};
+use crate::errata::Errata;
 use crate::fault::{Fault, FaultKind};
 use crate::implementation::Features;
 use crate::level::Level;
@@ -47,7 +48,7 @@ where
             return Err(self.fails(blame, FaultKind::Translation, level, Rule::BlockNt));
         }
         let output = format.output(descriptor, level, contiguous, ia);
-        if format.out_of_range(output) {
+        if format.out_of_range(output) && self.applies(blame, level, Rule::OutputOutOfRange) {
             return Err(self.fails(blame, FaultKind::AddressSize, level, Rule::OutputOutOfRange));
         }
         let may_pass = matches!(access.kind, Kind::Maintenance(_));
@@ -56,10 +57,11 @@ where
             && !(may_pass
                 && ask::<CacheFaults, _>(&mut self.noted(), Choice::MaintenanceAccessFlag)
                     == CacheFaults::NoFault)
+            && self.applies(blame, level, Rule::AccessFlag)
         {
             return Err(self.fails(blame, FaultKind::AccessFlag, level, Rule::AccessFlag));
         }
-        Ok(output)
+        Ok(self.choices.address(&self.site(blame, level), output))
     }
 
     /// Does an access that is not aligned meet Device memory, or DC ZVA?
@@ -83,6 +85,7 @@ where
             && !(is_open
                 && ask::<RestOfAccess, _>(&mut self.noted(), Choice::UnalignedIntoDevice)
                     == RestOfAccess::NoFault)
+            && self.applies(blame, level, rule)
         {
             return Err(self.fails(blame, FaultKind::Alignment, level, rule));
         }
@@ -113,7 +116,7 @@ where
             ))
         };
         if access.kind == Kind::Fetch {
-            if !permissions.execute {
+            if !permissions.execute && self.applies(blame, level, Rule::NoExecute) {
                 denied(self, blame.write, false, Rule::NoExecute)
             } else if device
                 && ask::<DeviceFetch, _>(&mut self.noted(), Choice::FetchFromDevice)
@@ -123,11 +126,15 @@ where
             } else {
                 Ok(())
             }
-        } else if access.reads && !permissions.read {
+        } else if access.reads && !permissions.read && self.applies(blame, level, Rule::NoRead) {
             denied(self, false, false, Rule::NoRead)
-        } else if access.writes && !permissions.write {
+        } else if access.writes && !permissions.write && self.applies(blame, level, Rule::NoWrite) {
             denied(self, true, false, Rule::NoWrite)
-        } else if access.writes && permissions.clean && !dirty_managed {
+        } else if access.writes
+            && permissions.clean
+            && !dirty_managed
+            && self.applies(blame, level, Rule::NotDirty)
+        {
             denied(self, true, true, Rule::NotDirty)
         } else {
             Ok(())

@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crate::attributes::{Cacheability, Device, Hints, Shareability};
+use crate::errata::{Errata, forward_errata};
 use crate::granule::Granule;
 use crate::memory::Stale;
 
@@ -22,8 +23,8 @@ pub enum Openness {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Answer(pub u16);
 
-/// Answers what the architecture leaves open.
-pub trait Choices {
+/// Answers what the architecture leaves open. A device that breaks rules says so beside it, as [`Errata`].
+pub trait Choices: Errata {
     /// The answer to a choice of which there are `count` answers, numbered from 0. A larger number is
     /// taken as 0.
     fn choose(&mut self, choice: Choice, count: u16) -> Answer;
@@ -32,6 +33,10 @@ pub trait Choices {
     fn group_inspection(&self) -> GroupInspection {
         GroupInspection::WhenContiguous
     }
+}
+
+impl<C: Errata + ?Sized> Errata for &mut C {
+    forward_errata!(self => (**self));
 }
 
 impl<C: Choices + ?Sized> Choices for &mut C {

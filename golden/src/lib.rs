@@ -58,6 +58,7 @@ mod choices;
 mod contiguous;
 mod descriptor;
 mod el;
+pub mod errata;
 mod exception;
 pub mod explain;
 mod fault;

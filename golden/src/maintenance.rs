@@ -6,6 +6,7 @@ use crate::access::{Alignment, Kind, StageAccess};
 use crate::address::Va;
 use crate::choices::{CacheFaults, Choice, Choices, NeedsTranslation, ask};
 use crate::el::{El, Regime};
+use crate::errata::{Errata, Instruction, Subject};
 use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Implementation;
@@ -99,6 +100,8 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
+    let mut flawed = None;
+    let machine = machine.as_seen(choices, &mut flawed);
     let Machine { implementation, registers, .. } = machine;
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
     // It neither reads nor writes, and PAN is not for it.
@@ -107,7 +110,11 @@ where
     let alignment = Alignment::Aligned;
     let access = StageAccess { kind, el, reads, writes, alignment, pan };
     let mut updates = Updates::new();
-    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let subject = Subject { instruction: Instruction::Maintenance(maintenance), el, regime };
+    if choices.does_nothing(&subject) {
+        return Ok(MaintenanceOutcome { result: Ok(None), updates });
+    }
+    let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     if let Some(choice) = maintenance.translation_choice(implementation)
         && ask::<NeedsTranslation, _>(&mut walker.noted(), choice) == NeedsTranslation::No
     {
@@ -121,6 +128,7 @@ where
             observer.fault(&fault);
             let cause = Cause::Maintenance;
             let exception = Exception::new(&fault, cause, el, va, implementation, registers);
+            let exception = choices.exception(&subject, &fault, exception);
             Err(Abort { fault, exception })
         }
     };
@@ -180,6 +188,9 @@ where
         } else {
             return Ok(());
         };
+        if !self.applies(blame, level, rule) {
+            return Ok(());
+        }
         Err(self.fails(blame, FaultKind::Permission, level, rule))
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::choices::{Answer, Choice, Choices, GroupInspection};
+use crate::errata::Errata;
 
 /// Choices, each open or settled with one answer.
 ///
@@ -84,6 +85,8 @@ impl fmt::Display for Profile {
         Ok(())
     }
 }
+
+impl Errata for Profile {}
 
 impl Choices for Profile {
     fn choose(&mut self, choice: Choice, _count: u16) -> Answer {

@@ -110,6 +110,13 @@ impl Field {
     pub const fn get(self, register: u64) -> u64 {
         bits(register, self.msb, self.lsb)
     }
+
+    /// The register with this value in the field; bits of it that the field has no room for are lost.
+    #[must_use]
+    pub const fn set(self, register: u64, value: u64) -> u64 {
+        let mask = bits(u64::MAX, self.msb, self.lsb);
+        register & !(mask << self.lsb) | (value & mask) << self.lsb
+    }
 }
 
 /// The value of bits `msb..=lsb` of a register.

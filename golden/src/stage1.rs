@@ -7,6 +7,7 @@ use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryTyp
 use crate::choices::{Choice, Choices, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, ones};
 use crate::el::{El, Regime};
+use crate::errata::{Errata, LeafUpdate};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Features;
 use crate::level::Level;
@@ -72,14 +73,17 @@ where
         else {
             return level_0_fault(self, Rule::Stage1Txsz);
         };
+        let params = self.choices.stage1_params(&self.subject, params);
         self.observer.stage1_params(&params);
-        if params.is_out_of_range(va, access.kind == Kind::Fetch) {
+        if params.is_out_of_range(va, access.kind == Kind::Fetch)
+            && self.applies(blame, Level::L0, Rule::VaOutOfRange)
+        {
             return level_0_fault(self, Rule::VaOutOfRange);
         }
-        if access.el == El::El0 && params.e0pd {
+        if access.el == El::El0 && params.e0pd && self.applies(blame, Level::L0, Rule::E0pd) {
             return level_0_fault(self, Rule::E0pd);
         }
-        if params.epd {
+        if params.epd && self.applies(blame, Level::L0, Rule::Epd) {
             return level_0_fault(self, Rule::Epd);
         }
 
@@ -88,7 +92,11 @@ where
             let (entry, ipa, limits) = self.stage1_walk(&params, va, access, blame)?;
             let output = self.check_leaf(blame, &params.format, &entry, va.0, params.ha, access)?;
             let described = self.stage1_attributes(&params, entry.descriptor);
+            let site = self.site(blame, entry.level);
+            let described = self.choices.attributes(&site, described);
             let permissions = permissions::stage1(entry.descriptor, limits, &params, access);
+            let permissions =
+                self.choices.stage1_permissions(&site, permissions, entry.descriptor, &params);
             self.observer.leaf(&Leaf {
                 stage: Stage::One,
                 level: entry.level,
@@ -125,6 +133,8 @@ where
             let old = entry.descriptor;
             let written = if params.pie || old & DBM != 0 { old & !AP_READ_ONLY } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
+            let update = LeafUpdate { old, new, written, ha: params.ha, hd: dirty_managed, result };
+            let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old {
                 // A fault of stage 2 on the update is reported as what the access has come to so far.
                 let so_far = match result {
@@ -180,7 +190,9 @@ where
         };
 
         let top = disabled_top_bit(self.pe, self.registers, regime, va, fetch);
-        if (va.0 & ones(top + 1)) >> self.pe.pa_max() != 0 {
+        if (va.0 & ones(top + 1)) >> self.pe.pa_max() != 0
+            && self.applies(blame, Level::L0, Rule::Stage1DisabledAddressSize)
+        {
             let rule = Rule::Stage1DisabledAddressSize;
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, rule));
         }
@@ -206,7 +218,7 @@ where
         let mut level = format.start;
         let mut limits = TableLimits::default();
         let first = self.first_entry(format, params.ttbr, params.ps, va.0);
-        if format.out_of_range(first) {
+        if format.out_of_range(first) && self.applies(blame, Level::L0, Rule::BaseOutOfRange) {
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, Rule::BaseOutOfRange));
         }
         let mut ipa = Ipa(first);
@@ -220,12 +232,17 @@ where
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok((entry, ipa, limits)),
+                Descriptor::Invalid(rule) if !self.applies(blame, level, rule) => {
+                    return Ok((entry, ipa, limits));
+                }
                 Descriptor::Invalid(rule) => {
                     return Err(self.fails(blame, FaultKind::Translation, level, rule));
                 }
                 Descriptor::Table(table) => {
                     self.observer.table(Stage::One, level, table);
-                    if format.out_of_range(table) {
+                    if format.out_of_range(table)
+                        && self.applies(blame, level, Rule::TableOutOfRange)
+                    {
                         return Err(self.fails(
                             blame,
                             FaultKind::AddressSize,

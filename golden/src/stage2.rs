@@ -5,6 +5,7 @@ use crate::address::{Ipa, Pa};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::choices::{Choice, Choices, ReservedFwb, ask};
 use crate::descriptor::{AF, DBM, Descriptor, S2AP_WRITE};
+use crate::errata::{Combination, Errata, LeafUpdate};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::level::Level;
 use crate::memory::PhysicalMemory;
@@ -63,7 +64,9 @@ where
             Err(rule) => return Err(self.fails(blame, FaultKind::Translation, Level::L0, rule)),
         };
         self.observer.stage2_params(&params);
-        if ipa.0 >> params.format.ia_bits != 0 {
+        if ipa.0 >> params.format.ia_bits != 0
+            && self.applies(blame, Level::L0, Rule::IpaOutOfRange)
+        {
             return Err(self.fails(blame, FaultKind::Translation, Level::L0, Rule::IpaOutOfRange));
         }
 
@@ -72,7 +75,11 @@ where
             let entry = self.stage2_walk(&params, ipa, blame)?;
             let pa = self.check_leaf(blame, &params.format, &entry, ipa.0, params.ha, access)?;
             let described = self.stage2_attributes(&params, entry.descriptor, stage1.translated);
+            let site = self.site(blame, entry.level);
+            let described = self.choices.attributes(&site, described);
             let permissions = permissions::stage2(entry.descriptor, &params, access);
+            let permissions =
+                self.choices.stage2_permissions(&site, permissions, entry.descriptor, &params);
             self.observer.leaf(&Leaf {
                 stage: Stage::Two,
                 level: entry.level,
@@ -86,8 +93,8 @@ where
             let result =
                 self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
                     let device = described.memory.is_device();
-                    if s1_walk && params.ptw && device {
-                        let rule = Rule::ProtectedTableWalk;
+                    let rule = Rule::ProtectedTableWalk;
+                    if s1_walk && params.ptw && device && self.applies(blame, entry.level, rule) {
                         return Err(self.fails(blame, FaultKind::Permission, entry.level, rule));
                     }
                     match access.kind {
@@ -113,6 +120,8 @@ where
             let old = entry.descriptor;
             let written = if params.s2pie || old & DBM != 0 { old | S2AP_WRITE } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
+            let update = LeafUpdate { old, new, written, ha: params.ha, hd: dirty_managed, result };
+            let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old
                 && !self.swap(blame, entry.level, entry.pa, params.ee, (old, new))?
                 && retries < MAX_RETRIES
@@ -137,7 +146,8 @@ where
             Some(params) => params,
             None => {
                 let (pe, registers) = (self.pe, self.registers);
-                let params = Stage2Params::resolve(pe, registers, &mut self.noted());
+                let params = Stage2Params::resolve(pe, registers, &mut self.noted())
+                    .map(|params| self.choices.stage2_params(&self.subject, params));
                 self.stage2_params = Some(params);
                 params
             }
@@ -157,7 +167,7 @@ where
         let mut level = format.start;
         let first = self.first_entry(format, params.vttbr, params.ps, ipa.0);
         let mut pa = Pa(first);
-        if format.out_of_range(first) {
+        if format.out_of_range(first) && self.applies(blame, Level::L0, Rule::BaseOutOfRange) {
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, Rule::BaseOutOfRange));
         }
         let mut retries = 0;
@@ -169,12 +179,15 @@ where
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok(entry),
+                Descriptor::Invalid(rule) if !self.applies(blame, level, rule) => return Ok(entry),
                 Descriptor::Invalid(rule) => {
                     return Err(self.fails(blame, FaultKind::Translation, level, rule));
                 }
                 Descriptor::Table(table) => {
                     self.observer.table(Stage::Two, level, table);
-                    if format.out_of_range(table) {
+                    if format.out_of_range(table)
+                        && self.applies(blame, level, Rule::TableOutOfRange)
+                    {
                         return Err(self.fails(
                             blame,
                             FaultKind::AddressSize,
@@ -279,10 +292,7 @@ where
         } else {
             described
         };
-        let combine = |stage1: MemoryAttributes, stage2| {
-            if params.fwb { stage2 } else { stage1.combined(stage2) }
-        };
-        let translated = combine(stage1.translated, controlled);
+        let translated = self.combined(params, descriptor, stage1.translated, controlled);
         if access.kind != Kind::At || !uncached && stage1.described == stage1.translated {
             return Seen::both(translated);
         }
@@ -291,7 +301,23 @@ where
         } else {
             described
         };
-        Seen { translated, described: combine(stage1.described, described) }
+        let described = self.combined(params, descriptor, stage1.described, described);
+        Seen { translated, described }
+    }
+
+    /// Both stages together; with FEAT_S2FWB `stage2` has stage 1's part already.
+    ///
+    /// Source: `S2CombineS1MemAttrs`.
+    fn combined(
+        &self,
+        params: &Stage2Params,
+        descriptor: u64,
+        stage1: MemoryAttributes,
+        stage2: MemoryAttributes,
+    ) -> MemoryAttributes {
+        let both = if params.fwb { stage2 } else { stage1.combined(stage2) };
+        let memattr = descriptor >> 2 & 0b1111;
+        self.choices.combined(&Combination { stage1, stage2, memattr, fwb: params.fwb, both })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::address::{Ipa, Pa, Va};
 use crate::attributes::MemoryAttributes;
 use crate::choices::{Atomics, Choice, Choices, ask};
 use crate::el::{El, Regime};
+use crate::errata::{Errata, Instruction, Subject};
 use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::{Features, Implementation};
@@ -40,6 +41,22 @@ impl<M: ?Sized> Clone for Machine<'_, M> {
 }
 
 impl<M: ?Sized> Copy for Machine<'_, M> {}
+
+impl<'a, M: ?Sized> Machine<'a, M> {
+    /// The same as the device takes it: with the features and register fields that its errata leave it.
+    #[inline]
+    pub(crate) fn as_seen<E: Errata + ?Sized>(
+        self,
+        errata: &E,
+        flawed: &'a mut Option<(Implementation, Registers)>,
+    ) -> Self {
+        *flawed = errata.machine(self.implementation, self.registers);
+        match flawed {
+            Some((implementation, registers)) => Self { implementation, registers, ..self },
+            None => self,
+        }
+    }
+}
 
 /// A translation that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +121,8 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
+    let mut flawed = None;
+    let machine = machine.as_seen(choices, &mut flawed);
     let Machine { implementation, registers, .. } = machine;
     let el = permissions_el(&access, implementation, registers);
     let regime = Regime::of(el, implementation, registers).ok_or(OutOfScope)?;
@@ -119,7 +138,8 @@ where
             && implementation.has(Features::FEAT_PAN),
     };
     let mut updates = Updates::new();
-    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let subject = Subject { instruction: Instruction::Access(access.operation), el, regime };
+    let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     let result = walker
         .check_alignment_alone(regime, &access, &stage_access)
         .and_then(|()| walker.full_translate(va, regime, &stage_access))
@@ -139,6 +159,7 @@ where
             Operation::Zero => Cause::Data(InstructionSyndrome::Invalid),
         };
         let exception = Exception::new(&fault, cause, access.el, va, implementation, registers);
+        let exception = choices.exception(&subject, &fault, exception);
         Abort { fault, exception }
     });
     Ok(AccessOutcome { result, updates })
@@ -236,7 +257,11 @@ where
     let stage_access = StageAccess { kind, el: access.el, reads, writes, alignment, pan: false };
     let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
-    let mut walker = Walker::new(machine, choices, observer, &mut updates);
+    let instruction = Instruction::Stage2(access.operation);
+    let subject = Subject { instruction, el: access.el, regime: Regime::El10 };
+    let mut flawed = None;
+    let machine = machine.as_seen(choices, &mut flawed);
+    let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     let stage1 = Seen::both(access.stage1_attributes);
     let result = walker.stage2(ipa, stage1, &stage_access, blame);
     updates.settle(result.as_ref().err());
@@ -332,6 +357,7 @@ where
         let lse2 = self.pe.has(Features::FEAT_LSE2);
         let is_whole = lse2 && access.alignment == Alignment::Within16;
         let wants_whole = access.is_atomic() || access.is_ordered() && !(lse2 && sctlr.naa());
+        let blame = Blame::of_stage1(stage_access.reported_as_write());
         let rule = if sctlr.a() {
             Rule::AlignmentCheck
         } else if wants_whole && !is_whole {
@@ -339,7 +365,9 @@ where
         } else {
             return Ok(());
         };
-        let blame = Blame::of_stage1(stage_access.reported_as_write());
+        if !self.applies(blame, Level::L0, rule) {
+            return Ok(());
+        }
         Err(self.fails(blame, FaultKind::Alignment, Level::L0, rule))
     }
 

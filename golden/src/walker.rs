@@ -5,6 +5,7 @@ use crate::attributes::{MemoryAttributes, Shareability};
 use crate::choices::{Answer, Choice, Choices, ConflictStage, MisalignedBase, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format};
 use crate::el::Regime;
+use crate::errata::{Errata, Site, Subject, forward_errata};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Implementation;
 use crate::level::Level;
@@ -24,6 +25,8 @@ pub(crate) struct Walker<'a, M: ?Sized, C: ?Sized, O: ?Sized> {
     pub choices: &'a mut C,
     pub observer: &'a mut O,
     pub updates: &'a mut Updates,
+    /// What the instruction asks, in whose name all stages walk.
+    pub subject: Subject,
     /// Resolved at the first use of stage 2.
     pub stage2_params: Option<Result<Stage2Params, Rule>>,
 }
@@ -97,6 +100,10 @@ impl<'a, C: ?Sized, O: ?Sized> Noted<'a, C, O> {
     }
 }
 
+impl<C: Choices + ?Sized, O: Observer + ?Sized> Errata for Noted<'_, C, O> {
+    forward_errata!(self => self.choices);
+}
+
 impl<C: Choices + ?Sized, O: Observer + ?Sized> Choices for Noted<'_, C, O> {
     fn choose(&mut self, choice: Choice, count: u16) -> Answer {
         let answer = self.choices.choose(choice, count);
@@ -116,13 +123,25 @@ where
         choices: &'a mut C,
         observer: &'a mut O,
         updates: &'a mut Updates,
+        subject: Subject,
     ) -> Self {
         let Machine { implementation: pe, registers, memory } = machine;
-        Self { pe, registers, memory, choices, observer, updates, stage2_params: None }
+        Self { pe, registers, memory, choices, observer, updates, subject, stage2_params: None }
     }
 
     pub fn noted(&mut self) -> Noted<'_, C, O> {
         Noted::new(self.choices, self.observer)
+    }
+
+    /// Where the walk stands.
+    pub fn site(&self, blame: Blame, level: Level) -> Site<'a> {
+        let (pe, registers, subject) = (self.pe, self.registers, self.subject);
+        Site { pe, registers, subject, stage: blame.stage, s1_walk: blame.s1_walk, level }
+    }
+
+    /// Does the device apply the rule here? All do that have no erratum.
+    pub fn applies(&self, blame: Blame, level: Level, rule: Rule) -> bool {
+        !self.choices.lifts(&self.site(blame, level), rule)
     }
 
     /// Notes the rule that decides, and makes its fault.
@@ -143,6 +162,7 @@ where
     /// The fault of a translation by this regime, as the stage that reports it has it.
     pub fn reported(&mut self, regime: Regime, fault: Fault) -> Fault {
         let both = regime == Regime::El10 && self.stage1_enabled(regime) && self.stage2_enabled();
+        let fault = self.choices.fault(&self.subject, fault);
         if fault.kind != FaultKind::TlbConflict
             || !both
             || ask::<ConflictStage, _>(&mut self.noted(), Choice::TlbConflictStage)
@@ -199,7 +219,7 @@ where
             descriptor = self.stale_descriptor(blame, (format, level), ee, descriptor, &stale)?;
         }
         self.observer.read(Read { stage: blame.stage, level, pa, descriptor });
-        Ok(descriptor)
+        Ok(self.choices.descriptor(&self.site(blame, level), descriptor))
     }
 
     /// Updates a descriptor, if it still has its old value; says whether it had.
@@ -214,9 +234,10 @@ where
         (old, new): (u64, u64),
     ) -> Result<bool, Fault> {
         let current = self.word(pa, ee).map_err(|refusal| self.refused(blame, level, refusal))?;
-        if current != old {
+        if self.choices.descriptor(&self.site(blame, level), current) != old {
             return Ok(false);
         }
+        let (old, new) = (current, current ^ old ^ new);
         self.memory.update(pa).map_err(|refusal| self.refused(blame, level, refusal))?;
         if let Some(update) = self.updates.push(blame.stage, pa, ordered(old, ee), ordered(new, ee))
         {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, explain, image, merge, payload, probe, replay, report, run, schema, soak,
-    suite, vectors,
+    bench, compare, diagnose, explain, image, merge, payload, probe, replay, report, run, schema,
+    soak, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,6 +30,7 @@ enum Command {
     Replay(replay::Replay),
     Report(report::Report),
     Merge(merge::Merge),
+    Diagnose(diagnose::Diagnose),
     Compare(compare::Compare),
     Probe(probe::Probe),
     Suite(suite::Suite),
@@ -57,6 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),
+        Command::Diagnose(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Probe(command) => command.run(),
         Command::Suite(command) => command.run(),

@@ -27,6 +27,7 @@ impl Finding {
             About::Case(question) => (None, question),
         };
         let observation = observation.into();
-        Self { probe, verdict, signature, question, expectation, observation }
+        let errata = Vec::new();
+        Self { probe, verdict, signature, question, expectation, observation, errata }
     }
 }

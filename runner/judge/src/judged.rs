@@ -18,6 +18,8 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
+    /// How many answers that conform contradict errata that explain findings, by name.
+    pub contradicted: BTreeMap<String, u64>,
     /// Probes that got no verdict, by number in the whole case, and why.
     pub not_asked: Vec<(u16, Reason)>,
     /// What was observed of probes that are no findings, where the case is told in full.

@@ -18,6 +18,7 @@ use link::observations::{Exception, Update};
 use tables::BuildError;
 
 use crate::answered::Answered;
+use crate::diagnosis::diagnose;
 use crate::established::Established;
 use crate::exchange::{Exchange, Objection};
 use crate::finding::About;
@@ -61,7 +62,9 @@ pub fn judge(
         let Exchange { case, map, .. } = exchange;
         twin.with_tables(case, map, |tables| judgement.by_playback(tables))??;
     }
-    Ok(judgement.close())
+    let mut judged = judgement.close();
+    diagnose(twin, exchange, learned, &mut judged)?;
+    Ok(judged)
 }
 
 /// What comes of an exchange whose answers don't count.

@@ -39,6 +39,7 @@ pub mod aliases;
 pub mod answered;
 pub mod conformity;
 pub mod death;
+mod diagnosis;
 pub mod established;
 pub mod exchange;
 pub mod finding;

@@ -107,7 +107,7 @@ impl Access {
 }
 
 /// Memory as probes have left it, as far as it is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Memory<'a> {
     map: &'a MemoryMap,
     /// The tags that are not as they were when all was over.

@@ -54,6 +54,9 @@ impl OpenCase {
             record.known.entry(name).or_default().merge(shown);
         }
         record.findings.extend(judged.findings);
+        for (name, count) in judged.contradicted {
+            *record.contradicted.entry(name).or_default() += count;
+        }
         record.findings.sort_by_key(|finding| finding.probe);
         let told = judged.told.into_iter();
         record

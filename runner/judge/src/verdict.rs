@@ -152,6 +152,9 @@ pub struct Finding {
     pub expectation: Wanted,
     /// What was observed.
     pub observation: Observed,
+    /// The errata each of which predicts what was observed, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errata: Vec<String>,
 }
 
 /// What became of one probe of a case of which everything is reported.
@@ -200,6 +203,9 @@ pub struct CaseRecord {
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// How many answers that conform contradict errata that explain findings, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contradicted: BTreeMap<String, u64>,
     /// What became of each probe, by number, of a case of which everything is reported. It is not written.
     #[serde(skip)]
     pub results: BTreeMap<u16, ProbeResult>,
@@ -220,6 +226,7 @@ impl Default for CaseRecord {
             settled: Answers::new(),
             digest: 0,
             findings: Vec::new(),
+            contradicted: BTreeMap::new(),
             results: BTreeMap::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use case::probe::Probe;
 use case::tree::Role;
+use golden::errata::{Erratum, Flawed};
 use golden::{
     Asked, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read, Registers,
     Stage, Update, Updates, Va, allowed, at_noting,
@@ -35,6 +36,9 @@ pub struct Allowed {
     /// The open choices that led here.
     pub asked: Vec<Asked>,
 }
+
+/// The most outcomes of a device with errata: one that may do everything explains nothing.
+const MOST_WITH_ERRATA: usize = 64;
 
 /// Outcomes: nearly always one.
 pub type Outcomes = SmallVec<[Allowed; 1]>;
@@ -104,16 +108,21 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// What may be answered to `probe`; `None` for a probe that puts no question to the MMU. `updates` is
-    /// room for a walk to work in.
-    pub fn expect(&self, probe: &Probe, updates: &mut Updates) -> Option<Expectation> {
+    /// What a device with these errata may answer to `probe`; `None` for a probe that puts no question to the MMU.
+    /// `updates` is room for a walk to work in.
+    pub fn expect<E: AsRef<[&'static Erratum]> + Copy>(
+        &self,
+        probe: &Probe,
+        updates: &mut Updates,
+        errata: E,
+    ) -> Option<Expectation> {
         let Self { pe: implementation, registers, memory, .. } = *self;
         let instruction = Instruction::of(probe)?;
         memory.take_strayed();
         let machine = Machine { implementation, registers, memory };
         let mut expectation = match instruction {
-            Instruction::At(question) => self.at(machine, probe, question, updates),
-            Instruction::Access(accesses) => self.access(machine, probe, &accesses),
+            Instruction::At(question) => self.at(machine, probe, question, updates, errata),
+            Instruction::Access(accesses) => self.access(machine, probe, &accesses, errata),
         };
         expectation.strays_to = memory.take_strayed();
         expectation.complete &= !memory.tlb.overflows();
@@ -140,17 +149,19 @@ impl Setting<'_> {
         walked.is_ok() && if foreign.in_full { found.is_valid } else { found.is_global }
     }
 
-    fn at(
+    fn at<E: AsRef<[&'static Erratum]> + Copy>(
         &self,
         machine: Machine<'_, Simulation>,
         probe: &Probe,
         question: AtQuestion,
         updates: &mut Updates,
+        errata: E,
     ) -> Expectation {
         let mut outcomes = Outcomes::new();
         let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
         let walk = |choices: &mut golden::Script<'_>| {
             let mut last = LastDescriptors::default();
+            let choices = &mut Flawed::new(choices, errata);
             let result = at_noting(machine, question, choices, &mut last, updates).ok()?;
             Some((result, updates.as_slice().to_vec(), last))
         };
@@ -166,16 +177,17 @@ impl Setting<'_> {
                 let (descriptor, stage1) = (last.of(stage), last.stage1);
                 outcomes.push(Allowed { answer, updates, descriptor, stage1, attributes, asked });
             }
-            ControlFlow::Continue(())
+            bounded(&outcomes, errata)
         });
         Expectation { outcomes, complete: explored.complete, strays_to: None, is_foreign: false }
     }
 
-    fn access(
+    fn access<E: AsRef<[&'static Erratum]> + Copy>(
         &self,
         machine: Machine<'_, Simulation>,
         probe: &Probe,
         accesses: &Accesses,
+        errata: E,
     ) -> Expectation {
         let mut outcomes = Outcomes::new();
         let mut complete = true;
@@ -183,7 +195,9 @@ impl Setting<'_> {
         if !accesses.is_executed(self.registers) {
             return Expectation { outcomes, complete, strays_to: None, is_foreign: false };
         }
-        let walk = |choices: &mut golden::Script<'_>| accesses.perform(machine, choices, &mut ());
+        let walk = |choices: &mut golden::Script<'_>| {
+            accesses.perform(machine, &mut Flawed::new(choices, errata), &mut ())
+        };
         let explored = allowed(self.learned.profile(), walk, |ends, asked| {
             let Ok(Ends { ends, complete: all }) = ends else { return ControlFlow::Continue(()) };
             complete &= all;
@@ -199,9 +213,17 @@ impl Setting<'_> {
                 attributes: end.attributes,
                 asked: asked.to_vec(),
             }));
-            ControlFlow::Continue(())
+            bounded(&outcomes, errata)
         });
         complete &= explored.complete;
         Expectation { outcomes, complete, strays_to: None, is_foreign: false }
+    }
+}
+
+/// Whether more outcomes are looked for.
+fn bounded(outcomes: &Outcomes, errata: impl AsRef<[&'static Erratum]>) -> ControlFlow<()> {
+    match outcomes.len() >= MOST_WITH_ERRATA && !errata.as_ref().is_empty() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     }
 }

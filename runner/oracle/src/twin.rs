@@ -17,6 +17,7 @@ use case::operation::Operation;
 use case::probe::{El, Probe};
 use case::tree::{Role, Tree};
 use case::{Case, CaseRef, scratch};
+use golden::errata::Erratum;
 use golden::{Implementation, Registers, Updates};
 use smallvec::SmallVec;
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
@@ -135,11 +136,21 @@ impl Tables<'_> {
 
     /// What is allowed as the answer to `probe` as the tables are now; `None` where it asks the MMU nothing.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
+        self.expect_with(probe, learned, [])
+    }
+
+    /// The same, of a device with these errata.
+    pub fn expect_with<E: AsRef<[&'static Erratum]> + Copy>(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        errata: E,
+    ) -> Option<Expectation> {
         let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
         self.memory.tlb.look(view);
         let Self { pe, asker, ref registers, ref memory, ref loaded, .. } = *self;
         let setting = Setting { pe, registers, memory, asker, learned };
-        let mut expectation = setting.expect(probe, &mut self.updates)?;
+        let mut expectation = setting.expect(probe, &mut self.updates, errata)?;
         let loaded: SmallVec<[u8; 3]> = loaded.values().copied().collect();
         // What crosses into another page may find something there.
         let ends = [probe.address, probe.address.wrapping_add(15)];

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod compare;
+pub mod diagnose;
 pub mod explain;
 pub mod image;
 pub mod merge;

@@ -124,6 +124,7 @@ mod tests {
             question: Question::Case,
             expectation: Wanted::Answer,
             observation: Seen::Told(String::new()).into(),
+            errata: Vec::new(),
         }
     }
 }

@@ -140,6 +140,7 @@ impl From<CaseRecord> for verdict::CaseRecord {
             settled: answers(&record.settled),
             digest: record.digest,
             findings: record.findings.into_iter().map(Finding::into).collect(),
+            contradicted: BTreeMap::new(),
             results: BTreeMap::new(),
         }
     }
@@ -154,6 +155,7 @@ impl From<Finding> for verdict::Finding {
             question: Question::Told(finding.question),
             expectation: Wanted::Told(finding.expectation),
             observation: observation(&finding.observation),
+            errata: Vec::new(),
         }
     }
 }

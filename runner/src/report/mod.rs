@@ -1,5 +1,6 @@
 //! What is said of a run: on the terminal, as a page, and in the forms that other programs read.
 
+pub mod causes;
 pub mod checklist;
 pub mod comparison;
 pub mod html;

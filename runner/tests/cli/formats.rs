@@ -109,6 +109,7 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
                 updates: vec![Word::new(0x8050_e708, 0x403)],
             },
         },
+        errata: Vec::new(),
     });
     record
 }

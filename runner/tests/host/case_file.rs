@@ -243,6 +243,7 @@ fn a_reproducer_is_read_back_with_its_origin() {
         question: Question::Told("at_s12e1r 0x1000".to_owned()),
         expectation: Wanted::Told(vec!["a\nversion: 2".to_owned()]),
         observation: Seen::Told("PAR\u{2028}origin: {}".to_owned()).into(),
+        errata: Vec::new(),
     };
     let case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 17).unwrap();
     let file = CaseFile::new(

@@ -88,6 +88,7 @@ impl Night {
             question: Question::of(&Probe::new(Operation::AtS12e1r, 0x1000)),
             expectation: Wanted::Answer,
             observation: Seen::Par(Hex(0xa1b)).into(),
+            errata: Vec::new(),
         });
         self
     }

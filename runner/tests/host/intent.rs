@@ -66,7 +66,7 @@ impl Machine {
                 asker: Asker::default(),
                 learned: &learned,
             };
-            let expectation = setting.expect(probe, &mut updates).unwrap();
+            let expectation = setting.expect(probe, &mut updates, []).unwrap();
             assert_eq!(expectation.strays_to, None, "{what}: {probe:x?} strays\n{case:#x?}");
             assert!(expectation.complete, "{what}: too many outcomes");
             let first = &expectation.outcomes[0];

@@ -99,6 +99,7 @@ fn conforming(index: u64) -> CaseRecord {
         not_asked: NotAsked::default(),
         digest: 5,
         findings: vec![],
+        contradicted: BTreeMap::new(),
         results: BTreeMap::new(),
     }
 }
@@ -127,6 +128,7 @@ fn finding(verdict: Verdict, signature: Signature) -> Finding {
         question: Question::of(&Probe::new(Operation::AtS12e1r, 0x4020_1000)),
         expectation: Wanted::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
         observation: Seen::Par(Hex(0x0000_0008_7654_3980)).into(),
+        errata: Vec::new(),
     }
 }
 

@@ -315,6 +315,7 @@ fn finding() -> Finding {
             choices: vec![vec![("par_xs".to_owned(), vec!["reported".to_owned()])]],
         }]),
         observation: Observed::new(&observation, &[update]),
+        errata: vec!["AT-sets-dirty-state".to_owned()],
     }
 }
 

@@ -1,0 +1,330 @@
+//! Errata: named ways in which a device breaks a rule, which a walk can be made with.
+//!
+//! A device is the architecture and a set of errata. What the architecture leaves open is asked of [`Choices`];
+//! beside it, at the points below, the device may do otherwise:
+//!
+//! ```text
+//!   registers, features        a field or a feature is taken for another value        Errata::machine
+//!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params
+//!   descriptor                 bits of it are taken for others                        descriptor
+//!   a check that fails         its rule is not applied                                lifts
+//!   permissions                come out otherwise                                     stage1_permissions, ..
+//!   address, attributes        come out otherwise, of a stage or of both together     address, attributes, combined
+//!   hardware update            made, or left out                                      update
+//!   report                     the fault, the syndrome, PAR_EL1                        fault, exception, par
+//!   instruction                does nothing                                           does_nothing
+//! ```
+//!
+//! [`all`] names them, [`Flawed`] walks with some of them. A walk whose [`Choices`] have none compiles to what
+//! it would be without: every method does nothing unless it is implemented.
+//!
+//! [`Choices`]: crate::Choices
+
+mod erratum;
+mod flawed;
+mod table;
+
+use crate::access::Operation;
+use crate::at::At;
+use crate::attributes::MemoryAttributes;
+use crate::el::{El, Regime};
+use crate::exception::Exception;
+use crate::fault::{Fault, Stage};
+use crate::implementation::Implementation;
+use crate::level::Level;
+use crate::maintenance::Maintenance;
+use crate::masked::Masked;
+use crate::params::{Stage1Params, Stage2Params};
+use crate::permissions::Permissions;
+use crate::registers::Registers;
+use crate::rule::Rule;
+use crate::translate::Stage2Operation;
+
+pub use erratum::{Effect, Erratum};
+pub use flawed::Flawed;
+pub use table::{all, named};
+
+/// What a device does otherwise. Every method does nothing unless it is implemented, and costs nothing then.
+pub trait Errata {
+    /// What the device takes its features and registers for, where that is not what they are.
+    #[inline]
+    fn machine(
+        &self,
+        _implementation: &Implementation,
+        _registers: &Registers,
+    ) -> Option<(Implementation, Registers)> {
+        None
+    }
+
+    /// Is this rule not applied, where its fault is due?
+    #[inline]
+    fn lifts(&self, _site: &Site<'_>, _rule: Rule) -> bool {
+        false
+    }
+
+    /// The parameters of stage 1.
+    #[inline]
+    fn stage1_params(&self, _subject: &Subject, params: Stage1Params) -> Stage1Params {
+        params
+    }
+
+    /// The parameters of stage 2.
+    #[inline]
+    fn stage2_params(&self, _subject: &Subject, params: Stage2Params) -> Stage2Params {
+        params
+    }
+
+    /// What a descriptor is taken for. It must be told from the descriptor and the site alone.
+    #[inline]
+    fn descriptor(&self, _site: &Site<'_>, descriptor: u64) -> u64 {
+        descriptor
+    }
+
+    /// What a stage 1 leaf allows.
+    #[inline]
+    fn stage1_permissions(
+        &self,
+        _site: &Site<'_>,
+        permissions: Permissions,
+        _descriptor: u64,
+        _params: &Stage1Params,
+    ) -> Permissions {
+        permissions
+    }
+
+    /// What a stage 2 leaf allows.
+    #[inline]
+    fn stage2_permissions(
+        &self,
+        _site: &Site<'_>,
+        permissions: Permissions,
+        _descriptor: u64,
+        _params: &Stage2Params,
+    ) -> Permissions {
+        permissions
+    }
+
+    /// What a leaf says of memory.
+    #[inline]
+    fn attributes(&self, _site: &Site<'_>, attributes: MemoryAttributes) -> MemoryAttributes {
+        attributes
+    }
+
+    /// What both stages together say of memory.
+    #[inline]
+    fn combined(&self, combination: &Combination) -> MemoryAttributes {
+        combination.both
+    }
+
+    /// The output address of a leaf.
+    #[inline]
+    fn address(&self, _site: &Site<'_>, address: u64) -> u64 {
+        address
+    }
+
+    /// The value that hardware gives a leaf.
+    #[inline]
+    fn update(&self, _site: &Site<'_>, update: &LeafUpdate) -> u64 {
+        update.new
+    }
+
+    /// The fault that a translation ends in.
+    #[inline]
+    fn fault(&self, _subject: &Subject, fault: Fault) -> Fault {
+        fault
+    }
+
+    /// The exception that reports a fault.
+    #[inline]
+    fn exception(&self, _subject: &Subject, _fault: &Fault, exception: Exception) -> Exception {
+        exception
+    }
+
+    /// What an address translation instruction leaves in `PAR_EL1`.
+    #[inline]
+    fn par(&self, _subject: &Subject, par: Masked) -> Masked {
+        par
+    }
+
+    /// Does the instruction do nothing at all?
+    #[inline]
+    fn does_nothing(&self, _subject: &Subject) -> bool {
+        false
+    }
+}
+
+macro_rules! forward_errata {
+    ($self:ident => $to:expr) => {
+        #[inline]
+        fn machine(
+            &$self,
+            implementation: &crate::Implementation,
+            registers: &crate::Registers,
+        ) -> Option<(crate::Implementation, crate::Registers)> {
+            $to.machine(implementation, registers)
+        }
+        #[inline]
+        fn lifts(&$self, site: &crate::errata::Site<'_>, rule: crate::Rule) -> bool {
+            $to.lifts(site, rule)
+        }
+        #[inline]
+        fn stage1_params(
+            &$self,
+            subject: &crate::errata::Subject,
+            params: crate::Stage1Params,
+        ) -> crate::Stage1Params {
+            $to.stage1_params(subject, params)
+        }
+        #[inline]
+        fn stage2_params(
+            &$self,
+            subject: &crate::errata::Subject,
+            params: crate::Stage2Params,
+        ) -> crate::Stage2Params {
+            $to.stage2_params(subject, params)
+        }
+        #[inline]
+        fn descriptor(&$self, site: &crate::errata::Site<'_>, descriptor: u64) -> u64 {
+            $to.descriptor(site, descriptor)
+        }
+        #[inline]
+        fn stage1_permissions(
+            &$self,
+            site: &crate::errata::Site<'_>,
+            permissions: crate::Permissions,
+            descriptor: u64,
+            params: &crate::Stage1Params,
+        ) -> crate::Permissions {
+            $to.stage1_permissions(site, permissions, descriptor, params)
+        }
+        #[inline]
+        fn stage2_permissions(
+            &$self,
+            site: &crate::errata::Site<'_>,
+            permissions: crate::Permissions,
+            descriptor: u64,
+            params: &crate::Stage2Params,
+        ) -> crate::Permissions {
+            $to.stage2_permissions(site, permissions, descriptor, params)
+        }
+        #[inline]
+        fn attributes(
+            &$self,
+            site: &crate::errata::Site<'_>,
+            attributes: crate::MemoryAttributes,
+        ) -> crate::MemoryAttributes {
+            $to.attributes(site, attributes)
+        }
+        #[inline]
+        fn combined(&$self, combination: &crate::errata::Combination) -> crate::MemoryAttributes {
+            $to.combined(combination)
+        }
+        #[inline]
+        fn address(&$self, site: &crate::errata::Site<'_>, address: u64) -> u64 {
+            $to.address(site, address)
+        }
+        #[inline]
+        fn update(
+            &$self,
+            site: &crate::errata::Site<'_>,
+            update: &crate::errata::LeafUpdate,
+        ) -> u64 {
+            $to.update(site, update)
+        }
+        #[inline]
+        fn fault(&$self, subject: &crate::errata::Subject, fault: crate::Fault) -> crate::Fault {
+            $to.fault(subject, fault)
+        }
+        #[inline]
+        fn exception(
+            &$self,
+            subject: &crate::errata::Subject,
+            fault: &crate::Fault,
+            exception: crate::Exception,
+        ) -> crate::Exception {
+            $to.exception(subject, fault, exception)
+        }
+        #[inline]
+        fn par(&$self, subject: &crate::errata::Subject, par: crate::Masked) -> crate::Masked {
+            $to.par(subject, par)
+        }
+        #[inline]
+        fn does_nothing(&$self, subject: &crate::errata::Subject) -> bool {
+            $to.does_nothing(subject)
+        }
+    };
+}
+pub(crate) use forward_errata;
+
+/// What an instruction asks, in whose name all stages walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The instruction.
+    pub instruction: Instruction,
+    /// The exception level whose permissions count.
+    pub el: El,
+    /// The translation regime of stage 1.
+    pub regime: Regime,
+}
+
+/// The instruction, as far as translation depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// A load, store, atomic, fetch or DC ZVA.
+    Access(Operation),
+    /// An address translation instruction.
+    At(At),
+    /// A cache maintenance instruction.
+    Maintenance(Maintenance),
+    /// None: stage 2 was asked alone.
+    Stage2(Stage2Operation),
+}
+
+/// Where a walk stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// What the device implements.
+    pub pe: &'a Implementation,
+    /// Its system registers.
+    pub registers: &'a Registers,
+    /// What is asked.
+    pub subject: Subject,
+    /// The stage that walks.
+    pub stage: Stage,
+    /// Stage 2 translates the address of a stage 1 descriptor.
+    pub s1_walk: bool,
+    /// The level of the lookup. Level 0 stands for what has none, as it does in faults.
+    pub level: Level,
+}
+
+/// How both stages' memory attributes came together.
+#[derive(Clone, Copy, Debug)]
+pub struct Combination {
+    /// What stage 1 says.
+    pub stage1: MemoryAttributes,
+    /// What stage 2 says; with FEAT_S2FWB, with stage 1's part in it.
+    pub stage2: MemoryAttributes,
+    /// `MemAttr[3:0]` of the stage 2 leaf.
+    pub memattr: u64,
+    /// Is `HCR_EL2.FWB` in effect?
+    pub fwb: bool,
+    /// What comes out.
+    pub both: MemoryAttributes,
+}
+
+/// How a leaf is updated after an access.
+#[derive(Clone, Copy, Debug)]
+pub struct LeafUpdate {
+    /// The leaf as it was read.
+    pub old: u64,
+    /// What it becomes.
+    pub new: u64,
+    /// The leaf with dirty state set, where it has DBM.
+    pub written: u64,
+    /// Does hardware manage the access flag?
+    pub ha: bool,
+    /// Does hardware manage dirty state?
+    pub hd: bool,
+    /// What became of the access at this stage.
+    pub result: Result<(), Fault>,
+}

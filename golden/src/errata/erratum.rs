@@ -1,0 +1,95 @@
+//! One erratum: its name, the rule that it breaks, and what it does.
+
+use core::fmt;
+
+use crate::attributes::MemoryAttributes;
+use crate::errata::{Combination, LeafUpdate, Site, Subject};
+use crate::exception::Exception;
+use crate::fault::{Fault, Stage};
+use crate::implementation::{Features, Implementation};
+use crate::masked::Masked;
+use crate::params::{Stage1Params, Stage2Params};
+use crate::permissions::Permissions;
+use crate::registers::{Field, Registers};
+use crate::rule::Rule;
+
+/// A named way in which a device breaks a rule.
+#[derive(Clone, Copy)]
+pub struct Erratum {
+    /// Its name: words of the manual, with hyphens.
+    pub name: &'static str,
+    /// What the device does.
+    pub does: &'static str,
+    /// What it breaks: a function of the pseudocode, or a field or section of DDI 0487.
+    pub breaks: &'static str,
+    /// How it is walked with.
+    pub effect: Effect,
+}
+
+/// What an erratum does to a walk.
+#[derive(Clone, Copy)]
+pub enum Effect {
+    /// A rule is not applied, at one stage or at both.
+    Lifts(Option<Stage>, Rule),
+    /// A field of a register is taken for this value, where the condition on all registers holds.
+    Register {
+        /// The register in those of the device.
+        register: fn(&mut Registers) -> &mut u64,
+        /// The field.
+        field: Field,
+        /// What it is taken for.
+        value: u64,
+        /// Where the register has this field.
+        within: fn(&Implementation, &Registers) -> bool,
+    },
+    /// A feature that the ID registers tell of is not there.
+    Without(Features),
+    /// A feature is there that the ID registers do not tell of.
+    With(Features),
+    /// Bits of a descriptor are taken for others: leaf or table, its value.
+    Descriptor(Stage, fn(&Site<'_>, u64) -> u64),
+    /// The parameters of stage 1 come out otherwise.
+    Stage1(fn(&Subject, &mut Stage1Params)),
+    /// The parameters of stage 2 come out otherwise.
+    Stage2(fn(&Subject, &mut Stage2Params)),
+    /// What a stage 1 leaf allows comes out otherwise.
+    Stage1Permissions(fn(&Site<'_>, &mut Permissions, u64, &Stage1Params)),
+    /// What a stage 2 leaf allows comes out otherwise.
+    Stage2Permissions(fn(&Site<'_>, &mut Permissions, u64, &Stage2Params)),
+    /// What a leaf says of memory comes out otherwise.
+    Attributes(Stage, fn(&Site<'_>, &mut MemoryAttributes)),
+    /// What both stages together say of memory comes out otherwise.
+    Combined(fn(&Combination) -> MemoryAttributes),
+    /// The output address of a leaf comes out otherwise.
+    Address(Stage, fn(&Site<'_>, u64) -> u64),
+    /// Hardware updates a leaf otherwise.
+    Update(Option<Stage>, fn(&Site<'_>, &LeafUpdate) -> u64),
+    /// A fault comes out otherwise.
+    Fault(fn(&Subject, &mut Fault)),
+    /// A syndrome comes out otherwise.
+    Exception(fn(&Subject, &Fault, &mut Exception)),
+    /// `PAR_EL1` comes out otherwise.
+    Par(fn(&Subject, &mut Masked)),
+    /// An instruction does nothing.
+    Nothing(fn(&Subject) -> bool),
+}
+
+impl fmt::Debug for Erratum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Erratum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.does, self.breaks)
+    }
+}
+
+impl PartialEq for Erratum {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Erratum {}

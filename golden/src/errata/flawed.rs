@@ -1,0 +1,229 @@
+//! A device with errata.
+
+use crate::attributes::MemoryAttributes;
+use crate::choices::{Answer, Choice, Choices, GroupInspection};
+use crate::errata::{Combination, Effect, Errata, Erratum, LeafUpdate, Site, Subject};
+use crate::exception::Exception;
+use crate::fault::{Fault, Stage};
+use crate::implementation::Implementation;
+use crate::masked::Masked;
+use crate::params::{Stage1Params, Stage2Params};
+use crate::permissions::Permissions;
+use crate::registers::Registers;
+use crate::rule::Rule;
+
+/// A device that answers what is open by `choices`, and has errata: a slice or an array of them. Where several do
+/// something at the same point, they do it in their order. Of an array of none nothing is left in the code.
+#[derive(Clone, Copy, Debug)]
+pub struct Flawed<C, E> {
+    choices: C,
+    errata: E,
+}
+
+impl<C, E: AsRef<[&'static Erratum]>> Flawed<C, E> {
+    /// A device with these errata.
+    pub const fn new(choices: C, errata: E) -> Self {
+        Self { choices, errata }
+    }
+
+    fn effects(&self) -> impl Iterator<Item = &'static Effect> {
+        self.errata.as_ref().iter().map(|erratum| &erratum.effect)
+    }
+}
+
+impl<C: Choices, E: AsRef<[&'static Erratum]>> Choices for Flawed<C, E> {
+    fn choose(&mut self, choice: Choice, count: u16) -> Answer {
+        self.choices.choose(choice, count)
+    }
+
+    fn group_inspection(&self) -> GroupInspection {
+        self.choices.group_inspection()
+    }
+}
+
+fn is_of(wanted: Option<Stage>, stage: Stage) -> bool {
+    wanted.is_none_or(|wanted| wanted == stage)
+}
+
+impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
+    #[inline]
+    fn machine(
+        &self,
+        implementation: &Implementation,
+        registers: &Registers,
+    ) -> Option<(Implementation, Registers)> {
+        let mut machine = (*implementation, *registers);
+        let mut is_other = false;
+        for effect in self.effects() {
+            match *effect {
+                Effect::Register { register, field, value, within }
+                    if within(implementation, registers) =>
+                {
+                    let word = register(&mut machine.1);
+                    *word = field.set(*word, value);
+                    is_other = true;
+                }
+                Effect::Without(features) => {
+                    machine.0.features = machine.0.features.without(features);
+                    is_other = true;
+                }
+                Effect::With(features) => {
+                    machine.0.features = machine.0.features.with(features);
+                    is_other = true;
+                }
+                _ => {}
+            }
+        }
+        is_other.then_some(machine)
+    }
+
+    #[inline]
+    fn lifts(&self, site: &Site<'_>, rule: Rule) -> bool {
+        self.effects().any(|effect| match *effect {
+            Effect::Lifts(stage, lifted) => lifted == rule && is_of(stage, site.stage),
+            _ => false,
+        })
+    }
+
+    #[inline]
+    fn stage1_params(&self, subject: &Subject, mut params: Stage1Params) -> Stage1Params {
+        for effect in self.effects() {
+            if let Effect::Stage1(change) = *effect {
+                change(subject, &mut params);
+            }
+        }
+        params
+    }
+
+    #[inline]
+    fn stage2_params(&self, subject: &Subject, mut params: Stage2Params) -> Stage2Params {
+        for effect in self.effects() {
+            if let Effect::Stage2(change) = *effect {
+                change(subject, &mut params);
+            }
+        }
+        params
+    }
+
+    #[inline]
+    fn descriptor(&self, site: &Site<'_>, descriptor: u64) -> u64 {
+        self.effects().fold(descriptor, |descriptor, effect| match *effect {
+            Effect::Descriptor(stage, change) if stage == site.stage => change(site, descriptor),
+            _ => descriptor,
+        })
+    }
+
+    #[inline]
+    fn stage1_permissions(
+        &self,
+        site: &Site<'_>,
+        mut permissions: Permissions,
+        descriptor: u64,
+        params: &Stage1Params,
+    ) -> Permissions {
+        for effect in self.effects() {
+            if let Effect::Stage1Permissions(change) = *effect {
+                change(site, &mut permissions, descriptor, params);
+            }
+        }
+        permissions
+    }
+
+    #[inline]
+    fn stage2_permissions(
+        &self,
+        site: &Site<'_>,
+        mut permissions: Permissions,
+        descriptor: u64,
+        params: &Stage2Params,
+    ) -> Permissions {
+        for effect in self.effects() {
+            if let Effect::Stage2Permissions(change) = *effect {
+                change(site, &mut permissions, descriptor, params);
+            }
+        }
+        permissions
+    }
+
+    #[inline]
+    fn attributes(&self, site: &Site<'_>, mut attributes: MemoryAttributes) -> MemoryAttributes {
+        for effect in self.effects() {
+            if let Effect::Attributes(stage, change) = *effect
+                && stage == site.stage
+            {
+                change(site, &mut attributes);
+            }
+        }
+        attributes
+    }
+
+    #[inline]
+    fn combined(&self, combination: &Combination) -> MemoryAttributes {
+        let mut combination = *combination;
+        for effect in self.effects() {
+            if let Effect::Combined(combine) = *effect {
+                combination.both = combine(&combination);
+            }
+        }
+        combination.both
+    }
+
+    #[inline]
+    fn address(&self, site: &Site<'_>, address: u64) -> u64 {
+        self.effects().fold(address, |address, effect| match *effect {
+            Effect::Address(stage, change) if stage == site.stage => change(site, address),
+            _ => address,
+        })
+    }
+
+    #[inline]
+    fn update(&self, site: &Site<'_>, update: &LeafUpdate) -> u64 {
+        let mut update = *update;
+        for effect in self.effects() {
+            if let Effect::Update(stage, change) = *effect
+                && is_of(stage, site.stage)
+            {
+                update.new = change(site, &update);
+            }
+        }
+        update.new
+    }
+
+    #[inline]
+    fn fault(&self, subject: &Subject, mut fault: Fault) -> Fault {
+        for effect in self.effects() {
+            if let Effect::Fault(change) = *effect {
+                change(subject, &mut fault);
+            }
+        }
+        fault
+    }
+
+    #[inline]
+    fn exception(&self, subject: &Subject, fault: &Fault, mut exception: Exception) -> Exception {
+        for effect in self.effects() {
+            if let Effect::Exception(change) = *effect {
+                change(subject, fault, &mut exception);
+            }
+        }
+        exception
+    }
+
+    #[inline]
+    fn par(&self, subject: &Subject, mut par: Masked) -> Masked {
+        for effect in self.effects() {
+            if let Effect::Par(change) = *effect {
+                change(subject, &mut par);
+            }
+        }
+        par
+    }
+
+    #[inline]
+    fn does_nothing(&self, subject: &Subject) -> bool {
+        self.effects().any(|effect| match *effect {
+            Effect::Nothing(is) => is(subject),
+            _ => false,
+        })
+    }
+}

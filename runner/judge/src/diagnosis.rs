@@ -1,0 +1,168 @@
+//! What is wrong with a device, by the errata that would have it answer as it did.
+//!
+//! ```text
+//!   a mismatch               each erratum alone --golden--> predicts the answer, bit by bit?   explains it
+//!   what conforms beside it  those that explain one --golden--> something else, and not that?  contradicted by it
+//! ```
+//!
+//! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
+//! and costs nothing elsewhere.
+
+use std::collections::BTreeMap;
+
+use case::Case;
+use golden::errata::{self, Erratum};
+use link::observations::Update;
+use tables::BuildError;
+
+use crate::answered::Answered;
+use crate::exchange::Exchange;
+use crate::judged::Judged;
+use crate::memory::Memory;
+use crate::verdict::{Finding, Verdict};
+use oracle::concurrent;
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback};
+use oracle::twin::{Tables, Twin};
+
+/// Looks for the errata behind the mismatches in `judged`, of a target of which `learned` is known.
+///
+/// # Errors
+/// [`BuildError`] where the tables of the case can't be built.
+pub fn diagnose(
+    twin: &mut Twin,
+    exchange: Exchange<'_>,
+    learned: &Learned,
+    judged: &mut Judged,
+) -> Result<(), BuildError> {
+    let numbers = &exchange.prepared.numbers;
+    let index = |finding: &Finding| {
+        let number = finding.probe.filter(|_| finding.verdict == Verdict::Mismatch)?;
+        numbers.iter().position(|asked| u32::from(*asked) == number)
+    };
+    let wrong: Vec<usize> = judged.findings.iter().filter_map(index).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let Exchange { case, map, .. } = exchange;
+    let mut explained = BTreeMap::new();
+    let mut errata: Vec<&'static Erratum> = Vec::new();
+    twin.with_tables(case, map, |tables| {
+        each_answer(tables, exchange, learned, |trial| {
+            if wrong.contains(&trial.index) {
+                let explains = |erratum: &&'static Erratum| trial.outcome(erratum) == Outcome::Fits;
+                let explaining: Vec<_> = errata::all().filter(explains).collect();
+                for erratum in &explaining {
+                    if !errata.contains(erratum) {
+                        errata.push(erratum);
+                    }
+                }
+                explained.insert(trial.index, explaining);
+            }
+        })
+    })??;
+    let mut contradicted: BTreeMap<&str, u64> = BTreeMap::new();
+    twin.with_tables(case, map, |tables| {
+        each_answer(tables, exchange, learned, |trial| {
+            if !wrong.contains(&trial.index) {
+                let is_against =
+                    |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
+                for erratum in errata.iter().filter(is_against) {
+                    *contradicted.entry(erratum.name).or_default() += 1;
+                }
+            }
+        })
+    })??;
+    for finding in &mut judged.findings {
+        let explaining = index(finding).and_then(|index| explained.get(&index));
+        let names = explaining.into_iter().flatten().map(|erratum| erratum.name.to_owned());
+        finding.errata = names.collect();
+    }
+    judged.contradicted =
+        contradicted.into_iter().map(|(name, count)| (name.into(), count)).collect();
+    Ok(())
+}
+
+/// What an erratum comes to at one answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// It changes nothing that is allowed here, or it leaves too much open to say.
+    Unseen,
+    /// It predicts what was observed.
+    Fits,
+    /// It predicts something else.
+    Contradicted,
+}
+
+/// One answer, to be held against what a device with an erratum would answer.
+struct Trial<'a, 't, 'm> {
+    /// The number of the probe among those that were asked.
+    index: usize,
+    expected: Expected<'a>,
+    exchange: Exchange<'a>,
+    updates: &'a [Update],
+    learned: &'a Learned,
+    /// Memory as it was before the answer.
+    memory: &'a Memory<'m>,
+    tables: &'a mut Tables<'t>,
+}
+
+impl Trial<'_, '_, '_> {
+    fn outcome(&mut self, erratum: &'static Erratum) -> Outcome {
+        let Expected { probe, expectation, .. } = self.expected;
+        let Some(predicted) = self.tables.expect_with(probe, self.learned, [erratum]) else {
+            return Outcome::Unseen;
+        };
+        if predicted == *expectation {
+            return Outcome::Unseen;
+        }
+        // A walk that leaves the case's memory is not asked of any target.
+        if predicted.strays_to.is_some() {
+            return Outcome::Contradicted;
+        }
+        let expected = Expected { probe, expectation: &predicted, stale: None };
+        let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
+        let answered = Answered::new(self.index, expected, observations, self.updates, memory);
+        match answered.conforms(&mut self.learned.clone()) {
+            true => Outcome::Fits,
+            false if predicted.complete => Outcome::Contradicted,
+            false => Outcome::Unseen,
+        }
+    }
+}
+
+/// Hands each answer to `each`, in the order of the probes. What was done at the same time is left out: another's
+/// update may have come first.
+fn each_answer(
+    tables: &mut Tables<'_>,
+    exchange: Exchange<'_>,
+    learned: &Learned,
+    mut each: impl FnMut(&mut Trial<'_, '_, '_>),
+) -> Result<(), BuildError> {
+    let Exchange { map, prepared, observations, .. } = exchange;
+    let mut memory = Memory::new(map, observations.changed);
+    let probes = &Case::as_ref(&prepared.case).probes[..exchange.asked()];
+    let mut playback = Playback::of_all(tables, learned, probes);
+    while let Some(turn) = playback.next() {
+        let mut turn = turn?;
+        concurrent::join_updates(&mut turn.expectations);
+        let is_alone = turn.probes.len() == 1;
+        for (place, expected) in turn.asked() {
+            let index = usize::from(turn.first) + place;
+            let is_its = |update: &&Update| update.probe as usize == index;
+            let updates: Vec<Update> =
+                observations.updates.iter().filter(is_its).copied().collect();
+            if is_alone {
+                let tables = playback.tables();
+                let (updates, memory) = (&updates[..], &memory);
+                each(&mut Trial { index, expected, exchange, updates, learned, memory, tables });
+            }
+            // Memory goes on as the answer left it.
+            Answered::new(index, expected, observations, &updates, &mut memory);
+            for update in &updates {
+                playback.tables().update(update.pa, update.value);
+            }
+        }
+    }
+    Ok(())
+}
