@@ -11,7 +11,7 @@
 //!   permissions                come out otherwise                                     stage1_permissions, ..
 //!   address, attributes        come out otherwise, of a stage or of both together     address, attributes, combined
 //!   hardware update            made, or left out                                      update
-//!   report                     the fault, the syndrome, PAR_EL1                        fault, exception, par
+//!   report                     the fault, the syndrome, PAR_EL1                        fault, walk_fault, exception, par
 //!   instruction                does nothing                                           does_nothing
 //! ```
 //!
@@ -134,6 +134,12 @@ pub trait Errata {
         fault
     }
 
+    /// The fault of stage 2 on a walk of stage 1, whose own lookup is the site.
+    #[inline]
+    fn walk_fault(&self, _site: &Site<'_>, fault: Fault) -> Fault {
+        fault
+    }
+
     /// The exception that reports a fault.
     #[inline]
     fn exception(&self, _subject: &Subject, _fault: &Fault, exception: Exception) -> Exception {
@@ -234,6 +240,10 @@ macro_rules! forward_errata {
         #[inline]
         fn fault(&$self, subject: &crate::errata::Subject, fault: crate::Fault) -> crate::Fault {
             $to.fault(subject, fault)
+        }
+        #[inline]
+        fn walk_fault(&$self, site: &crate::errata::Site<'_>, fault: crate::Fault) -> crate::Fault {
+            $to.walk_fault(site, fault)
         }
         #[inline]
         fn exception(

@@ -224,7 +224,9 @@ where
         let mut ipa = Ipa(first);
         let mut retries = 0;
         loop {
-            let pa = self.stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)?;
+            let pa = self
+                .stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)
+                .map_err(|fault| self.choices.walk_fault(&self.site(blame, level), fault))?;
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self

@@ -66,6 +66,8 @@ pub enum Effect {
     Update(Option<Stage>, fn(&Site<'_>, &LeafUpdate) -> u64),
     /// A fault comes out otherwise.
     Fault(fn(&Subject, &mut Fault)),
+    /// A fault of stage 2 on a walk of stage 1 comes out otherwise, at this lookup of stage 1.
+    WalkFault(fn(&Site<'_>, &mut Fault)),
     /// A syndrome comes out otherwise.
     Exception(fn(&Subject, &Fault, &mut Exception)),
     /// `PAR_EL1` comes out otherwise.

@@ -200,6 +200,16 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
+    fn walk_fault(&self, site: &Site<'_>, mut fault: Fault) -> Fault {
+        for effect in self.effects() {
+            if let Effect::WalkFault(change) = *effect {
+                change(site, &mut fault);
+            }
+        }
+        fault
+    }
+
+    #[inline]
     fn exception(&self, subject: &Subject, fault: &Fault, mut exception: Exception) -> Exception {
         for effect in self.effects() {
             if let Effect::Exception(change) = *effect {

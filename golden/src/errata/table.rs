@@ -309,6 +309,13 @@ const PERMISSIONS: &[Erratum] = errata! {
                 permissions.write |= leaf & AP_READ_ONLY == 0;
             }
         });
+    "PAN-applies-to-fetches" "PSTATE.PAN takes permissions away from fetches too, so that WXN finds nothing to write", "CreateAccDescIFetch":
+        Effect::Stage1Permissions(|site, permissions, leaf, params| {
+            let is_fetch = site.subject.instruction == Instruction::Access(Operation::Fetch);
+            if is_fetch && site.subject.el != El::El0 && leaf >> 54 & 1 == 0 && params.epan && params.wxn {
+                permissions.execute = leaf >> 53 & 1 == 0;
+            }
+        });
     "stage2-execute-never-of-EL1-is-that-of-EL0" "stage 2 takes XN of EL1 for that of EL0",
         "AArch64.S2DirectBasePermissions": Effect::Stage2Permissions(|_, permissions, leaf, params| {
             if !params.s2pie {
@@ -503,6 +510,8 @@ const REPORTS: &[Erratum] = errata! {
         Effect::Fault(|_, fault| fault.level = Level::L0);
     "fault-on-a-walk-tells-level-0" "a stage 2 fault on a stage 1 walk tells level 0", "AArch64.FaultSyndrome, AArch64.PARFaultStatus":
         Effect::Fault(|_, fault| if fault.s1_walk { fault.level = Level::L0; });
+    "fault-on-a-walk-tells-the-level-of-stage-1" "a stage 2 fault on a stage 1 walk tells the level of stage 1", "AArch64.FaultSyndrome, AArch64.PARFaultStatus":
+        Effect::WalkFault(|site, fault| if fault.kind.has_level() { fault.level = site.level; });
     "fault-tells-the-level-above" "a fault of stage 2 tells the level above", "AArch64.FaultSyndrome, AArch64.PARFaultStatus":
         Effect::Fault(|_, fault| if fault.stage == Stage::Two && fault.level.get() > 0 { fault.level = Level::with_below(fault.level.below() + 1); });
     "fault-on-a-walk-is-of-the-access" "a stage 2 fault on a stage 1 walk does not tell S1PTW", "AArch64.FaultSyndrome":

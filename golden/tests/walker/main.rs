@@ -4,6 +4,7 @@ mod aborts;
 mod accesses;
 mod at;
 mod choices;
+mod errata;
 mod explain;
 mod fields;
 mod foreign_tables;

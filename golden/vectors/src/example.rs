@@ -1,4 +1,4 @@
-//! One vector by its name, to look at.
+//! Vectors in golden's terms: one by its name, or all of a file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,7 +46,7 @@ pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Er
         if !line.contains(id) {
             continue;
         }
-        match example(&line, id) {
+        match example(&line, Some(id)) {
             Ok(None) => {}
             Ok(Some(found)) => return Ok(Some(Ok(found))),
             Err(Refused::Unknown(reason)) => return Ok(Some(Err(reason))),
@@ -56,10 +56,31 @@ pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Er
     Ok(None)
 }
 
-/// The vector of this line, if that is its name.
-fn example(line: &str, id: &str) -> Result<Option<Example>, Refused> {
+/// Hands every vector of a file, gzip-compressed or plain, to `each`, but for those that hold what is not known here.
+///
+/// # Errors
+/// The file can't be read, or a line of it is not a vector.
+pub fn each(path: &Path, mut each: impl FnMut(Example)) -> Result<(), Error> {
+    let name = path.display().to_string();
+    let io = |line| {
+        let file = name.clone();
+        move |source| Error::Io { file, line, source }
+    };
+    let file = File::open(path).map_err(io(0))?;
+    for (number, line) in (1..).zip(open(&name, file)?.lines()) {
+        match example(&line.map_err(io(number))?, None) {
+            Ok(found) => found.into_iter().for_each(&mut each),
+            Err(Refused::Unknown(_)) => {}
+            Err(Refused::Malformed(malformed)) => return Err(malformed.at(&name, number)),
+        }
+    }
+    Ok(())
+}
+
+/// The vector of this line, if it has this name or none is asked for.
+fn example(line: &str, id: Option<&str>) -> Result<Option<Example>, Refused> {
     let vector: Vector<'_> = parse(line, 0, "")?;
-    if vector.id != id {
+    if id.is_some_and(|id| vector.id != id) {
         return Ok(None);
     }
     let setup = Setup::new(&vector).map_err(Refused::Unknown)?;

@@ -28,7 +28,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 pub use error::Error;
-pub use example::{Example, find};
+pub use example::{Example, each, find};
 pub use question::{Answer, Outcome, Question};
 
 /// What golden said to one query.

@@ -11,8 +11,11 @@
 use std::collections::BTreeMap;
 
 use case::Case;
+use case::operation::Operation;
+use case::probe::{El, Probe};
+use conform::{has_syndrome, is_updated};
 use golden::errata::{self, Erratum};
-use link::observations::Update;
+use link::observations::{Exception, Update};
 use tables::BuildError;
 
 use crate::answered::Answered;
@@ -20,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::judged::Judged;
 use crate::memory::Memory;
 use crate::verdict::{Finding, Verdict};
+use oracle::answer::Answer;
 use oracle::concurrent;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
@@ -109,6 +113,39 @@ struct Trial<'a, 't, 'm> {
 
 impl Trial<'_, '_, '_> {
     fn outcome(&mut self, erratum: &'static Erratum) -> Outcome {
+        match self.of_answer(erratum) {
+            Outcome::Fits => Outcome::Fits,
+            _ if self.stops_its_fetch(erratum) => Outcome::Fits,
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the erratum predicts that the probe's own instruction can't be fetched, just as it was.
+    fn stops_its_fetch(&mut self, erratum: &'static Erratum) -> bool {
+        const EC_INSTRUCTION_ABORTS: [u64; 2] = [0x20, 0x21];
+        let (probe, observations) = (self.expected.probe, self.exchange.observations);
+        let exception = observations.exception_of(self.index);
+        let is_fetch = |found: &&Exception| {
+            EC_INSTRUCTION_ABORTS.contains(&(found.esr >> 26 & 0x3f)) && found.elr == found.far
+        };
+        let Some(found) = exception.filter(is_fetch) else { return false };
+        let Some(el) = probe.el().filter(|el| *el != El::El2) else { return false };
+        let fetch = Probe::new(Operation::Fetch, found.elr).by(el);
+        let predicted = self.tables.expect_with(&fetch, self.learned, [erratum]);
+        predicted.is_some_and(|predicted| {
+            predicted.outcomes.iter().any(|allowed| match &allowed.answer {
+                Answer::Exception(taken) => {
+                    taken.target == found.target as u8
+                        && has_syndrome(&taken.abort.exception, found)
+                        && is_updated(&allowed.updates, self.updates)
+                }
+                _ => false,
+            })
+        })
+    }
+
+    /// What it comes to where the probe's instruction is executed.
+    fn of_answer(&mut self, erratum: &'static Erratum) -> Outcome {
         let Expected { probe, expectation, .. } = self.expected;
         let Some(predicted) = self.tables.expect_with(probe, self.learned, [erratum]) else {
             return Outcome::Unseen;

@@ -164,11 +164,16 @@ fn take_largest(
     Some(Cause { errata, does, breaks, findings, contradicted, first })
 }
 
+/// What is left by kind: how answers differ, whatever was asked.
 fn unexplained(evidence: &[Evidence]) -> Vec<Unexplained> {
-    let mut kinds: BTreeMap<&Signature, Unexplained> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, Unexplained> = BTreeMap::new();
     for Evidence { place, signature, .. } in evidence {
-        let kind = kinds.entry(signature).or_insert_with(|| Unexplained {
-            signature: signature.to_string(),
+        let signature = match signature {
+            Signature::Answer { difference: Some(difference), .. } => difference.to_string(),
+            signature => signature.to_string(),
+        };
+        let kind = kinds.entry(signature.clone()).or_insert_with(|| Unexplained {
+            signature,
             findings: 0,
             first: place.clone(),
         });
