@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, diagnose, explain, image, merge, payload, probe, replay, report, run, schema,
-    soak, suite, vectors,
+    bench, compare, diagnose, errata, explain, image, merge, payload, probe, replay, report, run,
+    schema, soak, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,6 +31,7 @@ enum Command {
     Report(report::Report),
     Merge(merge::Merge),
     Diagnose(diagnose::Diagnose),
+    Errata(errata::Errata),
     Compare(compare::Compare),
     Probe(probe::Probe),
     Suite(suite::Suite),
@@ -59,6 +60,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),
         Command::Diagnose(command) => command.run(),
+        Command::Errata(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Probe(command) => command.run(),
         Command::Suite(command) => command.run(),

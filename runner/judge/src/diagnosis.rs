@@ -150,12 +150,9 @@ impl Trial<'_, '_, '_> {
         let Some(predicted) = self.tables.expect_with(probe, self.learned, [erratum]) else {
             return Outcome::Unseen;
         };
-        if predicted == *expectation {
+        // What is in memory that is not the case's nobody knows.
+        if predicted == *expectation || predicted.strays_to.is_some() {
             return Outcome::Unseen;
-        }
-        // A walk that leaves the case's memory is not asked of any target.
-        if predicted.strays_to.is_some() {
-            return Outcome::Contradicted;
         }
         let expected = Expected { probe, expectation: &predicted, stale: None };
         let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, remark};
 use crate::record::Run;
 use crate::report::causes::Causes;
 
@@ -36,6 +36,11 @@ impl Diagnose {
         for (number, name) in self.runs.iter().enumerate() {
             let folder = if name.is_dir() { name.clone() } else { self.results.join(name) };
             let causes = Causes::new(&Run::open(&folder)?)?;
+            if let Some(bytes) = causes.torn() {
+                remark(format_args!(
+                    "note: the last record is torn: {bytes} bytes of it are left out"
+                ));
+            }
             if !causes.is_empty() {
                 worst = Exit::Findings;
             }

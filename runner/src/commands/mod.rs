@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod diagnose;
+pub mod errata;
 pub mod explain;
 pub mod image;
 pub mod merge;

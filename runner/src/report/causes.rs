@@ -35,6 +35,8 @@ pub struct Causes {
     unexplained: Vec<Unexplained>,
     #[serde(skip)]
     folder: String,
+    #[serde(skip)]
+    torn: Option<usize>,
 }
 
 /// Errata that predict the same findings: what is wrong is one of them.
@@ -96,7 +98,8 @@ impl Causes {
             table.iter().map(|erratum| erratum.name).zip(0..).collect();
         let (mut probes, mut evidence) = (0, Vec::new());
         let mut contradicted = vec![0; table.len()];
-        for record in run.records()? {
+        let mut records = run.records()?;
+        for record in &mut records {
             let record = record?;
             probes += record.probes;
             let found = record.findings.iter();
@@ -123,7 +126,13 @@ impl Causes {
             causes,
             unexplained: unexplained(&evidence),
             folder: run.folder().components().collect::<PathBuf>().display().to_string(),
+            torn: records.torn(),
         })
+    }
+
+    /// The size in bytes of a torn record at the end, which is left out.
+    pub const fn torn(&self) -> Option<usize> {
+        self.torn
     }
 
     /// Whether nothing was found.
@@ -186,7 +195,8 @@ fn unexplained(evidence: &[Evidence]) -> Vec<Unexplained> {
 
 impl fmt::Display for Causes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { suite, target, emulator, probes, findings, causes, unexplained, folder } = self;
+        let Self { suite, target, emulator, probes, findings, causes, unexplained, folder, .. } =
+            self;
         write!(f, "{suite} on {target}")?;
         if let Some(emulator) = emulator {
             write!(f, ", emulator {emulator}")?;

@@ -14,6 +14,7 @@ use case::source::Source;
 use case::{Case, CaseRef, Flags};
 use device::kind::scripted::{Reply, Scripted};
 use device::{CaseCursor, Death, HowDied, Identity, Session, Target, TargetError};
+use golden::errata::{self, Erratum, Flawed};
 use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use judge::established::Established;
 use judge::known::Known;
@@ -66,6 +67,8 @@ struct Quirks {
     leaves: Option<Audited>,
     /// Clamps T0SZ above its maximum in this case, rather than fault.
     clamps: fn(&Case) -> bool,
+    /// Walks with this erratum.
+    erratum: Option<&'static Erratum>,
 }
 
 const NONE: Quirks = Quirks {
@@ -77,6 +80,7 @@ const NONE: Quirks = Quirks {
     after: 0,
     leaves: None,
     clamps: |_| false,
+    erratum: None,
 };
 
 fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
@@ -100,8 +104,9 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
             };
             let question = Instruction::of(probe).unwrap();
             let Instruction::At(question) = question else { panic!("{question:?}") };
-            let (profile, mut updated) = (&mut profile.clone(), Updates::new());
-            let result = at_noting(machine, question, profile, &mut (), &mut updated).unwrap();
+            let errata: Vec<&'static Erratum> = quirks.erratum.into_iter().collect();
+            let (choices, mut updated) = (&mut Flawed::new(profile, errata), Updates::new());
+            let result = at_noting(machine, question, choices, &mut (), &mut updated).unwrap();
             let mut exception =
                 Exception { probe: number as u32, target: 2, ..Exception::default() };
             match result {
@@ -260,6 +265,45 @@ fn wrong_answers_are_found() {
         let (totals, _) = campaign(Quirks { par, ..NONE }, 4);
         assert!(totals.verdicts.mismatch > 0, "not found: {what}");
     }
+}
+
+#[test]
+fn an_erratum_is_diagnosed_as_itself() {
+    let names = [
+        "stage2-no-check-of-read-permission",
+        "no-check-of-write-permission",
+        "HCR_EL2.FWB-taken-for-0",
+        "stage2-leaf-S2AP[0]-taken-for-0",
+        "stage2-output-lost-above-40-bits",
+        "AT-sets-dirty-state",
+        "PAR-tells-no-stage",
+    ];
+    for name in names {
+        let erratum = errata::named(name).unwrap();
+        let (totals, records) = campaign(Quirks { erratum: Some(erratum), ..NONE }, 4);
+        assert!(totals.verdicts.mismatch > 0, "{name} is not found");
+        for record in records.cases.values() {
+            assert_eq!(record.contradicted.get(name), None, "{name} in case {}", record.index);
+            for finding in record.findings.iter().filter(|finding| finding.probe.is_some()) {
+                assert!(finding.errata.iter().any(|found| found == name), "{name}: {finding:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_erratum_predicts_has_no_cause() {
+    // A level that is off by one where bit 20 of the address is set.
+    let par = |probe: &Probe, par| par ^ (par & probe.address >> 20 & 1) << 1;
+    let (totals, records) = campaign(Quirks { par, ..NONE }, 4);
+    assert!(totals.verdicts.mismatch > 0);
+    let findings = records.cases.values().flat_map(|record| &record.findings);
+    let never_contradicted = |name: &String| {
+        !records.cases.values().any(|record| record.contradicted.contains_key(name))
+    };
+    let explained =
+        findings.flat_map(|finding| &finding.errata).filter(|name| never_contradicted(name));
+    assert_eq!(explained.collect::<Vec<_>>(), [&String::new(); 0]);
 }
 
 #[test]
