@@ -81,6 +81,9 @@ impl fmt::Display for Table<'_> {
             let file = self.folder.join(file);
             writeln!(f, "\nthe first finding again: hypwalk replay {}", file.display())?;
         }
+        if tally.findings > 0 {
+            writeln!(f, "\ntheir causes: hypwalk diagnose {}", self.folder.display())?;
+        }
         writeln!(f, "\nrecords: {}", self.folder.display())
     }
 }
