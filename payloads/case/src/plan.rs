@@ -90,7 +90,6 @@ mod tests {
     use super::*;
     use crate::abilities::Ids;
     use crate::draw::Space;
-    use crate::draw::stage2::random;
     use crate::format::{AddressFormat, Format, Granule};
     use crate::memory::Place;
     use crate::memory::{Arena, ArenaKind};
@@ -145,7 +144,7 @@ mod tests {
         assert!(case(0).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
         assert!(!case(1).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
         let drawn = |share: u64, local| {
-            random::draw(&Space::BENIGN, &abilities, &map, 7 ^ share << 56, local)
+            Source::Random(Space::BENIGN).draw(&abilities, &map, 7 ^ share << 56, local)
         };
         assert_eq!(case(4), Some(drawn(1, 2)));
         assert_eq!(case(6), Some(drawn(3, 0)));

@@ -104,8 +104,9 @@ fn told(arrival: &Exception) -> Fact {
 #[cfg(test)]
 mod tests {
     use case::Case;
-    use case::draw::el2::{HypSpace, draw};
+    use case::draw::el2::HypSpace;
     use case::memory::{Arena, ArenaKind};
+    use case::source::Source;
     use link::hello::IdRegisters;
 
     use super::*;
@@ -139,7 +140,8 @@ mod tests {
             ..HypSpace::BENIGN
         };
         let abilities = ids.abilities();
-        let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
+        let drawn =
+            (0..).find_map(|index| Source::Hyp(space).draw(&abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
         let pe = conform::implementation(&ids);
         let mut twin = Twin::new(pe, Simulation::new(&map));

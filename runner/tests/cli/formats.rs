@@ -8,11 +8,11 @@ use std::process::{Command, Output, Stdio};
 
 use case::Case;
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::random;
 use case::draw::{NotDrawn, Space};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use jiff::Timestamp;
 use judge::kind::{Class, Kind};
 use judge::known::{Record, Shown};
@@ -74,7 +74,7 @@ fn map() -> MemoryMap {
 
 fn case() -> Case {
     let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
-    random::draw(&Space::BENIGN, &Abilities::new(&ids), &map(), 7, 1).unwrap()
+    Source::Random(Space::BENIGN).draw(&Abilities::new(&ids), &map(), 7, 1).unwrap()
 }
 
 const fn cell(granule: Granule, ipa_bits: u8) -> Option<Cell> {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::el2::{HypSpace, draw, placement, placement_count};
+use case::draw::el2::HypSpace;
 use case::memory::{ArenaKind, MemoryMap};
 use case::placement::Placement;
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::tree::Role;
 use case::{Case, Flags, scratch};
 use judge::intent::violated;
@@ -156,7 +157,8 @@ fn random_lives_mean_what_they_say() {
             let space = HypSpace { vhe, hardware_updates: 0, ..HypSpace::BENIGN };
             let (mut succeeded, mut asked) = (0, 0);
             for index in 0..400 {
-                let case = match draw(&space, &machine.abilities, &machine.map, 3, index) {
+                let case = match Source::Hyp(space).draw(&machine.abilities, &machine.map, 3, index)
+                {
                     Ok(case) => case,
                     Err(NotDrawn::NoHost) if number == 1 && vhe > 0 => continue,
                     Err(why) => panic!("machine {number}, vhe {vhe}, case {index}: {why:?}"),
@@ -177,7 +179,7 @@ fn lives_with_hardware_updates_can_be_lived() {
     let mut machine = Machine::new(&machines()[0]);
     let space = HypSpace { vhe: 500, hardware_updates: 1000, probes: 1, ..HypSpace::BENIGN };
     for index in 0..300 {
-        let case = draw(&space, &machine.abilities, &machine.map, 4, index).unwrap();
+        let case = Source::Hyp(space).draw(&machine.abilities, &machine.map, 4, index).unwrap();
         assert!(case.as_ref().flags().has(Flags::UPDATES));
         machine.check(&case, &format!("case {index}"));
     }
@@ -189,14 +191,15 @@ fn every_placement_that_the_memory_allows_is_drawn() {
         let mut machine = Machine::new(machine);
         let space = HypSpace { hardware_updates: 0, ..HypSpace::BENIGN };
         let mut drawn = BTreeMap::<(u8, Placement), usize>::new();
-        for index in 0..placement_count(&space, &machine.abilities) {
-            let case = match placement(&space, &machine.abilities, &machine.map, 5, index) {
-                Ok(case) => case,
-                Err(why) => {
-                    assert_eq!(why, NotDrawn::NoPlacement, "machine {number}, shape {index}");
-                    continue;
-                }
-            };
+        for index in 0..Source::Placements(space).round(&machine.abilities) {
+            let case =
+                match Source::Placements(space).draw(&machine.abilities, &machine.map, 5, index) {
+                    Ok(case) => case,
+                    Err(why) => {
+                        assert_eq!(why, NotDrawn::NoPlacement, "machine {number}, shape {index}");
+                        continue;
+                    }
+                };
             machine.check(&case, &format!("machine {number}, shape {index}"));
             let at = Placement::of(case.as_ref(), &machine.map).unwrap();
             let bits = case.as_ref().format(Role::Ttbr0El2).unwrap().ia_bits;
@@ -229,7 +232,7 @@ fn what_a_target_lacks_is_told() {
     let hostile = HypSpace { hostile: 1000, ..HypSpace::BENIGN };
     let drawn = |machine: &Machine, monitor, space: &HypSpace| {
         let abilities = machine.abilities.with_monitor(monitor);
-        draw(space, &abilities, &machine.map, 1, 0).map(|case| case.as_ref().flags().0)
+        Source::Hyp(*space).draw(&abilities, &machine.map, 1, 0).map(|case| case.as_ref().flags().0)
     };
     assert_eq!(drawn(&max, false, &hostile), Err(NotDrawn::NoMonitor));
     assert!(drawn(&max, true, &hostile).is_ok_and(|flags| Flags(flags).has(Flags::MONITOR)));
@@ -247,7 +250,7 @@ proptest! {
         let mut machine = Machine::new(&machines()[0]);
         let vhe = if vhe { 1000 } else { 0 };
         let space = HypSpace { vhe, hardware_updates: 0, mappings: [0, 20], ..HypSpace::BENIGN };
-        let case = draw(&space, &machine.abilities, &machine.map, seed, 0).unwrap();
+        let case = Source::Hyp(space).draw(&machine.abilities, &machine.map, seed, 0).unwrap();
         machine.check(&case, &format!("seed {seed}"));
     }
 
@@ -258,7 +261,7 @@ proptest! {
         let vhe = if vhe { 1000 } else { 0 };
         let space = HypSpace { vhe, hostile: 1000, ..HypSpace::BENIGN };
         let abilities = machine.abilities.with_monitor(true);
-        let case = draw(&space, &abilities, &machine.map, seed, 0).unwrap();
+        let case = Source::Hyp(space).draw(&abilities, &machine.map, seed, 0).unwrap();
         let Machine { map, twin, learned, .. } = &mut machine;
         let expected = twin.with_tables(&case, map, |tables| {
             let probes = case.as_ref().probes.iter();
@@ -276,7 +279,7 @@ fn what_is_spoiled_is_not_what_a_life_needs() {
         let mut edits = 0;
         for index in 0..400 {
             let Machine { abilities, map, twin, learned, .. } = &mut machine;
-            let Ok(case) = draw(&space, abilities, map, 5, index) else { continue };
+            let Ok(case) = Source::Hyp(space).draw(abilities, map, 5, index) else { continue };
             let what = format!("machine {number}, case {index}");
             let flags = case.as_ref().flags();
             assert!(flags.has(Flags::STAY) && !flags.has(Flags::INTENT), "{what}");

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use case::abilities::{Abilities, Ids};
 use case::draw::Space;
-use case::draw::stage2::random;
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
 use judge::sign::Difference;
@@ -82,7 +82,7 @@ fn map() -> MemoryMap {
 
 fn case() -> Case {
     let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
-    random::draw(&Space::BENIGN, &Abilities::new(&ids), &map(), 7, 1).unwrap()
+    Source::Random(Space::BENIGN).draw(&Abilities::new(&ids), &map(), 7, 1).unwrap()
 }
 
 fn conforming(index: u64) -> CaseRecord {

@@ -10,7 +10,7 @@
 
 use super::pool::PIECE;
 use super::tree::{Leaf, TreeBuilder, a_leaf};
-use super::{Rng, Target};
+use super::{Request, Rng};
 use crate::Case;
 use crate::edit::{Change, Edit};
 use crate::format::{AddressFormat, Format};
@@ -33,7 +33,7 @@ pub(super) const EXECUTION: [u64; 2] = [1 << 53, 1 << 54];
 pub(super) const LIMITS: [u64; 4] = [1 << 59, 1 << 60, 1 << 61, 1 << 62];
 
 /// Any change to any descriptor on the way to `leaf`.
-fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
+fn hostile(rng: &mut Rng, request: Request<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
     let input = rng.between(leaf.first, leaf.first + (tree.bytes(leaf) - 1));
     let start = tree.format.start_level;
     let table_level = start + rng.below((leaf.level - start) as u64) as i8;
@@ -49,7 +49,7 @@ fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -
             if level < start {
                 return at(leaf.level, Change::Flip(VALID));
             }
-            let place = table_place(rng, target.map, tree);
+            let place = table_place(rng, request.map, tree);
             let flip = if rng.chance(500) { rng.bits() & ignored } else { 0 };
             return at(level, Change::Table { place, flip });
         }
@@ -63,7 +63,7 @@ fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -
             return at(table_level, Change::Flip(flip));
         }
         4 => CONTIGUOUS,
-        5 => output_flip(rng, target, tree, leaf.level),
+        5 => output_flip(rng, request, tree, leaf.level),
         _ => 1 << rng.between(2, 11),
     };
     at(leaf.level, Change::Flip(flip))
@@ -72,7 +72,7 @@ fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -
 /// Adds at least `least` edits, and at most 4, to `case`, which is what `trees` map.
 pub(super) fn spoil(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     trees: &[TreeBuilder],
     case: &mut Case,
     least: u64,
@@ -80,7 +80,7 @@ pub(super) fn spoil(
     for _ in 0..rng.between(least, 4) {
         let Some((tree, leaf)) = a_leaf(rng, trees, [0; 2]) else { return };
         // A case has room for all of them.
-        let _ = case.push_edit(hostile(rng, target, tree, leaf));
+        let _ = case.push_edit(hostile(rng, request, tree, leaf));
     }
 }
 
@@ -120,7 +120,7 @@ fn leaf_word(rng: &mut Rng, level: i8) -> u64 {
 }
 
 /// Output address bits of a leaf, among them those beyond the output size.
-fn output_flip(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, level: i8) -> u64 {
+fn output_flip(rng: &mut Rng, request: Request<'_>, tree: &TreeBuilder, level: i8) -> u64 {
     let high = 1 << rng.between((tree.oa_bits - 1).min(47).into(), 49);
     let format = match tree.format.address {
         AddressFormat::Lpa => 1 << rng.between(12, 15),
@@ -129,7 +129,7 @@ fn output_flip(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, level: i8)
     };
     // Bits between a block's address and its attributes, nT among them.
     let low = 1 << rng.between(12, u64::from(tree.format.granule.entry_bits(level).min(47)));
-    let nt = if target.abilities.bbm_level > 0 && level < 3 { 1 << 16 } else { high };
+    let nt = if request.abilities.bbm_level > 0 && level < 3 { 1 << 16 } else { high };
     rng.one_of(&[high, high, format, low, nt])
 }
 

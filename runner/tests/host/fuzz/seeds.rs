@@ -8,11 +8,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::{exhaustive, random};
 use case::draw::{NotDrawn, Space};
 use case::mapping::Mapping;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::stay::Stay;
 use case::tree::{Role, Tree};
 use case::{Case, Flags, scratch};
@@ -129,7 +129,7 @@ fn stay() -> Case {
 
 fn case(hostile: u64) -> Case {
     let space = Space { hostile, probes: 4, mappings: [1, 3], ..Space::BENIGN };
-    random::draw(&space, &abilities(), &map(), 1, 7).unwrap()
+    Source::Random(space).draw(&abilities(), &map(), 1, 7).unwrap()
 }
 
 fn abilities() -> Abilities {
@@ -267,7 +267,7 @@ fn mailbox() -> Vec<Seed> {
 
 fn cases() -> Vec<Seed> {
     let space = Space { ipa_bits: u64::MAX, probes: 4, ..Space::BENIGN };
-    let shape = exhaustive::shape(&space, &abilities(), &map(), 1, 5).unwrap();
+    let shape = Source::Shapes(space).draw(&abilities(), &map(), 1, 5).unwrap();
     named([
         ("benign", words_of(&case(0))),
         ("hostile", words_of(&case(1000))),

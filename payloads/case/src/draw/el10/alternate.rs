@@ -60,7 +60,7 @@ impl World<'_> {
         let own = self.stage2.clone()?;
         let at = self.trees().count() as u8;
         let mut tree = self.stage2_tree(rng, at)?;
-        let (scratch, map) = (self.scratch.clone(), self.target.map);
+        let (scratch, map) = (self.scratch.clone(), self.request.map);
         for leaf in &own.leaves {
             let used = scratch.iter().find(|scratch| {
                 scratch.number == leaf.place.arena() && leaf.place.offset() >= TAGS

@@ -117,7 +117,7 @@ impl<'a> Asker<'a> {
         if rng.chance(450) {
             return probe.by(El::El0);
         }
-        let pan = if self.world.target.abilities.pan && rng.chance(300) { Probe::PAN } else { 0 };
+        let pan = if self.world.request.abilities.pan && rng.chance(300) { Probe::PAN } else { 0 };
         probe.by(El::El1).with(pan)
     }
 
@@ -179,7 +179,7 @@ impl<'a> Asker<'a> {
         if memory != MemoryType::WriteBack || rng.chance(650) {
             return plain;
         }
-        let lse = if self.world.target.abilities.lse { 2 } else { 0 };
+        let lse = if self.world.request.abilities.lse { 2 } else { 0 };
         rng.weighted([
             (1, Operation::LoadExclusive),
             (3, Operation::StoreExclusive),
@@ -244,7 +244,7 @@ impl<'a> Asker<'a> {
     /// An AT instruction by the guest.
     fn own_at(&self, rng: &mut Rng) -> Probe {
         let address = self.asked(rng);
-        if self.world.target.abilities.pan2 && rng.chance(250) {
+        if self.world.request.abilities.pan2 && rng.chance(250) {
             let operation = rng.one_of(&[Operation::AtS1e1rp, Operation::AtS1e1wp]);
             let pan = if rng.chance(600) { Probe::PAN } else { 0 };
             return Probe::new(operation, address).by(El::El1).with(pan);

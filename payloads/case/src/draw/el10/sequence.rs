@@ -222,7 +222,7 @@ fn moved(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Leaf) -> O
     }
     let other = if tree.role == Role::Stage2 {
         let offset = leaf.place.offset() / PIECE * PIECE;
-        let base = |arena: &Scratch| world.target.map.resolve(Place::new(arena.number, offset));
+        let base = |arena: &Scratch| world.request.map.resolve(Place::new(arena.number, offset));
         let own = world.scratch.iter().find(|arena| base(arena).is_some_and(within))?;
         let alike = |arena: &&Scratch| arena.is_cached == own.is_cached && *arena != own;
         rng.choose(world.scratch.iter().filter(alike).filter_map(base))?
@@ -345,7 +345,7 @@ impl Sequence<'_> {
 
     /// TLB maintenance for what was changed: what is sufficient, mostly.
     fn maintain(&mut self, case: &mut Case, target: &Target) {
-        let abilities = self.world.target.abilities;
+        let abilities = self.world.request.abilities;
         let maintenance: Maintenance = match self.rng.chance(700) {
             true => sufficient(self.rng, abilities, &target.stale),
             false => insufficient(self.rng, abilities, &target.stale),

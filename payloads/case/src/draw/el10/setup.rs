@@ -4,7 +4,7 @@ use super::super::leaf::{self, Regime};
 use super::super::memory_type::Mair;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range, vtcr_el2};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::shape::Shape;
 use super::space::GuestSpace;
 use crate::memory::{Arena, MemoryMap};
@@ -77,13 +77,13 @@ const HCR_ID: u64 = 1 << 33;
 pub(super) fn setup(
     rng: &mut Rng,
     space: &GuestSpace,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: Shape,
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
+    let Request { abilities, map, .. } = request;
     let is_spoiled = rng.chance(space.spoiled);
     let has_stage2 = shape.stage2.is_some();
-    let [stage1_updates, stage2_updates] = updates(rng, space, target, &shape);
+    let [stage1_updates, stage2_updates] = updates(rng, space, request, &shape);
     let has_updates = stage1_updates.access || stage2_updates.access;
 
     // What hardware updates has to be Write-Back for everybody.
@@ -98,7 +98,7 @@ pub(super) fn setup(
         | flag(cd, hcr::CD)
         | flag(fwb, hcr::FWB)
         | bits(rng, &[(300, hcr::PTW), (50, HCR_ID)]);
-    let sctlr_el1 = sctlr_el1(rng, target, shape.stage1.is_some(), cached);
+    let sctlr_el1 = sctlr_el1(rng, request, shape.stage1.is_some(), cached);
 
     let most = |ps| {
         shape.stage2.map_or(abilities.pa_bits, |stage2| {
@@ -110,8 +110,8 @@ pub(super) fn setup(
         None => Some(ps(abilities.pa_bits)),
     };
     let ps = ps.ok_or(NotDrawn::NoArena)?;
-    let (vtcr_el2, vttbr_el2) = stage2_registers(rng, target, &shape, ps, stage2_updates);
-    let stage1 = stage1_registers(rng, target, &shape, stage1_updates)?;
+    let (vtcr_el2, vttbr_el2) = stage2_registers(rng, request, &shape, ps, stage2_updates);
+    let stage1 = stage1_registers(rng, request, &shape, stage1_updates)?;
 
     let input_bits = shape.stage2.map_or(abilities.pa_bits, |stage2| stage2.ia_bits);
     let ipa_bits = match shape.stage1 {
@@ -151,14 +151,14 @@ pub(super) fn setup(
 }
 
 /// Which updates hardware makes at stage 1 and at stage 2.
-fn updates(rng: &mut Rng, space: &GuestSpace, target: Target<'_>, shape: &Shape) -> [Updates; 2] {
+fn updates(rng: &mut Rng, space: &GuestSpace, request: Request<'_>, shape: &Shape) -> [Updates; 2] {
     let has_stage2 = shape.stage2.is_some();
-    let wanted = target.abilities.access_flag && rng.chance(space.hardware_updates);
+    let wanted = request.abilities.access_flag && rng.chance(space.hardware_updates);
     // Both, stage 1, stage 2.
     let which = rng.weighted([(3, (true, true)), (2, (true, false)), (2, (false, true))]);
     let of_stage1 = wanted && shape.stage1.is_some() && (which.0 || !has_stage2);
     let of_stage2 = wanted && has_stage2 && (which.1 || !of_stage1);
-    [of_stage1, of_stage2].map(|wanted| Updates::draw(rng, target.abilities, wanted))
+    [of_stage1, of_stage2].map(|wanted| Updates::draw(rng, request.abilities, wanted))
 }
 
 /// `bit`, if it is set.
@@ -172,7 +172,7 @@ fn bits(rng: &mut Rng, choices: &[(u64, u64)]) -> u64 {
 }
 
 /// `SCTLR_EL1`.
-fn sctlr_el1(rng: &mut Rng, target: Target<'_>, is_on: bool, cached: bool) -> u64 {
+fn sctlr_el1(rng: &mut Rng, request: Request<'_>, is_on: bool, cached: bool) -> u64 {
     sctlr::RES1
         | sctlr::WAITS
         | flag(is_on, sctlr::M)
@@ -180,8 +180,8 @@ fn sctlr_el1(rng: &mut Rng, target: Target<'_>, is_on: bool, cached: bool) -> u6
         | bits(rng, &[(700, sctlr::UCI), (700, sctlr::DZE)])
         | bits(rng, &[(200, sctlr::A), (500, sctlr::SA), (500, sctlr::SA0), (850, sctlr::I)])
         | bits(rng, &[(500, sctlr::UCT), (250, sctlr::WXN)])
-        | flag(!target.abilities.pan || rng.chance(500), sctlr::SPAN)
-        | flag(target.abilities.pan3 && rng.chance(500), sctlr::EPAN)
+        | flag(!request.abilities.pan || rng.chance(500), sctlr::SPAN)
+        | flag(request.abilities.pan3 && rng.chance(500), sctlr::EPAN)
 }
 
 /// Whether tables, and a scratch arena, lie within `bits` bits.
@@ -195,12 +195,12 @@ fn is_enough(map: &MemoryMap, bits: u8) -> bool {
 /// `VTCR_EL2`, and `VTTBR_EL2` without the root.
 fn stage2_registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
     ps: u64,
     updates: Updates,
 ) -> (u64, u64) {
-    let wide = target.abilities.vmid16 && rng.chance(500);
+    let wide = request.abilities.vmid16 && rng.chance(500);
     let vmid = rng.bits() & if wide { 0xffff } else { 0xff };
     let walks = Walks::draw(rng).suiting(updates);
     let vtcr = match shape.stage2 {
@@ -222,11 +222,11 @@ struct Stage1 {
 
 fn stage1_registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
     updates: Updates,
 ) -> Result<Stage1, NotDrawn> {
-    let Target { abilities, map } = target;
+    let Request { abilities, map, .. } = request;
     let tbi = [rng.chance(300), rng.chance(300)];
     let wide = abilities.asid16 && rng.chance(500);
     let mut asid = || rng.bits() & if wide { 0xffff } else { 0xff };

@@ -18,7 +18,7 @@ impl World<'_> {
     pub fn stage2_tree(&mut self, rng: &mut Rng, number: u8) -> Option<TreeBuilder> {
         let (shape, pa_bits) = (self.setup.shape.stage2?, self.setup.pa_bits);
         let variant = shape.variant;
-        let format = variant.format(self.target.abilities, shape.ia_bits, shape.start_level);
+        let format = variant.format(self.request.abilities, shape.ia_bits, shape.start_level);
         let bits = [root_bits(&format, pa_bits), pa_bits];
         self.pool.tree(rng, number, Kind { role: Role::Stage2, variant, format }, bits, PIECE)
     }
@@ -43,7 +43,7 @@ impl World<'_> {
     ) -> Option<TreeBuilder> {
         let setup = self.setup;
         let role = [Role::Ttbr0El1, Role::Ttbr1El1][number];
-        let format = shape.variant.stage1_format(self.target.abilities, shape.va_bits);
+        let format = shape.variant.stage1_format(self.request.abilities, shape.va_bits);
         let per_slot = PIECE / format.granule.bytes();
         let mut tree = Tree::in_ipa_space(role, format);
         let depth = (4 - format.start_level) as u64;
@@ -100,8 +100,8 @@ impl World<'_> {
         purpose: Purpose,
     ) -> Option<u64> {
         const LEVEL: i8 = 2;
-        let (setup, pa) = (self.setup, self.target.map.resolve(place)?);
-        let arena = self.target.map.arenas().get(usize::from(place.arena()))?;
+        let (setup, pa) = (self.setup, self.request.map.resolve(place)?);
+        let arena = self.request.map.arenas().get(usize::from(place.arena()))?;
         let tree = self.stage2.as_mut()?;
         let block = tree.leaf(LEVEL);
         let first = pa >> block.unit_bits << block.unit_bits;

@@ -17,10 +17,10 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u6
         registers(rng, world.setup, case);
     }
     let ha = if world.setup.shape.upper.is_some() { 39 } else { 21 };
-    let updates =
-        world.target.abilities.access_flag && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
+    let updates = world.request.abilities.access_flag
+        && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
     case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
-    edits::spoil(rng, world.target, &world.trees, case, u64::from(!spoils_registers));
+    edits::spoil(rng, world.request, &world.trees, case, u64::from(!spoils_registers));
     for _ in 0..count {
         let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
         let address =

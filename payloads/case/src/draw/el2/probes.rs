@@ -31,7 +31,7 @@ impl<'a> Asker<'a> {
     pub fn new(world: &'a World<'a>) -> Self {
         let setup = world.setup;
         let space = AddressSpace {
-            map: world.target.map,
+            map: world.request.map,
             ranges: world.asked(),
             stage2: None,
             flat: (0, MemoryType::Device),

@@ -7,7 +7,7 @@ use super::super::memory_type::{Mair, MemoryType};
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range};
 use super::super::tree::Kind;
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::shape::{Shape, placed};
 use super::space::HypSpace;
 use crate::layout::Variant;
@@ -40,10 +40,10 @@ pub(super) struct Setup {
 pub(super) fn setup(
     rng: &mut Rng,
     space: &HypSpace,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
+    let Request { abilities, map, .. } = request;
     let &Shape { variant, va_bits, placement, upper } = shape;
     let most = |ps| {
         let of = |variant: Variant| ps_bits(ps).min(variant.address_bits(abilities));
@@ -89,7 +89,7 @@ pub(super) fn setup(
         range(rng, abilities, (variant, bits), walks, tbi)
     };
     let (lower, upper_range) = (one(variant, va_bits), upper.map(|(of, bits)| one(of, bits)));
-    let mut registers = registers(rng, target, &lower, upper_range.as_ref(), &whole);
+    let mut registers = registers(rng, request, &lower, upper_range.as_ref(), &whole);
     registers.mair_el2 = mair.value;
     registers.sctlr_el2 |= if wxn { sctlr::WXN } else { 0 } | if aligned { sctlr::A } else { 0 };
     let kind = |role, variant: Variant, bits| Kind {
@@ -120,7 +120,7 @@ pub(super) fn setup(
 /// The registers for one range or two.
 fn registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     lower: &Range,
     upper: Option<&Range>,
     whole: &Whole,
@@ -131,7 +131,7 @@ fn registers(
         return Registers { tcr_el2: tcr::of_one(lower, whole), ..one };
     };
     let tge = if rng.chance(500) { hcr::TGE } else { 0 };
-    let asids = if target.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
+    let asids = if request.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
     let a1 = if rng.chance(300) { tcr::A1 } else { 0 };
     Registers {
         hcr_el2: one.hcr_el2 | hcr::E2H | tge,

@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 use arrayvec::ArrayVec;
 
 use super::super::space::{variant, wants, weight};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::space::HypSpace;
 use crate::abilities::Abilities;
 use crate::format::Granule;
@@ -66,7 +66,7 @@ pub(super) fn all<'a>(
 pub(super) fn draw(
     rng: &mut Rng,
     space: &HypSpace,
-    Target { abilities, map }: Target<'_>,
+    Request { abilities, map, .. }: Request<'_>,
 ) -> Result<Shape, NotDrawn> {
     let is_host = rng.chance(space.vhe);
     if is_host && !abilities.vhe {

@@ -15,7 +15,7 @@ use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{Pool, part, root_bits};
 use super::super::tree::{Run, TreeBuilder, case, mapped};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::setup::Setup;
 use super::shape::placed;
 use crate::mapping::Attributes;
@@ -28,7 +28,7 @@ use crate::{Case, MAX_MAPPINGS, scratch};
 #[derive(Clone, Debug)]
 pub(super) struct World<'a> {
     pub setup: &'a Setup,
-    pub target: Target<'a>,
+    pub request: Request<'a>,
     /// The lower range first, then the upper one or the idmap.
     pub trees: ArrayVec<TreeBuilder, 2>,
     /// How many leaves of each tree a stay needs: the first ones.
@@ -38,8 +38,8 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     /// What a stay needs.
-    pub fn new(rng: &mut Rng, setup: &'a Setup, target: Target<'a>) -> Result<Self, NotDrawn> {
-        let mut pool = Pool::new(target);
+    pub fn new(rng: &mut Rng, setup: &'a Setup, request: Request<'a>) -> Result<Self, NotDrawn> {
+        let mut pool = Pool::new(request);
         let mut trees = ArrayVec::new();
         for (number, &kind) in (0..).zip(&setup.kinds) {
             let bits = [root_bits(&kind.format, setup.oa_bits), setup.oa_bits];
@@ -47,7 +47,7 @@ impl<'a> World<'a> {
             trees.push(tree.ok_or(NotDrawn::NoArena)?);
         }
         let (spine, stay) = ([0; 2], setup.stay);
-        let mut this = Self { setup, target, trees, spine, stay };
+        let mut this = Self { setup, request, trees, spine, stay };
         this.settle(rng)?;
         let leaves = |number: usize| this.trees.get(number).map_or(0, |tree| tree.leaves.len());
         this.spine = [leaves(0), leaves(1)];
@@ -91,7 +91,7 @@ impl<'a> World<'a> {
 
     /// Maps the code at `place` in tree number `number` at its physical address.
     fn map_identity(&mut self, rng: &mut Rng, number: usize, place: Place) -> Result<(), NotDrawn> {
-        let pa = self.target.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
+        let pa = self.request.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
         let run = self.trees[number].pages(scratch::CODE_BYTES).to_place(place, pa);
         let draw = leaf(self.setup, Purpose::Code);
         let put = self.trees[number].put(rng, pa, run, draw);
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         bytes: u64,
         purpose: Purpose,
     ) -> Result<u64, NotDrawn> {
-        let (pa, half) = (self.target.map.resolve(place), self.half(rng));
+        let (pa, half) = (self.request.map.resolve(place), self.half(rng));
         let pa = pa.ok_or(NotDrawn::NoRoom)?;
         let tree = &mut self.trees[usize::from(self.setup.shape.upper.is_some())];
         let run = tree.pages(bytes).to_place(place, pa);
@@ -136,21 +136,21 @@ impl<'a> World<'a> {
         let tree = &self.trees[number];
         let (first, bytes) = part(rng, tree.format.granule.bytes());
         let place = Place::new(arena, offset + first);
-        Some(tree.pages(bytes).to_place(place, self.target.map.resolve(place)?))
+        Some(tree.pages(bytes).to_place(place, self.request.map.resolve(place)?))
     }
 
     /// A leaf over a scratch arena, or over anything.
     fn quiet(&self, rng: &mut Rng, number: usize, over_scratch: bool) -> Option<(Run, Purpose)> {
         let arena = self.a_scratch_arena(rng).filter(|_| over_scratch);
-        let base = arena.map(|number| self.target.map.arenas()[usize::from(number)].base);
+        let base = arena.map(|number| self.request.map.arenas()[usize::from(number)].base);
         let over = base.map(|base| base + rng.one_of(&[scratch::TAGS, scratch::SLOTS]));
-        self.trees[number].quiet(rng, self.target.abilities, over, self.setup.leaves.updates)
+        self.trees[number].quiet(rng, self.request.abilities, over, self.setup.leaves.updates)
     }
 
     /// A scratch arena that the output size reaches.
     fn a_scratch_arena(&self, rng: &mut Rng) -> Option<u8> {
         let Setup { oa_bits, shape, .. } = self.setup;
-        rng.pick(&placed(self.target.map, *oa_bits, shape.va_bits, |_| true))
+        rng.pick(&placed(self.request.map, *oa_bits, shape.va_bits, |_| true))
     }
 
     /// The case, with nothing asked.

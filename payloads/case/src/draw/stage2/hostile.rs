@@ -7,7 +7,7 @@ use core::slice;
 
 use super::super::edits::{self, Fields};
 use super::super::tree::TreeBuilder;
-use super::super::{Rng, Target};
+use super::super::{Request, Rng};
 use super::random::operation;
 use super::setup::Setup;
 use crate::Case;
@@ -19,7 +19,7 @@ use crate::vtcr::{Vtcr, hcr};
 /// Adds edits, corrupts registers, and fills the case with `count` probes that will meet the damage.
 pub(super) fn spoil(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     setup: &Setup,
     tree: &TreeBuilder,
     case: &mut Case,
@@ -30,9 +30,9 @@ pub(super) fn spoil(
         registers(rng, setup.oa_bits, case);
     }
     let trees = slice::from_ref(tree);
-    edits::spoil(rng, target, trees, case, u64::from(!spoils_registers));
+    edits::spoil(rng, request, trees, case, u64::from(!spoils_registers));
     let header = case.as_ref().header;
-    if header.registers.vtcr_el2 & Vtcr(0).ha(true).0 != 0 && target.abilities.access_flag {
+    if header.registers.vtcr_el2 & Vtcr(0).ha(true).0 != 0 && request.abilities.access_flag {
         case.set_flags(Flags(Flags::UPDATES));
     }
     for _ in 0..count {

@@ -4,7 +4,7 @@ use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
 use super::super::space::{variant, wants, weight};
-use super::super::{NotDrawn, Rng, Space, Target};
+use super::super::{NotDrawn, Request, Rng, Space};
 use crate::abilities::Abilities;
 use crate::layout::Variant;
 use crate::registers::Registers;
@@ -62,15 +62,13 @@ pub(in crate::draw) fn shape(
     Ok(Shape { variant, ia_bits, start_level: start_level.ok_or(NotDrawn::NoSuchShape)? })
 }
 
-/// Draws the registers for `shape`: case number `index` of `seed`.
+/// Draws the registers for `shape`.
 pub(super) fn setup(
     rng: &mut Rng,
     space: &Space,
-    target: Target<'_>,
+    Request { abilities, map, seed, index }: Request<'_>,
     shape: Shape,
-    [seed, index]: [u64; 2],
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
     let oa_bits = |ps| ps_bits(ps).min(shape.variant.address_bits(abilities));
     // Tables must be somewhere: not every target has memory at low addresses.
     let suits = |ps| map.arenas().iter().any(|arena| holds_tables(arena, oa_bits(ps)));
