@@ -12,9 +12,6 @@ use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
 use crate::{Case, MAX_EDITS, scratch};
 
-/// AT instructions of a guest at EL1.
-const OWN_AT: [Operation; 4] =
-    [Operation::AtS1e1r, Operation::AtS1e1w, Operation::AtS1e0r, Operation::AtS1e0w];
 /// How often an address is drawn before a probe of another kind is asked.
 const TRIES: usize = 6;
 /// How often an address is inside a leaf, at its ends, just outside, a neighbour in the tables, in range, and beyond.
@@ -249,13 +246,16 @@ impl<'a> Asker<'a> {
             let pan = if rng.chance(600) { Probe::PAN } else { 0 };
             return Probe::new(operation, address).by(El::El1).with(pan);
         }
-        Probe::new(rng.one_of(&OWN_AT), address).by(El::El1)
+        Probe::new(rng.one_of(&Operation::EL10), address).by(El::El1)
     }
 
     /// An AT instruction by the executor.
     fn executors_at(&self, rng: &mut Rng) -> Probe {
-        let operation =
-            if rng.chance(700) { rng.one_of(&Operation::STAGE2) } else { rng.one_of(&OWN_AT) };
+        let operation = if rng.chance(700) {
+            rng.one_of(&Operation::STAGE2)
+        } else {
+            rng.one_of(&Operation::EL10)
+        };
         Probe::new(operation, self.asked(rng))
     }
 
@@ -275,7 +275,7 @@ impl<'a> Asker<'a> {
         let (first, bytes) = rng.pick(&self.aims).unwrap_or_default();
         let address = first + rng.below(bytes) / 16 * 16;
         let operation = match rng.weighted([(3, 0), (3, 1), (1, 2)]) {
-            0 => return Probe::new(rng.one_of(&OWN_AT), address).by(El::El1),
+            0 => return Probe::new(rng.one_of(&Operation::EL10), address).by(El::El1),
             1 => self.access(rng, MemoryType::Device),
             _ => Operation::Fetch,
         };
@@ -294,16 +294,8 @@ fn aim(world: &World<'_>, edit: &Edit) -> Option<(u64, u64)> {
     Some((tree.address(first), 1 << near))
 }
 
-/// Whether what is misaligned is another question than that of translation.
-const fn needs_alignment(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::LoadExclusive
-            | Operation::StoreExclusive
-            | Operation::Swap
-            | Operation::Add
-            | Operation::CompareAndSwap
-            | Operation::LoadAcquire
-            | Operation::StoreRelease
-    )
+/// Whether what is misaligned is another question than that of translation: exclusives, atomics, and ordered accesses.
+fn needs_alignment(operation: Operation) -> bool {
+    let [first, last] = [Operation::LoadExclusive, Operation::StoreRelease].map(|of| of as u8);
+    (first..=last).contains(&(operation as u8))
 }

@@ -46,18 +46,14 @@ impl Setup {
 pub(super) mod sctlr {
     /// Bits that are RES1 where nobody has given them a meaning: LSMAOE, nTLSMD, EIS, TSCXT, EOS, SED, ITD.
     pub const RES1: u64 = 0x3050_0980;
-    pub const M: u64 = 1;
-    pub const A: u64 = 1 << 1;
-    pub const C: u64 = 1 << 2;
-    pub const SA: u64 = 1 << 3;
+    pub use crate::tcr::sctlr::{A, C, I, M, SA, WXN};
+
     pub const SA0: u64 = 1 << 4;
-    pub const I: u64 = 1 << 12;
     /// DC ZVA at EL0.
     pub const DZE: u64 = 1 << 14;
     pub const UCT: u64 = 1 << 15;
     /// What EL0 waits for is its own affair.
     pub const WAITS: u64 = 1 << 16 | 1 << 18;
-    pub const WXN: u64 = 1 << 19;
     pub const SPAN: u64 = 1 << 23;
     /// Cache maintenance by address at EL0.
     pub const UCI: u64 = 1 << 26;

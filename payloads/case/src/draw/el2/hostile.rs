@@ -22,7 +22,7 @@ pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u6
     case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
     edits::spoil(rng, world.request, &world.trees, case, u64::from(!spoils_registers));
     for _ in 0..count {
-        let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
+        let operation = rng.one_of(&Operation::EL2);
         let address =
             edits::address(rng, &world.trees, case.as_ref().edits, [48, 0, 0, 10, 10, 32]);
         // A case has room for all of them.

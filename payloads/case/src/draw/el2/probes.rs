@@ -11,12 +11,6 @@ use crate::probe::{Operation, Probe};
 use crate::scratch;
 use crate::tcr::{hcr, sctlr};
 
-/// AT instructions for EL2's own regime.
-const OWN: [Operation; 2] = [Operation::AtS1e2r, Operation::AtS1e2w];
-/// AT instructions for the regime of a host, which EL0 shares.
-const SHARED: [Operation; 4] =
-    [Operation::AtS1e1r, Operation::AtS1e1w, Operation::AtS1e0r, Operation::AtS1e0w];
-
 /// What probes of a case are drawn from.
 pub(super) struct Asker<'a> {
     world: &'a World<'a>,
@@ -59,7 +53,8 @@ impl<'a> Asker<'a> {
 
     fn at(&self, rng: &mut Rng) -> Probe {
         let is_shared = self.world.setup.registers.hcr_el2 & hcr::TGE != 0 && rng.chance(400);
-        let operation = if is_shared { rng.one_of(&SHARED) } else { rng.one_of(&OWN) };
+        let operation =
+            if is_shared { rng.one_of(&Operation::EL10) } else { rng.one_of(&Operation::EL2) };
         let Some((tree, leaf)) = a_leaf(rng, self.world.asked(), [0; 2]) else {
             return Probe::new(operation, rng.bits());
         };

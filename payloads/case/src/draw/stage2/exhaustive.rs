@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::super::memory_type::{MemoryType, Stage2Memory};
-use super::super::space::{wants, weight};
+use super::super::space::{variants, wants};
 use super::super::tree::{Leaf, case};
 use super::super::{NotDrawn, Request, Space};
 use super::random::{draw_shape, tree};
@@ -34,12 +34,8 @@ pub(crate) fn shape_count(space: &Space, abilities: &Abilities) -> u64 {
 }
 
 fn shapes<'a>(space: &'a Space, abilities: &'a Abilities) -> impl Iterator<Item = Shape> + 'a {
-    let variants = Variant::ALL.into_iter();
-    let wanted = variants.filter(|variant| {
-        abilities.has(variant.granule, variant.ds)
-            && weight(&space.granules, &space.ds, *variant) > 0
-    });
-    wanted.flat_map(move |variant| {
+    let has = |variant: Variant| abilities.has(variant.granule, variant.ds);
+    variants((&space.granules, &space.ds), has).flat_map(move |variant| {
         let sizes = (0..64).filter(move |bits| wants(space.ipa_bits, *bits));
         sizes.flat_map(move |ia_bits| {
             let levels = variant.start_levels(abilities, ia_bits);

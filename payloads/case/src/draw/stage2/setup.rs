@@ -3,7 +3,7 @@
 use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
-use super::super::space::{variant, wants, weight};
+use super::super::space::{variant, wants};
 use super::super::{NotDrawn, Request, Rng, Space};
 use crate::abilities::Abilities;
 use crate::layout::Variant;
@@ -51,11 +51,8 @@ pub(in crate::draw) fn shape(
             && abilities.has(variant.granule, variant.ds)
             && variant.has_start_level(abilities, bits)
     };
-    let weight_of = |variant| {
-        let fits_any = (0..64).any(|bits| fits(variant, bits));
-        if fits_any { weight(&space.granules, &space.ds, variant) } else { 0 }
-    };
-    let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchShape)?;
+    let has = |variant| (0..64).any(|bits| fits(variant, bits));
+    let variant = variant(rng, (&space.granules, &space.ds), has).ok_or(NotDrawn::NoSuchShape)?;
     let sizes = (0..64).filter(|bits| fits(variant, *bits));
     let ia_bits = rng.choose(sizes).ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
