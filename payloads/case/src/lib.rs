@@ -20,8 +20,9 @@
 //! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
 //! | [`registers`](mod@registers) | the system registers that a case sets, raw |
 //! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
-//! | [`tcr`]       | `TCR_EL2` and other fields of EL2's own regime, for composing registers |
-//! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
+//! | [`control`]   | bits of `HCR_EL2` and `SCTLR_ELx`, for composing registers |
+//! | [`tcr`]       | `TCR_EL2` and `TCR_EL1`, likewise |
+//! | [`vtcr`]      | `VTCR_EL2`, likewise |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
 //! | [`draw`]      | generators: from (space, seed, index) to a case |
 //! | [`source`]    | the list of generators |
@@ -35,6 +36,7 @@
 #![warn(missing_docs)]
 
 pub mod abilities;
+pub mod control;
 pub mod draw;
 pub mod edit;
 pub mod format;

@@ -7,11 +7,11 @@ mod guest;
 mod stage1;
 
 use case::CaseRef;
+use case::control::hcr;
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
-use case::vtcr::hcr;
 
 use crate::verdict::Ending;
 use oracle::answer::Answer;

@@ -1,14 +1,8 @@
 //! The EL1&0 regime: guests at EL1 and EL0, under stage 1 and stage 2 together.
 //!
 //! ```text
-//!   GuestSpace, Abilities, MemoryMap, seed, index
-//!        |
 //!   shape     which stages are on, granule, DS and address sizes of each
-//!        |
-//!   setup     registers
-//!        |
 //!   world     windows in IPA space: tables of stage 1, code, tags, slots; and leaves of either stage
-//!        |
 //!   probes    accesses of all kinds and sizes, fetches, maintenance, AT: inside, beside, beyond, forbidden
 //!        |
 //!   sequence  (in place of those) changes of tables, other trees, TLB maintenance, and what is left then
@@ -33,6 +27,7 @@ mod trees;
 mod world;
 
 use super::{NotDrawn, Request, Rng};
+use crate::control::hcr;
 use crate::view::Flags;
 use crate::{Case, MAX_PROBES};
 
@@ -41,9 +36,6 @@ use world::World;
 
 pub use space::GuestSpace;
 
-/// HCR_EL2.{NV, NV1}: the guest is a hypervisor. In leaves of its stage 1 bit 54 is PXN, and nothing there keeps EL0
-/// from executing: where it fetches from Device memory of stage 1, either outcome is allowed.
-const NESTED: u64 = 1 << 42 | 1 << 43;
 /// How often a case is drawn that finds no room.
 const TRIES: u32 = 8;
 
@@ -56,7 +48,7 @@ pub(crate) fn draw(space: &GuestSpace, request: Request<'_>) -> Result<Case, Not
         }
         let is_nested = is_nested(rng, space, world);
         if is_nested {
-            case.registers_mut().hcr_el2 |= NESTED;
+            case.registers_mut().hcr_el2 |= hcr::NESTED;
         }
         // What a mapping asks for is said in the layout of EL1.
         let intent = if is_spoiled || is_nested { 0 } else { Flags::INTENT };

@@ -1,17 +1,11 @@
 //! Stage 1 of EL2 and of EL2&0: set-ups that the executor lives in, and hostile ones that a monitor asks.
 //!
 //! ```text
-//!   HypSpace, Abilities, MemoryMap, seed, index
-//!        |
 //!   shape     granule, DS, address sizes, E2H, where the trampoline lies
-//!        |
 //!   setup     registers, scratch arenas for trampoline, exit, code and data
-//!        |
 //!   world     what a stay needs is mapped, then tags, slots, blocks, and what nobody reaches
-//!        |
 //!   spoil     (some cases) hostile descriptors beside what a stay needs
 //!   hostile   (some cases) as no hypervisor would write it, for the monitor
-//!        |
 //!   probes    AT, loads, stores, fetches: inside, beside, beyond, forbidden
 //! ```
 //!

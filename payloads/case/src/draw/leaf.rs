@@ -6,9 +6,9 @@
 use super::memory_type::{Mair, MemoryType, Stage2Memory};
 use super::{Rng, Space};
 use crate::abilities::Abilities;
+use crate::control::hcr;
 use crate::mapping::Attributes;
 use crate::registers::Registers;
-use crate::vtcr::hcr;
 
 /// What a leaf is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,22 +7,18 @@
 //! Where the tables of stage 1 are mapped is not asked: a fault on the way to them says nothing here.
 
 use case::CaseRef;
+use case::control::{hcr, sctlr};
 use case::format::{AddressFormat, Format};
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::vtcr::{hcr, ps_bits};
+use case::vtcr::ps_bits;
 
 use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
 use crate::verdict::Ending;
 use oracle::access::Accesses;
 use oracle::answer::Answer;
-
-const SCTLR_M: u64 = 1;
-const SCTLR_WXN: u64 = 1 << 19;
-const SCTLR_EPAN: u64 = 1 << 57;
-const HCR_E2H: u64 = 1 << 34;
 
 /// One use of an address.
 #[derive(Clone, Copy)]
@@ -56,7 +52,7 @@ impl Asked {
         let registers = &case.header.registers;
         let operation = probe.operation()?;
         let has_stage1 =
-            registers.sctlr_el1 & SCTLR_M != 0 && registers.hcr_el2 & (hcr::DC | HCR_E2H) == 0;
+            registers.sctlr_el1 & sctlr::M != 0 && registers.hcr_el2 & (hcr::DC | hcr::E2H) == 0;
         let el = probe.el()?;
         let has_stage2 = registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
         if el == El::El2 && !(has_stage1 && operation.is_at()) {
@@ -159,7 +155,7 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     let tcr = registers.tcr_el1;
     let is_upper = address >> 55 & 1 == 1;
     let bit = |lower: u32| tcr >> (lower + u32::from(is_upper)) & 1 == 1;
-    if registers.sctlr_el1 & SCTLR_M == 0 || registers.hcr_el2 & hcr::DC != 0 {
+    if registers.sctlr_el1 & sctlr::M == 0 || registers.hcr_el2 & hcr::DC != 0 {
         return Some(Wanted::Address(address)).filter(|_| address >> pa_bits == 0);
     }
     let fault = |status, why| Some(Wanted::Fault { stage: 1, status, why });
@@ -190,11 +186,11 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     let (is_for_user, is_read_only) = (attributes.ap & 1 != 0, attributes.ap & 2 != 0);
     let may_be_dirty = tcr >> 40 & 1 == 1 && attributes.has(Attributes::DBM);
     let is_undetermined = is_read_only && may_be_dirty && (used.writes || used.fetches)
-        || used.pan && registers.sctlr_el1 & SCTLR_EPAN != 0;
+        || used.pan && registers.sctlr_el1 & sctlr::EPAN != 0;
     if is_undetermined {
         return None;
     }
-    let wxn = registers.sctlr_el1 & SCTLR_WXN != 0;
+    let wxn = registers.sctlr_el1 & sctlr::WXN != 0;
     let is_refused = if used.fetches {
         match used.is_user {
             true => attributes.xn & 2 != 0 || wxn && is_for_user && !is_read_only,

@@ -1,15 +1,13 @@
 //! What the mappings of EL2's own stage 1 ask for.
 
 use case::CaseRef;
+use case::control::{hcr, sctlr};
 use case::mapping::Attributes;
 use case::memory::MemoryMap;
 use case::probe::Operation;
 use case::tree::Role;
 
 use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, Wanted, mapping_of};
-
-const HCR_E2H: u64 = 1 << 34;
-const SCTLR_WXN: u64 = 1 << 19;
 
 /// What `TCR_EL2` says in either layout.
 struct Tcr {
@@ -49,7 +47,7 @@ pub(super) fn wanted(
         return None;
     }
     let registers = &case.header.registers;
-    let is_host = registers.hcr_el2 & HCR_E2H != 0;
+    let is_host = registers.hcr_el2 & hcr::E2H != 0;
     let is_upper = is_host && address >> 55 & 1 == 1;
     let role = if is_upper { Role::Ttbr1El2 } else { Role::Ttbr0El2 };
     let tcr = Tcr::new(registers.tcr_el2, is_host, role);
@@ -77,7 +75,7 @@ pub(super) fn wanted(
         true => attributes.xn & 1 != 0 || attributes.ap == 1,
         false => attributes.xn & 2 != 0,
     };
-    let never = never || registers.sctlr_el2 & SCTLR_WXN != 0 && !is_read_only;
+    let never = never || registers.sctlr_el2 & sctlr::WXN != 0 && !is_read_only;
     if writes && is_read_only || fetches && never {
         return Some(Wanted::Fault { status: PERMISSION, why: "it does not permit the access" });
     }

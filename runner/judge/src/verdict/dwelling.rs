@@ -35,7 +35,7 @@ impl Dwelling {
     /// live in it, or in two ranges.
     pub fn of(case: CaseRef<'_>, map: &MemoryMap) -> Option<Self> {
         let placement = Placement::of(case, map)?;
-        let is_host = case.header.registers.hcr_el2 & case::tcr::hcr::E2H != 0;
+        let is_host = case.header.registers.hcr_el2 & case::control::hcr::E2H != 0;
         let format = case.format(Role::Ttbr0El2).filter(|_| !is_host)?;
         let cell = Cell { granule: format.granule, ipa_bits: format.ia_bits };
         Some(Self { ds: format.address == AddressFormat::Ds, cell, placement })

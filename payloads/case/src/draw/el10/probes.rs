@@ -5,9 +5,8 @@ use arrayvec::ArrayVec;
 use super::super::Rng;
 use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reaches};
 use super::super::memory_type::MemoryType;
-use super::NESTED;
-use super::setup::sctlr;
 use super::world::World;
+use crate::control::{hcr, sctlr};
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
 use crate::{Case, MAX_EDITS, scratch};
@@ -54,7 +53,7 @@ impl<'a> Asker<'a> {
         let edits = case.as_ref().edits;
         let crosses = !has_updates && edits.is_empty();
         let aims = edits.iter().filter_map(|edit| aim(world, edit)).collect();
-        let is_nested = case.as_ref().header.registers.hcr_el2 & NESTED == NESTED;
+        let is_nested = case.as_ref().header.registers.hcr_el2 & hcr::NESTED == hcr::NESTED;
         let never = if is_nested { ArrayVec::new() } else { space.never_executed() };
         Self { world, space, reaches, tags, slots, never, crosses, favourites, aims }
     }

@@ -7,11 +7,12 @@ use super::super::registers::{Updates, Walks, output_size, range, vtcr_el2};
 use super::super::{NotDrawn, Request, Rng};
 use super::shape::Shape;
 use super::space::GuestSpace;
+use crate::control::{hcr, sctlr};
 use crate::memory::{Arena, MemoryMap};
 use crate::registers::Registers;
 use crate::scratch;
 use crate::tcr::{self, Whole};
-use crate::vtcr::{Vtcr, hcr, ps, ps_bits};
+use crate::vtcr::{Vtcr, ps, ps_bits};
 
 /// Everything of a case but its trees and probes.
 #[derive(Clone, Debug)]
@@ -42,33 +43,6 @@ impl Setup {
     }
 }
 
-/// Bits of `SCTLR_EL1`.
-pub(super) mod sctlr {
-    /// Bits that are RES1 where nobody has given them a meaning: LSMAOE, nTLSMD, EIS, TSCXT, EOS, SED, ITD.
-    pub const RES1: u64 = 0x3050_0980;
-    pub use crate::tcr::sctlr::{A, C, I, M, SA, WXN};
-
-    pub const SA0: u64 = 1 << 4;
-    /// DC ZVA at EL0.
-    pub const DZE: u64 = 1 << 14;
-    pub const UCT: u64 = 1 << 15;
-    /// What EL0 waits for is its own affair.
-    pub const WAITS: u64 = 1 << 16 | 1 << 18;
-    pub const SPAN: u64 = 1 << 23;
-    /// Cache maintenance by address at EL0.
-    pub const UCI: u64 = 1 << 26;
-    pub const EPAN: u64 = 1 << 57;
-}
-
-/// Bits of `TCR_EL1` that `TCR_EL2` lacks; those of the upper range follow the ones of the lower.
-mod tcr_el1 {
-    pub const EPD: [u64; 2] = [1 << 7, 1 << 23];
-    pub const E0PD: [u64; 2] = [1 << 55, 1 << 56];
-}
-
-/// HCR_EL2.ID: instructions at stage 2 are non-cacheable.
-const HCR_ID: u64 = 1 << 33;
-
 /// Draws the registers for `shape`.
 pub(super) fn setup(
     rng: &mut Rng,
@@ -93,7 +67,7 @@ pub(super) fn setup(
         | flag(dc, hcr::DC)
         | flag(cd, hcr::CD)
         | flag(fwb, hcr::FWB)
-        | bits(rng, &[(300, hcr::PTW), (50, HCR_ID)]);
+        | bits(rng, &[(300, hcr::PTW), (50, hcr::ID)]);
     let sctlr_el1 = sctlr_el1(rng, request, shape.stage1.is_some(), cached);
 
     let most = |ps| {
@@ -169,7 +143,7 @@ fn bits(rng: &mut Rng, choices: &[(u64, u64)]) -> u64 {
 
 /// `SCTLR_EL1`.
 fn sctlr_el1(rng: &mut Rng, request: Request<'_>, is_on: bool, cached: bool) -> u64 {
-    sctlr::RES1
+    sctlr::RES1_EL1
         | sctlr::WAITS
         | flag(is_on, sctlr::M)
         | flag(cached, sctlr::C)
@@ -261,8 +235,8 @@ fn stage1_registers(
     for (number, has_walks) in walked.into_iter().enumerate() {
         // The guest's own code must be within EL0's reach.
         let hidden = abilities.e0pd && rng.chance(150) && number != home;
-        tcr_el1 |= if has_walks { 0 } else { tcr_el1::EPD[number] };
-        tcr_el1 |= if hidden { tcr_el1::E0PD[number] } else { 0 };
+        tcr_el1 |= if has_walks { 0 } else { tcr::EPD[number] };
+        tcr_el1 |= if hidden { tcr::E0PD[number] } else { 0 };
     }
     Ok(Stage1 { tcr_el1, asids, home, oa_bits: of(ips), tbi })
 }

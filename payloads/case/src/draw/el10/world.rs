@@ -298,6 +298,24 @@ impl<'a> World<'a> {
         tree.add(rng, run, 0..u64::MAX, draw).map(|_| ())
     }
 
+    /// The window that holds `ipa`, and those of the same purpose and memory, itself among them.
+    pub fn windows_like(
+        &self,
+        ipa: u64,
+    ) -> Option<(&Window, impl Iterator<Item = &Window> + Clone)> {
+        let own = self.windows.iter().find(|window| ipa.wrapping_sub(window.ipa) < PIECE)?;
+        let is_like = |other: &&Window| other.purpose == own.purpose && other.memory == own.memory;
+        Some((own, self.windows.iter().filter(is_like)))
+    }
+
+    /// The numbers of the scratch arenas in use whose tags are reached as those of number `number`, itself among them;
+    /// `None` where that one is not in use.
+    pub fn scratch_like(&self, number: u8) -> Option<impl Iterator<Item = u8> + Clone> {
+        let own = self.scratch.iter().find(|scratch| scratch.number == number)?;
+        let like = self.scratch.iter().filter(|other| other.is_cached == own.is_cached);
+        Some(like.map(|other| other.number))
+    }
+
     /// The guest's addresses.
     pub fn address_space(&self) -> AddressSpace<'_> {
         let Setup { ipa_bits, tbi, stage2, .. } = self.setup;

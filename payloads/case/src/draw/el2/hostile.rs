@@ -5,9 +5,9 @@ use super::super::edits::{self, Fields};
 use super::setup::Setup;
 use super::world::World;
 use crate::Case;
+use crate::control::sctlr;
 use crate::probe::{Operation, Probe};
 use crate::registers::Registers;
-use crate::tcr::sctlr;
 use crate::view::Flags;
 
 /// Corrupts registers and descriptors of `case`, and fills it with `count` probes for the monitor.

@@ -7,9 +7,9 @@ use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reach
 use super::super::memory_type::MemoryType;
 use super::super::tree::a_leaf;
 use super::world::World;
+use crate::control::{hcr, sctlr};
 use crate::probe::{Operation, Probe};
 use crate::scratch;
-use crate::tcr::{hcr, sctlr};
 
 /// What probes of a case are drawn from.
 pub(super) struct Asker<'a> {

@@ -10,14 +10,15 @@ use super::super::tree::Kind;
 use super::super::{NotDrawn, Request, Rng};
 use super::shape::{Shape, placed};
 use super::space::HypSpace;
+use crate::control::{hcr, sctlr};
 use crate::layout::Variant;
 use crate::memory::Place;
 use crate::placement::Placement;
 use crate::registers::Registers;
 use crate::stay::Stay;
-use crate::tcr::{self, Range, Whole, hcr, sctlr};
+use crate::tcr::{self, Range, Whole};
 use crate::tree::Role;
-use crate::vtcr::{self, ps_bits};
+use crate::vtcr::ps_bits;
 
 /// Everything of a case but its trees, edits and probes.
 #[derive(Clone, Debug)]
@@ -125,8 +126,8 @@ fn registers(
     upper: Option<&Range>,
     whole: &Whole,
 ) -> Registers {
-    let sctlr_el2 = sctlr::RES1 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
-    let one = Registers { hcr_el2: vtcr::hcr::RW, sctlr_el2, ..Registers::default() };
+    let sctlr_el2 = sctlr::RES1_EL2 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
+    let one = Registers { hcr_el2: hcr::RW, sctlr_el2, ..Registers::default() };
     let Some(upper) = upper else {
         return Registers { tcr_el2: tcr::of_one(lower, whole), ..one };
     };

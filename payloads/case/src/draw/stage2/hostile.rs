@@ -11,10 +11,11 @@ use super::super::{Request, Rng};
 use super::random::operation;
 use super::setup::Setup;
 use crate::Case;
+use crate::control::hcr;
 use crate::probe::Probe;
 use crate::registers::Registers;
 use crate::view::Flags;
-use crate::vtcr::{Vtcr, hcr};
+use crate::vtcr::Vtcr;
 
 /// Adds edits, corrupts registers, and fills the case with `count` probes that will meet the damage.
 pub(super) fn spoil(

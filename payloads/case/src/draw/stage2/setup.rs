@@ -6,9 +6,10 @@ use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
 use super::super::space::{variant, wants};
 use super::super::{NotDrawn, Request, Rng, Space};
 use crate::abilities::Abilities;
+use crate::control::hcr;
 use crate::layout::Variant;
 use crate::registers::Registers;
-use crate::vtcr::{hcr, ps_bits};
+use crate::vtcr::ps_bits;
 
 /// So many cases that follow one another, the first at a multiple of it, share `HCR_EL2` and the VMID,
 /// which are slow to change on emulators. Whoever shares cases out keeps them together.
