@@ -51,10 +51,10 @@ pub mod probe;
 pub mod registers;
 pub mod scratch;
 pub mod source;
-pub mod stay;
 pub mod tcr;
 pub mod tree;
 pub mod vtcr;
+pub mod world_switch;
 
 mod owned;
 mod view;

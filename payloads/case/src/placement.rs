@@ -48,8 +48,9 @@ impl Placement {
 
     /// Where the trampoline of `case` lies; `None` where the executor does not live in it.
     pub fn of(case: CaseRef<'_>, map: &MemoryMap) -> Option<Self> {
-        let format = case.format(Role::Ttbr0El2).filter(|_| case.flags().has(Flags::STAY))?;
-        let pa = map.resolve(case.header.stay.trampoline)?;
+        let format =
+            case.format(Role::Ttbr0El2).filter(|_| case.flags().has(Flags::WORLD_SWITCH))?;
+        let pa = map.resolve(case.header.world_switch.trampoline)?;
         (format.ia_bits > 0).then(|| Self::of_address(pa, format.ia_bits))
     }
 }

@@ -35,8 +35,8 @@ pub struct Report {
     pub truncated: u32,
     /// How many changed tags follow.
     pub changed: u32,
-    /// How many [`Life`] follow: 1 after a world switch into the case's set-up, or else 0.
-    pub lives: u32,
+    /// How many [`SwitchTrace`] follow: 1 after a world switch into the case's set-up, or else 0.
+    pub traces: u32,
     /// Digest of the words that the builder wrote.
     pub built: u64,
     /// Digest of the same words as read back after the last probe.
@@ -182,7 +182,7 @@ pub struct Point {
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-pub struct Life {
+pub struct SwitchTrace {
     /// On the trampoline, when the MMU had been turned on for the first time: with the idmap tree, if
     /// the case has one, or else with its own.
     pub trampoline: Point,
@@ -221,7 +221,7 @@ pub struct Observations<'a> {
     /// Tags that stores changed, by address within an arena.
     pub changed: &'a [Changed],
     /// What became of the case's stay, if it has one and it ended well.
-    pub life: Option<&'a Life>,
+    pub trace: Option<&'a SwitchTrace>,
     /// Words of the arenas that are not zero, by address; only where the case asked for an audit.
     pub audited: &'a [Audited],
 }
@@ -232,7 +232,7 @@ impl<'a> Observations<'a> {
     pub fn from_bytes(body: &'a [u8]) -> Option<Self> {
         let (report, rest) = Report::ref_from_prefix(body).ok()?;
         report.status()?;
-        if report.lives > 1 {
+        if report.traces > 1 {
             return None;
         }
         let (answers, rest) =
@@ -243,12 +243,12 @@ impl<'a> Observations<'a> {
             <[Update]>::ref_from_prefix_with_elems(rest, report.updates as usize).ok()?;
         let (changed, rest) =
             <[Changed]>::ref_from_prefix_with_elems(rest, report.changed as usize).ok()?;
-        let (lives, rest) =
-            <[Life]>::ref_from_prefix_with_elems(rest, report.lives as usize).ok()?;
-        let life = lives.first();
+        let (traces, rest) =
+            <[SwitchTrace]>::ref_from_prefix_with_elems(rest, report.traces as usize).ok()?;
+        let trace = traces.first();
         let (audited, _) =
             <[Audited]>::ref_from_prefix_with_elems(rest, report.audited as usize).ok()?;
-        Some(Self { report, answers, exceptions, updates, changed, life, audited })
+        Some(Self { report, answers, exceptions, updates, changed, trace, audited })
     }
 
     /// The exception of probe number `probe`, if it took one.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use link::mailbox::{Cursor, SLOT_BYTES, SLOTS, request_offset, response_offset};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::IntoBytes;
 
@@ -50,7 +50,7 @@ impl Wire for Mailbox {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

@@ -9,12 +9,12 @@ use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::sign::Sign;
 use crate::verdict::{
-    Death, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
+    DeathRecord, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
 };
 use oracle::learned::Learned;
 use oracle::playback::Expected;
 
-impl Death {
+impl DeathRecord {
     /// Whether it stopped answering, and nothing else is known of it.
     fn is_hung(&self) -> bool {
         self.how == Demise::Hung

@@ -26,7 +26,7 @@ impl Forecaster {
     /// but AT instructions at home, and of what hardware may update.
     pub fn forecast(&self, prepared: &Prepared) -> Option<Vec<u64>> {
         const HARD: u64 =
-            Flags::STAY | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;
+            Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;
         let flags = prepared.case.as_ref().as_ref().flags();
         if flags.0 & HARD != 0 {
             return None;

@@ -16,7 +16,7 @@ use crate::prepare::{Selection, prepare};
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::soak::Suspect;
-use crate::verdict::{CaseRecord, Death, Reason};
+use crate::verdict::{CaseRecord, DeathRecord, Reason};
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 
@@ -110,7 +110,7 @@ impl Judge {
         open: &mut OpenCase,
         prepared: &Prepared,
         index: Option<usize>,
-        death: &Death,
+        death: &DeathRecord,
     ) {
         let Self { established: Established { known, .. }, quarantine, .. } = self;
         open.add(match index {

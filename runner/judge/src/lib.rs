@@ -49,7 +49,6 @@ pub mod judged;
 pub mod judgement;
 pub mod kind;
 pub mod known;
-pub mod life;
 pub mod memory;
 pub mod observable;
 pub mod observation;
@@ -61,5 +60,6 @@ pub mod quarantine;
 pub mod sign;
 pub mod soak;
 pub mod verdict;
+pub mod world_switch;
 
 pub use judge::Judge;

@@ -5,7 +5,7 @@ use case::probe::Probe;
 use golden::Registers;
 use tables::Built;
 
-use crate::known::{Known, Question, RuleId};
+use crate::known::{Known, ProbeFeatures, RuleId};
 use crate::sign::Sign;
 use crate::verdict::Reason;
 use oracle::expectation::{Allowed, Expectation};
@@ -89,7 +89,7 @@ impl Prepared {
     ) -> Option<Vec<RuleId>> {
         let operation = probe.operation()?;
         let explained = |allowed: &Allowed| {
-            let question = Question::of(operation, &self.registers, allowed);
+            let question = ProbeFeatures::of(operation, &self.registers, allowed);
             known.name(&self.candidates, &question, signs(allowed))
         };
         let outcomes = expectation.outcomes.iter();

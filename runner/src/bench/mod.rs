@@ -152,8 +152,8 @@ pub fn measure(
         let alone =
             |subject, asked| device.rate(subject, asked, plan.processes, plan.device_seconds);
         let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
-        let lives = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
-        for (subject, samples) in stage2.chain(lives) {
+        let with_code = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
+        for (subject, samples) in stage2.chain(with_code) {
             let is_guest = subject == Subject::Guest;
             let asked = if is_guest { Asked::Guests } else { Asked::Probes };
             let Some(rate) = alone(subject, asked)? else { continue };

@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::plan::{Plan, Shard};
-use crate::record::{Ending, Header, Request, RunFolder, RunId, SoakHeader};
+use crate::record::{Header, Request, RunEnd, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
 use device::{Description, TargetError};
 use judge::established::Established;
@@ -245,7 +245,7 @@ impl Image {
         profile.extend(personality.answers());
         let folder = writer.folder().to_owned();
         // How long it took nobody knows.
-        let ending = Ending { workers: 1, boots: 1, profile, ..Ending::default() };
+        let ending = RunEnd { workers: 1, boots: 1, profile, ..RunEnd::default() };
         let summary = writer.finish(ending)?;
         print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
         Ok(summary.exit())

@@ -15,12 +15,12 @@ use suite::case_file::CaseFile;
 #[derive(Debug, Args)]
 pub struct Schema {
     /// The kind of file.
-    kind: Kind,
+    kind: FileKind,
 }
 
 /// A kind of YAML file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Kind {
+pub enum FileKind {
     /// A suite.
     Suite,
     /// A target.
@@ -33,7 +33,7 @@ pub enum Kind {
     Explain,
 }
 
-impl Kind {
+impl FileKind {
     /// Its JSON Schema, as it is kept in suites/schema.
     pub fn schema(self) -> String {
         let schema = match self {

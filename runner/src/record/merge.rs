@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::record::redraw::{RedrawError, plan};
-use crate::record::{Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
+use crate::record::{Header, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
 use judge::personality::Personality;
 
 /// Why runs can't be merged.
@@ -102,7 +102,7 @@ fn list(shards: &[Shard]) -> String {
 
 /// A shard that is to be merged.
 #[derive(Debug)]
-struct Part {
+struct MergedShard {
     run: Run,
     summary: Summary,
 }
@@ -137,7 +137,7 @@ pub fn merge(
 
 /// Writes the first `count` records in their order. Returns what they tell of the target's choices.
 fn copy(
-    parts: &[Part],
+    parts: &[MergedShard],
     count: u64,
     plan: &Plan,
     writer: &mut RunWriter,
@@ -167,8 +167,8 @@ fn copy(
 }
 
 /// The shards in the order of their numbers, all of one campaign and none missing.
-fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
-    let mut parts = BTreeMap::<Shard, Part>::new();
+fn parts(folders: &[PathBuf]) -> Result<Vec<MergedShard>, MergeError> {
+    let mut parts = BTreeMap::<Shard, MergedShard>::new();
     let mut of = 1;
     for folder in folders {
         let run = Run::open(folder)?;
@@ -182,7 +182,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
         let Some(summary) = run.ended()? else {
             return Err(MergeError::NotEnded { run: folder.clone() });
         };
-        let part = Part { run, summary };
+        let part = MergedShard { run, summary };
         if let Some(first) = parts.values().next() {
             let (run, first) = (folder.clone(), first.run.folder().to_owned());
             if let Some(what) = foreign(&part.run.header, &parts) {
@@ -206,7 +206,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
 }
 
 /// What tells the run of `header` from a shard of the campaign of `parts`.
-fn foreign(header: &Header, parts: &BTreeMap<Shard, Part>) -> Option<&'static str> {
+fn foreign(header: &Header, parts: &BTreeMap<Shard, MergedShard>) -> Option<&'static str> {
     let other = &parts.values().next()?.run.header;
     let differences = [
         (header.suite.name != other.suite.name, "the suite"),
@@ -237,8 +237,8 @@ fn length(shards: &[(Shard, u64)]) -> Option<u64> {
 }
 
 /// How the campaign ended: times and machines of the shards together.
-fn ending(parts: &[Part], personality: &Personality) -> Ending {
-    let mut ending = Ending::default();
+fn ending(parts: &[MergedShard], personality: &Personality) -> RunEnd {
+    let mut ending = RunEnd::default();
     for of_part in parts.iter().filter_map(|part| part.summary.ending.as_ref()) {
         ending.seconds += of_part.seconds;
         ending.workers += of_part.workers;

@@ -12,13 +12,13 @@
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts, and
 //! it can go on. Whoever writes a run holds a lock on its records.
 
-pub mod dwellings;
 mod format2;
 pub mod header;
 pub mod host;
 pub mod matrix;
 pub mod merge;
 pub mod pace;
+pub mod placement_matrix;
 pub mod reader;
 pub mod redraw;
 pub mod remark;
@@ -30,14 +30,14 @@ pub mod writer;
 
 use std::path::PathBuf;
 
-pub use dwellings::{Dwellings, Lives};
 pub use header::{Header, Request, SoakHeader, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};
 pub use pace::Pace;
+pub use placement_matrix::{PlacementCounts, PlacementMatrix};
 pub use reader::Run;
 pub use run_id::RunId;
-pub use summary::{Ending, Summary};
+pub use summary::{RunEnd, Summary};
 pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dwellings, Matrix};
+use super::{Matrix, PlacementMatrix};
 use judge::known::Shown;
 use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
 
@@ -27,9 +27,9 @@ pub struct Tally {
     pub findings: u64,
     /// The same by granule and IPA size.
     pub matrix: Matrix,
-    /// Where the executor lived in set-ups of EL2.
-    #[serde(default, skip_serializing_if = "Dwellings::is_empty")]
-    pub dwellings: Dwellings,
+    /// Set-ups of EL2 that passed, by where the trampoline lies.
+    #[serde(default, rename = "dwellings", skip_serializing_if = "PlacementMatrix::is_empty")]
+    pub placements: PlacementMatrix,
     /// Findings by signature. It is written as a list: the first finding of each has it.
     #[serde(with = "groups")]
     pub groups: BTreeMap<Signature, Group>,
@@ -103,7 +103,7 @@ impl Tally {
         }
         add(&mut self.findings, record.findings.len() as u64);
         self.matrix.add(record);
-        self.dwellings.add(record);
+        self.placements.add(record);
         for finding in &record.findings {
             let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
                 count: 0,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::pace::PaceWriter;
 use super::remark::remark;
-use super::{Ending, Header, Pace, RunError, RunId, Summary, Tally, files};
+use super::{Header, Pace, RunEnd, RunError, RunId, Summary, Tally, files};
 use judge::verdict::{CaseRecord, Signature};
 use suite::case_file::{CaseFile, Origin};
 use suite::hex::Hex;
@@ -182,7 +182,7 @@ impl RunWriter {
     }
 
     /// Writes the summary.
-    pub fn finish(mut self, ending: Ending) -> Result<Summary, RunError> {
+    pub fn finish(mut self, ending: RunEnd) -> Result<Summary, RunError> {
         // Until now the records were safe from our own end only.
         self.close(ending.seconds)?;
         let summary = Summary::new(&self.header, self.tally, Some(ending));

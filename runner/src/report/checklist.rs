@@ -49,7 +49,7 @@ pub enum Outcome {
     /// All answers conform.
     Passed,
     /// There are findings, in the order of their signatures' words.
-    Failed(Vec<Failure>),
+    Failed(Vec<FailedTest>),
     /// There are none but known issues: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
@@ -60,7 +60,7 @@ pub enum Outcome {
 
 /// Findings of one kind in one test.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
+pub struct FailedTest {
     /// How many.
     pub count: u64,
     /// Number of the first case that showed it.
@@ -69,7 +69,7 @@ pub struct Failure {
     pub first: Finding,
 }
 
-impl Failure {
+impl FailedTest {
     /// What its findings have in common.
     pub const fn signature(&self) -> &Signature {
         &self.first.signature
@@ -77,7 +77,7 @@ impl Failure {
 }
 
 /// One line: `3 findings of 2 kinds: at_s12e1r: ...; at_s12e1w: ...`.
-pub fn message(failures: &[Failure]) -> String {
+pub fn message(failures: &[FailedTest]) -> String {
     let count = failures.iter().map(|failure| failure.count).sum();
     let kinds = failures.iter().map(|failure| one_line(&failure.signature().to_string()));
     let kinds: Vec<String> = kinds.collect();
@@ -90,7 +90,7 @@ struct Entry {
     square: Square,
     known: BTreeMap<String, u64>,
     not_asked: NotAsked,
-    failures: BTreeMap<Signature, Failure>,
+    failures: BTreeMap<Signature, FailedTest>,
 }
 
 impl Checklist {
@@ -190,7 +190,7 @@ impl Entry {
         self.not_asked.merge(&record.not_asked);
         for finding in &record.findings {
             let failure = self.failures.entry(finding.signature.clone()).or_insert_with(|| {
-                Failure { count: 0, case: record.index, first: finding.clone() }
+                FailedTest { count: 0, case: record.index, first: finding.clone() }
             });
             failure.count += 1;
         }
@@ -198,7 +198,7 @@ impl Entry {
 
     fn point(self, name: String) -> Point {
         let outcome = if !self.failures.is_empty() {
-            let mut failures: Vec<Failure> = self.failures.into_values().collect();
+            let mut failures: Vec<FailedTest> = self.failures.into_values().collect();
             failures.sort_by_cached_key(|failure| failure.signature().to_string());
             Outcome::Failed(failures)
         } else if self.square.probes == 0 {

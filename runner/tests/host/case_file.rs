@@ -13,8 +13,8 @@ use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
 use case::source::Source;
-use case::stay::Stay;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, Flags, MAX_PROBES};
 use judge::verdict::{Finding, Question, Seen, Signature, Verdict, Wanted};
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ fn of_several_trees() -> Case {
         case.push_probe(Probe::new(Operation::Store, 8).by(El::El0).of_bytes(4)).unwrap();
     }
     let place = |arena| Place::new(arena, 0);
-    case.set_stay(Stay {
+    case.set_world_switch(SwitchPlaces {
         trampoline: place(1),
         exit: place(2),
         code: place(3),
@@ -181,7 +181,7 @@ fn of_several_trees() -> Case {
         data_va: 0x2_0000,
     });
     case.set_guest(Guest { code: place(5), code_va: 0x3_0000 });
-    case.set_flags(Flags(Flags::STAY | Flags::MONITOR | Flags::GUEST));
+    case.set_flags(Flags(Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST));
     case
 }
 
@@ -209,8 +209,8 @@ fn a_machine_whose_scratch_arenas_are_elsewhere_is_told_apart() {
         map.push(Arena { base: number << 32, size: 4 << 20, kind }).unwrap();
     }
     let mut case = of_several_trees();
-    let lived = Stay { trampoline: Place::new(6, 0), ..Stay::default() };
-    case.set_stay(lived);
+    let lived = SwitchPlaces { trampoline: Place::new(6, 0), ..SwitchPlaces::default() };
+    case.set_world_switch(lived);
     let was = machine(&map);
     assert_eq!(was.memory_map(), Some(map));
     let mut smaller = was.clone();

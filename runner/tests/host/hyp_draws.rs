@@ -80,12 +80,12 @@ impl Machine {
     }
 }
 
-/// All that the executor needs to live in a case is mapped as [`case::stay::Stay`] wants it.
+/// All that the executor needs to live in a case is mapped as [`case::world_switch::SwitchPlaces`] wants it.
 fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Learned, what: &str) {
     let case_ref = case.as_ref();
-    let stay = case_ref.header.stay;
+    let places = case_ref.header.world_switch;
     let base = |place| map.resolve(place).unwrap();
-    let (trampoline, exit) = (base(stay.trampoline), base(stay.exit));
+    let (trampoline, exit) = (base(places.trampoline), base(places.exit));
     let leads = |tables: &mut Tables<'_>, operation, va: u64, pa: u64, bytes: u64| {
         for offset in (0..bytes).step_by(0x1000).chain([bytes - 8]) {
             let probe = Probe::new(operation, va + offset);
@@ -100,11 +100,11 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
         }
     };
     leads(tables, Operation::Fetch, exit, exit, scratch::CODE_BYTES);
-    let code = base(stay.code) + scratch::CODE;
-    leads(tables, Operation::Fetch, stay.code_va, code, scratch::CODE_BYTES);
-    let data = base(stay.data) + scratch::DATA;
-    leads(tables, Operation::Load, stay.data_va, data, scratch::DATA_BYTES);
-    leads(tables, Operation::Store, stay.data_va, data, scratch::DATA_BYTES);
+    let code = base(places.code) + scratch::CODE;
+    leads(tables, Operation::Fetch, places.code_va, code, scratch::CODE_BYTES);
+    let data = base(places.data) + scratch::DATA;
+    leads(tables, Operation::Load, places.data_va, data, scratch::DATA_BYTES);
+    leads(tables, Operation::Store, places.data_va, data, scratch::DATA_BYTES);
 
     let registers = case_ref.header.registers;
     if case_ref.tree(Role::Idmap).is_some() {
@@ -119,10 +119,10 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
     if registers.hcr_el2 >> 34 & 1 == 0 {
         let bits = case_ref.format(Role::Ttbr0El2).unwrap().ia_bits;
         let half = |va: u64| va >> (bits - 1);
-        let in_one = half(stay.code_va) == half(stay.data_va);
-        let opposite = half(trampoline) != half(stay.code_va) && in_one;
+        let in_one = half(places.code_va) == half(places.data_va);
+        let opposite = half(trampoline) != half(places.code_va) && in_one;
         let outside = Placement::of(case_ref, map) == Some(Placement::Outside);
-        assert!(opposite || outside, "{what}: trampoline at {trampoline:#x}, {stay:x?}");
+        assert!(opposite || outside, "{what}: trampoline at {trampoline:#x}, {places:x?}");
     }
 }
 
@@ -282,7 +282,7 @@ fn what_is_spoiled_is_not_what_a_life_needs() {
             let Ok(case) = Source::Hyp(space).draw(abilities, map, 5, index) else { continue };
             let what = format!("machine {number}, case {index}");
             let flags = case.as_ref().flags();
-            assert!(flags.has(Flags::STAY) && !flags.has(Flags::INTENT), "{what}");
+            assert!(flags.has(Flags::WORLD_SWITCH) && !flags.has(Flags::INTENT), "{what}");
             edits += case.as_ref().edits.len();
             let lives = |tables: &mut Tables<'_>| can_live(&case, map, tables, learned, &what);
             twin.with_tables(&case, map, lives).unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
-    Ending, Header, Request, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+    Header, Request, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
@@ -90,7 +90,7 @@ fn conforming(index: u64) -> CaseRecord {
     CaseRecord {
         cases: 1,
         index,
-        dwelling: None,
+        placement: None,
         cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),
         probes: 64,
         verdicts,
@@ -160,7 +160,7 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     let record = with_finding(2004, Verdict::Aborted, death());
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
-    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
+    let ending = RunEnd { seconds: 2.5, workers: 1, boots: 2, ..RunEnd::default() };
     (folder, writer.finish(ending).unwrap())
 }
 

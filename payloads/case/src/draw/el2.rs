@@ -85,7 +85,7 @@ fn draw_shape(
     }
     let intent = if is_spoiled { 0 } else { Flags::INTENT };
     let updates = if setup.leaves.updates { Flags::UPDATES } else { 0 };
-    case.set_flags(Flags(Flags::STAY | intent | updates));
+    case.set_flags(Flags(Flags::WORLD_SWITCH | intent | updates));
     let asker = Asker::new(&world);
     for _ in 0..count {
         // A case has room for all of them.

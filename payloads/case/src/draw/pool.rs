@@ -5,7 +5,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::tree::{Kind, TreeBuilder};
+use super::tree::{TreeBuilder, TreeKind};
 use super::{Request, Rng};
 use crate::format::{AddressFormat, Format, Granule};
 use crate::memory::{Arena, ArenaKind, MAX_ARENAS, Place};
@@ -73,7 +73,7 @@ impl<'a> Pool<'a> {
         &mut self,
         rng: &mut Rng,
         number: u8,
-        kind: Kind,
+        kind: TreeKind,
         [root_bits, oa_bits]: [u8; 2],
         unit: u64,
     ) -> Option<TreeBuilder> {

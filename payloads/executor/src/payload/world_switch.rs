@@ -63,7 +63,7 @@ impl WorldSwitch {
         let flags = case.flags();
         let has_vhe = field(ID_AA64MMFR1_EL1.get(), 8) != 0;
         let is_monitored = flags.has(Flags::MONITOR);
-        if !flags.has(Flags::STAY) && !is_monitored {
+        if !flags.has(Flags::WORLD_SWITCH) && !is_monitored {
             return Ok(None);
         }
         if registers.hcr_el2 & hcr::E2H != 0 && !has_vhe || is_monitored && !monitor::is_there() {
@@ -95,15 +95,15 @@ impl WorldSwitch {
         if registers.sctlr_el2 & (sctlr::M | SCTLR_EE) != sctlr::M {
             return Err(Status::Unsupported);
         }
-        let stay = &case.header.stay;
+        let places = &case.header.world_switch;
         let base = |place| scratch::base(map, place).ok_or(Status::BadCase);
-        base(stay.code)?;
-        context.runtime = stay.code_va.wrapping_add(layout::CODE + WorldCode::runtime());
-        context.vectors = stay.code_va.wrapping_add(layout::CODE + WorldCode::vectors());
-        context.probe_block = stay.data_va;
-        context.exit = base(stay.exit)? + layout::CODE + WorldCode::exit();
-        context.trampoline = base(stay.trampoline)? + layout::CODE;
-        let block = arenas.address_of(base(stay.data)? + layout::DATA).ok_or(Status::BadCase)?;
+        base(places.code)?;
+        context.runtime = places.code_va.wrapping_add(layout::CODE + WorldCode::runtime());
+        context.vectors = places.code_va.wrapping_add(layout::CODE + WorldCode::vectors());
+        context.probe_block = places.data_va;
+        context.exit = base(places.exit)? + layout::CODE + WorldCode::exit();
+        context.trampoline = base(places.trampoline)? + layout::CODE;
+        let block = arenas.address_of(base(places.data)? + layout::DATA).ok_or(Status::BadCase)?;
         Ok(Some(Self { context, block: block as *mut ProbeBlock, is_monitored, line }))
     }
 

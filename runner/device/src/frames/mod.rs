@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::Cursor;
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::stream::timer::Timer;
 use link::stream::{Asker, Event};
 use zerocopy::IntoBytes;
@@ -139,7 +139,7 @@ impl Wire for Frames {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

@@ -41,7 +41,7 @@ pub(super) struct Asked {
 }
 
 /// What the mappings ask for.
-enum Wanted {
+enum GuestIntent {
     Address(u64),
     Fault { stage: u8, status: u64, why: &'static str },
 }
@@ -93,16 +93,16 @@ impl Asked {
         }
         let (first, then) = self.uses?;
         let mut wanted = self.wanted(case, map, first, pa_bits)?;
-        if let (Wanted::Address(_), Some(then)) = (&wanted, then) {
+        if let (GuestIntent::Address(_), Some(then)) = (&wanted, then) {
             wanted = self.wanted(case, map, then, pa_bits)?;
         }
         let ended = || Ending::of(answer);
         match wanted {
-            Wanted::Fault { stage, status, why } => {
+            GuestIntent::Fault { stage, status, why } => {
                 let is_it = fault(answer) == Some(status) && stage_of(answer) == Some(stage);
                 (!is_it).then(|| format!("{why}, but the walk ended in {}", ended()))
             }
-            Wanted::Address(address) => {
+            GuestIntent::Address(address) => {
                 let found = match answer {
                     Answer::Par { par, fault: None } => {
                         Some(par.value & 0x000f_ffff_ffff_f000 | address & 0xfff)
@@ -117,13 +117,19 @@ impl Asked {
     }
 
     /// What the mappings ask for of one use; `None` where they do not determine it.
-    fn wanted(&self, case: CaseRef<'_>, map: &MemoryMap, used: Use, pa_bits: u8) -> Option<Wanted> {
+    fn wanted(
+        &self,
+        case: CaseRef<'_>,
+        map: &MemoryMap,
+        used: Use,
+        pa_bits: u8,
+    ) -> Option<GuestIntent> {
         let ipa = match stage1(case, self.address, used, pa_bits)? {
-            Wanted::Address(ipa) => ipa,
-            fault @ Wanted::Fault { .. } => return Some(fault),
+            GuestIntent::Address(ipa) => ipa,
+            fault @ GuestIntent::Fault { .. } => return Some(fault),
         };
         if !self.has_stage2 {
-            return Some(Wanted::Address(ipa));
+            return Some(GuestIntent::Address(ipa));
         }
         stage2(case, map, ipa, used, pa_bits)
     }
@@ -150,15 +156,15 @@ fn uses(operation: Operation, is_user: bool, pan: bool) -> Option<(Use, Option<U
     })
 }
 
-fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
+fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<GuestIntent> {
     let registers = &case.header.registers;
     let tcr = registers.tcr_el1;
     let is_upper = address >> 55 & 1 == 1;
     let bit = |lower: u32| tcr >> (lower + u32::from(is_upper)) & 1 == 1;
     if registers.sctlr_el1 & sctlr::M == 0 || registers.hcr_el2 & hcr::DC != 0 {
-        return Some(Wanted::Address(address)).filter(|_| address >> pa_bits == 0);
+        return Some(GuestIntent::Address(address)).filter(|_| address >> pa_bits == 0);
     }
-    let fault = |status, why| Some(Wanted::Fault { stage: 1, status, why });
+    let fault = |status, why| Some(GuestIntent::Fault { stage: 1, status, why });
     let role = if is_upper { Role::Ttbr1El1 } else { Role::Ttbr0El1 };
     let unmapped = "nothing is mapped there at stage 1";
     let Some(format) = case.format(role) else { return fault(TRANSLATION, unmapped) };
@@ -204,12 +210,18 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     if is_refused {
         return fault(PERMISSION, "stage 1 does not permit the access");
     }
-    Some(Wanted::Address(ipa))
+    Some(GuestIntent::Address(ipa))
 }
 
-fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
+fn stage2(
+    case: CaseRef<'_>,
+    map: &MemoryMap,
+    ipa: u64,
+    used: Use,
+    pa_bits: u8,
+) -> Option<GuestIntent> {
     let vtcr = case.header.registers.vtcr_el2;
-    let fault = |status, why| Some(Wanted::Fault { stage: 2, status, why });
+    let fault = |status, why| Some(GuestIntent::Fault { stage: 2, status, why });
     let Some(mapping) = mapping_of(case, Role::Stage2, ipa) else {
         return fault(TRANSLATION, "nothing is mapped there at stage 2");
     };
@@ -236,7 +248,7 @@ fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) 
     if is_refused {
         return fault(PERMISSION, "stage 2 does not permit the access");
     }
-    Some(Wanted::Address(pa))
+    Some(GuestIntent::Address(pa))
 }
 
 /// How many bits an output address of tables of this format may have, where PS or IPS is `ps`.

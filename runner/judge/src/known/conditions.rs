@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bits::{Bits, BitsFields, can_meet};
-use super::rule::Question;
+use super::rule::ProbeFeatures;
 use suite::yaml::Spanned;
 
 /// Conditions as their file says them: all of them must hold.
@@ -93,8 +93,8 @@ impl Conditions {
     }
 
     /// Whether they hold in `question`, its registers included.
-    pub fn fit(&self, question: &Question) -> bool {
-        let Question { descriptor, stage1, memory_type, .. } = *question;
+    pub fn fit(&self, question: &ProbeFeatures) -> bool {
+        let ProbeFeatures { descriptor, stage1, memory_type, .. } = *question;
         let words = [
             (&self.descriptor, descriptor),
             (&self.stage1, stage1),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::{Place, is_false};
-use crate::kind::{Kind, fault_name};
+use crate::kind::{AnswerKind, fault_name};
 use oracle::answer::{self, Answer};
 
 /// How a walk or an access may end.
@@ -167,7 +167,7 @@ impl fmt::Display for Par {
             return write!(f, "PA {pa:#x}, ATTR {attr:#04x}, SH {sh:#04b}");
         }
         let on_walk = if value >> 8 & 1 == 1 { " on a stage 1 walk" } else { "" };
-        write!(f, "{}{on_walk}", Kind::of_par(value))
+        write!(f, "{}{on_walk}", AnswerKind::of_par(value))
     }
 }
 

@@ -8,7 +8,7 @@ use suite::hex::Hex;
 
 use super::ending::Par;
 use super::fact::{Fact, Word};
-use crate::kind::Kind;
+use crate::kind::AnswerKind;
 use crate::observation::Observation;
 use oracle::answer::Reach;
 
@@ -41,7 +41,7 @@ pub enum Seen {
     /// The guest did not come back, and was stopped there.
     Runaway(Syndrome),
     /// The target died.
-    Death(Death),
+    Death(DeathRecord),
     /// This.
     Fact(Fact),
     /// These answers to a choice are possible.
@@ -82,7 +82,7 @@ pub struct Syndrome {
 /// How a target died.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Death {
+pub struct DeathRecord {
     /// In which way.
     pub how: Demise,
     /// How that showed, and what the target said last.
@@ -203,7 +203,7 @@ impl fmt::Display for Syndrome {
             f,
             "an exception, ESR_EL{target} {esr}, FAR_EL{target} {far}, HPFAR_EL2 {hpfar}, \
              ELR_EL{target} {elr}, SPSR_EL{target} {spsr}: {}",
-            Kind::of_syndrome(esr.0)
+            AnswerKind::of_syndrome(esr.0)
         )
     }
 }

@@ -6,7 +6,7 @@ use case::probe::{Operation, Probe};
 use serde::{Deserialize, Serialize};
 
 use super::{Defect, operation};
-use crate::kind::{Class, Kind};
+use crate::kind::{AnswerKind, Class};
 use crate::sign::{Difference, Sign};
 use oracle::expectation::Expectation;
 
@@ -105,7 +105,7 @@ impl ProbeKind {
         let operation = probe.operation()?;
         let mut expected = Vec::new();
         for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
-            let class = Class::of(Kind::of_answer(&allowed.answer));
+            let class = Class::of(AnswerKind::of_answer(&allowed.answer));
             if !expected.contains(&class) {
                 expected.push(class);
             }

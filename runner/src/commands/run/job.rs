@@ -18,7 +18,7 @@ use crate::output::remark;
 use crate::plan::{Plan, Shard};
 use crate::record::resume::{ResumeError, Resumed};
 use crate::record::{
-    Ending, Header, Host, Request, RunError, RunFolder, RunId, RunWriter, Summary,
+    Header, Host, Request, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary,
 };
 use device::{Identity, Target};
 use judge::established::Established;
@@ -160,7 +160,7 @@ fn finish(totals: Totals, writer: RunWriter) -> Result<Done, Failure> {
         writer.interrupt(seconds)?;
         return Ok(Done::Interrupted { folder });
     }
-    let summary = writer.finish(Ending {
+    let summary = writer.finish(RunEnd {
         seconds,
         host: Some(Host::this()),
         workers: totals.workers,

@@ -1,8 +1,8 @@
 //! Findings by kind, each with its first example.
 
 use super::fields::{Field, compare};
+use super::group_walk::{GroupWalk, GroupWalks};
 use super::mark::Mark;
-use super::scene::{Scene, Told};
 use crate::record::{Group, Run, Summary};
 use crate::report::terminal::grouped;
 use judge::verdict::{Answers, Seen};
@@ -65,7 +65,7 @@ pub fn kinds(run: &Run, summary: &Summary) -> Vec<FindingKind> {
     }
     let none = Answers::new();
     let settled = summary.ending.as_ref().map_or(&none, |ending| &ending.profile);
-    let mut scene = Scene::new(run, settled).map_err(|untold| untold.to_string());
+    let mut scene = GroupWalks::new(run, settled).map_err(|untold| untold.to_string());
     let kind = |(number, group): (usize, &Group)| FindingKind {
         count: grouped(group.count),
         mark: Mark::of(group.verdict),
@@ -84,7 +84,7 @@ pub fn kinds(run: &Run, summary: &Summary) -> Vec<FindingKind> {
     groups.into_iter().enumerate().map(kind).collect()
 }
 
-fn example(group: &Group, told: Result<Told, String>) -> Example {
+fn example(group: &Group, told: Result<GroupWalk, String>) -> Example {
     let first = &group.first;
     let result = told.as_ref().ok().and_then(|told| told.first.as_ref());
     let fields = match (result, &first.observation.answer) {

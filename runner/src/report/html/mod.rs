@@ -15,9 +15,9 @@ mod chart;
 mod fields;
 mod findings;
 mod grid;
+mod group_walk;
 mod mark;
 mod registers;
-mod scene;
 mod section;
 
 use askama::Template;

@@ -7,8 +7,8 @@ use case::mapping::Mapping;
 use case::memory::Place;
 use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
-use case::stay::Stay;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, CaseFull, Flags};
 use case::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS, MAX_TREES};
 use schemars::JsonSchema;
@@ -141,7 +141,7 @@ struct StayFields {
     data_va: Hex,
 }
 
-impl From<&StayFields> for Stay {
+impl From<&StayFields> for SwitchPlaces {
     fn from(fields: &StayFields) -> Self {
         Self {
             trampoline: fields.trampoline.0,
@@ -518,7 +518,7 @@ impl FlagName {
             Self::Updates => Flags::UPDATES,
             Self::Audit => Flags::AUDIT,
             Self::Intent => Flags::INTENT,
-            Self::Stay => Flags::STAY,
+            Self::Stay => Flags::WORLD_SWITCH,
             Self::Monitor => Flags::MONITOR,
             Self::Guest => Flags::GUEST,
         }
@@ -559,7 +559,7 @@ impl TryFrom<CaseFields> for Case {
             case.push_probe(probe.into()).map_err(too_many("probes", MAX_PROBES))?;
         }
         if let Some(stay) = &fields.stay {
-            case.set_stay(stay.into());
+            case.set_world_switch(stay.into());
         }
         if let Some(guest) = &fields.guest {
             case.set_guest(guest.into());

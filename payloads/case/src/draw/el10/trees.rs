@@ -4,7 +4,7 @@
 
 use super::super::leaf::Purpose;
 use super::super::pool::{PIECE, root_bits};
-use super::super::tree::{Kind, TreeBuilder};
+use super::super::tree::{TreeBuilder, TreeKind};
 use super::super::{NotDrawn, Rng};
 use super::shape::RangeShape;
 use super::world::{Window, World};
@@ -20,7 +20,7 @@ impl World<'_> {
         let variant = shape.variant;
         let format = variant.format(self.request.abilities, shape.ia_bits, shape.start_level);
         let bits = [root_bits(&format, pa_bits), pa_bits];
-        self.pool.tree(rng, number, Kind { role: Role::Stage2, variant, format }, bits, PIECE)
+        self.pool.tree(rng, number, TreeKind { role: Role::Stage2, variant, format }, bits, PIECE)
     }
 
     /// Gives range number `number` a tree, if stage 1 is on and the range has walks.
@@ -72,7 +72,7 @@ impl World<'_> {
             let _ = tree.push_slot_at(place, ipa + offset);
             slots += 1;
         }
-        let kind = Kind { role, variant: shape.variant, format };
+        let kind = TreeKind { role, variant: shape.variant, format };
         let oa_bits = setup.stage1_oa_bits[number];
         (slots >= least).then(|| TreeBuilder::new(at, kind, oa_bits, tree, slots * per_slot - 1))
     }

@@ -6,7 +6,7 @@ use super::super::leaf::{Regime, Stage1};
 use super::super::memory_type::{Mair, MemoryType};
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range};
-use super::super::tree::Kind;
+use super::super::tree::TreeKind;
 use super::super::{NotDrawn, Request, Rng};
 use super::shape::{Shape, placed};
 use super::space::HypSpace;
@@ -15,10 +15,10 @@ use crate::layout::Variant;
 use crate::memory::Place;
 use crate::placement::Placement;
 use crate::registers::Registers;
-use crate::stay::Stay;
 use crate::tcr::{self, Range, Whole};
 use crate::tree::Role;
 use crate::vtcr::ps_bits;
+use crate::world_switch::SwitchPlaces;
 
 /// Everything of a case but its trees, edits and probes.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub(super) struct Setup {
     /// Top bytes are ignored: in the lower range, and in the upper one.
     pub tbi: [bool; 2],
     /// What the trees are: the lower range first, then the upper one or the idmap.
-    pub kinds: ArrayVec<Kind, 2>,
+    pub kinds: ArrayVec<TreeKind, 2>,
     /// The scratch arenas in which the executor lives. The virtual addresses are not known yet.
-    pub stay: Stay,
+    pub places: SwitchPlaces,
 }
 
 /// Draws the registers and the scratch arenas for `shape`.
@@ -76,7 +76,7 @@ pub(super) fn setup(
     let same = placement != Placement::Outside && rng.chance(600);
     let exit = if same { trampoline } else { pick(rng, &exits(ps))? };
     let (code, data) = (pick(rng, &all)?, pick(rng, &all)?);
-    let stay = Stay { trampoline, exit, code, data, ..Stay::default() };
+    let places = SwitchPlaces { trampoline, exit, code, data, ..SwitchPlaces::default() };
 
     let wanted = abilities.access_flag && rng.chance(space.hardware_updates);
     let updates = Updates::draw(rng, abilities, wanted);
@@ -93,12 +93,12 @@ pub(super) fn setup(
     let mut registers = registers(rng, request, &lower, upper_range.as_ref(), &whole);
     registers.mair_el2 = mair.value;
     registers.sctlr_el2 |= if wxn { sctlr::WXN } else { 0 } | if aligned { sctlr::A } else { 0 };
-    let kind = |role, variant: Variant, bits| Kind {
+    let kind = |role, variant: Variant, bits| TreeKind {
         role,
         variant,
         format: variant.stage1_format(abilities, bits),
     };
-    let mut kinds: ArrayVec<Kind, 2> =
+    let mut kinds: ArrayVec<TreeKind, 2> =
         [kind(Role::Ttbr0El2, variant, va_bits)].into_iter().collect();
     kinds.extend(upper.map(|(upper, bits)| kind(Role::Ttbr1El2, upper, bits)));
     if placement == Placement::Outside {
@@ -115,7 +115,7 @@ pub(super) fn setup(
     let regime = if upper.is_some() { Regime::Host } else { Regime::El2 };
     let leaves = Stage1 { regime, mair, wxn, updates: updates.access };
     let tbi = [lower.tbi, upper_range.is_some_and(|range| range.tbi)];
-    Ok(Setup { shape: *shape, registers, oa_bits, leaves, tbi, kinds, stay })
+    Ok(Setup { shape: *shape, registers, oa_bits, leaves, tbi, kinds, places })
 }
 
 /// The registers for one range or two.

@@ -21,7 +21,7 @@ use super::shape::placed;
 use crate::mapping::Attributes;
 use crate::memory::Place;
 use crate::placement::Placement;
-use crate::stay::Stay;
+use crate::world_switch::SwitchPlaces;
 use crate::{Case, MAX_MAPPINGS, scratch};
 
 /// All that a case maps, while it is drawn.
@@ -33,7 +33,7 @@ pub(super) struct World<'a> {
     pub trees: ArrayVec<TreeBuilder, 2>,
     /// How many leaves of each tree a stay needs: the first ones.
     pub spine: [usize; 2],
-    stay: Stay,
+    places: SwitchPlaces,
 }
 
 impl<'a> World<'a> {
@@ -46,8 +46,8 @@ impl<'a> World<'a> {
             let tree = pool.tree(rng, number, kind, bits, kind.format.granule.bytes());
             trees.push(tree.ok_or(NotDrawn::NoArena)?);
         }
-        let (spine, stay) = ([0; 2], setup.stay);
-        let mut this = Self { setup, request, trees, spine, stay };
+        let (spine, places) = ([0; 2], setup.places);
+        let mut this = Self { setup, request, trees, spine, places };
         this.settle(rng)?;
         let leaves = |number: usize| this.trees.get(number).map_or(0, |tree| tree.leaves.len());
         this.spine = [leaves(0), leaves(1)];
@@ -61,15 +61,15 @@ impl<'a> World<'a> {
     }
 
     fn settle(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
-        let Stay { trampoline, exit, code, data, .. } = self.stay;
+        let SwitchPlaces { trampoline, exit, code, data, .. } = self.places;
         let outside = self.setup.shape.placement == Placement::Outside;
         self.map_identity(rng, usize::from(outside), trampoline)?;
         if outside || exit != trampoline {
             self.map_identity(rng, 0, exit)?;
         }
         let data = Place::new(data.arena(), scratch::DATA);
-        self.stay.code_va = self.map_runtime(rng, code, scratch::CODE_BYTES, Purpose::Code)?;
-        self.stay.data_va = self.map_runtime(rng, data, scratch::DATA_BYTES, Purpose::Data)?;
+        self.places.code_va = self.map_runtime(rng, code, scratch::CODE_BYTES, Purpose::Code)?;
+        self.places.data_va = self.map_runtime(rng, data, scratch::DATA_BYTES, Purpose::Data)?;
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl<'a> World<'a> {
     /// The case, with nothing asked.
     pub fn case(&self) -> Case {
         let mut case = case(self.setup.registers, &self.trees);
-        case.set_stay(self.stay);
+        case.set_world_switch(self.places);
         case
     }
 }

@@ -1,7 +1,7 @@
 //! Random cases of stage 2: disjoint mappings at legal levels, and probes that have something to do with them.
 
 use super::super::pool::Pool;
-use super::super::tree::{Kind, Run, TreeBuilder, any_output, case};
+use super::super::tree::{Run, TreeBuilder, TreeKind, any_output, case};
 use super::super::{NotDrawn, Request, Rng, Space};
 use super::hostile;
 use super::setup::{Setup, Shape, setup, shape};
@@ -54,7 +54,7 @@ pub(super) fn tree(
 ) -> Result<TreeBuilder, NotDrawn> {
     let Shape { variant, ia_bits, start_level } = setup.shape;
     let format = variant.format(request.abilities, ia_bits, start_level);
-    let (kind, bits) = (Kind { role: Role::Stage2, variant, format }, [setup.oa_bits; 2]);
+    let (kind, bits) = (TreeKind { role: Role::Stage2, variant, format }, [setup.oa_bits; 2]);
     let tree = Pool::new(request).tree(rng, 0, kind, bits, format.granule.bytes());
     tree.ok_or(NotDrawn::NoArena)
 }

@@ -5,7 +5,7 @@ mod imx;
 mod ns16550;
 mod pl011;
 
-use executor::el2_tables::{Kind, Range};
+use executor::el2_tables::{Range, RangeKind};
 use executor::machine::{self, ConsoleKind};
 
 use cadence::Cadence;
@@ -92,7 +92,7 @@ impl Console {
             Self::Cadence(uart) => uart.base(),
             Self::Imx(uart) => uart.base(),
         };
-        Some(Range::identity(base, 0x100, Kind::Device))
+        Some(Range::identity(base, 0x100, RangeKind::Device))
     }
 
     /// Sends a byte, as soon as there is room for it.

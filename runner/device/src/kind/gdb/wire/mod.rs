@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Cursor, REQUESTS, SLOTS};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use zerocopy::IntoBytes;
 
 use self::ring::{Ring, head};
@@ -252,7 +252,7 @@ impl Wire for RemoteMailbox {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

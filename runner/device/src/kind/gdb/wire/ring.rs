@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Control, Cursor, SLOTS, request_offset, response_offset};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -61,7 +61,7 @@ impl Ring {
     /// Whether the executor has said that it will do no more.
     pub fn has_epitaph(&self) -> bool {
         self.inbox.back().and_then(|words| head(words)).and_then(|head| head.kind())
-            == Some(Kind::Epitaph)
+            == Some(MessageKind::Epitaph)
     }
 
     /// Whether there is something to write: a request for which there is room, or that answers were read.

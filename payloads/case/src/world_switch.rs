@@ -31,7 +31,7 @@ use crate::memory::Place;
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-pub struct Stay {
+pub struct SwitchPlaces {
     /// The code that turns the MMU on: it is mapped to itself.
     pub trampoline: Place,
     /// The code that turns the MMU off again, mapped to itself by the case's own tree. The trampoline
