@@ -83,7 +83,7 @@ impl Case {
         self.header.flags = flags.0;
     }
 
-    /// Says where the executor lives while it is in the set-up.
+    /// Says where the code and data of the world switch lie.
     pub fn set_world_switch(&mut self, world_switch: SwitchPlaces) {
         self.header.world_switch = world_switch;
     }

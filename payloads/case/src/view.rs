@@ -31,7 +31,7 @@ pub struct Header {
     pub probes: u32,
     /// See [`Flags`].
     pub flags: u64,
-    /// Where the executor lives while it is in the set-up, if it is.
+    /// Where the code and data of the world switch lie, if there is one.
     pub world_switch: SwitchPlaces,
     /// Where its guest's code is, if it has one.
     pub guest: Guest,
@@ -54,7 +54,7 @@ impl Flags {
     /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
     pub const MONITOR: u64 = 16;
     /// Guests ask, as [`Guest`] says: those probes whose EL is not 2. Steps and the others are the
-    /// executor's own, at home.
+    /// executor's own.
     pub const GUEST: u64 = 32;
 
     /// Whether all of `bits` are set.

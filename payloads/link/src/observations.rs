@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  body:  +--------+-----------------+--------------+-----------+-----------+---------+---------+
-//!         | Report | answers: u64 .. | exceptions.. | updates.. | changed.. | lives.. | audit.. |
+//!         | Report | answers: u64 .. | exceptions.. | updates.. | changed.. | traces..| audit.. |
 //!         +--------+-----------------+--------------+-----------+-----------+---------+---------+
 //!                   one a probe: PAR_EL1, or what a load, store or fetch answers
 //! ```
@@ -43,7 +43,7 @@ pub struct Report {
     pub after: u64,
     /// The value that `VTTBR_EL2` was given at first.
     pub vttbr_el2: u64,
-    /// The value that `TTBR0_EL2` was given, if the case has a stay or is the monitor's.
+    /// The value that `TTBR0_EL2` was given, if the case has a world switch or is the monitor's.
     pub ttbr0_el2: u64,
     /// The value that `TTBR1_EL2` was given, likewise.
     pub ttbr1_el2: u64,
@@ -113,7 +113,7 @@ pub struct Exception {
     pub far: u64,
     /// `HPFAR_EL2`.
     pub hpfar: u64,
-    /// `ELR_ELx`: of a case that is asked at home relative to the start of the image where it lies in
+    /// `ELR_ELx`: of a case that is asked in the executor's own set-up relative to the start of the image where it lies in
     /// it, of any other as it is.
     pub elr: u64,
     /// `SPSR_ELx`.
@@ -156,7 +156,7 @@ pub struct Changed {
     pub value: u64,
 }
 
-/// What EL2 was while code ran at one point of a stay, as that code read it. All zero where the point
+/// What EL2 was while code ran at one point of a world switch, as that code read it. All zero where the point
 /// was not reached.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -220,7 +220,7 @@ pub struct Observations<'a> {
     pub updates: &'a [Update],
     /// Tags that stores changed, by address within an arena.
     pub changed: &'a [Changed],
-    /// What became of the case's stay, if it has one and it ended well.
+    /// What the world switch saw, if the case has one and it ended well.
     pub trace: Option<&'a SwitchTrace>,
     /// Words of the arenas that are not zero, by address; only where the case asked for an audit.
     pub audited: &'a [Audited],

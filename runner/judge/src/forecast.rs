@@ -23,7 +23,7 @@ const F: u64 = 1;
 
 impl Forecaster {
     /// The body of the observations that are to come, as words; `None` where they are hard to tell: of anything
-    /// but AT instructions at home, and of what hardware may update.
+    /// but AT instructions in the executor's own set-up, and of what hardware may update.
     pub fn forecast(&self, prepared: &Prepared) -> Option<Vec<u64>> {
         const HARD: u64 =
             Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;

@@ -27,7 +27,7 @@
 //! | [`judgement`]               | from there to verdicts, [`judged`] |
 //! | [`answered`]                | one answer beside what is expected |
 //! | [`conformity`], [`intent`]  | the two questions |
-//! | [`observation`], [`memory`], [`life`] | what was observed: registers, memory byte by byte, where the executor was |
+//! | [`observation`], [`memory`], [`world_switch`] | what was observed: registers, memory byte by byte, where the executor was |
 //! | [`kind`], [`sign`]          | an answer without addresses, and what is wrong with it |
 //! | [`death`]                   | charging the death of a target |
 //! | [`forecast`]                | what will probably be answered, for slow lines |

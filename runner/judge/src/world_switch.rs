@@ -1,6 +1,6 @@
-//! Was the executor where a case with a stay says, and under its registers?
+//! Was the executor where a case with a world switch says, and under its registers?
 //!
-//! A stay counts only if the code that was there says so: by its own address, executed with the MMU on, and
+//! A world switch counts only if the code that was there says so: by its own address, executed with the MMU on, and
 //! by the registers as it read them.
 
 use case::CaseRef;
@@ -118,7 +118,7 @@ mod tests {
     use oracle::simulation::Simulation;
     use oracle::twin::Twin;
 
-    /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a life as it should be.
+    /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a trace as it should be.
     fn sound_case(
         placements: [u64; 3],
     ) -> (Case, MemoryMap, Implementation, Prepared, SwitchTrace) {

@@ -114,7 +114,7 @@ fn operations_of_a_self_test_build_are_read_back() {
     there_and_back(&case).unwrap();
 }
 
-/// A case of several trees, with a stay.
+/// A case of several trees, with a world switch.
 fn of_several_trees() -> Case {
     let registers = Registers {
         sctlr_el2: 1,

@@ -80,7 +80,7 @@ impl Machine {
     }
 }
 
-/// All that the executor needs to live in a case is mapped as [`case::world_switch::SwitchPlaces`] wants it.
+/// All that the world switch of a case needs is mapped as [`case::world_switch::SwitchPlaces`] wants it.
 fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Learned, what: &str) {
     let case_ref = case.as_ref();
     let places = case_ref.header.world_switch;

@@ -1,8 +1,8 @@
 //! Edits: corruption of descriptors after the tables are built.
 //!
-//! Three kinds of a case have them: those that nobody lives in, of which any descriptor may say anything
-//! ([`spoil`]); those that somebody lives in, beside what is needed there ([`beside`]); and sequences, which change
-//! descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
+//! Three kinds of a case have them: those under which no code runs, of which any descriptor may say anything
+//! ([`corrupt_descriptors`]); those under which code runs, beside what it needs ([`beside`]); and sequences, which
+//! change descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
 //! memory. So a walk goes astray only to arenas and void addresses. Where code runs under the case's tables, the stage
 //! that has the last word (stage 2, or stage 1 where there is no stage 2) never gets another address but that of a void
 //! range for a table, or, under a guest, one beyond the output size; what leads out of arenas is made invalid, and nothing
@@ -70,7 +70,7 @@ fn hostile(rng: &mut Rng, request: Request<'_>, tree: &TreeBuilder, leaf: &Leaf)
 }
 
 /// Adds at least `least` edits, and at most 4, to `case`, which is what `trees` map.
-pub(super) fn spoil(
+pub(super) fn corrupt_descriptors(
     rng: &mut Rng,
     request: Request<'_>,
     trees: &[TreeBuilder],
@@ -260,7 +260,7 @@ pub(super) struct Fields {
 
 /// Makes field number `kind` of the register `control` what it should not be: T0SZ, TG0, PS, DS, or any one bit. Field 4 is
 /// the `root`, which is made one that is not aligned, or is said to be above the output size.
-pub(super) fn corrupt(
+pub(super) fn corrupt_register(
     rng: &mut Rng,
     fields: &Fields,
     control: &mut u64,

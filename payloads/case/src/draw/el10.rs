@@ -42,16 +42,16 @@ const TRIES: u32 = 8;
 /// Draws a guest.
 pub(crate) fn draw(space: &GuestSpace, request: Request<'_>) -> Result<Case, NotDrawn> {
     with_room(space, request, |rng, world, case, updates, count| {
-        let is_spoiled = world.setup.stage2.is_spoiled;
-        if is_spoiled {
-            edits::spoil(rng, world, case);
+        let is_corrupted = world.setup.stage2.is_corrupted;
+        if is_corrupted {
+            edits::corrupt(rng, world, case);
         }
         let is_nested = is_nested(rng, space, world);
         if is_nested {
             case.registers_mut().hcr_el2 |= hcr::NESTED;
         }
         // What a mapping asks for is said in the layout of EL1.
-        let intent = if is_spoiled || is_nested { 0 } else { Flags::INTENT };
+        let intent = if is_corrupted || is_nested { 0 } else { Flags::INTENT };
         case.set_flags(Flags(Flags::GUEST | intent | updates));
         Asker::new(rng, world, case).ask(rng, case, count, space.pes);
     })
@@ -113,5 +113,5 @@ fn is_nested(rng: &mut Rng, space: &GuestSpace, world: &World<'_>) -> bool {
     let shape = &world.setup.shape;
     let has_both = shape.stage1.is_some() && shape.stage2.is_some();
     let is_wanted = space.nv1 > 0 && rng.chance(space.nv1);
-    is_wanted && has_both && world.request.abilities.nv && !world.setup.stage2.is_spoiled
+    is_wanted && has_both && world.request.abilities.nv && !world.setup.stage2.is_corrupted
 }

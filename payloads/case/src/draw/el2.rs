@@ -1,16 +1,16 @@
-//! Stage 1 of EL2 and of EL2&0: set-ups that the executor lives in, and hostile ones that a monitor asks.
+//! Stage 1 of EL2 and of EL2&0: set-ups that the executor switches to, and hostile ones that a monitor asks.
 //!
 //! ```text
 //!   shape     granule, DS, address sizes, E2H, where the trampoline lies
 //!   setup     registers, scratch arenas for trampoline, exit, code and data
-//!   world     what a stay needs is mapped, then tags, slots, blocks, and what nobody reaches
-//!   spoil     (some cases) hostile descriptors beside what a stay needs
+//!   world     what the world switch needs is mapped, then tags, slots, blocks, and what nobody reaches
+//!   corrupt   (some cases) hostile descriptors beside what the world switch needs
 //!   hostile   (some cases) as no hypervisor would write it, for the monitor
 //!   probes    AT, loads, stores, fetches: inside, beside, beyond, forbidden
 //! ```
 //!
 //! **Speculation.** A PE may read, or fetch, whatever is mapped as Normal memory. In a set-up that the
-//! executor lives in, all that leads out of scratch arenas is Device memory that is never executed, or has
+//! executor switches to, all that leads out of scratch arenas is Device memory that is never executed, or has
 //! no access flag that hardware would set.
 
 mod hostile;
@@ -76,14 +76,14 @@ fn draw_shape(
     let mut case = world.case();
     let count = space.probes.min(MAX_PROBES as u64);
     if is_hostile {
-        hostile::spoil(rng, &world, &mut case, count);
+        hostile::corrupt(rng, &world, &mut case, count);
         return Ok(case);
     }
-    let is_spoiled = rng.chance(space.spoiled);
-    if is_spoiled {
-        spoil(rng, &world, &mut case);
+    let is_corrupted = rng.chance(space.spoiled);
+    if is_corrupted {
+        corrupt(rng, &world, &mut case);
     }
-    let intent = if is_spoiled { 0 } else { Flags::INTENT };
+    let intent = if is_corrupted { 0 } else { Flags::INTENT };
     let updates = if setup.leaves.updates { Flags::UPDATES } else { 0 };
     case.set_flags(Flags(Flags::WORLD_SWITCH | intent | updates));
     let asker = Asker::new(&world);
@@ -94,7 +94,7 @@ fn draw_shape(
     Ok(case)
 }
 
-/// Edits descriptors of `case` beside those that a stay needs.
+/// Edits descriptors of `case` beside those that the world switch needs.
 ///
 /// ```text
 ///   root --+-- table --+-- leaf: trampoline, code, data       the spine: not touched,
@@ -102,7 +102,7 @@ fn draw_shape(
 ///          +-- table   <-- edit
 ///                +-- leaf: slots
 /// ```
-fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
+fn corrupt(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
     for _ in 0..rng.between(EDITS[0], EDITS[1]) {
         let Some((tree, leaf)) = a_leaf(rng, &world.trees, world.spine) else { return };
         let spine = &tree.leaves[..world.spine[usize::from(tree.number)]];

@@ -65,7 +65,7 @@ pub(super) struct Stage2 {
     /// Hardware updates tables of stage 1, which this stage translates.
     pub updates_stage1: bool,
     /// Descriptors of stage 1 will be hostile.
-    pub is_spoiled: bool,
+    pub is_corrupted: bool,
     /// FEAT_XNX.
     pub xnx: bool,
     /// FEAT_XS.
@@ -152,7 +152,7 @@ impl Stage2 {
             dc: registers.hcr_el2 & hcr::DC != 0,
             updates,
             updates_stage1: false,
-            is_spoiled: false,
+            is_corrupted: false,
             xnx: abilities.xnx,
             xs: abilities.xs,
         }
@@ -187,7 +187,7 @@ impl Stage2 {
             Purpose::Tables { .. } if self.updates_stage1 => (all, true),
             Purpose::Tables { .. } => (rng.weighted([(3, all), (1, S2AP_READ)]), true),
             // A walk of stage 1 that is led astray must not read a device.
-            Purpose::Quiet if self.is_spoiled => (0, true),
+            Purpose::Quiet if self.is_corrupted => (0, true),
             _ => (rng.weighted([(10, all), (4, S2AP_READ), (1, S2AP_WRITE), (1, 0)]), false),
         };
         let xn = match purpose {

@@ -4,7 +4,7 @@
 //! the block is a static.
 //!
 //! ```text
-//!  +0x0000  life, counts
+//!  +0x0000  trace, counts
 //!  +0x1000  probes
 //!  +0x3000  answers
 //!  +0x4000  exceptions

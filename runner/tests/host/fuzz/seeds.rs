@@ -111,7 +111,7 @@ fn map() -> MemoryMap {
     map
 }
 
-/// A case of two trees, with a stay.
+/// A case of two trees, with a world switch.
 fn world_switch() -> Case {
     let mut case = case(0);
     let format = case.as_ref().format(Role::Stage2).unwrap();

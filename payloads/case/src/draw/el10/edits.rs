@@ -32,7 +32,7 @@ use crate::tree::Role;
 const MOST: u64 = 10;
 
 /// Edits descriptors of `case`, which maps what `world` says, that the guest does not need.
-pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
+pub(super) fn corrupt(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
     for _ in 0..rng.between(3, MOST) {
         let edit = match rng.weighted([(5, 0), (3, 1), (4, 2)]) {
             0 => tables(rng, world),

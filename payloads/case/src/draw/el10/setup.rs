@@ -51,7 +51,7 @@ pub(super) fn setup(
     shape: Shape,
 ) -> Result<Setup, NotDrawn> {
     let Request { abilities, map, .. } = request;
-    let is_spoiled = rng.chance(space.spoiled);
+    let is_corrupted = rng.chance(space.spoiled);
     let has_stage2 = shape.stage2.is_some();
     let [stage1_updates, stage2_updates] = updates(rng, space, request, &shape);
     let has_updates = stage1_updates.access || stage2_updates.access;
@@ -113,7 +113,7 @@ pub(super) fn setup(
         stage1_oa_bits: stage1.oa_bits,
         ipa_bits,
         stage1: leaf::Stage1 { regime, mair, wxn: false, updates: updates_stage1 },
-        stage2: leaf::Stage2 { updates_stage1, is_spoiled, ..of_stage2 },
+        stage2: leaf::Stage2 { updates_stage1, is_corrupted, ..of_stage2 },
         home: stage1.home,
         uncached,
         tbi: stage1.tbi,

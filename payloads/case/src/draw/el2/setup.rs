@@ -33,7 +33,7 @@ pub(super) struct Setup {
     pub tbi: [bool; 2],
     /// What the trees are: the lower range first, then the upper one or the idmap.
     pub kinds: ArrayVec<TreeKind, 2>,
-    /// The scratch arenas in which the executor lives. The virtual addresses are not known yet.
+    /// The scratch arenas that the world switch uses. The virtual addresses are not known yet.
     pub places: SwitchPlaces,
 }
 

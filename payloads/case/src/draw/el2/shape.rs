@@ -41,7 +41,7 @@ pub(super) fn all<'a>(
 ) -> impl Iterator<Item = Shape> + 'a {
     let has = |variant: Variant| abilities.stage1_has(variant.granule, variant.ds);
     variants((&space.granules, &space.ds), has).flat_map(move |variant| {
-        // The largest first: in the smallest nobody could live.
+        // The largest first: in the smallest there is no room for the world switch.
         let wanted = sizes(variant, abilities).rev();
         let wanted = wanted.filter(move |bits| wants(space.va_bits, *bits));
         wanted.flat_map(move |va_bits| {
@@ -52,7 +52,7 @@ pub(super) fn all<'a>(
     })
 }
 
-/// Draws a shape in which one can live on a target with the memory of `map`.
+/// Draws a shape that has room for a world switch on a target with the memory of `map`.
 pub(super) fn draw(
     rng: &mut Rng,
     space: &HypSpace,

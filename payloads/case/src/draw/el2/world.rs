@@ -1,4 +1,4 @@
-//! What lies where in the trees of EL2: what a stay needs, and what else there is to be asked.
+//! What lies where in the trees of EL2: what the world switch needs, and what else there is to be asked.
 //!
 //! ```text
 //!   VA   |trampoline| |exit|     |code|    |data|   |tags|     |slots|   |block of anything|
@@ -31,13 +31,13 @@ pub(super) struct World<'a> {
     pub request: Request<'a>,
     /// The lower range first, then the upper one or the idmap.
     pub trees: ArrayVec<TreeBuilder, 2>,
-    /// How many leaves of each tree a stay needs: the first ones.
+    /// How many leaves of each tree the world switch needs: the first ones.
     pub spine: [usize; 2],
     places: SwitchPlaces,
 }
 
 impl<'a> World<'a> {
-    /// What a stay needs.
+    /// What the world switch needs.
     pub fn new(rng: &mut Rng, setup: &'a Setup, request: Request<'a>) -> Result<Self, NotDrawn> {
         let mut pool = Pool::new(request);
         let mut trees = ArrayVec::new();
@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         Ok(tree.address(input.ok_or(NotDrawn::NoRoom)?))
     }
 
-    /// Maps one thing that a stay does not need, if there is room.
+    /// Maps one thing that the world switch does not need, if there is room.
     pub fn map_something(&mut self, rng: &mut Rng) -> Option<()> {
         let number = rng.below(self.asked().len() as u64) as usize;
         if mapped(&self.trees) >= MAX_MAPPINGS {

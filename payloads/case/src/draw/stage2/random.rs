@@ -35,7 +35,7 @@ pub(super) fn draw_shape(
     case.set_flags(Flags(setup.updates.flag()));
     let count = space.probes.min(MAX_PROBES as u64);
     if rng.chance(space.hostile) {
-        hostile::spoil(rng, request, &setup, &tree, &mut case, count);
+        hostile::corrupt(rng, request, &setup, &tree, &mut case, count);
     } else {
         case.set_flags(Flags(setup.updates.flag() | Flags::INTENT));
         for _ in 0..count {
