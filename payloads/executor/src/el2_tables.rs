@@ -60,7 +60,6 @@ pub struct Range {
     pub pa: u64,
     /// Size in bytes.
     pub bytes: u64,
-    /// What it is.
     pub kind: RangeKind,
 }
 

@@ -61,7 +61,6 @@ enum Answer {
 /// What is to be done with a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Look {
-    /// It is to be asked.
     Ask,
     /// It is not to be asked.
     Skip(Why),

@@ -37,7 +37,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// What to map.
     pub const fn range(&self) -> Range {
         Range { va: self.va, pa: self.base, bytes: self.size, kind: RangeKind::Data }
     }

@@ -20,9 +20,7 @@ const HEAD_WORDS: usize = Head::BYTES / 8;
 #[derive(Debug)]
 pub struct Mailbox {
     memory: SharedMemory,
-    /// Requests written.
     sent: u64,
-    /// Responses read.
     read: u64,
     /// A message on its way in or out.
     slot: Box<[u64; SLOT_BYTES / 8]>,

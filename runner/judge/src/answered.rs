@@ -22,7 +22,6 @@ pub struct Answered<'a> {
     pub index: usize,
     /// The probe, what is allowed, and what is tolerated besides.
     pub expected: Expected<'a>,
-    /// What was answered.
     pub observation: Observation<'a>,
     /// The descriptors that were changed by it.
     pub updates: &'a [Update],

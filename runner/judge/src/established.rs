@@ -9,6 +9,5 @@ pub struct Established {
     /// Its IMPLEMENTATION DEFINED choices that are settled before the first case. What cases tell does
     /// not change it: each is judged as if it were the first.
     pub learned: Learned,
-    /// Its known issues.
     pub known: Known,
 }

@@ -20,13 +20,10 @@ const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
 /// What was sent to a target, and what came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
-    /// The whole case.
     pub case: &'a Case,
-    /// The target's memory.
     pub map: &'a MemoryMap,
     /// What was sent of it.
     pub prepared: &'a Prepared,
-    /// What came back.
     pub observations: &'a Observations<'a>,
 }
 

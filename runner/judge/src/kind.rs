@@ -78,7 +78,6 @@ impl AnswerKind {
         }
     }
 
-    /// All kinds.
     pub fn all() -> impl Iterator<Item = Self> {
         let codes = || 0..CODES as u8;
         let faults = |stage| codes().map(move |status| Self::Fault { stage, status });

@@ -47,7 +47,6 @@ type Values = SmallVec<[u8; 4]>;
 /// An access that was done, and what it answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Access {
-    /// What it does.
     operation: Operation,
     /// How many bytes it has.
     bytes: u8,
@@ -55,7 +54,6 @@ pub struct Access {
     probe: u16,
     /// The address that it asked for, with which a compare-and-swap compares.
     address: u64,
-    /// What it answered.
     word: u64,
 }
 

@@ -44,7 +44,6 @@ pub struct Suspect {
 /// What a target said of a case that is asked in full, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trial {
-    /// Probes asked.
     pub probes: u64,
     /// The digest of its tables and answers.
     pub digest: u64,

@@ -90,7 +90,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one probe.
     pub const fn add(&mut self, verdict: Verdict) {
         *self.slot(verdict) += 1;
     }
@@ -146,11 +145,9 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What findings of the same kind have in common, for grouping.
     pub signature: Signature,
-    /// The question.
     pub question: Question,
     /// What the architecture allows.
     pub expectation: Wanted,
-    /// What was observed.
     pub observation: Observed,
 }
 
@@ -182,9 +179,7 @@ pub struct CaseRecord {
     /// Where the executor's trampoline lay; absent without a world switch, or with two ranges.
     #[serde(default, rename = "dwelling", skip_serializing_if = "Option::is_none")]
     pub placement: Option<PlacementCell>,
-    /// Probes asked.
     pub probes: u64,
-    /// Their verdicts.
     pub verdicts: Counts,
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]

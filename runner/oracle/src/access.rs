@@ -40,7 +40,6 @@ pub struct Accesses {
     bytes: u8,
 }
 
-/// One part of an access.
 #[derive(Clone, Copy)]
 struct AccessPart {
     /// The number of its first byte in the access.
@@ -49,7 +48,6 @@ struct AccessPart {
     va: u64,
 }
 
-/// How accesses end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct End {
     /// Where they are done, or what stops them. Cache maintenance may be done without a translation: nowhere.
@@ -64,10 +62,8 @@ pub struct End {
     pub stage1: Option<u64>,
 }
 
-/// What stops accesses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stop {
-    /// The fault.
     pub abort: Abort,
     /// How many instructions of the probe's piece of code come before the one that takes it.
     pub instruction: u64,
@@ -125,7 +121,6 @@ impl Accesses {
         registers.hcr_el2 & traps == 0 && (!is_user || registers.sctlr_el1 & UCI != 0)
     }
 
-    /// The operation.
     pub const fn operation(&self) -> Operation {
         self.operation
     }
@@ -205,7 +200,6 @@ impl Accesses {
             .with_instruction(instruction)
     }
 
-    /// The parts of each access.
     fn parts(&self, va: u64) -> SmallVec<[AccessPart; 2]> {
         let left = SMALLEST_PAGE - va % SMALLEST_PAGE;
         let before = left.min(self.bytes.into()) as u8;
@@ -289,7 +283,6 @@ impl Accesses {
         Ok(ends)
     }
 
-    /// One walk.
     fn walk<M: PhysicalMemory>(
         &self,
         machine: Machine<'_, M>,

@@ -29,7 +29,6 @@ pub enum PinError {
     /// The answer does not exist.
     #[error("{answer:?} is no answer to the choice {choice:?}; there are: {}", answers(*choice))]
     NoSuchAnswer {
-        /// The choice.
         choice: Choice,
         /// The name in the description.
         answer: String,

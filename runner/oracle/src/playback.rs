@@ -72,9 +72,7 @@ impl Turn<'_> {
 /// A probe, and what is expected of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'t> {
-    /// The probe.
     pub probe: &'t Probe,
-    /// What is allowed.
     pub expectation: &'t Expectation,
     /// What is tolerated besides.
     pub stale: Option<&'t StaleOutcome>,

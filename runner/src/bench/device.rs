@@ -29,7 +29,6 @@ const PROBES_A_MESSAGE: u64 = 16_384;
 
 /// A target whose own rate is measured.
 pub struct Device<'a> {
-    /// The target.
     pub target: &'a dyn Target,
     /// The suites whose cases are asked.
     pub suites: &'a PerSubject<Suite>,

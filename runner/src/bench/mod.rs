@@ -64,7 +64,6 @@ impl Plan {
     }
 }
 
-/// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Subject {
     /// Stage 2 in one granule.
@@ -99,7 +98,6 @@ pub struct PerSubject<T> {
     pub stage2: T,
     /// Of EL2's own stage 1.
     pub hyp: T,
-    /// Of guests.
     pub guest: T,
 }
 
@@ -194,13 +192,11 @@ pub fn measure(
 /// Where a run finds what it needs.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// This program.
     pub program: PathBuf,
     /// The suites of the campaigns.
     pub suites: PerSubject<PathBuf>,
     /// The default campaign, whose memory is measured.
     pub long_suite: PathBuf,
-    /// The target's description.
     pub target: PathBuf,
     /// The executor's ELF file.
     pub executor: PathBuf,

@@ -11,9 +11,7 @@ use suite::granule::GranuleName;
 /// The machine that was emulated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Emulated {
-    /// The target's name.
     pub target: String,
-    /// The emulator's version.
     pub emulator: Option<String>,
 }
 

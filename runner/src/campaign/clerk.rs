@@ -20,7 +20,6 @@ pub struct Clerk<'a> {
     pub order: Order,
     /// What cases have told of the target's choices.
     pub personality: Personality,
-    /// The cases.
     pub plan: &'a Plan,
     /// Who takes it down.
     pub recorder: &'a mut dyn Recorder,

@@ -10,9 +10,7 @@ use judge::prepared::Prepared;
 pub struct Sent {
     /// The number of its message.
     pub sequence: u64,
-    /// What it is of.
     pub part: CasePart,
-    /// What was sent.
     pub prepared: Prepared,
 }
 

@@ -136,7 +136,6 @@ pub type RecordError = Box<dyn std::error::Error + Send + Sync>;
 /// The sums of a campaign, without what was done of it before.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Cases recorded.
     pub cases: u64,
     /// Probes that got a verdict.
     pub verdicts: Counts,

@@ -25,7 +25,6 @@ impl Order {
         self.next
     }
 
-    /// Adds a record.
     pub fn push(&mut self, record: CaseRecord) {
         self.waiting.insert(record.index, record);
     }

@@ -25,12 +25,10 @@ pub struct CasePart {
     pub saw_reset: bool,
 }
 
-/// What is next.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// A part of a case that is open.
     Again(CasePart),
-    /// All of a case.
     Case(u64),
 }
 

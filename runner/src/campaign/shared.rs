@@ -17,7 +17,6 @@ use device::{Session, Target};
 pub struct Shared<'a> {
     /// What the machine said of itself when it was started first.
     pub ids: IdRegisters,
-    /// The cases.
     pub plan: &'a Plan,
     /// Which of them are this campaign's.
     pub shard: Shard,

@@ -62,7 +62,6 @@ pub struct Soaking {
 /// What a target is told first, as words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Brief {
-    /// The cases.
     Plan(Vec<u64>),
     /// What it goes by.
     Terms(Vec<u64>),
@@ -75,7 +74,6 @@ pub enum Task {
     Record(CaseRecord),
     /// A case whose observations are here.
     Judge {
-        /// Its number.
         index: u64,
         /// What the target told of it.
         suspect: Suspect,

@@ -32,7 +32,6 @@ use judge::prepare::Selection;
 use judge::prepared::Prepared;
 use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
 
-/// A worker.
 pub struct Worker<'a> {
     target: &'a dyn Target,
     pub(super) shared: &'a Shared<'a>,

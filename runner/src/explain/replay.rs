@@ -28,7 +28,6 @@ const SHOW_ALL: usize = 8;
 pub enum Which {
     /// All, where they are few.
     Few,
-    /// All.
     All,
     /// Those with these numbers.
     These(Vec<u16>),
@@ -48,7 +47,6 @@ impl Which {
 /// What a replayed case came to.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The record of the case.
     pub record: CaseRecord,
     /// The whole story: each probe, the walk, what is allowed and what was observed.
     pub text: String,

@@ -40,7 +40,6 @@ impl Plan {
         self.shares.iter().fold(0, |sum, share| sum.saturating_add(share.count))
     }
 
-    /// The PE's abilities.
     pub const fn abilities(&self) -> &Abilities {
         &self.abilities
     }

@@ -31,7 +31,6 @@ pub const VERSION: u32 = 2;
 /// What stands between things of which one is meant.
 const OR: &str = " or ";
 
-/// A record of a case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
@@ -59,7 +58,6 @@ const fn one() -> u64 {
     1
 }
 
-/// A finding.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Finding {

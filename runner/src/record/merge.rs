@@ -37,25 +37,13 @@ pub enum MergeError {
     },
     /// A run was written by another version.
     #[error("{} is of format version {found}, and only runs of version {VERSION} are merged", run.display())]
-    Format {
-        /// The run.
-        run: PathBuf,
-        /// Its version.
-        found: u32,
-    },
+    Format { run: PathBuf, found: u32 },
     /// A soak has no shards.
     #[error("{} is a soak, which is whole as it is", run.display())]
-    Soak {
-        /// The run.
-        run: PathBuf,
-    },
+    Soak { run: PathBuf },
     /// A run did not come to its end.
     #[error("{} has not come to its end", run.display())]
-    NotEnded {
-        /// Its folder.
-        run: PathBuf,
-    },
-    /// Shards are missing.
+    NotEnded { run: PathBuf },
     #[error("these shards are missing: {}", list(.0))]
     Missing(Vec<Shard>),
     /// A shard is there twice.
@@ -65,7 +53,6 @@ pub enum MergeError {
         run: PathBuf,
         /// The folder of the other.
         first: PathBuf,
-        /// Which shard.
         shard: Shard,
     },
     /// The shards end at different places of the campaign.

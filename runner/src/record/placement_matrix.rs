@@ -24,7 +24,6 @@ pub struct PlacementCounts {
 }
 
 impl PlacementMatrix {
-    /// Counts a case.
     pub fn add(&mut self, record: &CaseRecord) {
         let Some(placement) = record.placement else { return };
         let counts = self.0.entry(placement).or_default();

@@ -14,7 +14,6 @@ use judge::verdict::CaseRecord;
 #[derive(Clone, Debug)]
 pub struct Run {
     folder: PathBuf,
-    /// Its header.
     pub header: Header,
 }
 
@@ -46,7 +45,6 @@ impl Run {
         self.folder.join(files::RECORDS)
     }
 
-    /// The records.
     pub fn records(&self) -> Result<Records, RunError> {
         let path = self.records_path();
         let file = File::open(&path).map_err(not_read(&path))?;

@@ -37,7 +37,6 @@ pub enum ResumeError {
         folder: PathBuf,
         /// Of what the version is.
         what: &'static str,
-        /// The run's.
         was: String,
         /// This program's.
         is: String,

@@ -16,13 +16,9 @@ use judge::verdict::{Answers, Counts, NotAsked};
 pub struct Summary {
     /// The version of the files, [`VERSION`].
     pub format: u32,
-    /// The run's id.
     pub run: RunId,
-    /// The suite's name.
     pub suite: String,
-    /// The target's name.
     pub target: String,
-    /// The seed.
     pub seed: u64,
     /// What the end of the run brought; absent where it was killed.
     pub ending: Option<RunEnd>,

@@ -13,17 +13,13 @@ use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
-    /// Cases recorded.
     pub cases: u64,
-    /// Probes asked.
     pub probes: u64,
-    /// Their verdicts.
     pub verdicts: Counts,
     /// How known issues showed, by name.
     pub known: BTreeMap<String, Shown>,
     /// Probes and cases that were not asked, by reason.
     pub not_asked: NotAsked,
-    /// Findings.
     pub findings: u64,
     /// The same by granule and IPA size.
     pub matrix: Matrix,
@@ -64,13 +60,11 @@ mod groups {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// How many.
     pub count: u64,
     /// The worst verdict among them.
     pub verdict: Verdict,
     /// Number of the first case that showed it.
     pub first_case: u64,
-    /// The first of them.
     pub first: Finding,
     /// Files that reproduce it, relative to the run's folder, first one first.
     pub reproducers: Vec<String>,

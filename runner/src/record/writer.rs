@@ -47,7 +47,6 @@ impl RunFolder {
         Ok(Self { path })
     }
 
-    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

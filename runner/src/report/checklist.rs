@@ -28,11 +28,9 @@ pub struct Checklist {
     pub summary: Summary,
     /// How long it took; of an interrupted run, as far as that was written down.
     pub seconds: f64,
-    /// The tests.
     pub points: Vec<Point>,
 }
 
-/// One test.
 #[derive(Clone, Debug)]
 pub struct Point {
     /// Its name, the same for every run of the suite.
@@ -46,7 +44,6 @@ pub struct Point {
 /// What a test came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// All answers conform.
     Passed,
     /// There are findings, in the order of their signatures' words.
     Failed(Vec<FailedTest>),
@@ -61,11 +58,9 @@ pub enum Outcome {
 /// Findings of one kind in one test.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailedTest {
-    /// How many.
     pub count: u64,
     /// Number of the first case that showed it.
     pub case: u64,
-    /// The first of them.
     pub first: Finding,
 }
 

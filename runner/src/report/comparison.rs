@@ -56,15 +56,11 @@ pub struct Comparison {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{run} is a run of {what} `{is}`, and {baseline} one of `{was}`")]
 pub struct Incomparable {
-    /// The run.
     pub run: RunId,
-    /// The baseline.
     pub baseline: RunId,
     /// What differs: the suite or the target.
     pub what: &'static str,
-    /// The run's.
     pub is: String,
-    /// The baseline's.
     pub was: String,
 }
 

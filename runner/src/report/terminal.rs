@@ -16,7 +16,6 @@ const OUTCOMES: usize = 4;
 /// A run's summary as a table of text.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
-    /// What is shown.
     pub summary: &'a Summary,
     /// The folder of the run.
     pub folder: &'a Path,

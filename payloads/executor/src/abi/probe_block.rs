@@ -40,7 +40,6 @@ pub struct ProbeBlock {
     /// How many bytes of `exceptions` count.
     pub exception_bytes: u64,
     padding: [u64; 483],
-    /// The probes.
     pub probes: [Probe; MAX_PROBES],
     /// The answers, one a probe that was asked.
     pub answers: [u64; MAX_PROBES],

@@ -39,9 +39,7 @@ pub struct Frames {
     message: Box<[u64; MAX_MESSAGE / 8]>,
     /// Bytes in its body.
     body: usize,
-    /// Requests sent.
     sent: u64,
-    /// Segments heard.
     heard: u64,
     /// When the line has carried what was sent, but for what was sent since nothing came.
     carried: u64,

@@ -59,9 +59,7 @@ pub struct Rules {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Where it was.
     pub file: PathBuf,
-    /// What it says.
     pub text: String,
 }
 
@@ -73,7 +71,6 @@ pub enum KnownError {
     Unreadable {
         /// Where they should be.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// A file is no list of rules, or its rules do not go together.
@@ -119,7 +116,6 @@ pub struct Record {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issue {
-    /// What is wrong.
     pub reference: String,
     /// Whether it always kills the target, so that samples alone are asked.
     pub only_samples: bool,
@@ -266,7 +262,6 @@ impl Known {
         crashes.enumerate().filter_map(|(id, crash)| Some((id, crash?))).collect()
     }
 
-    /// The names of rules.
     pub fn names(&self, rules: &[RuleId]) -> Vec<String> {
         rules.iter().map(|rule| self.rules[*rule].name().to_owned()).collect()
     }

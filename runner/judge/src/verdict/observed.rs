@@ -12,7 +12,6 @@ use crate::kind::AnswerKind;
 use crate::observation::Observation;
 use oracle::answer::Reach;
 
-/// What was observed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
@@ -33,16 +32,13 @@ pub enum Seen {
     Reached {
         /// Where it may have been done; nowhere where no memory that is known tells of it.
         places: Vec<Place>,
-        /// What it answered.
         word: Hex,
     },
     /// It took an exception.
     Exception(Syndrome),
     /// The guest did not come back, and was stopped there.
     Runaway(Syndrome),
-    /// The target died.
     Death(DeathRecord),
-    /// This.
     Fact(Fact),
     /// These answers to a choice are possible.
     Choice(Vec<String>),
@@ -93,7 +89,6 @@ pub struct DeathRecord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Demise {
-    /// Its process ended.
     Exited,
     /// It stopped making progress.
     Hung,

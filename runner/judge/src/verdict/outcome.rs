@@ -16,7 +16,6 @@ use oracle::expectation::{Allowed, Expectation};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// What is observed.
     pub ending: Ending,
     /// Descriptors that the hardware changes with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -33,7 +32,6 @@ pub type Way = Vec<(String, Vec<String>)>;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Update {
-    /// Its physical address.
     pub pa: Hex,
     /// What it holds before.
     pub old: Hex,

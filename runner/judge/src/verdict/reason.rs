@@ -165,7 +165,6 @@ impl NotAsked {
         self.0.iter().map(|(reason, count)| (reason, *count))
     }
 
-    /// All counts together.
     pub fn total(&self) -> u64 {
         self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
     }

@@ -16,14 +16,12 @@ use oracle::expectation::Expectation;
 pub enum Signature {
     /// An answer that the architecture does not allow.
     Answer {
-        /// The operation.
         #[serde(with = "operation")]
         operation: Operation,
         /// How it differs from the nearest outcome that is allowed; absent where none is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         difference: Option<Difference>,
     },
-    /// The target died.
     Died {
         /// Of a probe of this kind; absent where it built or undid tables.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +88,6 @@ impl fmt::Display for Signature {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeKind {
-    /// The operation.
     #[serde(with = "operation")]
     pub operation: Operation,
     /// The classes of answer that are allowed, each once, the pseudocode's own first; none where it asks the

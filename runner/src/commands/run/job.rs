@@ -29,13 +29,11 @@ use suite::machine::Machine;
 
 /// What is to be run, and how.
 pub struct Job<'a> {
-    /// The target.
     pub target: &'a dyn Target,
     /// What is known of it.
     pub established: Established,
     /// The suite, as it is wanted.
     pub suite: &'a Suite,
-    /// The seed.
     pub seed: u64,
     /// Which part of its cases.
     pub shard: Shard,
@@ -52,7 +50,6 @@ pub struct Job<'a> {
 /// Where what is found is taken down.
 #[derive(Debug)]
 pub enum Book<'a> {
-    /// A new run.
     New(Box<NewRun<'a>>),
     /// A run that goes on.
     Resumed(Box<Resumed>),
@@ -61,13 +58,9 @@ pub enum Book<'a> {
 /// A run of which nothing is written yet.
 #[derive(Debug)]
 pub struct NewRun<'a> {
-    /// Its folder.
     pub folder: RunFolder,
-    /// Its id.
     pub id: RunId,
-    /// When it begins.
     pub time: Timestamp,
-    /// What was asked for.
     pub asked: Request<'a>,
 }
 
@@ -81,7 +74,6 @@ pub enum Done {
         /// The folder of the run.
         folder: PathBuf,
     },
-    /// It was interrupted.
     Interrupted {
         /// The folder of the run.
         folder: PathBuf,

@@ -19,13 +19,10 @@ pub struct Compared {
 /// What a run came to in numbers.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Figures {
-    /// Cases recorded.
     pub cases: u64,
-    /// Probes asked.
     pub probes: u64,
     /// Probes a second; absent where the run did not end.
     pub probes_per_second: Option<f64>,
-    /// Verdicts.
     pub verdicts: Counts,
 }
 

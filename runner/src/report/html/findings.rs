@@ -13,7 +13,6 @@ const TOLD: usize = 60;
 /// Outcomes that are told of those that are allowed.
 const OUTCOMES: usize = 4;
 
-/// One kind of finding.
 #[derive(Clone, Debug)]
 pub struct FindingKind {
     /// How many of it.
@@ -35,13 +34,10 @@ pub struct FindingKind {
 /// The first finding of a kind.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// The question.
     pub question: String,
-    /// What is allowed.
     pub allowed: Vec<String>,
     /// How many more outcomes are.
     pub others: usize,
-    /// What was observed.
     pub observation: String,
     /// Both, field by field, where both are values of `PAR_EL1`.
     pub fields: Vec<Field>,

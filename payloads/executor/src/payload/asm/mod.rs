@@ -263,11 +263,9 @@ impl Image {
     pub fn end() -> u64 {
         label!(image_end)
     }
-    /// Code.
     pub fn code() -> (u64, u64) {
         (label!(image_start), label!(image_constants))
     }
-    /// Constants.
     pub fn constants() -> (u64, u64) {
         (label!(image_constants), label!(image_data))
     }
@@ -326,7 +324,6 @@ impl WorldCode {
     pub fn runtime() -> u64 {
         label!(world_runtime) - label!(world_code)
     }
-    /// The runtime's vectors.
     pub fn vectors() -> u64 {
         label!(world_vectors) - label!(world_code)
     }

@@ -22,7 +22,6 @@ const DRAIN: u32 = 1_000_000;
 
 static CONSOLE: Global<Console> = Global::new(Console::None);
 
-/// The console.
 pub fn console() -> &'static Console {
     // SAFETY: replaced by `open` only, before anybody keeps a reference.
     unsafe { &*CONSOLE.pointer() }
@@ -46,7 +45,6 @@ pub enum Console {
     Pl011(Pl011),
     /// 16550 and its children.
     Ns16550(Ns16550),
-    /// Cadence.
     Cadence(Cadence),
     /// i.MX.
     Imx(Imx),
@@ -72,7 +70,6 @@ impl Console {
         }
     }
 
-    /// What it is.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::None => "",

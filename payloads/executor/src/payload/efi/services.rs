@@ -13,7 +13,6 @@ static MAP: Global<[u64; MAP_WORDS]> = Global::new([0; MAP_WORDS]);
 
 /// UEFI's last memory map.
 pub struct MemoryMap {
-    /// Its descriptors.
     pub bytes: &'static [u8],
     /// From one to the next.
     pub stride: usize,

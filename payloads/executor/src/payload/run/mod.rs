@@ -130,7 +130,6 @@ impl Runner {
         scratch::fill(&self.arenas, self.line);
     }
 
-    /// The arenas.
     pub const fn map(&self) -> &MemoryMap {
         &self.map
     }

@@ -87,7 +87,6 @@ pub struct Mailbox {
     line: u64,
     /// Requests that are done with.
     taken: u64,
-    /// Responses written.
     answered: u64,
 }
 

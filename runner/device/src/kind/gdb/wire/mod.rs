@@ -50,16 +50,13 @@ const MOST_STOPS: u32 = 1000;
 pub struct Places {
     /// The image's first byte.
     pub image: u64,
-    /// The mailbox.
     pub mailbox: u64,
-    /// The doorbell.
     pub doorbell: u64,
 }
 
 /// The ways to a core and its memory.
 #[derive(Debug)]
 pub struct Access {
-    /// The core.
     pub core: Core,
     /// The way to memory beside the core, if there is one.
     pub bus: Option<Stub>,

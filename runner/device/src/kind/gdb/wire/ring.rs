@@ -24,9 +24,7 @@ pub struct Ring {
     pub queue: VecDeque<Vec<u8>>,
     /// Answers that wait to be taken.
     pub inbox: VecDeque<Vec<u64>>,
-    /// Requests written.
     sent: u64,
-    /// Answers read.
     read: u64,
     /// Answers that the target knows to be read.
     told: u64,
@@ -36,7 +34,6 @@ pub struct Ring {
     guess: usize,
 }
 
-/// The target's counters.
 #[derive(Clone, Copy, Default, Debug)]
 struct Seen {
     taken: u64,
