@@ -30,7 +30,6 @@ use crate::verdict::{
     Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
     Word,
 };
-use oracle::concurrent;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::twin::{Tables, Twin};
@@ -149,8 +148,7 @@ impl Judgement<'_> {
         let probes = &Case::as_ref(&prepared.case).probes[..self.exchange.asked()];
         let mut playback = Playback::of_all(tables, &self.established.learned, probes);
         while let Some(turn) = playback.next() {
-            let mut turn = turn?;
-            concurrent::join_updates(&mut turn.expectations);
+            let turn = turn?;
             for (place, expected) in turn.asked() {
                 let index = usize::from(turn.first) + place;
                 let is_its = |update: &&Update| update.probe as usize == index;

@@ -47,7 +47,8 @@ pub struct Turn<'p> {
     /// Whether all probes that are done at the same time are here. Where one of them is not played, each of
     /// the others has a turn of its own, and nothing is expected of it.
     pub is_whole: bool,
-    /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step.
+    /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step. Of probes that are
+    /// done at the same time the last has what all of them may change in descriptors.
     pub expectations: SmallVec<[Option<Expectation>; 1]>,
     /// What is tolerated for each probe besides. Empty for a step.
     pub stale: SmallVec<[Option<Box<StaleOutcome>>; 1]>,
@@ -121,6 +122,7 @@ impl<'p, 't> Playback<'p, 't> {
         if is_whole && !is_step {
             let Self { tables, learned, .. } = self;
             expectations.extend(probes.iter().map(|probe| tables.expect(probe, learned)));
+            concurrent::join_updates(&mut expectations);
             stale.extend(probes.iter().map(|probe| tables.stale_outcome(probe, learned)));
         }
         Ok(Turn { first, probes, is_step, is_whole, expectations, stale })

@@ -64,7 +64,7 @@ fn check(suite: &Path) -> Result<(), Failure> {
 fn draws(generator: &Generator) -> String {
     match generator {
         Generator::Drawn { source, rounds } => {
-            let probes = *{ *source }.probes_mut();
+            let probes = source.probes();
             match (source.counted(), rounds) {
                 (Counted::Cases, Some(cases)) => format!("{cases} of {probes} probes each"),
                 (_, None) => format!("as many as there is time for, of {probes} probes each"),
