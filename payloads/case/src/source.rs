@@ -24,7 +24,7 @@ macro_rules! generators {
             /// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not. Of its space `dc`, `fwb` and
             /// `hardware_updates` have a meaning.
             Legality 3 "legality": Once of Space, exhaustive::legality, points;
-            /// Random set-ups of EL2's own stage 1, in which the executor lives while it asks.
+            /// Random set-ups of EL2's own stage 1, that the executor switches to while it asks.
             Hyp 4 "hyp": Cases of HypSpace, el2::draw, one;
             /// Every shape of EL2's stage 1 with one range, with the trampoline in the lower half of the addresses, in
             /// the upper half, and outside.

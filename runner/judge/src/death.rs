@@ -1,6 +1,8 @@
 //! Charging the death of a target.
 
 use case::Case;
+use oracle::learned::Learned;
+use oracle::playback::Expected;
 
 use crate::finding::About;
 use crate::judged::Judged;
@@ -11,8 +13,6 @@ use crate::sign::Sign;
 use crate::verdict::{
     DeathRecord, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
 };
-use oracle::learned::Learned;
-use oracle::playback::Expected;
 
 impl DeathRecord {
     /// Whether it stopped answering, and nothing else is known of it.

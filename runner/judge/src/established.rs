@@ -1,7 +1,8 @@
 //! What is established about a target before the first case.
 
-use crate::known::Known;
 use oracle::learned::Learned;
+
+use crate::known::Known;
 
 /// What is established about a target: the choices that it has made, and what it does wrong.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@
 
 use case::Flags;
 use link::observations::{Observations, Report, Status};
+use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 use zerocopy::IntoBytes;
 
 use crate::prepared::Prepared;
-use oracle::answer::Answer;
-use oracle::expectation::Expectation;
 
 /// What is known of a target's habits.
 #[derive(Clone, Copy, Debug, Default)]

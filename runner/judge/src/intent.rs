@@ -12,9 +12,9 @@ use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
+use oracle::answer::Answer;
 
 use crate::verdict::Ending;
-use oracle::answer::Answer;
 
 /// `VTCR_EL2.HA`.
 const VTCR_HA: u64 = 1 << 21;

@@ -4,6 +4,8 @@ use case::Case;
 use case::memory::MemoryMap;
 use link::hello::IdRegisters;
 use link::observations::Observations;
+use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use zerocopy::IntoBytes as _;
 
 use crate::established::Established;
@@ -17,8 +19,6 @@ use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::soak::Suspect;
 use crate::verdict::{CaseRecord, DeathRecord, Reason};
-use oracle::simulation::Simulation;
-use oracle::twin::Twin;
 
 /// The judge of one target: its twin, what is established about it, and what its answers and deaths have told
 /// since.

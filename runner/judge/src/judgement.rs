@@ -15,6 +15,10 @@
 use case::probe::Probe;
 use case::{Case, Flags};
 use link::observations::{Exception, Update};
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback};
+use oracle::twin::{Tables, Twin};
+use suite::hex::Hex;
 use tables::BuildError;
 
 use crate::answered::Answered;
@@ -30,10 +34,6 @@ use crate::verdict::{
     Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
     Word,
 };
-use oracle::learned::Learned;
-use oracle::playback::{Expected, Playback};
-use oracle::twin::{Tables, Twin};
-use suite::hex::Hex;
 
 /// Judges what came back of `exchange`, on the `twin` of a target of which so much is `established`. What the
 /// case tells of the target's choices is `learned`.

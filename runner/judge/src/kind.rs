@@ -5,10 +5,10 @@
 use std::fmt;
 
 use golden::FaultKind;
+use oracle::answer::Answer;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::Observation;
-use oracle::answer::Answer;
 
 /// The kind of an answer: success, or a fault with its status code, told in `PAR_EL1` or by an exception.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -17,12 +17,12 @@ use case::operation::pair;
 use case::probe::{Operation, Probe};
 use case::scratch;
 use link::observations::Changed;
+use oracle::answer::{Partial, Reach};
 use smallvec::SmallVec;
+use suite::hex::Hex;
 
 use crate::judged::Violation;
 use crate::verdict::{Defect, Fact, Word};
-use oracle::answer::{Partial, Reach};
-use suite::hex::Hex;
 
 /// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
 pub fn tells(map: &MemoryMap, operation: Operation, bytes: u8, reach: Reach) -> bool {

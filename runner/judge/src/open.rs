@@ -2,11 +2,11 @@
 
 use case::Case;
 use case::memory::MemoryMap;
+use oracle::learned::Learned;
 
 use crate::established::Established;
 use crate::judged::Judged;
 use crate::verdict::{CaseRecord, Cell, NotAsked, PlacementCell, ProbeResult, Reason};
-use oracle::learned::Learned;
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl OpenCase {
 
     /// What is kept of it.
     pub fn close(mut self) -> CaseRecord {
-        self.record.settled = self.learned.told();
+        self.record.settled = self.learned.news();
         self.record
     }
 

@@ -15,6 +15,11 @@ use case::operation::Operation;
 use case::probe::{El, Probe};
 use case::tree::Role;
 use case::{Case, CaseRef, Flags, scratch};
+use oracle::expectation::Expectation;
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback, Turn, is_step};
+use oracle::registers::root_bytes;
+use oracle::twin::{Tables, Twin};
 use smallvec::SmallVec;
 use tables::BuildError;
 
@@ -24,11 +29,6 @@ use crate::observable::Observability;
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::verdict::{ProbeKind, Reason};
-use oracle::expectation::Expectation;
-use oracle::learned::Learned;
-use oracle::playback::{Expected, Playback, Turn, is_step};
-use oracle::registers::root_bytes;
-use oracle::twin::{Tables, Twin};
 
 /// Which probes of a case are to be asked, by their numbers.
 #[derive(Clone, Copy, Debug)]

@@ -3,15 +3,15 @@
 use case::Case;
 use case::probe::Probe;
 use golden::Registers;
+use oracle::expectation::{Allowed, Expectation};
+use oracle::ineffective::StaleOutcome;
+use oracle::learned::Learned;
+use oracle::playback::{Expected, is_step};
 use tables::Built;
 
 use crate::known::{Known, ProbeFeatures, RuleId};
 use crate::sign::Sign;
 use crate::verdict::Reason;
-use oracle::expectation::{Allowed, Expectation};
-use oracle::ineffective::StaleOutcome;
-use oracle::learned::Learned;
-use oracle::playback::{Expected, is_step};
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]

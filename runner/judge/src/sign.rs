@@ -12,14 +12,14 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use conform::has_syndrome;
 use link::observations::Exception;
+use oracle::answer::{Answer, Taken};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::conformity::{admits, has_return_state};
 use crate::kind::AnswerKind;
 use crate::observation::Observation;
-use conform::has_syndrome;
-use oracle::answer::{Answer, Taken};
 
 /// One thing that is wrong with an answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

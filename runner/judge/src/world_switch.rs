@@ -9,11 +9,11 @@ use case::scratch;
 use case::tree::Role;
 use golden::{Features, Implementation};
 use link::observations::{Exception, Point, SwitchTrace};
+use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 use tables::Built;
 
 use crate::verdict::{Fact, Wanted};
-use oracle::answer::Answer;
-use oracle::expectation::Expectation;
 
 /// AMO, IMO and FMO: the executor adds them to what a case says.
 const HCR_EL2_ROUTING: u64 = 7 << 3;

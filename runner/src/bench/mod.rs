@@ -27,9 +27,10 @@ pub use campaign::{Bill, Runs};
 pub use device::{Asked, Device};
 pub use report::{Emulated, Footprint, Guests, Rates, Report};
 
+use suite::granule::GranuleName;
+
 use crate::failure::Failure;
 use crate::record::Host;
-use suite::granule::GranuleName;
 
 /// Probes a case, few and many.
 const FEW: u64 = 64;

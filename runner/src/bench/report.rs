@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use suite::granule::GranuleName;
 
 use crate::record::Host;
-use suite::granule::GranuleName;
 
 /// The machine that was emulated.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,6 +4,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use case::memory::MemoryMap;
+use judge::Judge;
+use judge::established::Established;
+use judge::verdict::{CaseRecord, NotAsked, Reason};
 use link::batch::{Batch, Entry, LOG_BYTES, Log};
 use link::hello::Configure;
 use zerocopy::{FromBytes, IntoBytes};
@@ -11,9 +14,6 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::CampaignError;
 use super::soaking::{Soak, Soaking, Task, plan_words};
 use crate::plan::Plan;
-use judge::Judge;
-use judge::established::Established;
-use judge::verdict::{CaseRecord, NotAsked, Reason};
 
 /// Why an image can't be made, or its log can't be read.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::parts::CasePart;
 use device::{Death, HowDied};
 use judge::prepared::Prepared;
+
+use super::parts::CasePart;
 
 /// A part that was sent.
 pub struct Sent {

@@ -38,12 +38,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use case::Case;
+use device::wire::Wear;
+use device::{Session, Target};
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
 use clerk::Clerk;
-use device::wire::Wear;
-use device::{Session, Target};
 use dispenser::Dispenser;
 pub use error::CampaignError;
 use judge::established::Established;

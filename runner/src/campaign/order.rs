@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::Shard;
 use judge::verdict::CaseRecord;
+
+use crate::plan::Shard;
 
 /// Records that came before their turn.
 #[derive(Debug)]

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use device::wire::Wear;
+use device::{Session, Target};
 use link::hello::IdRegisters;
 
 use super::CampaignError;
 use super::dispenser::Dispenser;
 use super::soaking::Soak;
 use crate::plan::{Plan, Shard};
-use device::wire::Wear;
-use device::{Session, Target};
 
 /// What all workers of a campaign share.
 #[derive(Debug)]

@@ -15,6 +15,14 @@
 //! A *part* is a case with some of its probes: all of them at first. When the target dies, the probe
 //! that killed it is charged, and the others of its case are asked again as a new part.
 
+use case::Case;
+use device::{Death, Event, HowDied, Session, Target};
+use judge::Judge;
+use judge::established::Established;
+use judge::prepare::Selection;
+use judge::prepared::Prepared;
+use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
+
 use super::cases::Cases;
 use super::flight::{Flight, Sent, Wreck};
 use super::outbox::Outbox;
@@ -24,13 +32,6 @@ use super::shared::Shared;
 use super::soaking::Soaking;
 use super::solo::Solo;
 use super::{CampaignError, MOST_DEATHS_IN_A_ROW};
-use case::Case;
-use device::{Death, Event, HowDied, Session, Target};
-use judge::Judge;
-use judge::established::Established;
-use judge::prepare::Selection;
-use judge::prepared::Prepared;
-use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
 
 pub struct Worker<'a> {
     target: &'a dyn Target,

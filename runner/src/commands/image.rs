@@ -7,12 +7,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use device::{Description, TargetError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use judge::established::Established;
+use judge::personality::Personality;
 use link::batch::{Batch, Log};
 use link::config::Config;
 use object::read::ReadCache;
 use object::{Object as _, ObjectSegment as _};
+use payload::Executor;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
@@ -25,12 +31,6 @@ use crate::output::{print, remark};
 use crate::plan::{Plan, Shard};
 use crate::record::{Header, Request, RunEnd, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use device::{Description, TargetError};
-use judge::established::Established;
-use judge::personality::Personality;
-use payload::Executor;
-use suite::machine::Machine;
-use suite::{Overrides, Suite};
 
 /// Make an image that asks a suite's cases without a host, or read the log that it left in memory.
 ///

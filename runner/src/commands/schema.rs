@@ -1,15 +1,15 @@
 //! `hypwalk schema`: JSON Schemas of the YAML files.
 
 use clap::{Args, ValueEnum};
+use device::Description;
+use judge::known;
+use suite::SuiteFields;
+use suite::case_file::CaseFile;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFields;
 use crate::failure::Failure;
 use crate::output::print;
-use device::Description;
-use judge::known;
-use suite::SuiteFields;
-use suite::case_file::CaseFile;
 
 /// Print the JSON Schema of a kind of file, for editors.
 #[derive(Debug, Args)]

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use case::draw::stage2::exhaustive::LegalityPoint;
 use case::source::Counted;
 use clap::{Args, Subcommand};
+use suite::generator::Generator;
+use suite::seed::Seed;
 
 use super::lookup::Shelf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use suite::generator::Generator;
-use suite::seed::Seed;
 
 /// Look at suites, without a target.
 #[derive(Debug, Args)]

@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 
 use case::draw::NotDrawn;
 use case::probe::Operation;
-use serde::Deserialize;
-
-use super::{Host, Matrix, PlacementMatrix, RunId, summary, tally};
 use device::wire::Wear;
 use judge::kind::{AnswerKind, Class};
 use judge::known::{Issue, Shown};
@@ -23,7 +20,10 @@ use judge::verdict::{
     self, Answers, Cell, Counts, Defect, NotAsked, Observed, PlacementCell, ProbeKind, Question,
     Reason, Seen, Signature, Verdict, Wanted, Word,
 };
+use serde::Deserialize;
 use suite::hex::Hex;
+
+use super::{Host, Matrix, PlacementMatrix, RunId, summary, tally};
 
 /// The version of the format.
 pub const VERSION: u32 = 2;

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use device::description::Affinity;
+use judge::known;
 use serde::{Deserialize, Serialize};
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 use super::{RunId, VERSION};
 use crate::plan::Shard;
-use device::description::Affinity;
-use judge::known;
-use suite::machine::Machine;
-use suite::{Overrides, Suite};
 
 /// All that a run's cases depend on, and what it takes to draw one of them again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -11,10 +11,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use judge::personality::Personality;
+
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::record::redraw::{RedrawError, plan};
 use crate::record::{Header, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
-use judge::personality::Personality;
 
 /// Why runs can't be merged.
 #[derive(Debug, thiserror::Error)]

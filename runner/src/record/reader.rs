@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use judge::verdict::CaseRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Header, OLDEST_VERSION, RunError, Summary, Tally, VERSION, files, format2};
-use judge::verdict::CaseRecord;
 
 /// A run on disk.
 #[derive(Clone, Debug)]

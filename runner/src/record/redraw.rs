@@ -4,10 +4,10 @@ use std::path::Path;
 
 use case::Case;
 use case::draw::NotDrawn;
+use suite::{Suite, SuiteError};
 
 use crate::plan::Plan;
 use crate::record::{Header, RunId};
-use suite::{Suite, SuiteError};
 
 /// Why a case can't be drawn again.
 #[derive(Debug, thiserror::Error)]

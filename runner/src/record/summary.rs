@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use device::wire::Wear;
+use judge::known::{Issue, Shown};
+use judge::verdict::{Answers, Counts, NotAsked};
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
-use device::wire::Wear;
-use judge::known::{Issue, Shown};
-use judge::verdict::{Answers, Counts, NotAsked};
 
 /// What a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use judge::known::Shown;
+use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{Matrix, PlacementMatrix};
-use judge::known::Shown;
-use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
 
 /// Sums over the records of a run, and its findings by kind.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -5,14 +5,14 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use case::Case;
+use judge::verdict::{CaseRecord, Signature};
 use serde::Serialize;
+use suite::case_file::{CaseFile, Origin};
+use suite::hex::Hex;
 
 use super::pace::PaceWriter;
 use super::remark::remark;
 use super::{Header, Pace, RunEnd, RunError, RunId, Summary, Tally, files};
-use judge::verdict::{CaseRecord, Signature};
-use suite::case_file::{CaseFile, Origin};
-use suite::hex::Hex;
 
 /// Cases that are kept as reproducers of each kind of finding.
 const REPRODUCERS_EACH: usize = 3;

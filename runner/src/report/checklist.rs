@@ -11,11 +11,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
+
 use super::legal::one_line;
 use super::terminal::plural;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Square, Summary};
-use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
 
 /// A run as a list of tests.
 #[derive(Clone, Debug)]

@@ -21,10 +21,11 @@ use serde::Serialize;
 pub use compared::{Compared, Figures};
 pub use difference::Difference;
 
-use crate::exit::Exit;
-use crate::record::{Group, Header, RunId};
 use judge::verdict::{Cell, Signature};
 use suite::Overrides;
+
+use crate::exit::Exit;
+use crate::record::{Group, Header, RunId};
 
 /// Cases from which on an average over random cases says something.
 const ENOUGH_CASES: u64 = 100;

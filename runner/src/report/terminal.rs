@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use super::legal::one_line;
-use crate::record::{Group, RunEnd, Summary};
 use device::wire::Wear;
 use judge::verdict::Verdict;
+
+use super::legal::one_line;
+use crate::record::{Group, RunEnd, Summary};
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;

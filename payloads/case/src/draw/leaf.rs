@@ -245,7 +245,8 @@ impl Stage2 {
     fn flags(&self, rng: &mut Rng, may_be_dirty: bool, dirty: u64) -> u8 {
         let has_dbm = self.updates && may_be_dirty && rng.chance(dirty);
         let has_fnxs = self.xs && rng.chance(300);
-        u8::from(has_dbm) * Attributes::DBM | u8::from(has_fnxs) * Attributes::FNXS
+        let fnxs = if has_fnxs { Attributes::FNXS } else { 0 };
+        fnxs | if has_dbm { Attributes::DBM } else { 0 }
     }
 }
 

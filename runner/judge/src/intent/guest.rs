@@ -14,11 +14,11 @@ use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::vtcr::ps_bits;
+use oracle::access::Accesses;
+use oracle::answer::Answer;
 
 use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
 use crate::verdict::Ending;
-use oracle::access::Accesses;
-use oracle::answer::Answer;
 
 /// One use of an address.
 #[derive(Clone, Copy)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use golden::Registers;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::yaml::Spanned;
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::rule::ProbeFeatures;
-use suite::yaml::Spanned;
 
 /// Conditions as their file says them: all of them must hold.
 #[derive(Deserialize, JsonSchema)]

@@ -14,18 +14,18 @@ use std::path::Path;
 use case::probe::Operation;
 use golden::Registers;
 use link::soak::KnownCrash;
+use oracle::answer::Answer;
+use oracle::expectation::Allowed;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::name::Name;
+use suite::yaml::{Spanned, YamlError, nearest};
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
 use super::ineffective::IneffectiveFields;
 use crate::kind::{AnswerKind, Class, Kinds};
 use crate::sign::Sign;
-use oracle::answer::Answer;
-use oracle::expectation::Allowed;
-use suite::name::Name;
-use suite::yaml::{Spanned, YamlError, nearest};
 
 /// A file of known issues.
 #[derive(Deserialize, JsonSchema)]

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use golden::Masked;
+use oracle::answer::{self, Answer};
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::{Place, is_false};
 use crate::kind::{AnswerKind, fault_name};
-use oracle::answer::{self, Answer};
 
 /// How a walk or an access may end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use link::observations::{self, Exception};
+use oracle::answer::Reach;
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
@@ -10,7 +11,6 @@ use super::ending::Par;
 use super::fact::{Fact, Word};
 use crate::kind::AnswerKind;
 use crate::observation::Observation;
-use oracle::answer::Reach;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use golden::Certainty;
+use oracle::expectation::{Allowed, Expectation};
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::ending::Ending;
 use super::is_false;
-use oracle::expectation::{Allowed, Expectation};
 
 /// One outcome that is allowed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

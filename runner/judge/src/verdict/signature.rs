@@ -3,12 +3,12 @@
 use std::fmt;
 
 use case::probe::{Operation, Probe};
+use oracle::expectation::Expectation;
 use serde::{Deserialize, Serialize};
 
 use super::{Defect, operation};
 use crate::kind::{AnswerKind, Class};
 use crate::sign::{Difference, Sign};
-use oracle::expectation::Expectation;
 
 /// What findings of the same kind have in common: operation, expectation and observation without addresses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! Expectations in records: what should have been observed.
 
+use oracle::expectation::Expectation;
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Outcome};
-use oracle::expectation::Expectation;
 
 /// What should have been observed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

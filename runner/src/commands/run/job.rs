@@ -7,8 +7,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use case::Case;
+use device::{Identity, Target};
 use jiff::Timestamp;
+use judge::established::Established;
+use judge::known;
+use judge::verdict::CaseRecord;
 use link::hello::Hello;
+use suite::Suite;
+use suite::machine::Machine;
 
 use super::bar::{Bar, Limit};
 use crate::campaign::{self, Campaign, CampaignError, Past, RecordError, Recorder, Soak, Totals};
@@ -20,12 +26,6 @@ use crate::record::resume::{ResumeError, Resumed};
 use crate::record::{
     Header, Host, Request, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary,
 };
-use device::{Identity, Target};
-use judge::established::Established;
-use judge::known;
-use judge::verdict::CaseRecord;
-use suite::Suite;
-use suite::machine::Machine;
 
 /// What is to be run, and how.
 pub struct Job<'a> {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use judge::verdict::{Answers, Counts};
 use serde::Serialize;
+use suite::Suite;
 
 use crate::record::{Header, Host, Run, RunError, Summary};
-use judge::verdict::{Answers, Counts};
-use suite::Suite;
 
 /// One of two runs that are compared.
 #[derive(Clone, Debug)]

@@ -1,12 +1,13 @@
 //! Findings by kind, each with its first example.
 
+use judge::verdict::{Answers, Seen};
+use oracle::answer::Answer;
+
 use super::fields::{Field, compare};
 use super::group_walk::{GroupWalk, GroupWalks};
 use super::mark::Mark;
 use crate::record::{Group, Run, Summary};
 use crate::report::terminal::grouped;
-use judge::verdict::{Answers, Seen};
-use oracle::answer::Answer;
 
 /// Kinds of findings that are told in full; the others are listed.
 const TOLD: usize = 60;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use case::format::Granule;
+use judge::verdict::{Cell, Verdict};
 
 use super::mark::Mark;
 use crate::record::{Matrix, Square};
 use crate::report::terminal::{grouped, plural};
-use judge::verdict::{Cell, Verdict};
 
 /// The matrix, one row an IPA size; the page turns it where there is room.
 #[derive(Clone, Debug)]

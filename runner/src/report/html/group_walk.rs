@@ -2,11 +2,6 @@
 
 use case::Case;
 use case::memory::MemoryMap;
-use tables::BuildError;
-
-use crate::explain::walk;
-use crate::record::redraw::{RedrawError, redraw};
-use crate::record::{Group, Run};
 use judge::verdict::Answers;
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
@@ -15,6 +10,11 @@ use oracle::playback::Playback;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use suite::case_file::CaseFile;
+use tables::BuildError;
+
+use crate::explain::walk;
+use crate::record::redraw::{RedrawError, redraw};
+use crate::record::{Group, Run};
 
 /// Where walks of a run's cases are told.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use judge::known::Shown;
+use judge::verdict::{NotAsked, Verdict};
+
 use super::chart::Chart;
 use super::findings::{FindingKind, kinds};
 use super::grid::Grid;
@@ -11,8 +14,6 @@ use crate::exit::Exit;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Summary};
 use crate::report::terminal::{grouped, plural};
-use judge::known::Shown;
-use judge::verdict::{NotAsked, Verdict};
 
 /// All that the page shows of one run.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ pub(super) struct CaseFields {
     /// What is done beside asking.
     #[serde(default)]
     flags: Vec<FlagName>,
-    /// Where the executor lives meanwhile, of a case with the flag `stay`.
+    /// Where code and data of the world switch lie, of a case with the flag `stay`.
     stay: Option<StayFields>,
     /// Where the guest's code is, of a case with the flag `guest`.
     guest: Option<GuestFields>,
@@ -122,7 +122,7 @@ impl From<RoleName> for Role {
     }
 }
 
-/// Where the executor lives while it is in a set-up of EL2. Places are the starts of scratch arenas.
+/// Where code and data of the world switch to a set-up of EL2 lie. Places are the starts of scratch arenas.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stay")]
