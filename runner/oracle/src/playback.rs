@@ -158,7 +158,10 @@ pub fn is_step(probe: &Probe) -> bool {
 #[cfg(test)]
 mod tests {
     use case::Case;
+    use case::abilities::{Abilities, Ids};
+    use case::draw::Space;
     use case::memory::{Arena, ArenaKind, MemoryMap};
+    use case::source::Source;
     use golden::{Features, Implementation, Registers};
 
     use super::*;
@@ -214,5 +217,37 @@ mod tests {
         let steps = [(vec![0], true, 0), (vec![2], true, 0), (vec![3], false, 1)];
         assert_eq!(turns(&probes, Some(&[3])), steps);
         assert_eq!(turns(&probes, Some(&[4])), [], "a step alone is not wanted");
+    }
+
+    #[test]
+    fn the_last_of_concurrent_probes_has_what_all_of_them_change() {
+        let ids = Ids { id_aa64mmfr0_el1: 0x1122, id_aa64mmfr1_el1: 2, ..Ids::default() };
+        let space = Space { hardware_updates: 1000, mappings: [8, 8], ..Space::BENIGN };
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 1 << 30, size: 4 << 20, kind: ArenaKind::Tables });
+        let features = Features::FEAT_HAFDBS.with(Features::FEAT_HAFDBS_DBS);
+        let mut twin = Twin::new(Implementation::new(40, features), Simulation::new(&map));
+        let learned = Learned::new([]).unwrap();
+        let mut changed = 0;
+        for index in 0..20 {
+            let case = Source::Random(space).draw(&Abilities::new(&ids), &map, 1, index).unwrap();
+            let updates = |turn: &Turn<'_>| -> Vec<usize> {
+                let outcomes = turn.asked().map(|(_, expected)| &expected.expectation.outcomes[0]);
+                outcomes.map(|allowed| allowed.updates.len()).collect()
+            };
+            for &probe in case.as_ref().probes {
+                let probes = [probe.with(Probe::TOGETHER), probe];
+                let played = twin.with_tables(&case, &map, |tables| {
+                    let mut playback = Playback::of_all(tables, &learned, &probes[1..]);
+                    let alone = updates(&playback.next().unwrap().unwrap());
+                    let mut playback = Playback::of_all(tables, &learned, &probes);
+                    (alone, updates(&playback.next().unwrap().unwrap()))
+                });
+                let (alone, both) = played.unwrap();
+                assert_eq!(both, [0, alone[0]], "case {index}, {probe:?}");
+                changed += alone[0];
+            }
+        }
+        assert!(changed > 50, "{changed}");
     }
 }
