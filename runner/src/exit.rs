@@ -8,7 +8,6 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything that was asked conforms.
     Conforms = 0,
-    /// There are findings.
     Findings = 1,
     /// The command line, a suite, a target file or another input can't be used.
     Usage = 2,
@@ -23,7 +22,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Conforms,
         Self::Findings,
@@ -34,12 +32,10 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The number.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// What it means.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Conforms => "all conform",

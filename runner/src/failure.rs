@@ -7,6 +7,12 @@ use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use device::TargetError;
+use device::description::DescriptionError;
+use judge::known::KnownError;
+use suite::SuiteError;
+use suite::case_file::CaseFileError;
+use suite::yaml::YamlError;
 
 use crate::exit::Exit;
 use crate::explain::ExplainFileError;
@@ -15,12 +21,6 @@ use crate::record::merge::MergeError;
 use crate::record::redraw::RedrawError;
 use crate::record::resume::ResumeError;
 use crate::report::html::PageError;
-use device::TargetError;
-use device::description::DescriptionError;
-use judge::known::KnownError;
-use suite::SuiteError;
-use suite::case_file::CaseFileError;
-use suite::yaml::YamlError;
 
 /// Why a command can't do what it was asked: an error with its causes, the place in a file, and what
 /// to do about it.

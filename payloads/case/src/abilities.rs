@@ -54,7 +54,7 @@ pub struct Abilities {
     pub vhe: bool,
     /// FEAT_HPDS: TCR_EL2.HPD.
     pub hpds: bool,
-    /// The target has a monitor at EL3, which asks what nobody could live in. No ID register says so.
+    /// The target has a monitor at EL3, which asks what no code could run under. No ID register says so.
     pub monitor: bool,
     /// FEAT_TTST: small translation tables.
     pub ttst: bool,

@@ -42,11 +42,20 @@ pub use stage2::EPOCH;
 /// The version of the generators. The same inputs give the same case for one version.
 pub const VERSION: u32 = 2;
 
-/// The machine that a case is drawn for.
+/// What a case is drawn for: a machine, and its number in a campaign.
 #[derive(Clone, Copy, Debug)]
-struct Target<'a> {
-    abilities: &'a Abilities,
-    map: &'a MemoryMap,
+pub(crate) struct Request<'a> {
+    pub abilities: &'a Abilities,
+    pub map: &'a MemoryMap,
+    pub seed: u64,
+    pub index: u64,
+}
+
+impl Request<'_> {
+    /// The stream of the case.
+    fn rng(&self) -> Rng {
+        Rng::new(self.seed, self.index)
+    }
 }
 
 /// The reasons: one table of documentation, name, and words.

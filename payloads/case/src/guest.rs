@@ -1,11 +1,11 @@
 //! A guest: where its code lies, and what the executor has it do.
 //!
 //! ```text
-//!   home, EL2 --ERET--> the piece of code for the probe, at EL1 or EL0
-//!        ^                |  the access under test
-//!        +----- BRK ------+
+//!   executor, EL2 --ERET--> the piece of code for the probe, at EL1 or EL0
+//!        ^                    |  the access under test
+//!        +----- BRK ----------+
 //!        +--- abort, taken to EL2
-//!        +----- BRK ------ vectors of EL1 <--- abort, taken to EL1
+//!        +----- BRK ---------- vectors of EL1 <--- abort, taken to EL1
 //! ```
 //!
 //! MDCR_EL2.TDE routes BRK to EL2 from either EL, so that both come back in the same way.

@@ -16,13 +16,14 @@
 //! | [`probe`]     | one question, or one step |
 //! | [`tree`]      | one tree of tables: its role, its shape, where its tables lie |
 //! | [`scratch`]   | what lies where in a scratch arena |
-//! | [`stay`]      | placement of the world-switch code, while the executor is in a set-up of EL2 |
 //! | [`guest`]     | where a guest's code lies, for cases that are asked from EL1 and EL0 |
 //! | [`registers`](mod@registers) | the system registers that a case sets, raw |
-//! | [`placement`] | where the trampoline of a stay lies, seen from the case's own addresses |
-//! | [`tcr`]       | `TCR_EL2` and other fields of EL2's own regime, for composing registers |
-//! | [`vtcr`]      | `VTCR_EL2` and `HCR_EL2` fields, for composing registers |
+//! | [`placement`] | where the trampoline of a world switch lies, seen from the case's own addresses |
+//! | [`control`]   | bits of `HCR_EL2` and `SCTLR_ELx`, for composing registers |
+//! | [`tcr`]       | `TCR_EL2` and `TCR_EL1`, likewise |
+//! | [`vtcr`]      | `VTCR_EL2`, likewise |
 //! | [`layout`]    | which stage 2 shapes the architecture allows |
+//! | [`world_switch`] | where code and data of the world switch to a set-up of EL2 lie |
 //! | [`draw`]      | generators: from (space, seed, index) to a case |
 //! | [`source`]    | the list of generators |
 //! | [`plan`]      | the cases of a suite, by index |
@@ -35,6 +36,7 @@
 #![warn(missing_docs)]
 
 pub mod abilities;
+pub mod control;
 pub mod draw;
 pub mod edit;
 pub mod format;
@@ -49,10 +51,10 @@ pub mod probe;
 pub mod registers;
 pub mod scratch;
 pub mod source;
-pub mod stay;
 pub mod tcr;
 pub mod tree;
 pub mod vtcr;
+pub mod world_switch;
 
 mod owned;
 mod view;

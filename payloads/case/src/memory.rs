@@ -66,7 +66,7 @@ pub enum ArenaKind {
     Tables = 0,
     /// Addresses where nothing answers: a walk that reaches them takes an external abort.
     Void = 1,
-    /// The executor's code and data while it lives in a set-up of EL2, and what its probes reach: see
+    /// The executor's code and data in a set-up of EL2, and what its probes reach: see
     /// [`crate::scratch`].
     Scratch = 2,
 }

@@ -158,6 +158,10 @@ operations! {
 impl Operation {
     /// Those questions that ask stage 2, from wherever they are asked.
     pub const STAGE2: [Self; 4] = [Self::AtS12e1r, Self::AtS12e1w, Self::AtS12e0r, Self::AtS12e0w];
+    /// Those that ask stage 1 of EL2.
+    pub const EL2: [Self; 2] = [Self::AtS1e2r, Self::AtS1e2w];
+    /// Those that ask stage 1 of EL1&0, or of EL2&0 where HCR_EL2.{E2H, TGE} are 1.
+    pub const EL10: [Self; 4] = [Self::AtS1e1r, Self::AtS1e1w, Self::AtS1e0r, Self::AtS1e0w];
 
     /// Those that put a question to the MMU under test, and the steps between them.
     pub fn of_real_builds() -> impl Iterator<Item = Self> {

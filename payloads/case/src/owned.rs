@@ -7,9 +7,9 @@ use crate::guest::Guest;
 use crate::mapping::Mapping;
 use crate::probe::Probe;
 use crate::registers::Registers;
-use crate::stay::Stay;
 use crate::tree::Tree;
 use crate::view::{CaseRef, Flags, Header};
+use crate::world_switch::SwitchPlaces;
 use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_TREES};
 
 /// One set-up of translation registers and tables, with its probes.
@@ -36,7 +36,7 @@ impl Case {
             edits: 0,
             probes: 0,
             flags: 0,
-            stay: Stay::default(),
+            world_switch: SwitchPlaces::default(),
             guest: Guest::default(),
         };
         let (trees, mappings, edits, probes) = Default::default();
@@ -83,9 +83,9 @@ impl Case {
         self.header.flags = flags.0;
     }
 
-    /// Says where the executor lives while it is in the set-up.
-    pub fn set_stay(&mut self, stay: Stay) {
-        self.header.stay = stay;
+    /// Says where the code and data of the world switch lie.
+    pub fn set_world_switch(&mut self, world_switch: SwitchPlaces) {
+        self.header.world_switch = world_switch;
     }
 
     /// Says where the guest's code is.

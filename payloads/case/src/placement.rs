@@ -1,4 +1,4 @@
-//! Where the trampoline of a stay lies, seen from the case's own addresses.
+//! Where the trampoline of a world switch lies, seen from the case's own addresses.
 
 use crate::CaseRef;
 use crate::memory::MemoryMap;
@@ -46,10 +46,11 @@ impl Placement {
         }
     }
 
-    /// Where the trampoline of `case` lies; `None` where the executor does not live in it.
+    /// Where the trampoline of `case` lies; `None` without a world switch.
     pub fn of(case: CaseRef<'_>, map: &MemoryMap) -> Option<Self> {
-        let format = case.format(Role::Ttbr0El2).filter(|_| case.flags().has(Flags::STAY))?;
-        let pa = map.resolve(case.header.stay.trampoline)?;
+        let format =
+            case.format(Role::Ttbr0El2).filter(|_| case.flags().has(Flags::WORLD_SWITCH))?;
+        let pa = map.resolve(case.header.world_switch.trampoline)?;
         (format.ia_bits > 0).then(|| Self::of_address(pa, format.ia_bits))
     }
 }

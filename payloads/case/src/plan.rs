@@ -28,7 +28,7 @@ pub struct Share {
 
 /// What cases depend on beside the suite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ground<'a> {
+pub struct Environment<'a> {
     /// What the PE can do.
     pub abilities: &'a Abilities,
     /// The memory that cases may use.
@@ -37,7 +37,7 @@ pub struct Ground<'a> {
     pub seed: u64,
 }
 
-impl Ground<'_> {
+impl Environment<'_> {
     /// Case number `index` of `shares`, or why this target can't be asked it; `None` behind the last.
     ///
     /// `spelled` is asked for cases that are spelled out, by the number of the share and their number in
@@ -90,7 +90,6 @@ mod tests {
     use super::*;
     use crate::abilities::Ids;
     use crate::draw::Space;
-    use crate::draw::stage2::random;
     use crate::format::{AddressFormat, Format, Granule};
     use crate::memory::Place;
     use crate::memory::{Arena, ArenaKind};
@@ -131,7 +130,7 @@ mod tests {
     #[test]
     fn an_index_runs_through_the_shares() {
         let (abilities, map) = (Abilities::new(&Ids::default()), map());
-        let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
+        let environment = Environment { abilities: &abilities, map: &map, seed: 7 };
         let random = |count| Share { source: Some(Source::Random(Space::BENIGN)), count };
         let shares = [
             Share { source: None, count: 2 },
@@ -139,13 +138,13 @@ mod tests {
             Share { source: None, count: 1 },
             random(2),
         ];
-        let case = |index| ground.case(shares, spelled, index);
+        let case = |index| environment.case(shares, spelled, index);
         let vtcr = |index| Some(case(index)?.ok()?.as_ref().header.registers.vtcr_el2);
         assert_eq!((vtcr(0), vtcr(1), vtcr(5)), (Some(0), Some(1), Some(0x200)));
         assert!(case(0).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
         assert!(!case(1).unwrap().unwrap().as_ref().flags().has(Flags::AUDIT));
         let drawn = |share: u64, local| {
-            random::draw(&Space::BENIGN, &abilities, &map, 7 ^ share << 56, local)
+            Source::Random(Space::BENIGN).draw(&abilities, &map, 7 ^ share << 56, local)
         };
         assert_eq!(case(4), Some(drawn(1, 2)));
         assert_eq!(case(6), Some(drawn(3, 0)));
@@ -155,8 +154,8 @@ mod tests {
     #[test]
     fn what_is_not_spelled_out_is_not_there() {
         let (abilities, map) = (Abilities::new(&Ids::default()), map());
-        let ground = Ground { abilities: &abilities, map: &map, seed: 7 };
+        let environment = Environment { abilities: &abilities, map: &map, seed: 7 };
         let shares = [Share { source: None, count: 2 }];
-        assert_eq!(ground.case(shares, |_, _| None, 0), None);
+        assert_eq!(environment.case(shares, |_, _| None, 0), None);
     }
 }

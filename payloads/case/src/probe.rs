@@ -26,7 +26,7 @@ pub struct Probe {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum El {
-    /// The executor itself, at home or wherever the case's flags say.
+    /// The executor itself, in its own set-up or wherever the case's flags say.
     El2 = 0,
     /// A guest at EL1.
     El1 = 1,

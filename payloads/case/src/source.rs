@@ -7,7 +7,7 @@ use crate::abilities::Abilities;
 use crate::draw::el2::{self, HypSpace};
 use crate::draw::el10::{self, GuestSpace};
 use crate::draw::stage2::{exhaustive, random};
-use crate::draw::{NotDrawn, Space};
+use crate::draw::{NotDrawn, Request, Space};
 use crate::memory::MemoryMap;
 
 /// Hands the generators to the macro `$then`: name in [`Source`](crate::source::Source), number in plans, name in
@@ -24,7 +24,7 @@ macro_rules! generators {
             /// Every point of granule, DS, T0SZ, SL2 and SL0, legal or not. Of its space `dc`, `fwb` and
             /// `hardware_updates` have a meaning.
             Legality 3 "legality": Once of Space, exhaustive::legality, points;
-            /// Random set-ups of EL2's own stage 1, in which the executor lives while it asks.
+            /// Random set-ups of EL2's own stage 1, that the executor switches to while it asks.
             Hyp 4 "hyp": Cases of HypSpace, el2::draw, one;
             /// Every shape of EL2's stage 1 with one range, with the trampoline in the lower half of the addresses, in
             /// the upper half, and outside.
@@ -123,12 +123,20 @@ macro_rules! declare {
                 seed: u64,
                 index: u64,
             ) -> Result<Case, NotDrawn> {
+                let request = Request { abilities, map, seed, index };
                 match self {
-                    $(Self::$source(space) => $draw(space, abilities, map, seed, index),)*
+                    $(Self::$source(space) => $draw(space, request),)*
                 }
             }
 
             /// How many probes each case has.
+            pub const fn probes(&self) -> u64 {
+                match self {
+                    $(Self::$source(space) => space.probes,)*
+                }
+            }
+
+            /// The same, to be changed.
             pub const fn probes_mut(&mut self) -> &mut u64 {
                 match self {
                     $(Self::$source(space) => &mut space.probes,)*

@@ -1,4 +1,4 @@
-//! `TCR_EL2` in both of its layouts, and bits of `HCR_EL2` and `SCTLR_EL2`, for composing registers.
+//! `TCR_EL2` in both of its layouts, the second of which is that of `TCR_EL1`, for composing registers.
 
 /// What `TCR_EL2` says about one range of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,34 +105,12 @@ pub const fn of_two(lower: &Range, upper: &Range, whole: &Whole) -> u64 {
 pub const AS: u64 = 1 << 36;
 /// DS in the layout of two ranges: 52-bit addresses with 4K and 16K granules.
 pub const DS: u64 = 1 << 59;
+/// EPD0 and EPD1 of `TCR_EL1`: the range has no walks.
+pub const EPD: [u64; 2] = [1 << 7, 1 << 23];
+/// E0PD0 and E0PD1 of `TCR_EL1`: EL0 does not reach the range.
+pub const E0PD: [u64; 2] = [1 << 55, 1 << 56];
 /// A1: the ASID is that of `TTBR1_EL2`, where HCR_EL2.E2H = 1.
 pub const A1: u64 = 1 << 22;
-
-/// Bits of `HCR_EL2`.
-pub mod hcr {
-    /// E2H: EL2 is a host, with two ranges of addresses.
-    pub const E2H: u64 = 1 << 34;
-    /// TGE: EL0 is the host's.
-    pub const TGE: u64 = 1 << 27;
-}
-
-/// Bits of `SCTLR_EL2`.
-pub mod sctlr {
-    /// Bits that are RES1, in a host or not; SPAN is among them.
-    pub const RES1: u64 = 0x30c5_0830;
-    /// M: the MMU is on.
-    pub const M: u64 = 1;
-    /// A: unaligned accesses fault.
-    pub const A: u64 = 1 << 1;
-    /// C: data accesses are cacheable.
-    pub const C: u64 = 1 << 2;
-    /// SA: the stack pointer is aligned.
-    pub const SA: u64 = 1 << 3;
-    /// I: instruction fetches are cacheable.
-    pub const I: u64 = 1 << 12;
-    /// WXN: what can be written is not executed.
-    pub const WXN: u64 = 1 << 19;
-}
 
 #[cfg(test)]
 mod tests {

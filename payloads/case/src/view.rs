@@ -9,8 +9,8 @@ use crate::mapping::Mapping;
 use crate::memory::Place;
 use crate::probe::Probe;
 use crate::registers::Registers;
-use crate::stay::Stay;
 use crate::tree::{Role, Tree};
+use crate::world_switch::SwitchPlaces;
 use crate::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_TREES};
 
 /// The fixed part of a case.
@@ -31,8 +31,8 @@ pub struct Header {
     pub probes: u32,
     /// See [`Flags`].
     pub flags: u64,
-    /// Where the executor lives while it is in the set-up, if it is.
-    pub stay: Stay,
+    /// Where the code and data of the world switch lie, if there is one.
+    pub world_switch: SwitchPlaces,
     /// Where its guest's code is, if it has one.
     pub guest: Guest,
 }
@@ -49,12 +49,12 @@ impl Flags {
     /// For the judge, not the executor: the registers are those that the tables were made for and
     /// nothing is edited, so a walk must find what the mappings ask for.
     pub const INTENT: u64 = 4;
-    /// The executor goes over to the case's EL2 registers, as [`Stay`] says, and asks from there.
-    pub const STAY: u64 = 8;
+    /// The executor goes over to the case's EL2 registers, as [`SwitchPlaces`] says, and asks from there.
+    pub const WORLD_SWITCH: u64 = 8;
     /// The monitor at EL3 loads the case's EL2 registers, and asks from there.
     pub const MONITOR: u64 = 16;
     /// Guests ask, as [`Guest`] says: those probes whose EL is not 2. Steps and the others are the
-    /// executor's own, at home.
+    /// executor's own.
     pub const GUEST: u64 = 32;
 
     /// Whether all of `bits` are set.

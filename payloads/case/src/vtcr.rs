@@ -1,4 +1,4 @@
-//! `VTCR_EL2` and `HCR_EL2` fields, for composing registers.
+//! `VTCR_EL2` fields, for composing registers.
 
 use crate::format::Granule;
 
@@ -127,20 +127,4 @@ pub const fn ps_bits(ps: u64) -> u8 {
         5 => 48,
         _ => 52,
     }
-}
-
-/// Bits of `HCR_EL2` that cases set.
-pub mod hcr {
-    /// VM: stage 2 is on.
-    pub const VM: u64 = 1;
-    /// PTW: a stage 1 walk that meets Device memory faults.
-    pub const PTW: u64 = 1 << 2;
-    /// DC: default cacheability; stage 1 counts as off, and its output as Normal Write-Back.
-    pub const DC: u64 = 1 << 12;
-    /// RW: EL1 is AArch64.
-    pub const RW: u64 = 1 << 31;
-    /// CD: stage 2 data accesses and walks are non-cacheable.
-    pub const CD: u64 = 1 << 32;
-    /// FWB: stage 2 attributes override stage 1's.
-    pub const FWB: u64 = 1 << 46;
 }

@@ -40,7 +40,7 @@ enum Output {
 
 /// What a range of addresses is to the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RangeKind {
     /// Executed, and never written.
     Code,
     /// Read only.
@@ -60,13 +60,12 @@ pub struct Range {
     pub pa: u64,
     /// Size in bytes.
     pub bytes: u64,
-    /// What it is.
-    pub kind: Kind,
+    pub kind: RangeKind,
 }
 
 impl Range {
     /// A range that is mapped to itself.
-    pub const fn identity(base: u64, bytes: u64, kind: Kind) -> Self {
+    pub const fn identity(base: u64, bytes: u64, kind: RangeKind) -> Self {
         Self { va: base, pa: base, bytes, kind }
     }
 }
@@ -169,7 +168,7 @@ impl Geometry {
         }
     }
 
-    fn leaf(&self, level: i8, pa: u64, kind: Kind) -> u64 {
+    fn leaf(&self, level: i8, pa: u64, kind: RangeKind) -> u64 {
         const VALID: u64 = 1;
         const NORMAL: u64 = 1 << 2;
         const AP_RES1: u64 = 1 << 6;
@@ -181,10 +180,10 @@ impl Geometry {
         // With DS = 1 shareability comes from TCR_EL2.SH0, and the bits hold an address.
         let shareability = if self.output == Output::Ds { 0 } else { INNER_SHAREABLE };
         let kind = match kind {
-            Kind::Code => NORMAL | READ_ONLY,
-            Kind::Constants => NORMAL | READ_ONLY | XN,
-            Kind::Data => NORMAL | XN,
-            Kind::Device => XN,
+            RangeKind::Code => NORMAL | READ_ONLY,
+            RangeKind::Constants => NORMAL | READ_ONLY | XN,
+            RangeKind::Data => NORMAL | XN,
+            RangeKind::Device => XN,
         };
         VALID | AP_RES1 | ACCESSED | page | shareability | kind | self.address(pa)
     }
@@ -382,10 +381,10 @@ mod tests {
     #[test]
     fn permissions_and_memory_types() {
         let leaf = |kind| geometries()[0].leaf(3, 0x1000, kind);
-        assert_eq!(leaf(Kind::Code), 0x17c7);
-        assert_eq!(leaf(Kind::Constants), 0x0040_0000_0000_17c7);
-        assert_eq!(leaf(Kind::Data), 0x0040_0000_0000_1747);
-        assert_eq!(leaf(Kind::Device), 0x0040_0000_0000_1743);
+        assert_eq!(leaf(RangeKind::Code), 0x17c7);
+        assert_eq!(leaf(RangeKind::Constants), 0x0040_0000_0000_17c7);
+        assert_eq!(leaf(RangeKind::Data), 0x0040_0000_0000_1747);
+        assert_eq!(leaf(RangeKind::Device), 0x0040_0000_0000_1743);
     }
 
     #[test]
@@ -400,11 +399,11 @@ mod tests {
     fn what_is_mapped_twice_must_agree() {
         let mut pool = pool();
         let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room");
-        let range = Range::identity(0x900_0000, 0x1000, Kind::Device);
+        let range = Range::identity(0x900_0000, 0x1000, RangeKind::Device);
         assert_eq!(map.map(&range), Ok(()));
         assert_eq!(map.map(&range), Ok(()));
-        assert_eq!(map.map(&Range { kind: Kind::Data, ..range }), Err(MapError::Overlap));
-        let wide = Range::identity(0x800_0000, 0x200_0000, Kind::Device);
+        assert_eq!(map.map(&Range { kind: RangeKind::Data, ..range }), Err(MapError::Overlap));
+        let wide = Range::identity(0x800_0000, 0x200_0000, RangeKind::Device);
         assert_eq!(map.map(&wide), Err(MapError::Overlap), "a block over a page");
     }
 
@@ -412,10 +411,10 @@ mod tests {
     fn a_range_out_of_reach_or_askew_is_refused() {
         let mut pool = pool();
         let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room");
-        let high = Range { va: 0, pa: 1 << 48, bytes: 1, kind: Kind::Data };
+        let high = Range { va: 0, pa: 1 << 48, bytes: 1, kind: RangeKind::Data };
         assert_eq!(map.map(&high), Err(MapError::OutOfReach));
         assert_eq!(map.map(&Range { pa: 8, ..high }), Err(MapError::Skewed));
-        let end = Range { va: 0, pa: 0, bytes: u64::MAX, kind: Kind::Data };
+        let end = Range { va: 0, pa: 0, bytes: u64::MAX, kind: RangeKind::Data };
         assert_eq!(map.map(&end), Err(MapError::OutOfReach));
     }
 
@@ -423,7 +422,7 @@ mod tests {
     fn an_empty_pool_is_an_error() {
         let mut pool = vec![0; 512 * 3];
         let mut map = El2Tables::new(geometries()[0], &mut pool, BASE).expect("room for a root");
-        let page = Range::identity(0x1000, 1, Kind::Data);
+        let page = Range::identity(0x1000, 1, RangeKind::Data);
         assert_eq!(map.map(&page), Err(MapError::PoolEmpty));
     }
 
@@ -443,7 +442,7 @@ mod tests {
             let pa = pa & !inside | va & inside | high;
             let mut pool = pool();
             let mut map = El2Tables::new(geometry, &mut pool, BASE).expect("room");
-            let range = Range { va, pa, bytes, kind: Kind::Data };
+            let range = Range { va, pa, bytes, kind: RangeKind::Data };
             prop_assert_eq!(map.map(&range), Ok(()));
             let offset = at.index(bytes as usize) as u64;
             prop_assert_eq!(walk(&map, va + offset).map(|found| found.0), Some(pa + offset));

@@ -23,7 +23,6 @@ pub struct Machine {
     pub memory: ArrayVec<Region, MAX_REGIONS>,
     /// Parts of it that somebody else keeps.
     pub reserved: ArrayVec<Region, MAX_REGIONS>,
-    /// Where to talk.
     pub console: Option<Console>,
     /// What brings the timer's interrupt.
     pub gic: Option<Gic>,
@@ -50,7 +49,6 @@ impl Psci {
 pub struct Console {
     /// Physical address of its registers.
     pub base: u64,
-    /// What it is.
     pub kind: ConsoleKind,
 }
 
@@ -79,18 +77,12 @@ pub enum ConsoleKind {
 pub enum Gic {
     /// GICv2: distributor and CPU interface in memory.
     V2 {
-        /// The distributor.
         distributor: u64,
         /// The CPU interface.
         interface: u64,
     },
     /// GICv3 and later: distributor and redistributors in memory.
-    V3 {
-        /// The distributor.
-        distributor: u64,
-        /// Where redistributors lie.
-        redistributors: ArrayVec<Region, MAX_REDISTRIBUTORS>,
-    },
+    V3 { distributor: u64, redistributors: ArrayVec<Region, MAX_REDISTRIBUTORS> },
 }
 
 impl Machine {

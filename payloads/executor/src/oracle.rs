@@ -61,7 +61,6 @@ enum Answer {
 /// What is to be done with a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Look {
-    /// It is to be asked.
     Ask,
     /// It is not to be asked.
     Skip(Why),
@@ -111,7 +110,7 @@ impl Oracle {
     /// Whether all of `case` can be held against the reference walker here: address translation by AT
     /// instructions in the executor's own context, with tables that nobody but the hardware changes meanwhile.
     pub fn judges(case: &CaseRef<'_>) -> bool {
-        const OTHERS: u64 = Flags::AUDIT | Flags::STAY | Flags::MONITOR | Flags::GUEST;
+        const OTHERS: u64 = Flags::AUDIT | Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST;
         let is_judged = |probe: &Probe| {
             let is_both_stages = question(probe).is_some_and(|asked| asked.at.is_both_stages());
             probe.el() == Some(El::El2) && probe.pe == 0 && is_both_stages

@@ -16,7 +16,7 @@
 use arrayvec::ArrayVec;
 use case::memory::{Arena, ArenaKind, MAX_ARENAS, MemoryMap};
 
-use crate::el2_tables::{Geometry, Kind, Range};
+use crate::el2_tables::{Geometry, Range, RangeKind};
 
 /// log2 of the part of the address space that windows share.
 const SPACE_BITS: u32 = 44;
@@ -37,9 +37,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// What to map.
     pub const fn range(&self) -> Range {
-        Range { va: self.va, pa: self.base, bytes: self.size, kind: Kind::Data }
+        Range { va: self.va, pa: self.base, bytes: self.size, kind: RangeKind::Data }
     }
 }
 
@@ -125,7 +124,7 @@ mod tests {
     fn windows_are_apart_and_keep_their_alignment() {
         let map = map(&[(0xf_0000_0012_3000, 0x5000), (0x4123_4000, 16 << 20), (1 << 45, 1 << 21)]);
         // The highest part of the address space is taken.
-        let image = [Range::identity(0xf000_1234_0000, 0x1000, Kind::Code)];
+        let image = [Range::identity(0xf000_1234_0000, 0x1000, RangeKind::Code)];
         let windows = Windows::new(&map, geometry(), &image).expect("room");
         let all = windows.all();
         assert_eq!(

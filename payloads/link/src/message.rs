@@ -7,7 +7,7 @@ use crate::MAX_MESSAGE;
 /// What a message is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub enum Kind {
+pub enum MessageKind {
     /// Target to host, after boot, or when it is asked: [`crate::hello::Hello`].
     Hello = 1,
     /// Host to target: [`crate::hello::Configure`].
@@ -23,12 +23,12 @@ pub enum Kind {
     /// Host to target: [`Rounds`] and a case, whose probes are asked that often in a row while its
     /// tables stand. It measures the target: no campaign sends it.
     Repeat = 7,
-    /// Target to host: as [`Kind::Observations`], with the answers of the last round.
+    /// Target to host: as [`MessageKind::Observations`], with the answers of the last round.
     Repeated = 8,
-    /// Host to target, on a stream only: answered by a [`Kind::Hello`], also where another host was
+    /// Host to target, on a stream only: answered by a [`MessageKind::Hello`], also where another host was
     /// answered before. No body.
     Open = 9,
-    /// Host to target, on a stream only: as [`Kind::Case`], and the digest of the observations is answer enough.
+    /// Host to target, on a stream only: as [`MessageKind::Case`], and the digest of the observations is answer enough.
     Brief = 10,
     /// Target to host: the [`crate::digest`] of the observations, one word. The target keeps them.
     Digest = 11,
@@ -47,7 +47,7 @@ pub enum Kind {
     Progress = 20,
 }
 
-impl Kind {
+impl MessageKind {
     /// The kind with this number.
     pub const fn from_number(number: u32) -> Option<Self> {
         Some(match number {
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-/// What stands in front of the case in a [`Kind::Repeat`].
+/// What stands in front of the case in a [`MessageKind::Repeat`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Rounds {
@@ -82,7 +82,7 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Splits the body of a [`Kind::Repeat`] into the number of rounds and the bytes of the case;
+    /// Splits the body of a [`MessageKind::Repeat`] into the number of rounds and the bytes of the case;
     /// `None` when it is too short.
     pub fn split(body: &[u8]) -> Option<(u64, &[u8])> {
         let (Self { rounds }, case) = Self::ref_from_prefix(body).ok()?;
@@ -106,13 +106,13 @@ impl Head {
     pub const BYTES: usize = size_of::<Self>();
 
     /// The head of a message with a body of `bytes` bytes.
-    pub const fn new(kind: Kind, bytes: u32, sequence: u64) -> Self {
+    pub const fn new(kind: MessageKind, bytes: u32, sequence: u64) -> Self {
         Self { kind: kind as u32, bytes, sequence }
     }
 
     /// What the message is; `None` when it is nothing that exists.
-    pub const fn kind(&self) -> Option<Kind> {
-        Kind::from_number(self.kind)
+    pub const fn kind(&self) -> Option<MessageKind> {
+        MessageKind::from_number(self.kind)
     }
 
     /// Splits the message at the front of `bytes` into head and body. `None` when the bytes are

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  body:  +--------+-----------------+--------------+-----------+-----------+---------+---------+
-//!         | Report | answers: u64 .. | exceptions.. | updates.. | changed.. | lives.. | audit.. |
+//!         | Report | answers: u64 .. | exceptions.. | updates.. | changed.. | traces..| audit.. |
 //!         +--------+-----------------+--------------+-----------+-----------+---------+---------+
 //!                   one a probe: PAR_EL1, or what a load, store or fetch answers
 //! ```
@@ -35,15 +35,15 @@ pub struct Report {
     pub truncated: u32,
     /// How many changed tags follow.
     pub changed: u32,
-    /// How many [`Life`] follow: 1 after a world switch into the case's set-up, or else 0.
-    pub lives: u32,
+    /// How many [`SwitchTrace`] follow: 1 after a world switch into the case's set-up, or else 0.
+    pub traces: u32,
     /// Digest of the words that the builder wrote.
     pub built: u64,
     /// Digest of the same words as read back after the last probe.
     pub after: u64,
     /// The value that `VTTBR_EL2` was given at first.
     pub vttbr_el2: u64,
-    /// The value that `TTBR0_EL2` was given, if the case has a stay or is the monitor's.
+    /// The value that `TTBR0_EL2` was given, if the case has a world switch or is the monitor's.
     pub ttbr0_el2: u64,
     /// The value that `TTBR1_EL2` was given, likewise.
     pub ttbr1_el2: u64,
@@ -113,7 +113,7 @@ pub struct Exception {
     pub far: u64,
     /// `HPFAR_EL2`.
     pub hpfar: u64,
-    /// `ELR_ELx`: of a case that is asked at home relative to the start of the image where it lies in
+    /// `ELR_ELx`: of a case that is asked in the executor's own set-up relative to the start of the image where it lies in
     /// it, of any other as it is.
     pub elr: u64,
     /// `SPSR_ELx`.
@@ -156,7 +156,7 @@ pub struct Changed {
     pub value: u64,
 }
 
-/// What EL2 was while code ran at one point of a stay, as that code read it. All zero where the point
+/// What EL2 was while code ran at one point of a world switch, as that code read it. All zero where the point
 /// was not reached.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -182,7 +182,7 @@ pub struct Point {
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-pub struct Life {
+pub struct SwitchTrace {
     /// On the trampoline, when the MMU had been turned on for the first time: with the idmap tree, if
     /// the case has one, or else with its own.
     pub trampoline: Point,
@@ -220,8 +220,8 @@ pub struct Observations<'a> {
     pub updates: &'a [Update],
     /// Tags that stores changed, by address within an arena.
     pub changed: &'a [Changed],
-    /// What became of the case's stay, if it has one and it ended well.
-    pub life: Option<&'a Life>,
+    /// What the world switch saw, if the case has one and it ended well.
+    pub trace: Option<&'a SwitchTrace>,
     /// Words of the arenas that are not zero, by address; only where the case asked for an audit.
     pub audited: &'a [Audited],
 }
@@ -232,7 +232,7 @@ impl<'a> Observations<'a> {
     pub fn from_bytes(body: &'a [u8]) -> Option<Self> {
         let (report, rest) = Report::ref_from_prefix(body).ok()?;
         report.status()?;
-        if report.lives > 1 {
+        if report.traces > 1 {
             return None;
         }
         let (answers, rest) =
@@ -243,12 +243,12 @@ impl<'a> Observations<'a> {
             <[Update]>::ref_from_prefix_with_elems(rest, report.updates as usize).ok()?;
         let (changed, rest) =
             <[Changed]>::ref_from_prefix_with_elems(rest, report.changed as usize).ok()?;
-        let (lives, rest) =
-            <[Life]>::ref_from_prefix_with_elems(rest, report.lives as usize).ok()?;
-        let life = lives.first();
+        let (traces, rest) =
+            <[SwitchTrace]>::ref_from_prefix_with_elems(rest, report.traces as usize).ok()?;
+        let trace = traces.first();
         let (audited, _) =
             <[Audited]>::ref_from_prefix_with_elems(rest, report.audited as usize).ok()?;
-        Some(Self { report, answers, exceptions, updates, changed, life, audited })
+        Some(Self { report, answers, exceptions, updates, changed, trace, audited })
     }
 
     /// The exception of probe number `probe`, if it took one.

@@ -10,7 +10,7 @@
 //! A plan fits into one message.
 
 use case::draw::{self, NotDrawn};
-use case::plan::{Ground, Share};
+use case::plan::{Environment, Share};
 use case::source::Source;
 use case::{Case, CaseRef};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -33,7 +33,7 @@ struct Head {
 /// One share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct Part {
+struct RawShare {
     /// [`Source::number`]; 0 of cases that are spelled out.
     kind: u64,
     count: u64,
@@ -44,7 +44,7 @@ struct Part {
 /// Words of the largest space.
 const SPACE_WORDS: usize = Source::MAX_SPACE / 8;
 
-impl Part {
+impl RawShare {
     fn new(share: &Share) -> Self {
         let kind = share.source.as_ref().map_or(0, Source::number);
         let space = share.source.as_ref().map_or(&[][..], Source::space);
@@ -80,7 +80,7 @@ pub fn write<'c>(
         Some(())
     };
     put(Head { generators: draw::VERSION, shares: shares.len() as u32, seed }.as_bytes())?;
-    shares.iter().try_for_each(|share| put(Part::new(share).as_bytes()))?;
+    shares.iter().try_for_each(|share| put(RawShare::new(share).as_bytes()))?;
     for case in spelled {
         at += case.write_to(out.get_mut(at..)?)?;
     }
@@ -91,7 +91,7 @@ pub fn write<'c>(
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     head: &'a Head,
-    parts: &'a [Part],
+    parts: &'a [RawShare],
     spelled: &'a [u8],
 }
 
@@ -103,7 +103,7 @@ impl<'a> Plan<'a> {
         if head.generators != draw::VERSION || head.shares as usize > MAX_SHARES {
             return None;
         }
-        let parts = <[Part]>::ref_from_prefix_with_elems(rest, head.shares as usize).ok();
+        let parts = <[RawShare]>::ref_from_prefix_with_elems(rest, head.shares as usize).ok();
         let (parts, spelled) = parts?;
         let plan = Self { head, parts, spelled };
         parts.iter().all(|part| part.share().is_some()).then_some(())?;
@@ -120,18 +120,22 @@ impl<'a> Plan<'a> {
 
     /// Its parts, in order.
     pub fn shares(&self) -> impl Iterator<Item = Share> + use<'a> {
-        self.parts.iter().filter_map(Part::share)
+        self.parts.iter().filter_map(RawShare::share)
     }
 
-    /// Case number `index` on this `ground`, whose seed does not count; see [`Ground::case`].
-    pub fn case(&self, ground: &Ground<'_>, index: u64) -> Option<Result<Case, NotDrawn>> {
-        let ground = Ground { seed: self.head.seed, ..*ground };
+    /// Case number `index` on this `environment`, whose seed does not count; see [`Environment::case`].
+    pub fn case(
+        &self,
+        environment: &Environment<'_>,
+        index: u64,
+    ) -> Option<Result<Case, NotDrawn>> {
+        let environment = Environment { seed: self.head.seed, ..*environment };
         let spelled = |share: usize, local: u64| {
             let before = self.parts.get(..share)?.iter().filter(|part| part.kind == 0);
             let before = before.fold(0, |sum: u64, part| sum.saturating_add(part.count));
             self.spelled_case(before.saturating_add(local)).map(Case::from_ref)
         };
-        ground.case(self.shares(), spelled, index)
+        environment.case(self.shares(), spelled, index)
     }
 
     /// Case number `number` of those that are spelled out.
@@ -213,13 +217,13 @@ mod tests {
         let mut map = MemoryMap::new();
         map.push(Arena { base: 1 << 30, size: 1 << 24, kind: ArenaKind::Tables }).expect("room");
         let abilities = Abilities::new(&Ids::default());
-        let ground = Ground { abilities: &abilities, map: &map, seed: 42 };
+        let environment = Environment { abilities: &abilities, map: &map, seed: 42 };
         let spelled = |share: usize, local: u64| {
             Some(cases()[local as usize + if share == 0 { 0 } else { 2 }].clone())
         };
-        let other_seed = Ground { seed: 1, ..ground };
+        let other_seed = Environment { seed: 1, ..environment };
         for index in 0..40 {
-            let wanted = ground.case(shares(), spelled, index);
+            let wanted = environment.case(shares(), spelled, index);
             assert_eq!(plan.case(&other_seed, index), wanted, "case {index}");
         }
     }

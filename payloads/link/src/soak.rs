@@ -23,7 +23,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The most choices that terms settle.
 pub const MAX_SETTLED: usize = 64;
-/// The most known_crashes that terms tell.
+/// The most known crashes that terms name.
 pub const MAX_KNOWN_CRASHES: usize = 32;
 
 /// The fixed part of terms. It is followed by the settled choices, and the known_crashes.

@@ -174,7 +174,7 @@ pub fn build(
         built.add(case.trees, role, &format, root);
         formats.push(format);
     }
-    let mut forest = Forest { formats, roots: &built.roots, allocator, memory, log };
+    let mut forest = TreeSet { formats, roots: &built.roots, allocator, memory, log };
     for mapping in case.mappings {
         forest.tree(mapping.tree)?.map(mapping, map)?;
     }
@@ -224,7 +224,7 @@ fn edited(
 }
 
 /// All trees of a case.
-struct Forest<'a, M> {
+struct TreeSet<'a, M> {
     formats: ArrayVec<Format, MAX_TREES>,
     roots: &'a [u64],
     allocator: Allocator,
@@ -241,7 +241,7 @@ struct Tree<'a, M> {
     log: &'a mut WordLog,
 }
 
-impl<M: TableMemory> Forest<'_, M> {
+impl<M: TableMemory> TreeSet<'_, M> {
     fn tree(&mut self, number: u8) -> Result<Tree<'_, M>, BuildError> {
         let number = usize::from(number);
         let (Some(&format), Some(&root)) = (self.formats.get(number), self.roots.get(number))

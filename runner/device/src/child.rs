@@ -16,7 +16,6 @@ impl Child {
         Process::start(command, Vec::new()).map(Self)
     }
 
-    /// Its number.
     pub fn id(&self) -> u32 {
         self.0.id()
     }

@@ -7,7 +7,6 @@ use link::hello::Epitaph;
 /// How a target ended, and what it was doing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Death {
-    /// How it ended.
     pub how: HowDied,
     /// Where it was, if the transport can tell and it was at a case.
     pub cursor: Option<CaseCursor>,
@@ -36,7 +35,6 @@ pub enum HowDied {
     },
     /// It stopped making progress.
     Hung {
-        /// What was seen.
         reason: HungReason,
         /// The end of what it said: an emulator on its standard error, a board on its console.
         said: String,
@@ -56,15 +54,9 @@ pub enum HowDied {
     /// The executor gave up and said why.
     Epitaph(Epitaph),
     /// It said something that makes no sense.
-    Garbage {
-        /// What.
-        what: String,
-    },
+    Garbage { what: String },
     /// It started anew, and speaks another version.
-    OtherVersion {
-        /// The executor's version.
-        found: u32,
-    },
+    OtherVersion { found: u32 },
 }
 
 /// Why a target is held to hang.

@@ -27,12 +27,7 @@ pub enum EmulatorError {
         "{} does not answer --version as QEMU does ({said:?}): name a qemu-system-aarch64 with \
          --qemu or HYPWALK_QEMU", program.display()
     )]
-    NotQemu {
-        /// What was run.
-        program: PathBuf,
-        /// What it said.
-        said: String,
-    },
+    NotQemu { program: PathBuf, said: String },
 }
 
 impl Program {

@@ -29,7 +29,6 @@ pub enum TargetError {
     Boot {
         /// What happened to it.
         death: Box<Death>,
-        /// The command line.
         command: String,
         /// What to do about it.
         remedy: &'static str,
@@ -40,10 +39,7 @@ pub enum TargetError {
          `hypwalk payload build`",
         link::VERSION
     )]
-    Version {
-        /// The executor's version.
-        found: u32,
-    },
+    Version { found: u32 },
     /// The target's file says that there is a monitor, and there is none.
     #[error(
         "the target file says that there is a monitor, but the executor was entered at EL{entry_el}: \
@@ -76,7 +72,6 @@ pub enum TargetError {
     Host {
         /// What was being done.
         what: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
 }

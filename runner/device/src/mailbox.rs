@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use link::mailbox::{Cursor, SLOT_BYTES, SLOTS, request_offset, response_offset};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::IntoBytes;
 
@@ -20,9 +20,7 @@ const HEAD_WORDS: usize = Head::BYTES / 8;
 #[derive(Debug)]
 pub struct Mailbox {
     memory: SharedMemory,
-    /// Requests written.
     sent: u64,
-    /// Responses read.
     read: u64,
     /// A message on its way in or out.
     slot: Box<[u64; SLOT_BYTES / 8]>,
@@ -50,7 +48,7 @@ impl Wire for Mailbox {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

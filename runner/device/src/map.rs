@@ -26,7 +26,6 @@ pub enum MapError {
          move it in the target file"
     )]
     NotFree {
-        /// The arena.
         arena: Range,
         /// The free regions, for reading.
         free: String,
@@ -39,7 +38,6 @@ pub enum MapError {
     NoRoom {
         /// How many were asked for.
         count: usize,
-        /// The size of each.
         size: Size,
         /// The free regions, for reading.
         free: String,
@@ -47,7 +45,6 @@ pub enum MapError {
     /// A void range has RAM in it.
     #[error("the void range {void} has RAM in it: the target reports {free} free")]
     NotVoid {
-        /// The range.
         void: Range,
         /// The free regions, for reading.
         free: String,

@@ -78,7 +78,6 @@ impl Process {
         self.ended
     }
 
-    /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

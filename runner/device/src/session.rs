@@ -24,7 +24,6 @@ pub trait Target: Send + Sync {
     /// Starts it and waits until it is ready for cases.
     fn boot(&self) -> Result<Box<dyn Session>, TargetError>;
 
-    /// What it is.
     fn identity(&self) -> &Identity;
 
     /// How many of it can be up at once: one where it is a board.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use link::mailbox::Cursor;
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
@@ -24,7 +24,7 @@ pub trait Wire: Send {
     /// [`Wire::take`] says so.
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool;
@@ -67,7 +67,7 @@ pub trait Wire: Send {
 /// zeros. Returns its size, or `None` where the body is larger than a message.
 pub fn compose(
     bytes: &mut [u8],
-    kind: Kind,
+    kind: MessageKind,
     sequence: u64,
     write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
 ) -> Option<usize> {

@@ -20,7 +20,7 @@ use device::wire::{Fault, Wire};
 use link::mailbox::{
     BYTES, Control, Cursor, REQUESTS, RESPONSES, SLOTS, request_offset, response_offset,
 };
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use rustix::fs::{MemfdFlags, memfd_create};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -104,7 +104,7 @@ impl Play {
     fn answer(&mut self, script: &mut Script<'_>) {
         let [kind, sequence] = script.bytes();
         let body = script.words();
-        let kind = Kind::from_number(u32::from(kind % 8) + 1).expect("one of eight");
+        let kind = MessageKind::from_number(u32::from(kind % 8) + 1).expect("one of eight");
         let head = Head::new(kind, 8 * body.len() as u32, sequence.into());
         let mut words = <[u64; 2]>::read_from_bytes(head.as_bytes()).expect("two words").to_vec();
         words.extend(body);
@@ -148,13 +148,13 @@ impl Play {
             return;
         }
         let body = script.words();
-        let sent = self.host.send(Kind::Case, 7, &mut |bytes| {
+        let sent = self.host.send(MessageKind::Case, 7, &mut |bytes| {
             let (front, _) = bytes.split_at_mut_checked(8 * body.len())?;
             front.copy_from_slice(body.as_bytes());
             Some(front.len())
         });
         assert!(sent, "a body of {} words is no long one", body.len());
-        let head = Head::new(Kind::Case, 8 * body.len() as u32, 7);
+        let head = Head::new(MessageKind::Case, 8 * body.len() as u32, 7);
         let mut words = <[u64; 2]>::read_from_bytes(head.as_bytes()).expect("two words").to_vec();
         words.extend(body);
         self.requests.push_back(words);

@@ -7,8 +7,8 @@ use case::memory::ArenaKind;
 use device::map::memory_map;
 use device::{Death, Description, HowDied};
 use link::hello::{Configure, Epitaph, Hello, MAX_REGIONS};
-use link::message::{Head, Kind, Rounds};
-use link::observations::{Audited, Changed, Exception, Life, Observations, Report, Update};
+use link::message::{Head, MessageKind, Rounds};
+use link::observations::{Audited, Changed, Exception, Observations, Report, SwitchTrace, Update};
 use link::plan::Plan;
 use link::soak::{Progress, Soak, Terms};
 use zerocopy::{FromBytes, IntoBytes};
@@ -24,24 +24,24 @@ pub fn read(head: &Head, body: &[u8]) -> bool {
     assert_eq!(body.len(), head.bytes as usize, "a wire hands out what the head says");
     assert_eq!(body.as_ptr().addr() % 8, 0, "a wire hands out aligned bodies");
     match head.kind().expect("a wire hands out messages of a kind that exists") {
-        Kind::Hello => hello(body),
-        Kind::Configure => configure(body),
-        Kind::Ready | Kind::Open => true,
-        Kind::Case => super::case::words(body),
-        Kind::Repeat => Rounds::split(body).is_some_and(|(rounds, case)| {
+        MessageKind::Hello => hello(body),
+        MessageKind::Configure => configure(body),
+        MessageKind::Ready | MessageKind::Open => true,
+        MessageKind::Case => super::case::words(body),
+        MessageKind::Repeat => Rounds::split(body).is_some_and(|(rounds, case)| {
             assert!(rounds > 0, "nothing would be asked");
             super::case::words(case)
         }),
-        Kind::Observations | Kind::Repeated => observations(body),
-        Kind::Brief => super::case::words(body),
-        Kind::Digest => u64::read_from_bytes(body).is_ok(),
-        Kind::Whole => body.is_empty(),
-        Kind::Epitaph => epitaph(body),
-        Kind::Plan => Plan::from_bytes(body).is_some(),
-        Kind::Planned => u64::read_from_bytes(body).is_ok(),
-        Kind::Terms => Terms::from_bytes(body).is_some(),
-        Kind::Soak => Soak::read_from_bytes(body).is_ok(),
-        Kind::Progress => progress(body),
+        MessageKind::Observations | MessageKind::Repeated => observations(body),
+        MessageKind::Brief => super::case::words(body),
+        MessageKind::Digest => u64::read_from_bytes(body).is_ok(),
+        MessageKind::Whole => body.is_empty(),
+        MessageKind::Epitaph => epitaph(body),
+        MessageKind::Plan => Plan::from_bytes(body).is_some(),
+        MessageKind::Planned => u64::read_from_bytes(body).is_ok(),
+        MessageKind::Terms => Terms::from_bytes(body).is_some(),
+        MessageKind::Soak => Soak::read_from_bytes(body).is_ok(),
+        MessageKind::Progress => progress(body),
     }
 }
 
@@ -91,12 +91,12 @@ fn observations(body: &[u8]) -> bool {
         (report.exceptions, size_of::<Exception>()),
         (report.updates, size_of::<Update>()),
         (report.changed, size_of::<Changed>()),
-        (report.lives, size_of::<Life>()),
+        (report.traces, size_of::<SwitchTrace>()),
         (report.audited, size_of::<Audited>()),
     ];
     let needed = lists.iter().map(|&(count, size)| u128::from(count) * size as u128).sum::<u128>()
         + size_of::<Report>() as u128;
-    let sound = report.status().is_some() && report.lives <= 1 && needed <= body.len() as u128;
+    let sound = report.status().is_some() && report.traces <= 1 && needed <= body.len() as u128;
     assert_eq!(read.is_some(), sound, "{report:?} in {} bytes", body.len());
 
     let Some(read) = read else { return false };
@@ -106,7 +106,7 @@ fn observations(body: &[u8]) -> bool {
         read.exceptions.as_bytes(),
         read.updates.as_bytes(),
         read.changed.as_bytes(),
-        read.life.map_or(&[], IntoBytes::as_bytes),
+        read.trace.map_or(&[], IntoBytes::as_bytes),
         read.audited.as_bytes(),
     ]
     .concat();

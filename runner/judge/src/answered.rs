@@ -1,6 +1,11 @@
 //! An answer to a probe, beside what is expected of it.
 
+use conform::is_updated;
 use link::observations::{Exception, NO_ANSWER, Observations, Update};
+use oracle::answer::{Answer, Taken};
+use oracle::expectation::{Allowed, Expectation};
+use oracle::learned::Learned;
+use oracle::playback::Expected;
 
 use crate::conformity::{admits, conforms};
 use crate::known::{Known, RuleId};
@@ -9,11 +14,6 @@ use crate::observation::Observation;
 use crate::prepared::Prepared;
 use crate::sign::Difference;
 use crate::verdict::{Observed, Signature};
-use conform::is_updated;
-use oracle::answer::{Answer, Taken};
-use oracle::expectation::{Allowed, Expectation};
-use oracle::learned::Learned;
-use oracle::playback::Expected;
 
 /// An answer to a probe, beside what is expected of it.
 #[derive(Clone, Debug)]
@@ -22,7 +22,6 @@ pub struct Answered<'a> {
     pub index: usize,
     /// The probe, what is allowed, and what is tolerated besides.
     pub expected: Expected<'a>,
-    /// What was answered.
     pub observation: Observation<'a>,
     /// The descriptors that were changed by it.
     pub updates: &'a [Update],

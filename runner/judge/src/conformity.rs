@@ -2,11 +2,11 @@
 
 use conform::{has_syndrome, is_updated};
 use link::observations::{Exception, Update};
-
-use crate::observation::Observation;
 use oracle::answer::{Answer, Taken};
 use oracle::expectation::{Allowed, Expectation};
 use oracle::learned::Learned;
+
+use crate::observation::Observation;
 
 /// Whether `observation`, with the descriptors in `updates` changed by it, is one that the
 /// architecture allows. Learns from it which IMPLEMENTATION DEFINED choices the target has made.

@@ -1,6 +1,8 @@
 //! Charging the death of a target.
 
 use case::Case;
+use oracle::learned::Learned;
+use oracle::playback::Expected;
 
 use crate::finding::About;
 use crate::judged::Judged;
@@ -9,12 +11,10 @@ use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::sign::Sign;
 use crate::verdict::{
-    Death, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
+    DeathRecord, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
 };
-use oracle::learned::Learned;
-use oracle::playback::Expected;
 
-impl Death {
+impl DeathRecord {
     /// Whether it stopped answering, and nothing else is known of it.
     fn is_hung(&self) -> bool {
         self.how == Demise::Hung

@@ -24,7 +24,6 @@ use crate::judged::Judged;
 use crate::memory::Memory;
 use crate::verdict::{Finding, Verdict};
 use oracle::answer::Answer;
-use oracle::concurrent;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::twin::{Tables, Twin};
@@ -178,8 +177,7 @@ fn each_answer(
     let probes = &Case::as_ref(&prepared.case).probes[..exchange.asked()];
     let mut playback = Playback::of_all(tables, learned, probes);
     while let Some(turn) = playback.next() {
-        let mut turn = turn?;
-        concurrent::join_updates(&mut turn.expectations);
+        let turn = turn?;
         let is_alone = turn.probes.len() == 1;
         for (place, expected) in turn.asked() {
             let index = usize::from(turn.first) + place;

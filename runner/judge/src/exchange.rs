@@ -10,9 +10,9 @@ use link::mailbox::Cursor;
 use link::observations::{Exception, Observations, Status};
 
 use crate::judged::Violation;
-use crate::life;
 use crate::prepared::Prepared;
 use crate::verdict::{Defect, Fact};
+use crate::world_switch;
 
 /// The number that the executor gives as a probe's where no probe is in flight.
 const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
@@ -20,13 +20,10 @@ const NO_PROBE: u32 = Cursor::NO_PROBE as u32;
 /// What was sent to a target, and what came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
-    /// The whole case.
     pub case: &'a Case,
-    /// The target's memory.
     pub map: &'a MemoryMap,
     /// What was sent of it.
     pub prepared: &'a Prepared,
-    /// What came back.
     pub observations: &'a Observations<'a>,
 }
 
@@ -89,7 +86,7 @@ impl<'a> Exchange<'a> {
     fn built_otherwise(&self) -> Option<Violation> {
         let Self { prepared, observations, .. } = self;
         let (built, report, flags) = (&prepared.built, observations.report, self.flags());
-        let el2 = flags.0 & (Flags::STAY | Flags::MONITOR) != 0;
+        let el2 = flags.0 & (Flags::WORLD_SWITCH | Flags::MONITOR) != 0;
         let el1 = flags.has(Flags::GUEST);
         let roots = [
             ("VTTBR_EL2", true, built.vttbr_el2, report.vttbr_el2),
@@ -120,13 +117,14 @@ impl<'a> Exchange<'a> {
     }
 
     fn lived_elsewhere(&self, pe: &Implementation) -> Option<Violation> {
-        if !self.flags().has(Flags::STAY) || self.broken().is_some() {
+        if !self.flags().has(Flags::WORLD_SWITCH) || self.broken().is_some() {
             return None;
         }
-        let lived = self.observations.life.copied().unwrap_or_default();
+        let trace = self.observations.trace.copied().unwrap_or_default();
         let Prepared { built, arrival, .. } = self.prepared;
         let arrival = arrival.as_ref();
-        let violated = life::violated(self.case.as_ref(), self.map, pe, built, arrival, &lived);
+        let violated =
+            world_switch::violated(self.case.as_ref(), self.map, pe, built, arrival, &trace);
         let defect = Defect::OtherPlace;
         violated.map(|(wanted, found)| Violation { defect, wanted, found })
     }

@@ -5,11 +5,11 @@
 
 use case::Flags;
 use link::observations::{Observations, Report, Status};
+use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 use zerocopy::IntoBytes;
 
 use crate::prepared::Prepared;
-use oracle::answer::Answer;
-use oracle::expectation::Expectation;
 
 /// What is known of a target's habits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,10 +23,10 @@ const F: u64 = 1;
 
 impl Forecaster {
     /// The body of the observations that are to come, as words; `None` where they are hard to tell: of anything
-    /// but AT instructions at home, and of what hardware may update.
+    /// but AT instructions in the executor's own set-up, and of what hardware may update.
     pub fn forecast(&self, prepared: &Prepared) -> Option<Vec<u64>> {
         const HARD: u64 =
-            Flags::STAY | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;
+            Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST | Flags::UPDATES | Flags::AUDIT;
         let flags = prepared.case.as_ref().as_ref().flags();
         if flags.0 & HARD != 0 {
             return None;

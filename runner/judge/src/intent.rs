@@ -7,14 +7,14 @@ mod guest;
 mod stage1;
 
 use case::CaseRef;
+use case::control::hcr;
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{Operation, Probe};
 use case::tree::Role;
-use case::vtcr::hcr;
+use oracle::answer::Answer;
 
 use crate::verdict::Ending;
-use oracle::answer::Answer;
 
 /// `VTCR_EL2.HA`.
 const VTCR_HA: u64 = 1 << 21;
@@ -50,15 +50,15 @@ pub fn violated(
         }
         let has_stage2 = case.header.registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
         let reaches_stage2 = has_stage2 && probe.address >> pa_bits == 0;
-        reaches_stage2.then(|| Wanted::of_stage2(case, map, probe)).flatten()?
+        reaches_stage2.then(|| Intent::of_stage2(case, map, probe)).flatten()?
     } else {
         stage1::wanted(case, map, operation, probe.address)?
     };
     let ended = || Ending::of(answer);
     match (wanted, fault(answer)) {
-        (Wanted::Fault { status, .. }, Some(found)) if found == status => None,
-        (Wanted::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {}", ended())),
-        (Wanted::Output { pa, attr, sh }, None) => match *answer {
+        (Intent::Fault { status, .. }, Some(found)) if found == status => None,
+        (Intent::Fault { why, .. }, _) => Some(format!("{why}, but the walk ended in {}", ended())),
+        (Intent::Output { pa, attr, sh }, None) => match *answer {
             Answer::Par { par, .. } => {
                 let found = par.value & 0x000f_ffff_ffff_f000;
                 if found != pa & !0xfff {
@@ -74,7 +74,7 @@ pub fn violated(
                 Some(format!("it is mapped to {pa:#x}, but {}", ended()))
             }
         },
-        (Wanted::Output { pa, .. }, Some(_)) => {
+        (Intent::Output { pa, .. }, Some(_)) => {
             Some(format!("it is mapped to {pa:#x}, but the walk ended in {}", ended()))
         }
     }
@@ -91,7 +91,7 @@ fn fault(answer: &Answer) -> Option<u64> {
 }
 
 /// What the mappings ask for.
-enum Wanted {
+enum Intent {
     Fault {
         status: u64,
         why: &'static str,
@@ -105,7 +105,7 @@ enum Wanted {
     },
 }
 
-impl Wanted {
+impl Intent {
     /// Of stage 2, with stage 1 off. `None` where the mapping does not determine the answer.
     fn of_stage2(case: CaseRef<'_>, map: &MemoryMap, probe: &Probe) -> Option<Self> {
         let vtcr_el2 = case.header.registers.vtcr_el2;

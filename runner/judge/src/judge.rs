@@ -4,6 +4,8 @@ use case::Case;
 use case::memory::MemoryMap;
 use link::hello::IdRegisters;
 use link::observations::Observations;
+use oracle::simulation::Simulation;
+use oracle::twin::Twin;
 use zerocopy::IntoBytes as _;
 
 use crate::established::Established;
@@ -16,9 +18,7 @@ use crate::prepare::{Selection, prepare};
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
 use crate::soak::Suspect;
-use crate::verdict::{CaseRecord, Death, Reason};
-use oracle::simulation::Simulation;
-use oracle::twin::Twin;
+use crate::verdict::{CaseRecord, DeathRecord, Reason};
 
 /// The judge of one target: its twin, what is established about it, and what its answers and deaths have told
 /// since.
@@ -110,7 +110,7 @@ impl Judge {
         open: &mut OpenCase,
         prepared: &Prepared,
         index: Option<usize>,
-        death: &Death,
+        death: &DeathRecord,
     ) {
         let Self { established: Established { known, .. }, quarantine, .. } = self;
         open.add(match index {

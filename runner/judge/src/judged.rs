@@ -97,10 +97,8 @@ impl Judged {
 /// Something that is wrong with a case as a whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// What.
     pub defect: Defect,
     /// What it should be.
     pub wanted: Fact,
-    /// What it is.
     pub found: Fact,
 }

@@ -15,6 +15,10 @@
 use case::probe::Probe;
 use case::{Case, Flags};
 use link::observations::{Exception, Update};
+use oracle::learned::Learned;
+use oracle::playback::{Expected, Playback};
+use oracle::twin::{Tables, Twin};
+use suite::hex::Hex;
 use tables::BuildError;
 
 use crate::answered::Answered;
@@ -31,11 +35,6 @@ use crate::verdict::{
     Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
     Word,
 };
-use oracle::concurrent;
-use oracle::learned::Learned;
-use oracle::playback::{Expected, Playback};
-use oracle::twin::{Tables, Twin};
-use suite::hex::Hex;
 
 /// Judges what came back of `exchange`, on the `twin` of a target of which so much is `established`. What the
 /// case tells of the target's choices is `learned`.
@@ -152,8 +151,7 @@ impl Judgement<'_> {
         let probes = &Case::as_ref(&prepared.case).probes[..self.exchange.asked()];
         let mut playback = Playback::of_all(tables, &self.established.learned, probes);
         while let Some(turn) = playback.next() {
-            let mut turn = turn?;
-            concurrent::join_updates(&mut turn.expectations);
+            let turn = turn?;
             for (place, expected) in turn.asked() {
                 let index = usize::from(turn.first) + place;
                 let is_its = |update: &&Update| update.probe as usize == index;

@@ -5,15 +5,15 @@
 use std::fmt;
 
 use golden::FaultKind;
+use oracle::answer::Answer;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::Observation;
-use oracle::answer::Answer;
 
 /// The kind of an answer: success, or a fault with its status code, told in `PAR_EL1` or by an exception.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum AnswerKind {
     /// The translation succeeded, or the access was done.
     Success,
     /// `PAR_EL1` tells of a fault.
@@ -40,7 +40,7 @@ pub enum Kind {
 /// Fault status codes that there are, and exception classes.
 const CODES: usize = 64;
 
-impl Kind {
+impl AnswerKind {
     /// The kind of an outcome that the architecture allows.
     pub fn of_answer(answer: &Answer) -> Self {
         match answer {
@@ -78,7 +78,6 @@ impl Kind {
         }
     }
 
-    /// All kinds.
     pub fn all() -> impl Iterator<Item = Self> {
         let codes = || 0..CODES as u8;
         let faults = |stage| codes().map(move |status| Self::Fault { stage, status });
@@ -88,7 +87,7 @@ impl Kind {
         all.chain(exceptions).chain([Self::Runaway]).chain(traps)
     }
 
-    /// Its place in [`Kind::all`].
+    /// Its place in [`AnswerKind::all`].
     const fn number(self) -> usize {
         match self {
             Self::Success => 0,
@@ -101,7 +100,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AnswerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Success => f.write_str("success"),
@@ -115,16 +114,20 @@ impl fmt::Display for Kind {
 
 /// The kinds that differ in the level alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(from = "Kind", into = "Kind")]
-pub struct Class(Kind);
+#[serde(from = "AnswerKind", into = "AnswerKind")]
+pub struct Class(AnswerKind);
 
 impl Class {
     /// The class of `kind`.
-    pub const fn of(kind: Kind) -> Self {
+    pub const fn of(kind: AnswerKind) -> Self {
         Self(match kind {
-            Kind::Fault { stage, status } => Kind::Fault { stage, status: at_level_0(status) },
-            Kind::Exception { status } => Kind::Exception { status: at_level_0(status) },
-            Kind::Success | Kind::Trap { .. } | Kind::Runaway => kind,
+            AnswerKind::Fault { stage, status } => {
+                AnswerKind::Fault { stage, status: at_level_0(status) }
+            }
+            AnswerKind::Exception { status } => {
+                AnswerKind::Exception { status: at_level_0(status) }
+            }
+            AnswerKind::Success | AnswerKind::Trap { .. } | AnswerKind::Runaway => kind,
         })
     }
 }
@@ -142,13 +145,13 @@ const fn at_level_0(status: u8) -> u8 {
     }
 }
 
-impl From<Kind> for Class {
-    fn from(kind: Kind) -> Self {
+impl From<AnswerKind> for Class {
+    fn from(kind: AnswerKind) -> Self {
         Self::of(kind)
     }
 }
 
-impl From<Class> for Kind {
+impl From<Class> for AnswerKind {
     /// Its kind at level 0.
     fn from(Class(kind): Class) -> Self {
         kind
@@ -169,13 +172,14 @@ pub struct Kinds([u64; 5]);
 impl Kinds {
     /// The kinds that `name` means: the one of this name, or where it names no level those of all levels.
     pub fn named(name: &str) -> Option<Self> {
-        let named = |kind: &Kind| kind.to_string() == name || Class::of(*kind).to_string() == name;
-        let kinds: Self = Kind::all().filter(named).collect();
+        let named =
+            |kind: &AnswerKind| kind.to_string() == name || Class::of(*kind).to_string() == name;
+        let kinds: Self = AnswerKind::all().filter(named).collect();
         (kinds != Self::default()).then_some(kinds)
     }
 
     /// Whether `kind` is among them.
-    pub const fn has(self, kind: Kind) -> bool {
+    pub const fn has(self, kind: AnswerKind) -> bool {
         let number = kind.number();
         self.0[number / 64] & 1 << (number % 64) != 0
     }
@@ -192,10 +196,10 @@ impl Kinds {
     }
 }
 
-impl FromIterator<Kind> for Kinds {
-    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+impl FromIterator<AnswerKind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = AnswerKind>>(kinds: I) -> Self {
         let mut set = Self::default();
-        for number in kinds.into_iter().map(Kind::number) {
+        for number in kinds.into_iter().map(AnswerKind::number) {
             set.0[number / 64] |= 1 << (number % 64);
         }
         set
@@ -233,11 +237,11 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_number_and_a_name_of_its_own() {
-        let numbers: Vec<usize> = Kind::all().map(Kind::number).collect();
+        let numbers: Vec<usize> = AnswerKind::all().map(AnswerKind::number).collect();
         assert_eq!(numbers, (0..2 + 4 * CODES).collect::<Vec<_>>());
-        let names: BTreeSet<String> = Kind::all().map(|kind| kind.to_string()).collect();
+        let names: BTreeSet<String> = AnswerKind::all().map(|kind| kind.to_string()).collect();
         assert_eq!(names.len(), numbers.len());
-        for kind in Kind::all() {
+        for kind in AnswerKind::all() {
             let only: Kinds = [kind].into_iter().collect();
             assert!(
                 Kinds::named(&kind.to_string()).unwrap() == only
@@ -248,12 +252,12 @@ mod tests {
 
     #[test]
     fn a_class_is_named_like_its_kinds_without_their_level() {
-        for kind in Kind::all() {
+        for kind in AnswerKind::all() {
             let name = kind.to_string();
             let class = name.split(", level").next().unwrap();
             assert_eq!(Class::of(kind).to_string(), class);
             let json = serde_json::to_string(&kind).unwrap();
-            assert_eq!(serde_json::from_str::<Kind>(&json).unwrap(), kind);
+            assert_eq!(serde_json::from_str::<AnswerKind>(&json).unwrap(), kind);
             assert_eq!(serde_json::from_str::<Class>(&json).unwrap(), Class::of(kind));
         }
     }
@@ -261,12 +265,14 @@ mod tests {
     #[test]
     fn a_name_without_a_level_means_all_levels() {
         let permission = Kinds::named("stage 2 Permission fault").unwrap();
-        let found: Vec<String> =
-            Kind::all().filter(|kind| permission.has(*kind)).map(|kind| kind.to_string()).collect();
+        let found: Vec<String> = AnswerKind::all()
+            .filter(|kind| permission.has(*kind))
+            .map(|kind| kind.to_string())
+            .collect();
         let level = |level| format!("stage 2 Permission fault, level {level}");
         assert_eq!(found, [level(0), level(1), level(2), level(3)]);
         let one = Kinds::named("stage 2 Permission fault, level 2").unwrap();
-        assert!(one.has(Kind::of_par(0xa1d)) && !one.has(Kind::of_par(0xa1f)));
+        assert!(one.has(AnswerKind::of_par(0xa1d)) && !one.has(AnswerKind::of_par(0xa1f)));
         assert!(one.meets(permission) && !one.meets(Kinds::named("success").unwrap()));
         assert_eq!(one.or(permission), permission);
         assert_eq!(Kinds::named("stage 3 Permission fault"), None);

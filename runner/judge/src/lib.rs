@@ -27,7 +27,7 @@
 //! | [`judgement`]               | from there to verdicts, [`judged`] |
 //! | [`answered`]                | one answer beside what is expected |
 //! | [`conformity`], [`intent`]  | the two questions |
-//! | [`observation`], [`memory`], [`life`] | what was observed: registers, memory byte by byte, where the executor was |
+//! | [`observation`], [`memory`], [`world_switch`] | what was observed: registers, memory byte by byte, where the executor was |
 //! | [`kind`], [`sign`]          | an answer without addresses, and what is wrong with it |
 //! | [`death`]                   | charging the death of a target |
 //! | [`forecast`]                | what will probably be answered, for slow lines |
@@ -50,7 +50,6 @@ pub mod judged;
 pub mod judgement;
 pub mod kind;
 pub mod known;
-pub mod life;
 pub mod memory;
 pub mod observable;
 pub mod observation;
@@ -62,5 +61,6 @@ pub mod quarantine;
 pub mod sign;
 pub mod soak;
 pub mod verdict;
+pub mod world_switch;
 
 pub use judge::Judge;

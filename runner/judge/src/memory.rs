@@ -17,12 +17,12 @@ use case::operation::pair;
 use case::probe::{Operation, Probe};
 use case::scratch;
 use link::observations::Changed;
+use oracle::answer::{Partial, Reach};
 use smallvec::SmallVec;
+use suite::hex::Hex;
 
 use crate::judged::Violation;
 use crate::verdict::{Defect, Fact, Word};
-use oracle::answer::{Partial, Reach};
-use suite::hex::Hex;
 
 /// Whether memory tells that `operation` of `bytes` bytes went to `reach`.
 pub fn tells(map: &MemoryMap, operation: Operation, bytes: u8, reach: Reach) -> bool {
@@ -47,7 +47,6 @@ type Values = SmallVec<[u8; 4]>;
 /// An access that was done, and what it answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Access {
-    /// What it does.
     operation: Operation,
     /// How many bytes it has.
     bytes: u8,
@@ -55,7 +54,6 @@ pub struct Access {
     probe: u16,
     /// The address that it asked for, with which a compare-and-swap compares.
     address: u64,
-    /// What it answered.
     word: u64,
 }
 

@@ -6,13 +6,13 @@ use case::guest::piece;
 use case::memory::{ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
 use golden::{Cacheability, MemoryAttributes, MemoryType};
+use oracle::access::Accesses;
+use oracle::answer::{Answer, Reach};
+use oracle::expectation::{Allowed, Expectation};
 
 use crate::aliases::Aliases;
 use crate::memory;
 use crate::verdict::Reason;
-use oracle::access::Accesses;
-use oracle::answer::{Answer, Reach};
-use oracle::expectation::{Allowed, Expectation};
 
 /// What the probes of a case reach, as they are looked at in order.
 #[derive(Debug)]

@@ -11,12 +11,7 @@ pub enum Observation<'a> {
     /// An AT instruction completed: `PAR_EL1`.
     Par(u64),
     /// An access was done, at one of these places; none where no memory that is known tells of it.
-    Reached {
-        /// The places.
-        places: SmallVec<[Reach; 2]>,
-        /// What was answered.
-        word: u64,
-    },
+    Reached { places: SmallVec<[Reach; 2]>, word: u64 },
     /// It took an exception.
     Exception(&'a Exception),
     /// The guest did not come back, and was stopped there.

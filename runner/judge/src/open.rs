@@ -2,11 +2,11 @@
 
 use case::Case;
 use case::memory::MemoryMap;
+use oracle::learned::Learned;
 
 use crate::established::Established;
 use crate::judged::Judged;
-use crate::verdict::{CaseRecord, Cell, Dwelling, NotAsked, ProbeResult, Reason};
-use oracle::learned::Learned;
+use crate::verdict::{CaseRecord, Cell, NotAsked, PlacementCell, ProbeResult, Reason};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ impl OpenCase {
     /// so much is `established`.
     pub fn new(index: u64, case: Case, map: &MemoryMap, established: &Established) -> Self {
         let cell = Cell::of(case.as_ref());
-        let dwelling = Dwelling::of(case.as_ref(), map);
-        let record = CaseRecord { index, cell, dwelling, ..CaseRecord::default() };
+        let placement = PlacementCell::of(case.as_ref(), map);
+        let record = CaseRecord { index, cell, placement, ..CaseRecord::default() };
         let Established { learned, known } = established;
         Self { case, learned: learned.clone(), record, is_in_full: known.is_in_full() }
     }
@@ -39,7 +39,7 @@ impl OpenCase {
 
     /// What is kept of it.
     pub fn close(mut self) -> CaseRecord {
-        self.record.settled = self.learned.told();
+        self.record.settled = self.learned.news();
         self.record
     }
 

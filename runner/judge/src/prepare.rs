@@ -15,20 +15,20 @@ use case::operation::Operation;
 use case::probe::{El, Probe};
 use case::tree::Role;
 use case::{Case, CaseRef, Flags, scratch};
-use smallvec::SmallVec;
-use tables::BuildError;
-
-use crate::established::Established;
-use crate::known::{Known, Question, RuleId};
-use crate::observable::Observability;
-use crate::prepared::Prepared;
-use crate::quarantine::Quarantine;
-use crate::verdict::{ProbeKind, Reason};
 use oracle::expectation::Expectation;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback, Turn, is_step};
 use oracle::registers::root_bytes;
 use oracle::twin::{Tables, Twin};
+use smallvec::SmallVec;
+use tables::BuildError;
+
+use crate::established::Established;
+use crate::known::{Known, ProbeFeatures, RuleId};
+use crate::observable::Observability;
+use crate::prepared::Prepared;
+use crate::quarantine::Quarantine;
+use crate::verdict::{ProbeKind, Reason};
 
 /// Which probes of a case are to be asked, by their numbers.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ impl Preparation<'_> {
         let Established { known, .. } = self.established;
         let (operation, registers) = (probe.operation(), &self.prepared.registers);
         self.prepared.candidates.iter().filter_map(move |&rule| {
-            let question = |allowed| Some(Question::of(operation?, registers, allowed));
+            let question = |allowed| Some(ProbeFeatures::of(operation?, registers, allowed));
             let questions = expectation.outcomes.iter().filter_map(question);
             let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
             asked.peek()?;
@@ -282,6 +282,6 @@ impl GuestCode {
 
 /// Where the trampoline is, of a case that enters its own tree by another.
 fn trampoline(case: CaseRef<'_>, map: &MemoryMap) -> Option<u64> {
-    case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::STAY))?;
-    Some(map.resolve(case.header.stay.trampoline)? + scratch::CODE)
+    case.tree(Role::Idmap).filter(|_| case.flags().has(Flags::WORLD_SWITCH))?;
+    Some(map.resolve(case.header.world_switch.trampoline)? + scratch::CODE)
 }

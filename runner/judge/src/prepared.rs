@@ -3,15 +3,15 @@
 use case::Case;
 use case::probe::Probe;
 use golden::Registers;
-use tables::Built;
-
-use crate::known::{Known, Question, RuleId};
-use crate::sign::Sign;
-use crate::verdict::Reason;
 use oracle::expectation::{Allowed, Expectation};
 use oracle::ineffective::StaleOutcome;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, is_step};
+use tables::Built;
+
+use crate::known::{Known, ProbeFeatures, RuleId};
+use crate::sign::Sign;
+use crate::verdict::Reason;
 
 /// What is asked of the target, and what the host knows about it beforehand.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl Prepared {
     ) -> Option<Vec<RuleId>> {
         let operation = probe.operation()?;
         let explained = |allowed: &Allowed| {
-            let question = Question::of(operation, &self.registers, allowed);
+            let question = ProbeFeatures::of(operation, &self.registers, allowed);
             known.name(&self.candidates, &question, signs(allowed))
         };
         let outcomes = expectation.outcomes.iter();

@@ -12,25 +12,25 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use conform::has_syndrome;
 use link::observations::Exception;
+use oracle::answer::{Answer, Taken};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::conformity::{admits, has_return_state};
-use crate::kind::Kind;
+use crate::kind::AnswerKind;
 use crate::observation::Observation;
-use conform::has_syndrome;
-use oracle::answer::{Answer, Taken};
 
 /// One thing that is wrong with an answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sign {
     /// It is of this kind, and not of the kind that is allowed.
-    Kind(Kind),
+    AnswerKind(AnswerKind),
     /// It is of the kind that is allowed, and differs in these fields.
-    Fields(Kind, Fields),
+    Fields(AnswerKind, Fields),
     /// It is of the kind that is allowed, and the hardware changed descriptors that it may not change, or
     /// left alone what it must change.
-    Descriptors(Kind),
+    Descriptors(AnswerKind),
     /// There is none: the target died.
     Died,
     /// There is none: the target stopped answering.
@@ -177,7 +177,7 @@ const DESCRIPTORS: &str = ", with descriptors changed as they may not be";
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kind(kind) => write!(f, "{kind}"),
+            Self::AnswerKind(kind) => write!(f, "{kind}"),
             Self::Fields(kind, fields) => write!(f, "{kind}{FIELDS}{fields}"),
             Self::Descriptors(kind) => write!(f, "{kind}{DESCRIPTORS}"),
             Self::Died => f.write_str("the target died"),
@@ -191,14 +191,15 @@ impl Sign {
     pub fn all() -> impl Iterator<Item = Self> {
         let fields =
             |kind| (1..1 << Fields::NAMED.len()).map(move |set| Self::Fields(kind, Fields(set)));
-        let of_kind =
-            move |kind| [Self::Kind(kind), Self::Descriptors(kind)].into_iter().chain(fields(kind));
-        [Self::Died, Self::Hung].into_iter().chain(Kind::all().flat_map(of_kind))
+        let of_kind = move |kind| {
+            [Self::AnswerKind(kind), Self::Descriptors(kind)].into_iter().chain(fields(kind))
+        };
+        [Self::Died, Self::Hung].into_iter().chain(AnswerKind::all().flat_map(of_kind))
     }
 
     /// The sign with this name.
     pub fn named(name: &str) -> Option<Self> {
-        let kind = |name: &str| Kind::all().find(|kind| kind.to_string() == name);
+        let kind = |name: &str| AnswerKind::all().find(|kind| kind.to_string() == name);
         if let Some(death) =
             [Self::Died, Self::Hung].into_iter().find(|sign| sign.to_string() == name)
         {
@@ -209,7 +210,7 @@ impl Sign {
         }
         match name.split_once(FIELDS) {
             Some((of, fields)) => Some(Self::Fields(kind(of)?, Fields::named(fields)?)),
-            None => kind(name).map(Self::Kind),
+            None => kind(name).map(Self::AnswerKind),
         }
     }
 
@@ -223,8 +224,8 @@ impl Sign {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
-    wanted: Kind,
-    found: Kind,
+    wanted: AnswerKind,
+    found: AnswerKind,
     #[serde(default, skip_serializing_if = "Fields::is_none")]
     fields: Fields,
     /// Whether descriptors were changed as they must be, and no others.
@@ -245,7 +246,8 @@ impl Difference {
     /// How `observation` differs from `expected`; `updated` tells whether descriptors were changed as it
     /// wants.
     pub fn new(expected: &Answer, observation: &Observation<'_>, updated: bool) -> Self {
-        let (wanted, found) = (Kind::of_answer(expected), Kind::of_observation(observation));
+        let (wanted, found) =
+            (AnswerKind::of_answer(expected), AnswerKind::of_observation(observation));
         let fields = match (expected, observation) {
             _ if wanted != found => Fields::default(),
             (Answer::Par { par, .. }, Observation::Par(value)) => {
@@ -264,7 +266,7 @@ impl Difference {
     pub fn signs(self) -> impl Iterator<Item = Sign> {
         let Self { wanted, found, fields, updated } = self;
         let same = wanted == found;
-        let kind = (!same).then_some(Sign::Kind(found));
+        let kind = (!same).then_some(Sign::AnswerKind(found));
         let fields = (same && fields != Fields::default()).then_some(Sign::Fields(found, fields));
         let descriptors = (same && !updated).then_some(Sign::Descriptors(found));
         kind.into_iter().chain(fields).chain(descriptors)
@@ -285,7 +287,7 @@ impl Difference {
 
     /// The difference that reads so.
     pub fn named(words: &str) -> Option<Self> {
-        let kind = |name: &str| Kind::all().find(|kind| kind.to_string() == name);
+        let kind = |name: &str| AnswerKind::all().find(|kind| kind.to_string() == name);
         if let Some((found, wanted)) = words.split_once(INSTEAD) {
             let (wanted, found) = (kind(wanted)?, kind(found)?);
             return Some(Self { wanted, found, fields: Fields::default(), updated: true });
@@ -406,7 +408,10 @@ mod tests {
     #[test]
     fn every_field_is_in_some_sign() {
         for (field, name) in Fields::NAMED {
-            assert!(Sign::all().any(|sign| sign == Sign::Fields(Kind::Success, field)), "{name}");
+            assert!(
+                Sign::all().any(|sign| sign == Sign::Fields(AnswerKind::Success, field)),
+                "{name}"
+            );
         }
     }
 

@@ -8,6 +8,7 @@
 
 use golden::{Answer, Choice, Profile};
 use link::soak::{self, KnownCrash, Settled, Totals, Why};
+use suite::hex::Hex;
 
 use crate::established::Established;
 use crate::finding::About;
@@ -15,7 +16,6 @@ use crate::verdict::{
     CaseRecord, Counts, Defect, Fact, Finding, NotAsked, Question, Reason, Signature, Verdict,
     Wanted,
 };
-use suite::hex::Hex;
 
 /// What a target goes by that asks by itself.
 #[derive(Clone, Debug)]
@@ -44,7 +44,6 @@ pub struct Suspect {
 /// What a target said of a case that is asked in full, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trial {
-    /// Probes asked.
     pub probes: u64,
     /// The digest of its tables and answers.
     pub digest: u64,

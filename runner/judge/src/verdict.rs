@@ -2,12 +2,12 @@
 
 mod cell;
 mod defect;
-mod dwelling;
 pub mod ending;
 mod fact;
 pub mod observed;
 mod operation;
 mod outcome;
+mod placement_cell;
 mod question;
 mod reason;
 mod signature;
@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::known::Shown;
 pub use cell::{Cell, CellError};
 pub use defect::Defect;
-pub use dwelling::{Dwelling, DwellingError};
 pub use ending::Ending;
 pub use fact::{Fact, Word};
-pub use observed::{Death, Demise, Observed, Place, Seen};
+pub use observed::{DeathRecord, Demise, Observed, Place, Seen};
 pub use outcome::{Outcome, Update, Way};
+pub use placement_cell::{PlacementCell, PlacementCellError};
 pub use question::{ProbeWords, Question};
 pub use reason::{NotAsked, Reason};
 pub use signature::{ProbeKind, Signature};
@@ -90,7 +90,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one probe.
     pub const fn add(&mut self, verdict: Verdict) {
         *self.slot(verdict) += 1;
     }
@@ -146,11 +145,9 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What findings of the same kind have in common, for grouping.
     pub signature: Signature,
-    /// The question.
     pub question: Question,
     /// What the architecture allows.
     pub expectation: Wanted,
-    /// What was observed.
     pub observation: Observed,
     /// The errata each of which predicts what was observed, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,12 +179,10 @@ pub struct CaseRecord {
     /// Where it stands in the matrix of verdicts; absent for a case that was not drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Cell>,
-    /// Where the executor lived in it; absent where it did not, or in two ranges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dwelling: Option<Dwelling>,
-    /// Probes asked.
+    /// Where the executor's trampoline lay; absent without a world switch, or with two ranges.
+    #[serde(default, rename = "dwelling", skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementCell>,
     pub probes: u64,
-    /// Their verdicts.
     pub verdicts: Counts,
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
@@ -218,7 +213,7 @@ impl Default for CaseRecord {
             index: 0,
             cases: 1,
             cell: None,
-            dwelling: None,
+            placement: None,
             probes: 0,
             verdicts: Counts::default(),
             not_asked: NotAsked::default(),

@@ -40,16 +40,14 @@ pub struct Accesses {
     bytes: u8,
 }
 
-/// One part of an access.
 #[derive(Clone, Copy)]
-struct Part {
+struct AccessPart {
     /// The number of its first byte in the access.
     first: u8,
     bytes: u8,
     va: u64,
 }
 
-/// How accesses end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct End {
     /// Where they are done, or what stops them. Cache maintenance may be done without a translation: nowhere.
@@ -64,10 +62,8 @@ pub struct End {
     pub stage1: Option<u64>,
 }
 
-/// What stops accesses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stop {
-    /// The fault.
     pub abort: Abort,
     /// How many instructions of the probe's piece of code come before the one that takes it.
     pub instruction: u64,
@@ -125,7 +121,6 @@ impl Accesses {
         registers.hcr_el2 & traps == 0 && (!is_user || registers.sctlr_el1 & UCI != 0)
     }
 
-    /// The operation.
     pub const fn operation(&self) -> Operation {
         self.operation
     }
@@ -205,15 +200,14 @@ impl Accesses {
             .with_instruction(instruction)
     }
 
-    /// The parts of each access.
-    fn parts(&self, va: u64) -> SmallVec<[Part; 2]> {
+    fn parts(&self, va: u64) -> SmallVec<[AccessPart; 2]> {
         let left = SMALLEST_PAGE - va % SMALLEST_PAGE;
         let before = left.min(self.bytes.into()) as u8;
         let mut parts = SmallVec::new();
-        parts.push(Part { first: 0, bytes: before, va });
+        parts.push(AccessPart { first: 0, bytes: before, va });
         if before < self.bytes {
             let (bytes, va) = (self.bytes - before, va.wrapping_add(left));
-            parts.push(Part { first: before, bytes, va });
+            parts.push(AccessPart { first: before, bytes, va });
         }
         parts
     }
@@ -289,7 +283,6 @@ impl Accesses {
         Ok(ends)
     }
 
-    /// One walk.
     fn walk<M: PhysicalMemory>(
         &self,
         machine: Machine<'_, M>,
@@ -340,7 +333,7 @@ impl Asked {
 }
 
 /// Where the parts of an access lie, if they were translated.
-fn reach(done: &[(Part, Translation)]) -> Option<Reach> {
+fn reach(done: &[(AccessPart, Translation)]) -> Option<Reach> {
     let pa = done.first()?.1.pa.0;
     let rest = done.get(1).map(|(part, translation)| (part.first, translation.pa.0));
     Some(Reach { pa, rest: rest.filter(|(before, rest)| pa + u64::from(*before) != *rest) })
@@ -348,7 +341,7 @@ fn reach(done: &[(Part, Translation)]) -> Option<Reach> {
 
 /// One part of an access after its walk.
 struct Walked {
-    part: Part,
+    part: AccessPart,
     result: Result<Option<Translation>, Abort>,
     updates: Vec<Update>,
     watched: Watched,
@@ -393,7 +386,7 @@ fn stopped(
 /// How an access ends of which no part has a fault.
 fn done(walked: &[Walked], updates: Vec<Update>, stage: Stage) -> End {
     let done = walked.iter().filter_map(|walked| Some((walked.part, walked.result.ok()??)));
-    let done: SmallVec<[(Part, Translation); 2]> = done.collect();
+    let done: SmallVec<[(AccessPart, Translation); 2]> = done.collect();
     let last = walked[0].watched.last;
     End {
         result: Ok(reach(&done)),

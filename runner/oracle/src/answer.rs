@@ -7,7 +7,6 @@ use golden::{Abort, Fault, Masked};
 pub enum Answer {
     /// An AT instruction writes `PAR_EL1`.
     Par {
-        /// Its value.
         par: Masked,
         /// The fault that it reports, if it does.
         fault: Option<Fault>,

@@ -22,7 +22,6 @@ use crate::tlb::Foreign;
 /// One outcome that the architecture allows, and the choices behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Allowed {
-    /// What is observed.
     pub answer: Answer,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
@@ -95,13 +94,10 @@ impl Instruction {
 /// A PE in a set-up, and what is known of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
-    /// The PE.
     pub pe: &'a Implementation,
-    /// Its registers.
     pub registers: &'a Registers,
     /// The memory with the tables.
     pub memory: &'a Simulation,
-    /// Who asks.
     pub asker: Asker,
     /// What is known of its choices.
     pub learned: &'a Learned,

@@ -17,7 +17,6 @@ use crate::tlb::Tlb;
 pub struct IneffectiveTlbi {
     /// The name of the issue.
     pub issue: String,
-    /// The instructions.
     pub operations: Vec<Operation>,
     /// The flags of [`Probe`] with which they do nothing; 0 for any form.
     pub flags: u8,

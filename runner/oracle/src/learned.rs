@@ -29,7 +29,6 @@ pub enum PinError {
     /// The answer does not exist.
     #[error("{answer:?} is no answer to the choice {choice:?}; there are: {}", answers(*choice))]
     NoSuchAnswer {
-        /// The choice.
         choice: Choice,
         /// The name in the description.
         answer: String,
@@ -97,8 +96,8 @@ impl Learned {
 
     /// What was learned of each choice that was not settled before: the names of the answers that are
     /// possible, in their order.
-    pub fn told(&self) -> BTreeMap<String, Vec<String>> {
-        let told = |(choice, possible): (&Choice, &u64)| {
+    pub fn news(&self) -> BTreeMap<String, Vec<String>> {
+        let news = |(choice, possible): (&Choice, &u64)| {
             let all = choice_answers(*choice);
             let name = |answer: &Answer| choice.answer_name(*answer).to_string();
             let left = all.iter().filter(|answer| possible & bit(**answer) != 0);
@@ -106,7 +105,7 @@ impl Learned {
             left.sort();
             (left.len() < all.len()).then(|| (choice.to_string(), left))
         };
-        self.possible.iter().filter_map(told).collect()
+        self.possible.iter().filter_map(news).collect()
     }
 
     /// Name of each settled choice, and the name of its one answer.
@@ -192,15 +191,15 @@ mod tests {
         let mut learned = Learned::new([("txsz_above_max", "fault")]).unwrap();
         let granule = |answer| outcome(&[(Choice::VtcrTg0ActsAs, answer)]);
         learned.learn(&[&granule(0), &granule(1), &granule(2)]);
-        assert_eq!(learned.told(), BTreeMap::new(), "all three fit");
+        assert_eq!(learned.news(), BTreeMap::new(), "all three fit");
         learned.learn(&[&granule(0), &granule(2)]);
         let told = |answers: &[&str]| {
             let answers = answers.iter().map(|answer| (*answer).to_owned()).collect();
             BTreeMap::from([(Choice::VtcrTg0ActsAs.to_string(), answers)])
         };
-        assert_eq!(learned.told(), told(&["4k", "64k"]));
+        assert_eq!(learned.news(), told(&["4k", "64k"]));
         learned.learn(&[&granule(2)]);
-        assert_eq!(learned.told(), told(&["64k"]));
+        assert_eq!(learned.news(), told(&["64k"]));
     }
 
     #[test]

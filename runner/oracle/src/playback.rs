@@ -47,7 +47,8 @@ pub struct Turn<'p> {
     /// Whether all probes that are done at the same time are here. Where one of them is not played, each of
     /// the others has a turn of its own, and nothing is expected of it.
     pub is_whole: bool,
-    /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step.
+    /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step. Of probes that are
+    /// done at the same time the last has what all of them may change in descriptors.
     pub expectations: SmallVec<[Option<Expectation>; 1]>,
     /// What is tolerated for each probe besides. Empty for a step.
     pub stale: SmallVec<[Option<Box<StaleOutcome>>; 1]>,
@@ -72,9 +73,7 @@ impl Turn<'_> {
 /// A probe, and what is expected of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'t> {
-    /// The probe.
     pub probe: &'t Probe,
-    /// What is allowed.
     pub expectation: &'t Expectation,
     /// What is tolerated besides.
     pub stale: Option<&'t StaleOutcome>,
@@ -123,6 +122,7 @@ impl<'p, 't> Playback<'p, 't> {
         if is_whole && !is_step {
             let Self { tables, learned, .. } = self;
             expectations.extend(probes.iter().map(|probe| tables.expect(probe, learned)));
+            concurrent::join_updates(&mut expectations);
             stale.extend(probes.iter().map(|probe| tables.stale_outcome(probe, learned)));
         }
         Ok(Turn { first, probes, is_step, is_whole, expectations, stale })
@@ -158,7 +158,10 @@ pub fn is_step(probe: &Probe) -> bool {
 #[cfg(test)]
 mod tests {
     use case::Case;
+    use case::abilities::{Abilities, Ids};
+    use case::draw::Space;
     use case::memory::{Arena, ArenaKind, MemoryMap};
+    use case::source::Source;
     use golden::{Features, Implementation, Registers};
 
     use super::*;
@@ -214,5 +217,37 @@ mod tests {
         let steps = [(vec![0], true, 0), (vec![2], true, 0), (vec![3], false, 1)];
         assert_eq!(turns(&probes, Some(&[3])), steps);
         assert_eq!(turns(&probes, Some(&[4])), [], "a step alone is not wanted");
+    }
+
+    #[test]
+    fn the_last_of_concurrent_probes_has_what_all_of_them_change() {
+        let ids = Ids { id_aa64mmfr0_el1: 0x1122, id_aa64mmfr1_el1: 2, ..Ids::default() };
+        let space = Space { hardware_updates: 1000, mappings: [8, 8], ..Space::BENIGN };
+        let mut map = MemoryMap::new();
+        map.push(Arena { base: 1 << 30, size: 4 << 20, kind: ArenaKind::Tables });
+        let features = Features::FEAT_HAFDBS.with(Features::FEAT_HAFDBS_DBS);
+        let mut twin = Twin::new(Implementation::new(40, features), Simulation::new(&map));
+        let learned = Learned::new([]).unwrap();
+        let mut changed = 0;
+        for index in 0..20 {
+            let case = Source::Random(space).draw(&Abilities::new(&ids), &map, 1, index).unwrap();
+            let updates = |turn: &Turn<'_>| -> Vec<usize> {
+                let outcomes = turn.asked().map(|(_, expected)| &expected.expectation.outcomes[0]);
+                outcomes.map(|allowed| allowed.updates.len()).collect()
+            };
+            for &probe in case.as_ref().probes {
+                let probes = [probe.with(Probe::TOGETHER), probe];
+                let played = twin.with_tables(&case, &map, |tables| {
+                    let mut playback = Playback::of_all(tables, &learned, &probes[1..]);
+                    let alone = updates(&playback.next().unwrap().unwrap());
+                    let mut playback = Playback::of_all(tables, &learned, &probes);
+                    (alone, updates(&playback.next().unwrap().unwrap()))
+                });
+                let (alone, both) = played.unwrap();
+                assert_eq!(both, [0, alone[0]], "case {index}, {probe:?}");
+                changed += alone[0];
+            }
+        }
+        assert!(changed > 50, "{changed}");
     }
 }

@@ -61,13 +61,11 @@ const ADDRESS: u64 = (1 << 56) - 1;
 /// A descriptor, as a change finds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word {
-    /// Its physical address.
     pub pa: u64,
     /// The number of its tree.
     pub tree: u8,
     /// The role of its tree.
     pub role: Role,
-    /// Its level.
     pub level: i8,
     /// The granule of its tree.
     pub granule: Granule,
@@ -173,7 +171,6 @@ struct Context {
 /// Another tree than the ones that are loaded, of which something may be held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Foreign {
-    /// What it translates.
     pub role: Role,
     /// The register that named it.
     pub root: u64,

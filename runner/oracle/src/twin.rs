@@ -17,6 +17,7 @@ use case::operation::Operation;
 use case::probe::{El, Probe};
 use case::tree::{Role, Tree};
 use case::{Case, CaseRef, scratch};
+use conform::registers;
 use golden::errata::Erratum;
 use golden::{Implementation, Registers, Updates};
 use smallvec::SmallVec;
@@ -30,7 +31,6 @@ use crate::learned::Learned;
 use crate::registers::root;
 use crate::simulation::Simulation;
 use crate::tlb::{self, Tag, Tlb, View};
-use conform::registers;
 
 /// The trees of the EL1&0 regime: TLBs are followed for them.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];

@@ -89,7 +89,6 @@ impl FromStr for Wish {
     }
 }
 
-/// What was built.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Built {
     /// The ELF file.

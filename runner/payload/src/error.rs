@@ -10,16 +10,10 @@ use super::esp::EspError;
 pub enum PayloadError {
     /// The ELF file can't be read.
     #[error("{}: the payload can't be read: {source}; `hypwalk payload build` makes it", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Unreadable { file: PathBuf, source: io::Error },
     /// The ELF file is no executor that could run.
     #[error("{}: {fault}; `hypwalk payload build` makes a sound one", file.display())]
     Unfit {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         fault: Fault,
@@ -29,40 +23,22 @@ pub enum PayloadError {
         "the source of the payload is nowhere to be found (looked for payloads/executor in: {}); \
          run from inside the source tree, or name it in HYPWALK_SOURCE", looked.join(", ")
     )]
-    NoSource {
-        /// The places.
-        looked: Vec<String>,
-    },
+    NoSource { looked: Vec<String> },
     /// No toolchain can build it.
     #[error("no toolchain here can build the payload: {why}; scripts/setup installs one")]
-    NoToolchain {
-        /// What is missing.
-        why: String,
-    },
+    NoToolchain { why: String },
     /// The wish for a toolchain is none that exists.
     #[error("HYPWALK_PAYLOAD_TOOLCHAIN is {0:?}: it can be rustup, debian or auto")]
     UnknownToolchain(String),
     /// A program of the toolchain can't be run.
     #[error("{program} can't be run: {source}; scripts/setup installs what is needed")]
-    Program {
-        /// Its name.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
+    Program { program: String, source: io::Error },
     /// There is no FAT image of it.
     #[error(transparent)]
     Esp(#[from] EspError),
     /// Cargo failed.
     #[error("the payload does not build ({status}):\n{output}\n  by: {command}")]
-    Failed {
-        /// The command.
-        command: String,
-        /// How it ended.
-        status: String,
-        /// What it said.
-        output: String,
-    },
+    Failed { command: String, status: String, output: String },
 }
 
 /// What makes an ELF file unfit to be the executor.
@@ -77,7 +53,6 @@ pub enum Fault {
     /// A segment makes no sense.
     #[error("segment {segment}: {what}")]
     Segment {
-        /// Its number.
         segment: usize,
         /// What makes no sense.
         what: &'static str,

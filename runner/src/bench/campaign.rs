@@ -10,11 +10,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use device::Child;
+
 use super::{Paths, Subject};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::record::{Run, Summary};
-use device::Child;
 
 /// How often a campaign is looked at while it runs.
 const LOOK: Duration = Duration::from_millis(5);

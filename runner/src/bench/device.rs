@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 
 use case::Case;
 use case::probe::{El, Operation, Probe};
-
-use super::{PerSubject, Subject};
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::plan::Plan;
 use device::{Event, Session, Target};
 use oracle::learned::Learned;
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 use suite::{Overrides, Suite};
+
+use super::{PerSubject, Subject};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan::Plan;
 
 /// How many cases are sent in turn.
 const CASES: u64 = 256;
@@ -29,7 +29,6 @@ const PROBES_A_MESSAGE: u64 = 16_384;
 
 /// A target whose own rate is measured.
 pub struct Device<'a> {
-    /// The target.
     pub target: &'a dyn Target,
     /// The suites whose cases are asked.
     pub suites: &'a PerSubject<Suite>,

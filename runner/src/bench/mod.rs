@@ -27,9 +27,10 @@ pub use campaign::{Bill, Runs};
 pub use device::{Asked, Device};
 pub use report::{Emulated, Footprint, Guests, Rates, Report};
 
+use suite::granule::GranuleName;
+
 use crate::failure::Failure;
 use crate::record::Host;
-use suite::granule::GranuleName;
 
 /// Probes a case, few and many.
 const FEW: u64 = 64;
@@ -64,7 +65,6 @@ impl Plan {
     }
 }
 
-/// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Subject {
     /// Stage 2 in one granule.
@@ -99,7 +99,6 @@ pub struct PerSubject<T> {
     pub stage2: T,
     /// Of EL2's own stage 1.
     pub hyp: T,
-    /// Of guests.
     pub guest: T,
 }
 
@@ -152,8 +151,8 @@ pub fn measure(
         let alone =
             |subject, asked| device.rate(subject, asked, plan.processes, plan.device_seconds);
         let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
-        let lives = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
-        for (subject, samples) in stage2.chain(lives) {
+        let with_code = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
+        for (subject, samples) in stage2.chain(with_code) {
             let is_guest = subject == Subject::Guest;
             let asked = if is_guest { Asked::Guests } else { Asked::Probes };
             let Some(rate) = alone(subject, asked)? else { continue };
@@ -194,13 +193,11 @@ pub fn measure(
 /// Where a run finds what it needs.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// This program.
     pub program: PathBuf,
     /// The suites of the campaigns.
     pub suites: PerSubject<PathBuf>,
     /// The default campaign, whose memory is measured.
     pub long_suite: PathBuf,
-    /// The target's description.
     pub target: PathBuf,
     /// The executor's ELF file.
     pub executor: PathBuf,

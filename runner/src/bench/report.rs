@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use suite::granule::GranuleName;
 
 use crate::record::Host;
-use suite::granule::GranuleName;
 
 /// The machine that was emulated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Emulated {
-    /// The target's name.
     pub target: String,
-    /// The emulator's version.
     pub emulator: Option<String>,
 }
 
@@ -193,9 +191,9 @@ impl fmt::Display for Report {
             "a second        device      256 a case           64 a case        cases of 64"
         )?;
         let granules = GranuleName::ALL.into_iter().map(GranuleName::name).zip(self.granules);
-        let lives = self.hyp.map(|rates| ("EL2", rates)).into_iter();
-        let lives = lives.chain(self.guest.map(|guest| ("guests", guest.rates)));
-        for (name, rates) in granules.chain([("all", self.overall())]).chain(lives) {
+        let with_code = self.hyp.map(|rates| ("EL2", rates)).into_iter();
+        let with_code = with_code.chain(self.guest.map(|guest| ("guests", guest.rates)));
+        for (name, rates) in granules.chain([("all", self.overall())]).chain(with_code) {
             let device = rates.device_at_per_second;
             let (many, few) = (rates.probes_per_second, rates.probes_per_second_64);
             let (part, part_64) = (rates.efficiency(), rates.efficiency_64());

@@ -4,6 +4,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use case::memory::MemoryMap;
+use judge::Judge;
+use judge::established::Established;
+use judge::verdict::{CaseRecord, NotAsked, Reason};
 use link::batch::{Batch, Entry, LOG_BYTES, Log};
 use link::hello::Configure;
 use zerocopy::{FromBytes, IntoBytes};
@@ -11,9 +14,6 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::CampaignError;
 use super::soaking::{Soak, Soaking, Task, plan_words};
 use crate::plan::Plan;
-use judge::Judge;
-use judge::established::Established;
-use judge::verdict::{CaseRecord, NotAsked, Reason};
 
 /// Why an image can't be made, or its log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +30,11 @@ pub enum BatchError {
     /// The dump can't be read.
     #[error("it can't be read: {0}")]
     Read(#[from] io::Error),
-    /// There is no log.
     #[error("there is no log in it")]
     NoLog,
     /// There is a log of another version.
     #[error("its log is of version {found}, and this is version {}", link::VERSION)]
-    Version {
-        /// Its version.
-        found: u64,
-    },
+    Version { found: u64 },
     /// A log is damaged.
     #[error("its log is torn: {0}")]
     Torn(&'static str),
@@ -82,7 +78,6 @@ fn soaking(established: &Established, first: u64) -> Soaking {
 /// A log that was found in a dump of memory.
 #[derive(Clone, Debug)]
 pub struct FoundLog {
-    /// Its head.
     pub head: Log,
     /// The entries that count.
     entries: Vec<u64>,

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use judge::personality::Personality;
+use judge::verdict::CaseRecord;
+
 use super::dispenser::Dispenser;
 use super::order::Order;
 use super::{CampaignError, RecordError, Recorder, Totals};
 use crate::plan::Plan;
-use judge::personality::Personality;
-use judge::verdict::CaseRecord;
 
 /// How often progress is told where no records come.
 const TICK: Duration = Duration::from_millis(100);
@@ -20,7 +21,6 @@ pub struct Clerk<'a> {
     pub order: Order,
     /// What cases have told of the target's choices.
     pub personality: Personality,
-    /// The cases.
     pub plan: &'a Plan,
     /// Who takes it down.
     pub recorder: &'a mut dyn Recorder,

@@ -1,7 +1,8 @@
 //! Why a campaign could not be run to its end.
 
-use super::{MOST_DEATHS_IN_A_ROW, RecordError};
 use device::TargetError;
+
+use super::{MOST_DEATHS_IN_A_ROW, RecordError};
 
 /// Why a campaign could not be run to its end.
 #[derive(Debug, thiserror::Error)]

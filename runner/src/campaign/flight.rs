@@ -2,17 +2,16 @@
 
 use std::collections::VecDeque;
 
-use super::parts::Part;
 use device::{Death, HowDied};
 use judge::prepared::Prepared;
+
+use super::parts::CasePart;
 
 /// A part that was sent.
 pub struct Sent {
     /// The number of its message.
     pub sequence: u64,
-    /// What it is of.
-    pub part: Part,
-    /// What was sent.
+    pub part: CasePart,
     pub prepared: Prepared,
 }
 
@@ -29,7 +28,7 @@ pub struct Wreck {
     /// The one that killed it, where that is known.
     pub guilty: Option<Sent>,
     /// Those that are to be asked again, in this order.
-    pub again: Vec<Part>,
+    pub again: Vec<CasePart>,
 }
 
 impl Flight {
@@ -65,7 +64,7 @@ impl Flight {
         let is_reset = matches!(death.how, HowDied::Reset { .. });
         if is_reset && !sent.iter().any(|sent| sent.part.saw_reset) {
             // Boards have reasons of their own to start anew: a case has done it if it does it again.
-            let again = sent.into_iter().map(|sent| Part { saw_reset: true, ..sent.part });
+            let again = sent.into_iter().map(|sent| CasePart { saw_reset: true, ..sent.part });
             return Wreck { guilty: None, again: again.collect() };
         }
         let guilty = match death.cursor {

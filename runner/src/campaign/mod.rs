@@ -38,12 +38,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use case::Case;
+use device::wire::Wear;
+use device::{Session, Target};
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
 use clerk::Clerk;
-use device::wire::Wear;
-use device::{Session, Target};
 use dispenser::Dispenser;
 pub use error::CampaignError;
 use judge::established::Established;
@@ -136,7 +136,6 @@ pub type RecordError = Box<dyn std::error::Error + Send + Sync>;
 /// The sums of a campaign, without what was done of it before.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Cases recorded.
     pub cases: u64,
     /// Probes that got a verdict.
     pub verdicts: Counts,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::Shard;
 use judge::verdict::CaseRecord;
+
+use crate::plan::Shard;
 
 /// Records that came before their turn.
 #[derive(Debug)]
@@ -25,7 +26,6 @@ impl Order {
         self.next
     }
 
-    /// Adds a record.
     pub fn push(&mut self, record: CaseRecord) {
         self.waiting.insert(record.index, record);
     }

@@ -16,7 +16,7 @@ use super::soaking::Soaking;
 
 /// A case with some of its probes: all of them at first.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct CasePart {
     /// The number of the case.
     pub index: u64,
     /// The numbers of the probes.
@@ -25,12 +25,10 @@ pub struct Part {
     pub saw_reset: bool,
 }
 
-/// What is next.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// A part of a case that is open.
-    Again(Part),
-    /// All of a case.
+    Again(CasePart),
     Case(u64),
 }
 
@@ -38,7 +36,7 @@ pub enum Next {
 pub struct Parts<'a> {
     shared: &'a Shared<'a>,
     /// Parts to be asked again, before new cases.
-    again: VecDeque<Part>,
+    again: VecDeque<CasePart>,
     /// Cases that the target has left to the host, or that it can't be left alone with.
     in_full: VecDeque<u64>,
     /// Cases that were dealt out and not drawn yet, by ordinal.
@@ -52,7 +50,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Has `part` asked again, before all others.
-    pub fn again(&mut self, part: Part) {
+    pub fn again(&mut self, part: CasePart) {
         self.again.push_front(part);
     }
 

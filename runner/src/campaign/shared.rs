@@ -3,21 +3,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use device::wire::Wear;
+use device::{Session, Target};
 use link::hello::IdRegisters;
 
 use super::CampaignError;
 use super::dispenser::Dispenser;
 use super::soaking::Soak;
 use crate::plan::{Plan, Shard};
-use device::wire::Wear;
-use device::{Session, Target};
 
 /// What all workers of a campaign share.
 #[derive(Debug)]
 pub struct Shared<'a> {
     /// What the machine said of itself when it was started first.
     pub ids: IdRegisters,
-    /// The cases.
     pub plan: &'a Plan,
     /// Which of them are this campaign's.
     pub shard: Shard,

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use case::Case;
+use judge::established::Established;
+use judge::soak::{Suspect, Terms, Trial};
+use judge::verdict::CaseRecord;
 use link::MAX_MESSAGE;
 use link::message::Head;
 use link::soak::{Item, Progress, Totals};
@@ -23,9 +26,6 @@ use zerocopy::IntoBytes as _;
 
 use super::CampaignError;
 use crate::plan::{BLOCK, Plan};
-use judge::established::Established;
-use judge::soak::{Suspect, Terms, Trial};
-use judge::verdict::CaseRecord;
 
 /// So many cases are dealt out at a time, and no record is of more.
 pub const STRETCH: u64 = 4096;
@@ -62,7 +62,6 @@ pub struct Soaking {
 /// What a target is told first, as words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Brief {
-    /// The cases.
     Plan(Vec<u64>),
     /// What it goes by.
     Terms(Vec<u64>),
@@ -75,7 +74,6 @@ pub enum Task {
     Record(CaseRecord),
     /// A case whose observations are here.
     Judge {
-        /// Its number.
         index: u64,
         /// What the target told of it.
         suspect: Suspect,

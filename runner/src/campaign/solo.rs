@@ -1,11 +1,11 @@
 //! What a worker says to a target that soaks, and hears of it.
 
+use device::Session;
 use zerocopy::IntoBytes as _;
 
 use super::CampaignError;
 use super::soaking::{Brief, Task};
 use super::worker::Worker;
-use device::Session;
 
 /// A message that was sent to a target that soaks, and is not answered yet.
 pub struct Solo {

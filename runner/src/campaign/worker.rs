@@ -15,15 +15,6 @@
 //! A *part* is a case with some of its probes: all of them at first. When the target dies, the probe
 //! that killed it is charged, and the others of its case are asked again as a new part.
 
-use super::cases::Cases;
-use super::flight::{Flight, Sent, Wreck};
-use super::outbox::Outbox;
-use super::parts::{Next, Part, Parts};
-use super::samples::Samples;
-use super::shared::Shared;
-use super::soaking::Soaking;
-use super::solo::Solo;
-use super::{CampaignError, MOST_DEATHS_IN_A_ROW};
 use case::Case;
 use device::{Death, Event, HowDied, Session, Target};
 use judge::Judge;
@@ -32,7 +23,16 @@ use judge::prepare::Selection;
 use judge::prepared::Prepared;
 use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
 
-/// A worker.
+use super::cases::Cases;
+use super::flight::{Flight, Sent, Wreck};
+use super::outbox::Outbox;
+use super::parts::{CasePart, Next, Parts};
+use super::samples::Samples;
+use super::shared::Shared;
+use super::soaking::Soaking;
+use super::solo::Solo;
+use super::{CampaignError, MOST_DEATHS_IN_A_ROW};
+
 pub struct Worker<'a> {
     target: &'a dyn Target,
     pub(super) shared: &'a Shared<'a>,
@@ -137,7 +137,7 @@ impl<'a> Worker<'a> {
     }
 
     /// The next part: one that is to be asked again, or all of the next case.
-    fn next_part(&mut self) -> Option<Part> {
+    fn next_part(&mut self) -> Option<CasePart> {
         loop {
             let is_idle = self.flight.is_empty();
             let next = self.parts.next(self.soaking.as_mut(), &mut self.outbox, is_idle);
@@ -150,7 +150,7 @@ impl<'a> Worker<'a> {
                     let open = self.judge.open(index, case);
                     let probes = open.probes();
                     self.cases.open(index, open);
-                    return Some(Part { index, probes, saw_reset: false });
+                    return Some(CasePart { index, probes, saw_reset: false });
                 }
                 Err(not_drawn) => {
                     let not_asked = NotAsked::from([(Reason::NotDrawn(not_drawn), 1)]);
@@ -161,7 +161,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes a part ready; `None` when nothing of it is to be sent.
-    fn prepare(&mut self, part: &Part) -> Option<Prepared> {
+    fn prepare(&mut self, part: &CasePart) -> Option<Prepared> {
         let Self { judge, cases, samples, shared, .. } = self;
         let open = cases.get(part.index)?;
         let wanted = &part.probes[..];
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
         };
         self.flight.answered();
         self.deaths_in_a_row = 0;
-        self.ask_again(Part { index, probes: left, saw_reset: false });
+        self.ask_again(CasePart { index, probes: left, saw_reset: false });
         self.part_done(index);
         None
     }
@@ -221,13 +221,13 @@ impl<'a> Worker<'a> {
 
     /// Charges a death to the part that was in flight, and has the rest of it asked again.
     fn charge(&mut self, sent: &Sent, death: &Death) {
-        let Sent { part: Part { index, saw_reset, .. }, prepared, .. } = sent;
+        let Sent { part: CasePart { index, saw_reset, .. }, prepared, .. } = sent;
         let (index, saw_reset, numbers) = (*index, *saw_reset, &prepared.numbers);
         let Some(open) = self.cases.get(index) else { return };
         open.skip(&prepared.not_asked);
         let told = told(death);
         let mut charge = |probe| self.judge.died(open, prepared, probe, &told);
-        let ask_again = |probes| Part { index, probes, saw_reset };
+        let ask_again = |probes| CasePart { index, probes, saw_reset };
         let again = match (death.cursor.map(|cursor| cursor.probe), &prepared.questions()[..]) {
             // The cursor names the probe, or there is but one.
             (Some(Some(at)), _) if usize::from(at) < numbers.len() => {
@@ -257,7 +257,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Has `part` of an open case asked, if it has any probes.
-    fn ask_again(&mut self, part: Part) {
+    fn ask_again(&mut self, part: CasePart) {
         if !part.probes.is_empty() {
             self.cases.add_part(part.index);
             self.parts.again(part);
@@ -276,7 +276,7 @@ impl<'a> Worker<'a> {
 }
 
 /// A death, as findings have it.
-fn told(death: &Death) -> verdict::Death {
+fn told(death: &Death) -> verdict::DeathRecord {
     let how = match death.how {
         HowDied::Exited { .. } => Demise::Exited,
         HowDied::Hung { .. } => Demise::Hung,
@@ -286,7 +286,7 @@ fn told(death: &Death) -> verdict::Death {
         HowDied::Garbage { .. } => Demise::Garbage,
         HowDied::OtherVersion { .. } => Demise::OtherVersion,
     };
-    verdict::Death { how, told: death.to_string() }
+    verdict::DeathRecord { how, told: death.to_string() }
 }
 
 /// A target that says what makes no sense.

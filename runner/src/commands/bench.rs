@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use suite::Suite;
 
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
@@ -12,7 +13,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::record::Host;
-use suite::Suite;
 
 /// Measure how fast a target answers, and how much of that a campaign reaches.
 #[derive(Debug, Args)]

@@ -7,12 +7,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use device::{Description, TargetError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use judge::established::Established;
+use judge::personality::Personality;
 use link::batch::{Batch, Log};
 use link::config::Config;
 use object::read::ReadCache;
 use object::{Object as _, ObjectSegment as _};
+use payload::Executor;
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
@@ -23,14 +29,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::plan::{Plan, Shard};
-use crate::record::{Ending, Header, Request, RunFolder, RunId, SoakHeader};
+use crate::record::{Header, Request, RunEnd, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use device::{Description, TargetError};
-use judge::established::Established;
-use judge::personality::Personality;
-use payload::Executor;
-use suite::machine::Machine;
-use suite::{Overrides, Suite};
 
 /// Make an image that asks a suite's cases without a host, or read the log that it left in memory.
 ///
@@ -245,7 +245,7 @@ impl Image {
         profile.extend(personality.answers());
         let folder = writer.folder().to_owned();
         // How long it took nobody knows.
-        let ending = Ending { workers: 1, boots: 1, profile, ..Ending::default() };
+        let ending = RunEnd { workers: 1, boots: 1, profile, ..RunEnd::default() };
         let summary = writer.finish(ending)?;
         print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
         Ok(summary.exit())

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use device::Identity;
+use judge::known::{Known, Rules};
 
 use super::lookup::Shelf;
 use crate::failure::Failure;
 use crate::output::remark;
-use device::Identity;
-use judge::known::{Known, Rules};
 
 /// What the target is known to do wrong.
 #[derive(Clone, Debug, Args)]

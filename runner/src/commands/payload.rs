@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use device::TargetError;
+use device::description::Size;
 use link::config::Config;
+use payload::{self, Executor, Layout, Options, PayloadError, Wish, esp};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use device::TargetError;
-use device::description::Size;
-use payload::{self, Executor, Layout, Options, PayloadError, Wish, esp};
 
 /// Build the payload, or look at one.
 #[derive(Debug, Args)]

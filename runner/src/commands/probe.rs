@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use suite::Suite;
 
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
@@ -10,7 +11,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::machine::MachineDescription;
 use crate::output::print;
-use suite::Suite;
 
 /// Start a target, and tell what it is and what it can be asked.
 #[derive(Debug, Args)]

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use case::Case;
 use clap::Args;
+use device::{Identity, Target};
+use judge::established::Established;
+use suite::case_file::CaseFile;
+use suite::machine::Machine;
 
 use super::known_issues::{self, KnownIssues};
 use super::target::HowToRun;
@@ -13,10 +17,6 @@ use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::record::Run;
 use crate::record::redraw::redraw;
-use device::{Identity, Target};
-use judge::established::Established;
-use suite::case_file::CaseFile;
-use suite::machine::Machine;
 
 /// Run one case again, and tell it step by step.
 ///

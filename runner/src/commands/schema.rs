@@ -1,26 +1,26 @@
 //! `hypwalk schema`: JSON Schemas of the YAML files.
 
 use clap::{Args, ValueEnum};
-
-use crate::exit::Exit;
-use crate::explain::ExplainFields;
-use crate::failure::Failure;
-use crate::output::print;
 use device::Description;
 use judge::known;
 use suite::SuiteFields;
 use suite::case_file::CaseFile;
 
+use crate::exit::Exit;
+use crate::explain::ExplainFields;
+use crate::failure::Failure;
+use crate::output::print;
+
 /// Print the JSON Schema of a kind of file, for editors.
 #[derive(Debug, Args)]
 pub struct Schema {
     /// The kind of file.
-    kind: Kind,
+    kind: FileKind,
 }
 
 /// A kind of YAML file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Kind {
+pub enum FileKind {
     /// A suite.
     Suite,
     /// A target.
@@ -33,7 +33,7 @@ pub enum Kind {
     Explain,
 }
 
-impl Kind {
+impl FileKind {
     /// Its JSON Schema, as it is kept in suites/schema.
     pub fn schema(self) -> String {
         let schema = match self {

@@ -7,6 +7,10 @@ use case::source::Source;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use judge::established::Established;
+use suite::generator::Generator;
+use suite::space::Probes;
+use suite::{Overrides, Suite};
 
 use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
@@ -20,10 +24,6 @@ use crate::output::{print, remark};
 use crate::plan::Shard;
 use crate::record::{Request, RunFolder, RunId, SoakHeader};
 use crate::report::terminal::Table;
-use judge::established::Established;
-use suite::generator::Generator;
-use suite::space::Probes;
-use suite::{Overrides, Suite};
 
 /// Have the target draw, ask and compare by itself, at its own speed.
 ///

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use case::draw::stage2::exhaustive::LegalityPoint;
 use case::source::Counted;
 use clap::{Args, Subcommand};
+use suite::generator::Generator;
+use suite::seed::Seed;
 
 use super::lookup::Shelf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
-use suite::generator::Generator;
-use suite::seed::Seed;
 
 /// Look at suites, without a target.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ fn check(suite: &Path) -> Result<(), Failure> {
 fn draws(generator: &Generator) -> String {
     match generator {
         Generator::Drawn { source, rounds } => {
-            let probes = *{ *source }.probes_mut();
+            let probes = source.probes();
             match (source.counted(), rounds) {
                 (Counted::Cases, Some(cases)) => format!("{cases} of {probes} probes each"),
                 (_, None) => format!("as many as there is time for, of {probes} probes each"),

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use device::description::Affinity;
+use device::{self, Description, Target, TargetError};
+use oracle::learned::Learned;
+use payload::{self, Executor, Options, Wish};
 
 use super::lookup::Shelf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::record::TargetHeader;
-use device::description::Affinity;
-use device::{self, Description, Target, TargetError};
-use oracle::learned::Learned;
-use payload::{self, Executor, Options, Wish};
 
 /// How a target is run.
 #[derive(Clone, Debug, Args)]

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use golden::Implementation;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::yaml::{self, Spanned, YamlError};
 use vectors::Question;
 
 use super::Scene;
@@ -26,7 +27,6 @@ use super::image::{Image, ImageFields};
 use super::implementation::ImplementationFields;
 use super::query::QueryFields;
 use super::registers::RegisterFields;
-use suite::yaml::{self, Spanned, YamlError};
 
 /// A scene, and what is asked of it.
 #[derive(Clone, Debug)]

@@ -27,7 +27,6 @@ pub use story::{MOST_OUTCOMES, story};
 pub struct Scene {
     /// What the PE implements.
     pub implementation: Implementation,
-    /// Its registers.
     pub registers: Registers,
     /// Physical memory.
     pub memory: Image,

@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 
 use case::Case;
 use case::memory::MemoryMap;
-use link::hello::{Hello, IdRegisters};
-use tables::BuildError;
-
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
-use crate::explain::walk;
-use crate::plan::Plan;
 use device::Target;
 use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding, ProbeResult, Question, Verdict, Wanted};
+use link::hello::{Hello, IdRegisters};
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::playback::{Playback, Turn};
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 use suite::generator::{ExplicitCase, Generator};
+use tables::BuildError;
+
+use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
+use crate::explain::walk;
+use crate::plan::Plan;
 
 /// Where nobody says which, every probe of a case is shown that has no more than so many.
 const SHOW_ALL: usize = 8;
@@ -28,7 +28,6 @@ const SHOW_ALL: usize = 8;
 pub enum Which {
     /// All, where they are few.
     Few,
-    /// All.
     All,
     /// Those with these numbers.
     These(Vec<u16>),
@@ -48,7 +47,6 @@ impl Which {
 /// What a replayed case came to.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The record of the case.
     pub record: CaseRecord,
     /// The whole story: each probe, the walk, what is allowed and what was observed.
     pub text: String,

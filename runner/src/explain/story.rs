@@ -40,7 +40,6 @@ pub fn story(scene: &Scene, question: &Question, most: usize) -> String {
     text
 }
 
-/// A question in words.
 fn words(question: &Question) -> String {
     match question {
         Question::At { at, executed_at, pan, va } => {

@@ -30,7 +30,7 @@ pub fn setup(case: &Case, tables: &Tables<'_>) -> String {
         registers.ttbr1_el1
     );
     let stage1 = match case.flags() {
-        flags if flags.0 & (Flags::STAY | Flags::MONITOR) != 0 => el2,
+        flags if flags.0 & (Flags::WORLD_SWITCH | Flags::MONITOR) != 0 => el2,
         flags if flags.has(Flags::GUEST) => el1,
         _ => String::new(),
     };

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use case::memory::{ArenaKind, MemoryMap};
+use device::Identity;
 use golden::{Features, Granule, Implementation, Support};
 use link::hello::{Hello, Region};
 use serde::Serialize;
 
 use crate::plan::Plan;
-use device::Identity;
 pub use part::Part;
 use suite::Suite;
 use suite::hex::Hex;

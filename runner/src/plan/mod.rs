@@ -6,7 +6,7 @@ use case::Case;
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
 use case::memory::MemoryMap;
-use case::plan::{Ground, Share};
+use case::plan::{Environment, Share};
 
 pub use shard::{BLOCK, Shard};
 use suite::generator::Generator;
@@ -40,7 +40,6 @@ impl Plan {
         self.shares.iter().fold(0, |sum, share| sum.saturating_add(share.count))
     }
 
-    /// The PE's abilities.
     pub const fn abilities(&self) -> &Abilities {
         &self.abilities
     }
@@ -73,12 +72,13 @@ impl Plan {
 
     /// Case number `index`, or why this target can't be asked it; `None` behind the last.
     pub fn case(&self, index: u64) -> Option<Result<Case, NotDrawn>> {
-        let ground = Ground { abilities: &self.abilities, map: &self.map, seed: self.seed };
+        let environment =
+            Environment { abilities: &self.abilities, map: &self.map, seed: self.seed };
         let spelled = |number: usize, local: u64| match self.generators.get(number)? {
             Generator::Explicit(cases) => Some((*cases.get(local as usize)?.case).clone()),
             _ => None,
         };
-        ground.case(self.shares.iter().copied(), spelled, index)
+        environment.case(self.shares.iter().copied(), spelled, index)
     }
 }
 

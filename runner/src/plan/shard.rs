@@ -35,7 +35,6 @@ pub struct Shard {
 pub struct NoShard;
 
 impl Shard {
-    /// The whole plan.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
     /// The most shards.
     pub const MOST: u64 = 1 << 16;

@@ -12,18 +12,18 @@ use std::collections::BTreeMap;
 
 use case::draw::NotDrawn;
 use case::probe::Operation;
-use serde::Deserialize;
-
-use super::{Dwellings, Host, Matrix, RunId, summary, tally};
 use device::wire::Wear;
-use judge::kind::{Class, Kind};
+use judge::kind::{AnswerKind, Class};
 use judge::known::{Issue, Shown};
 use judge::sign::Difference;
 use judge::verdict::{
-    self, Answers, Cell, Counts, Defect, Dwelling, NotAsked, Observed, ProbeKind, Question, Reason,
-    Seen, Signature, Verdict, Wanted, Word,
+    self, Answers, Cell, Counts, Defect, NotAsked, Observed, PlacementCell, ProbeKind, Question,
+    Reason, Seen, Signature, Verdict, Wanted, Word,
 };
+use serde::Deserialize;
 use suite::hex::Hex;
+
+use super::{Host, Matrix, PlacementMatrix, RunId, summary, tally};
 
 /// The version of the format.
 pub const VERSION: u32 = 2;
@@ -31,7 +31,6 @@ pub const VERSION: u32 = 2;
 /// What stands between things of which one is meant.
 const OR: &str = " or ";
 
-/// A record of a case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
@@ -41,7 +40,7 @@ pub struct CaseRecord {
     #[serde(default)]
     cell: Option<Cell>,
     #[serde(default)]
-    dwelling: Option<Dwelling>,
+    dwelling: Option<PlacementCell>,
     probes: u64,
     verdicts: Counts,
     #[serde(default)]
@@ -59,7 +58,6 @@ const fn one() -> u64 {
     1
 }
 
-/// A finding.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Finding {
@@ -80,7 +78,7 @@ pub struct Summary {
     suite: String,
     target: String,
     seed: u64,
-    ending: Option<Ending>,
+    ending: Option<RunEnd>,
     issues: BTreeMap<String, Issue>,
     tally: Tally,
 }
@@ -88,7 +86,7 @@ pub struct Summary {
 /// How a run ended.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Ending {
+struct RunEnd {
     seconds: f64,
     #[serde(default)]
     host: Option<Host>,
@@ -111,7 +109,7 @@ struct Tally {
     findings: u64,
     matrix: Matrix,
     #[serde(default)]
-    dwellings: Dwellings,
+    dwellings: PlacementMatrix,
     groups: BTreeMap<String, Group>,
 }
 
@@ -132,7 +130,7 @@ impl From<CaseRecord> for verdict::CaseRecord {
             index: record.index,
             cases: record.cases,
             cell: record.cell,
-            dwelling: record.dwelling,
+            placement: record.dwelling,
             probes: record.probes,
             verdicts: record.verdicts,
             not_asked: not_asked(&record.not_asked),
@@ -163,14 +161,14 @@ impl From<Finding> for verdict::Finding {
 impl From<Summary> for summary::Summary {
     fn from(summary: Summary) -> Self {
         let Summary { format, run, suite, target, seed, ending, issues, tally } = summary;
-        let (ending, tally) = (ending.map(Ending::into), tally.into());
+        let (ending, tally) = (ending.map(RunEnd::into), tally.into());
         Self { format, run, suite, target, seed, ending, issues, tally }
     }
 }
 
-impl From<Ending> for summary::Ending {
-    fn from(ending: Ending) -> Self {
-        let Ending { seconds, host, workers, boots, wear, profile } = ending;
+impl From<RunEnd> for summary::RunEnd {
+    fn from(ending: RunEnd) -> Self {
+        let RunEnd { seconds, host, workers, boots, wear, profile } = ending;
         Self { seconds, host, workers, boots, wear, profile: answers(&profile) }
     }
 }
@@ -186,7 +184,7 @@ impl From<Tally> for tally::Tally {
             not_asked: not_asked(&tally.not_asked),
             findings: tally.findings,
             matrix: tally.matrix,
-            dwellings: tally.dwellings,
+            placements: tally.dwellings,
             groups: groups.map(|group| (group.signature().clone(), group)).collect(),
         }
     }
@@ -266,7 +264,7 @@ fn probe_kind(words: &str) -> Option<ProbeKind> {
 }
 
 fn class(words: &str) -> Option<Class> {
-    Kind::all().map(Class::of).find(|class| class.to_string() == words)
+    AnswerKind::all().map(Class::of).find(|class| class.to_string() == words)
 }
 
 fn signature(words: &str) -> Signature {

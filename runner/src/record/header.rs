@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use device::description::Affinity;
+use judge::known;
 use serde::{Deserialize, Serialize};
+use suite::machine::Machine;
+use suite::{Overrides, Suite};
 
 use super::{RunId, VERSION};
 use crate::plan::Shard;
-use device::description::Affinity;
-use judge::known;
-use suite::machine::Machine;
-use suite::{Overrides, Suite};
 
 /// All that a run's cases depend on, and what it takes to draw one of them again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,7 +17,6 @@ use suite::{Overrides, Suite};
 pub struct Header {
     /// The version of the files: [`VERSION`], of a run that was written now.
     pub format: u32,
-    /// The run's id.
     pub run: RunId,
     /// When it began: UTC, RFC 3339.
     pub started: String,
@@ -25,9 +24,7 @@ pub struct Header {
     pub hypwalk: String,
     /// The git revision that it was built from; absent where it was not built from a repository.
     pub revision: Option<String>,
-    /// The suite.
     pub suite: SuiteHeader,
-    /// The seed.
     pub seed: u64,
     /// Which part of the suite's cases.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
@@ -41,7 +38,6 @@ pub struct Header {
     pub generators: u32,
     /// The version of what host and target say to each other, `link::VERSION`.
     pub link: u32,
-    /// The machine.
     pub machine: Machine,
     /// The known issues that answers are judged by.
     #[serde(default)]
@@ -56,11 +52,9 @@ pub struct SoakHeader {
     pub first: u64,
 }
 
-/// A suite, whole.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuiteHeader {
-    /// Its name.
     pub name: String,
     /// The text of its file.
     pub text: String,
@@ -72,9 +66,7 @@ pub struct SuiteHeader {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetHeader {
-    /// Where it was.
     pub file: PathBuf,
-    /// What it says.
     pub text: String,
     /// The PE that ran cases, where the command line named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,17 +76,14 @@ pub struct TargetHeader {
 /// What somebody asked for.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// The suite.
     pub suite: &'a Suite,
     /// What the command line changed of it.
     pub overrides: Overrides,
-    /// The seed.
     pub seed: u64,
     /// Which part of its cases.
     pub shard: Shard,
     /// Whether the target asks by itself.
     pub soak: Option<SoakHeader>,
-    /// The target.
     pub target: TargetHeader,
 }
 

@@ -24,18 +24,14 @@ pub struct Matrix(BTreeMap<Cell, Square>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Square {
-    /// Cases recorded.
     pub cases: u64,
-    /// Probes asked.
     pub probes: u64,
-    /// Their verdicts.
     pub verdicts: Counts,
     /// Findings, those about a case as a whole among them.
     pub findings: u64,
 }
 
 impl Matrix {
-    /// Counts a case.
     pub fn add(&mut self, record: &CaseRecord) {
         if let Some(cell) = record.cell {
             self.0.entry(cell).or_default().add(record);
@@ -54,7 +50,6 @@ impl Matrix {
 }
 
 impl Square {
-    /// Counts a case.
     pub fn add(&mut self, record: &CaseRecord) {
         self.cases = self.cases.saturating_add(record.cases);
         self.probes += record.probes;

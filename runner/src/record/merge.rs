@@ -11,10 +11,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use judge::personality::Personality;
+
 use crate::plan::{BLOCK, Plan, Shard};
 use crate::record::redraw::{RedrawError, plan};
-use crate::record::{Ending, Header, Run, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
-use judge::personality::Personality;
+use crate::record::{Header, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, VERSION};
 
 /// Why runs can't be merged.
 #[derive(Debug, thiserror::Error)]
@@ -37,25 +38,13 @@ pub enum MergeError {
     },
     /// A run was written by another version.
     #[error("{} is of format version {found}, and only runs of version {VERSION} are merged", run.display())]
-    Format {
-        /// The run.
-        run: PathBuf,
-        /// Its version.
-        found: u32,
-    },
+    Format { run: PathBuf, found: u32 },
     /// A soak has no shards.
     #[error("{} is a soak, which is whole as it is", run.display())]
-    Soak {
-        /// The run.
-        run: PathBuf,
-    },
+    Soak { run: PathBuf },
     /// A run did not come to its end.
     #[error("{} has not come to its end", run.display())]
-    NotEnded {
-        /// Its folder.
-        run: PathBuf,
-    },
-    /// Shards are missing.
+    NotEnded { run: PathBuf },
     #[error("these shards are missing: {}", list(.0))]
     Missing(Vec<Shard>),
     /// A shard is there twice.
@@ -65,7 +54,6 @@ pub enum MergeError {
         run: PathBuf,
         /// The folder of the other.
         first: PathBuf,
-        /// Which shard.
         shard: Shard,
     },
     /// The shards end at different places of the campaign.
@@ -102,7 +90,7 @@ fn list(shards: &[Shard]) -> String {
 
 /// A shard that is to be merged.
 #[derive(Debug)]
-struct Part {
+struct MergedShard {
     run: Run,
     summary: Summary,
 }
@@ -137,7 +125,7 @@ pub fn merge(
 
 /// Writes the first `count` records in their order. Returns what they tell of the target's choices.
 fn copy(
-    parts: &[Part],
+    parts: &[MergedShard],
     count: u64,
     plan: &Plan,
     writer: &mut RunWriter,
@@ -167,8 +155,8 @@ fn copy(
 }
 
 /// The shards in the order of their numbers, all of one campaign and none missing.
-fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
-    let mut parts = BTreeMap::<Shard, Part>::new();
+fn parts(folders: &[PathBuf]) -> Result<Vec<MergedShard>, MergeError> {
+    let mut parts = BTreeMap::<Shard, MergedShard>::new();
     let mut of = 1;
     for folder in folders {
         let run = Run::open(folder)?;
@@ -182,7 +170,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
         let Some(summary) = run.ended()? else {
             return Err(MergeError::NotEnded { run: folder.clone() });
         };
-        let part = Part { run, summary };
+        let part = MergedShard { run, summary };
         if let Some(first) = parts.values().next() {
             let (run, first) = (folder.clone(), first.run.folder().to_owned());
             if let Some(what) = foreign(&part.run.header, &parts) {
@@ -206,7 +194,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
 }
 
 /// What tells the run of `header` from a shard of the campaign of `parts`.
-fn foreign(header: &Header, parts: &BTreeMap<Shard, Part>) -> Option<&'static str> {
+fn foreign(header: &Header, parts: &BTreeMap<Shard, MergedShard>) -> Option<&'static str> {
     let other = &parts.values().next()?.run.header;
     let differences = [
         (header.suite.name != other.suite.name, "the suite"),
@@ -237,8 +225,8 @@ fn length(shards: &[(Shard, u64)]) -> Option<u64> {
 }
 
 /// How the campaign ended: times and machines of the shards together.
-fn ending(parts: &[Part], personality: &Personality) -> Ending {
-    let mut ending = Ending::default();
+fn ending(parts: &[MergedShard], personality: &Personality) -> RunEnd {
+    let mut ending = RunEnd::default();
     for of_part in parts.iter().filter_map(|part| part.summary.ending.as_ref()) {
         ending.seconds += of_part.seconds;
         ending.workers += of_part.workers;

@@ -12,13 +12,13 @@
 //! A run that was killed lacks its summary, and its last record may be torn: what came before counts, and
 //! it can go on. Whoever writes a run holds a lock on its records.
 
-pub mod dwellings;
 mod format2;
 pub mod header;
 pub mod host;
 pub mod matrix;
 pub mod merge;
 pub mod pace;
+pub mod placement_matrix;
 pub mod reader;
 pub mod redraw;
 pub mod remark;
@@ -30,14 +30,14 @@ pub mod writer;
 
 use std::path::PathBuf;
 
-pub use dwellings::{Dwellings, Lives};
 pub use header::{Header, Request, SoakHeader, SuiteHeader, TargetHeader};
 pub use host::Host;
 pub use matrix::{Matrix, Square};
 pub use pace::Pace;
+pub use placement_matrix::{PlacementCounts, PlacementMatrix};
 pub use reader::Run;
 pub use run_id::RunId;
-pub use summary::{Ending, Summary};
+pub use summary::{RunEnd, Summary};
 pub use tally::{Group, Tally};
 pub use writer::{RunFolder, RunWriter};
 
@@ -61,27 +61,16 @@ mod files {
 pub enum RunError {
     /// A file or folder can't be written.
     #[error("{} can't be written", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Write { path: PathBuf, source: std::io::Error },
     /// A file can't be read.
     #[error("{} can't be read", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// The run was written by a version of Hypwalk whose files this one does not read.
     #[error(
         "{} is of format version {found}, and only versions {OLDEST_VERSION} and {VERSION} are read",
         path.display()
     )]
     Version {
-        /// The header.
         path: PathBuf,
         /// The version that it names.
         found: u64,
@@ -89,7 +78,6 @@ pub enum RunError {
     /// A file holds something else than it should.
     #[error("{}:{line}: this is no {what}", path.display())]
     Malformed {
-        /// Which.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -100,8 +88,5 @@ pub enum RunError {
     },
     /// Another process is writing the run.
     #[error("{} is being written by another process", path.display())]
-    Busy {
-        /// Its records.
-        path: PathBuf,
-    },
+    Busy { path: PathBuf },
 }

@@ -23,7 +23,6 @@ pub struct Pace {
     pub cases: u64,
     /// Probes asked until then.
     pub probes: u64,
-    /// Findings until then.
     pub findings: u64,
 }
 
@@ -107,7 +106,6 @@ impl Course {
         Ok(course.last.is_some().then_some(course))
     }
 
-    /// Adds a sample.
     pub fn push(&mut self, pace: Pace) {
         if self.samples.len() == MOST_SAMPLES {
             let mut number = 0;

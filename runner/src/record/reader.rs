@@ -4,17 +4,16 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use judge::verdict::CaseRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Header, OLDEST_VERSION, RunError, Summary, Tally, VERSION, files, format2};
-use judge::verdict::CaseRecord;
 
 /// A run on disk.
 #[derive(Clone, Debug)]
 pub struct Run {
     folder: PathBuf,
-    /// Its header.
     pub header: Header,
 }
 
@@ -46,7 +45,6 @@ impl Run {
         self.folder.join(files::RECORDS)
     }
 
-    /// The records.
     pub fn records(&self) -> Result<Records, RunError> {
         let path = self.records_path();
         let file = File::open(&path).map_err(not_read(&path))?;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use case::Case;
 use case::draw::NotDrawn;
+use suite::{Suite, SuiteError};
 
 use crate::plan::Plan;
 use crate::record::{Header, RunId};
-use suite::{Suite, SuiteError};
 
 /// Why a case can't be drawn again.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,6 @@ pub enum RedrawError {
         case::draw::VERSION
     )]
     Generators {
-        /// The run.
         run: RunId,
         /// The version of the generators that drew it.
         was: u32,
@@ -28,22 +27,17 @@ pub enum RedrawError {
     Suite(#[from] SuiteError),
     /// The memory map in the header makes no sense.
     #[error("the memory map of {run} makes no sense")]
-    MemoryMap {
-        /// The run.
-        run: RunId,
-    },
+    MemoryMap { run: RunId },
     /// The target could not be asked it.
     #[error("case {index} was not asked: {}", why.reason())]
     NotAsked {
         /// Number of the case.
         index: u64,
-        /// Why.
         why: NotDrawn,
     },
     /// The run has fewer cases.
     #[error("{run} has no case {index}: it has {count}")]
     NoSuchCase {
-        /// The run.
         run: RunId,
         /// Number of the case.
         index: u64,

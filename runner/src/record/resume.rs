@@ -9,11 +9,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use suite::machine::Machine;
+
 use crate::campaign::Past;
 use crate::plan::Plan;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, RunWriter, VERSION};
-use suite::machine::Machine;
 
 /// A run that goes on.
 #[derive(Debug)]
@@ -37,7 +38,6 @@ pub enum ResumeError {
         folder: PathBuf,
         /// Of what the version is.
         what: &'static str,
-        /// The run's.
         was: String,
         /// This program's.
         is: String,

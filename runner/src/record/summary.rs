@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use device::wire::Wear;
+use judge::known::{Issue, Shown};
+use judge::verdict::{Answers, Counts, NotAsked};
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Host, RunId, Tally, VERSION};
 use crate::exit::Exit;
-use device::wire::Wear;
-use judge::known::{Issue, Shown};
-use judge::verdict::{Answers, Counts, NotAsked};
 
 /// What a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -16,16 +16,12 @@ use judge::verdict::{Answers, Counts, NotAsked};
 pub struct Summary {
     /// The version of the files, [`VERSION`].
     pub format: u32,
-    /// The run's id.
     pub run: RunId,
-    /// The suite's name.
     pub suite: String,
-    /// The target's name.
     pub target: String,
-    /// The seed.
     pub seed: u64,
     /// What the end of the run brought; absent where it was killed.
-    pub ending: Option<Ending>,
+    pub ending: Option<RunEnd>,
     /// The known issues of the target, by name.
     pub issues: BTreeMap<String, Issue>,
     /// Sums over its records.
@@ -35,7 +31,7 @@ pub struct Summary {
 /// What is known at the end of a run only.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ending {
+pub struct RunEnd {
     /// Seconds from the first case on.
     pub seconds: f64,
     /// The machine that they were measured on, where it is known.
@@ -52,7 +48,7 @@ pub struct Ending {
     pub profile: Answers,
 }
 
-impl Ending {
+impl RunEnd {
     /// How often a machine had to be started again.
     pub const fn restarts(&self) -> u64 {
         self.boots.saturating_sub(if self.workers == 0 { 1 } else { self.workers })
@@ -78,7 +74,7 @@ struct JsonLine<'a> {
 
 impl Summary {
     /// The summary of the run that `header` begins.
-    pub fn new(header: &Header, tally: Tally, ending: Option<Ending>) -> Self {
+    pub fn new(header: &Header, tally: Tally, ending: Option<RunEnd>) -> Self {
         Self {
             format: VERSION,
             run: header.run.clone(),

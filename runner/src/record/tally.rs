@@ -3,33 +3,29 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Dwellings, Matrix};
 use judge::known::Shown;
 use judge::verdict::{CaseRecord, Counts, Finding, NotAsked, Signature, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::{Matrix, PlacementMatrix};
 
 /// Sums over the records of a run, and its findings by kind.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
-    /// Cases recorded.
     pub cases: u64,
-    /// Probes asked.
     pub probes: u64,
-    /// Their verdicts.
     pub verdicts: Counts,
     /// How known issues showed, by name.
     pub known: BTreeMap<String, Shown>,
     /// Probes and cases that were not asked, by reason.
     pub not_asked: NotAsked,
-    /// Findings.
     pub findings: u64,
     /// The same by granule and IPA size.
     pub matrix: Matrix,
-    /// Where the executor lived in set-ups of EL2.
-    #[serde(default, skip_serializing_if = "Dwellings::is_empty")]
-    pub dwellings: Dwellings,
+    /// Set-ups of EL2 that passed, by where the trampoline lies.
+    #[serde(default, rename = "dwellings", skip_serializing_if = "PlacementMatrix::is_empty")]
+    pub placements: PlacementMatrix,
     /// Findings by signature. It is written as a list: the first finding of each has it.
     #[serde(with = "groups")]
     pub groups: BTreeMap<Signature, Group>,
@@ -64,13 +60,11 @@ mod groups {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// How many.
     pub count: u64,
     /// The worst verdict among them.
     pub verdict: Verdict,
     /// Number of the first case that showed it.
     pub first_case: u64,
-    /// The first of them.
     pub first: Finding,
     /// Files that reproduce it, relative to the run's folder, first one first.
     pub reproducers: Vec<String>,
@@ -103,7 +97,7 @@ impl Tally {
         }
         add(&mut self.findings, record.findings.len() as u64);
         self.matrix.add(record);
-        self.dwellings.add(record);
+        self.placements.add(record);
         for finding in &record.findings {
             let group = self.groups.entry(finding.signature.clone()).or_insert_with(|| Group {
                 count: 0,

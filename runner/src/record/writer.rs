@@ -5,14 +5,14 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use case::Case;
+use judge::verdict::{CaseRecord, Signature};
 use serde::Serialize;
+use suite::case_file::{CaseFile, Origin};
+use suite::hex::Hex;
 
 use super::pace::PaceWriter;
 use super::remark::remark;
-use super::{Ending, Header, Pace, RunError, RunId, Summary, Tally, files};
-use judge::verdict::{CaseRecord, Signature};
-use suite::case_file::{CaseFile, Origin};
-use suite::hex::Hex;
+use super::{Header, Pace, RunEnd, RunError, RunId, Summary, Tally, files};
 
 /// Cases that are kept as reproducers of each kind of finding.
 const REPRODUCERS_EACH: usize = 3;
@@ -47,7 +47,6 @@ impl RunFolder {
         Ok(Self { path })
     }
 
-    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -182,7 +181,7 @@ impl RunWriter {
     }
 
     /// Writes the summary.
-    pub fn finish(mut self, ending: Ending) -> Result<Summary, RunError> {
+    pub fn finish(mut self, ending: RunEnd) -> Result<Summary, RunError> {
         // Until now the records were safe from our own end only.
         self.close(ending.seconds)?;
         let summary = Summary::new(&self.header, self.tally, Some(ending));

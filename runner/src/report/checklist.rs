@@ -11,11 +11,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
+
 use super::legal::one_line;
 use super::terminal::plural;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Square, Summary};
-use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
 
 /// A run as a list of tests.
 #[derive(Clone, Debug)]
@@ -28,11 +29,9 @@ pub struct Checklist {
     pub summary: Summary,
     /// How long it took; of an interrupted run, as far as that was written down.
     pub seconds: f64,
-    /// The tests.
     pub points: Vec<Point>,
 }
 
-/// One test.
 #[derive(Clone, Debug)]
 pub struct Point {
     /// Its name, the same for every run of the suite.
@@ -46,10 +45,9 @@ pub struct Point {
 /// What a test came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// All answers conform.
     Passed,
     /// There are findings, in the order of their signatures' words.
-    Failed(Vec<Failure>),
+    Failed(Vec<FailedTest>),
     /// There are none but known issues: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
@@ -60,16 +58,14 @@ pub enum Outcome {
 
 /// Findings of one kind in one test.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    /// How many.
+pub struct FailedTest {
     pub count: u64,
     /// Number of the first case that showed it.
     pub case: u64,
-    /// The first of them.
     pub first: Finding,
 }
 
-impl Failure {
+impl FailedTest {
     /// What its findings have in common.
     pub const fn signature(&self) -> &Signature {
         &self.first.signature
@@ -77,7 +73,7 @@ impl Failure {
 }
 
 /// One line: `3 findings of 2 kinds: at_s12e1r: ...; at_s12e1w: ...`.
-pub fn message(failures: &[Failure]) -> String {
+pub fn message(failures: &[FailedTest]) -> String {
     let count = failures.iter().map(|failure| failure.count).sum();
     let kinds = failures.iter().map(|failure| one_line(&failure.signature().to_string()));
     let kinds: Vec<String> = kinds.collect();
@@ -90,7 +86,7 @@ struct Entry {
     square: Square,
     known: BTreeMap<String, u64>,
     not_asked: NotAsked,
-    failures: BTreeMap<Signature, Failure>,
+    failures: BTreeMap<Signature, FailedTest>,
 }
 
 impl Checklist {
@@ -190,7 +186,7 @@ impl Entry {
         self.not_asked.merge(&record.not_asked);
         for finding in &record.findings {
             let failure = self.failures.entry(finding.signature.clone()).or_insert_with(|| {
-                Failure { count: 0, case: record.index, first: finding.clone() }
+                FailedTest { count: 0, case: record.index, first: finding.clone() }
             });
             failure.count += 1;
         }
@@ -198,7 +194,7 @@ impl Entry {
 
     fn point(self, name: String) -> Point {
         let outcome = if !self.failures.is_empty() {
-            let mut failures: Vec<Failure> = self.failures.into_values().collect();
+            let mut failures: Vec<FailedTest> = self.failures.into_values().collect();
             failures.sort_by_cached_key(|failure| failure.signature().to_string());
             Outcome::Failed(failures)
         } else if self.square.probes == 0 {

@@ -21,10 +21,11 @@ use serde::Serialize;
 pub use compared::{Compared, Figures};
 pub use difference::Difference;
 
-use crate::exit::Exit;
-use crate::record::{Group, Header, RunId};
 use judge::verdict::{Cell, Signature};
 use suite::Overrides;
+
+use crate::exit::Exit;
+use crate::record::{Group, Header, RunId};
 
 /// Cases from which on an average over random cases says something.
 const ENOUGH_CASES: u64 = 100;
@@ -56,15 +57,11 @@ pub struct Comparison {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{run} is a run of {what} `{is}`, and {baseline} one of `{was}`")]
 pub struct Incomparable {
-    /// The run.
     pub run: RunId,
-    /// The baseline.
     pub baseline: RunId,
     /// What differs: the suite or the target.
     pub what: &'static str,
-    /// The run's.
     pub is: String,
-    /// The baseline's.
     pub was: String,
 }
 

@@ -16,7 +16,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::checklist::{Checklist, Failure, Outcome, Point, message};
+use super::checklist::{Checklist, FailedTest, Outcome, Point, message};
 use super::legal::{legal, one_line};
 use super::terminal::Table;
 
@@ -110,9 +110,9 @@ fn case(xml: &mut Xml, run: &Checklist, point: &Point) -> io::Result<()> {
     .map(drop)
 }
 
-fn body(run: &Checklist, failures: &[Failure]) -> String {
+fn body(run: &Checklist, failures: &[FailedTest]) -> String {
     let mut text = String::new();
-    for Failure { count, case, first } in failures.iter().take(KINDS) {
+    for FailedTest { count, case, first } in failures.iter().take(KINDS) {
         text += &format!("\n{count} times {}: {}\n", first.verdict.name(), first.signature);
         text += &format!("  case {case}: {}\n", first.question);
         let outcomes = first.expectation.lines();

@@ -17,7 +17,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::json;
 
-use super::checklist::{Checklist, Failure, Outcome, Point, message};
+use super::checklist::{Checklist, FailedTest, Outcome, Point, message};
 use super::legal::{legal, one_line};
 
 /// Kinds of findings that a test point tells.
@@ -97,7 +97,7 @@ fn diagnose(text: &mut String, run: &Checklist, point: &Point, indent: &str) -> 
     writeln!(text, "{indent}  probes: {}", point.square.probes)?;
     if let Outcome::Failed(failures) = &point.outcome {
         writeln!(text, "{indent}  findings:")?;
-        for Failure { count, case, first } in failures.iter().take(KINDS) {
+        for FailedTest { count, case, first } in failures.iter().take(KINDS) {
             let signature = first.signature.to_string();
             writeln!(text, "{indent}    - signature: {}", json!(signature))?;
             let mut outcomes = first.expectation.lines();

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use super::legal::one_line;
-use crate::record::{Ending, Group, Summary};
 use device::wire::Wear;
 use judge::verdict::Verdict;
+
+use super::legal::one_line;
+use crate::record::{Group, RunEnd, Summary};
 
 /// Kinds of findings that are shown; the others are counted.
 const SHOWN: usize = 12;
@@ -16,7 +17,6 @@ const OUTCOMES: usize = 4;
 /// A run's summary as a table of text.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
-    /// What is shown.
     pub summary: &'a Summary,
     /// The folder of the run.
     pub folder: &'a Path,
@@ -51,8 +51,12 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "{:>14}  {reason}", grouped(count))?;
             }
         }
-        if !tally.dwellings.is_empty() {
-            writeln!(f, "\nlives that passed, by where the trampoline lies:\n{}", tally.dwellings)?;
+        if !tally.placements.is_empty() {
+            writeln!(
+                f,
+                "\nset-ups of EL2 that passed, by where the trampoline lies:\n{}",
+                tally.placements
+            )?;
         }
         if tally.findings > 0 {
             let kinds = plural(tally.groups.len() as u64, "kind");
@@ -65,12 +69,12 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "\n  and {} more in summary.json", plural(more as u64, "kind"))?;
             }
         }
-        if let Some(restarts) = ending.as_ref().map(Ending::restarts)
+        if let Some(restarts) = ending.as_ref().map(RunEnd::restarts)
             && restarts > 0
         {
             writeln!(f, "\nthe target was restarted {}", plural(restarts, "time"))?;
         }
-        if let Some(Ending { wear: Wear { damaged, sent_again }, .. }) = ending
+        if let Some(RunEnd { wear: Wear { damaged, sent_again }, .. }) = ending
             && damaged + sent_again > 0
         {
             let (damaged, sent_again) = (grouped(*damaged), grouped(*sent_again));

@@ -135,10 +135,10 @@ fn uses(case: CaseRef<'_>, arena: u8) -> bool {
         _ => None,
     });
     let mapped = case.mappings.iter().map(|mapping| mapping.output);
-    let stay = &case.header.stay;
-    let lived = [stay.trampoline, stay.exit, stay.code, stay.data];
-    let lived = lived.into_iter().filter(|_| case.flags().has(Flags::STAY));
-    let mut all = case.slots().chain(mapped).chain(edited).chain(lived);
+    let places = &case.header.world_switch;
+    let switched = [places.trampoline, places.exit, places.code, places.data];
+    let switched = switched.into_iter().filter(|_| case.flags().has(Flags::WORLD_SWITCH));
+    let mut all = case.slots().chain(mapped).chain(edited).chain(switched);
     all.any(|place| place.arena() == arena)
 }
 

@@ -23,7 +23,6 @@ pub fn from_str<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, YamlE
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}:{line}:{column}: {problem}", file.display())]
 pub struct YamlError {
-    /// The file.
     pub file: PathBuf,
     /// Line of the error, from 1.
     pub line: usize,

@@ -8,16 +8,16 @@ use std::process::{Command, Output, Stdio};
 
 use case::Case;
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::random;
 use case::draw::{NotDrawn, Space};
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use jiff::Timestamp;
-use judge::kind::{Class, Kind};
+use judge::kind::{AnswerKind, Class};
 use judge::known::{Record, Shown};
 use judge::verdict::{
-    Answers, CaseRecord, Cell, Counts, Death, Demise, Finding, NotAsked, Observed, ProbeKind,
+    Answers, CaseRecord, Cell, Counts, DeathRecord, Demise, Finding, NotAsked, Observed, ProbeKind,
     Question, Reason, Seen, Signature, Verdict, Wanted, Word,
 };
 use judge::verdict::{Ending, Outcome};
@@ -74,7 +74,7 @@ fn map() -> MemoryMap {
 
 fn case() -> Case {
     let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
-    random::draw(&Space::BENIGN, &Abilities::new(&ids), &map(), 7, 1).unwrap()
+    Source::Random(Space::BENIGN).draw(&Abilities::new(&ids), &map(), 7, 1).unwrap()
 }
 
 const fn cell(granule: Granule, ipa_bits: u8) -> Option<Cell> {
@@ -102,7 +102,7 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
         observation: match verdict {
             Verdict::Aborted => {
                 let told = format!("it babbled: {said}");
-                Seen::Death(Death { how: Demise::Garbage, told }).into()
+                Seen::Death(DeathRecord { how: Demise::Garbage, told }).into()
             }
             _ => Observed {
                 answer: Seen::Par(Hex(0x0000_0008_7654_3b80)),
@@ -122,7 +122,7 @@ fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
     let mut known = conforming(1, cell(Granule::K16, 36));
     known.verdicts = Counts { conforms: 60, known: 4, ..Counts::default() };
     known.known = BTreeMap::from([(format!("an-issue {said}"), Shown { asked: 9, shown: 4 })]);
-    let expected = vec![Class::of(Kind::of_par(0xa1b))];
+    let expected = vec![Class::of(AnswerKind::of_par(0xa1b))];
     let kind = ProbeKind { operation: Operation::AtS12e1r, expected };
     let not_asked =
         [(Reason::Quarantined(kind), 40), (Reason::HeldBack(Some(said.to_owned())), 24)];
@@ -156,7 +156,7 @@ fn write(test: &str, suite: &str, said: &str, ends: bool) -> Run {
     if ends {
         let profile = Answers::from([("txsz_above_max".to_owned(), vec!["fault".to_owned()])]);
         let ending =
-            record::Ending { seconds: 2.5, boots: 2, profile, ..record::Ending::default() };
+            record::RunEnd { seconds: 2.5, boots: 2, profile, ..record::RunEnd::default() };
         writer.finish(ending).unwrap();
     }
     Run::open(&folder).unwrap()

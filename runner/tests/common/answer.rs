@@ -2,7 +2,7 @@
 
 use case::Case;
 use device::{Event, Session};
-use link::observations::{Changed, Exception, Life, Observations, Report, Status, Update};
+use link::observations::{Changed, Exception, Observations, Report, Status, SwitchTrace, Update};
 
 /// What a target answered to a case.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Answer {
     pub exceptions: Vec<Exception>,
     pub updates: Vec<Update>,
     pub changed: Vec<Changed>,
-    pub life: Option<Life>,
+    pub trace: Option<SwitchTrace>,
     /// Words that an audit found.
     pub audited: Vec<(u64, u64)>,
 }
@@ -29,7 +29,7 @@ pub fn ask(session: &mut dyn Session, case: &Case) -> Answer {
                 exceptions: read.exceptions.to_vec(),
                 updates: read.updates.to_vec(),
                 changed: read.changed.to_vec(),
-                life: read.life.copied(),
+                trace: read.trace.copied(),
                 audited: read.audited.iter().map(|word| (word.pa, word.value)).collect(),
             }
         }

@@ -13,6 +13,7 @@
 
 use std::cell::RefCell;
 
+use case::control::hcr;
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
 use case::guest::Guest as Code;
@@ -21,7 +22,7 @@ use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use case::vtcr::{Vtcr, hcr};
+use case::vtcr::Vtcr;
 use case::{Case, Flags, scratch};
 use golden::{Features, Implementation};
 use oracle::answer::Answer;

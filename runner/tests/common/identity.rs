@@ -1,12 +1,13 @@
 //! A case that is nothing but an identity map.
 
 use case::Case;
+use case::control::hcr;
 use case::format::{AddressFormat, Format, Granule};
 use case::mapping::{Attributes, Mapping};
 use case::memory::Place;
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use case::vtcr::{Vtcr, hcr, start_level_fields, tg0};
+use case::vtcr::{Vtcr, start_level_fields, tg0};
 use device::Session;
 
 /// The number by which the PE states its physical address size.

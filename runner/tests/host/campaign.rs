@@ -27,6 +27,7 @@ use oracle::learned::Learned;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use runner::campaign::{Campaign, CampaignError, Past, RecordError, Recorder, Totals, run};
+use runner::explain::replay::{Which, replay};
 use runner::plan::{Plan, Shard};
 use suite::generator::Generator;
 use zerocopy::IntoBytes;
@@ -684,4 +685,38 @@ fn a_worker_without_a_machine_ends_the_campaign_with_its_error() {
     let dies = Quirks { dies: |_, _| true, cursor: false, ..NONE };
     let error = run(&target(dies, 3), campaign, &mut Log::default()).unwrap_err();
     assert!(matches!(error, CampaignError::KeepsDying(_)), "{error}");
+}
+
+/// The probes that a replay tells of, by number, and the last lines of what it tells.
+fn replayed(quirks: Quirks, which: &Which) -> (Vec<u16>, String) {
+    let space = Space { probes: PROBES, ..Space::BENIGN };
+    let case = Source::Random(space).draw(&ids().abilities(), &map(), 5, 3).unwrap();
+    let established = Established { learned: Learned::new([]).unwrap(), known: Known::default() };
+    let text = replay(&target(quirks, 1), &case, established, which).unwrap().text;
+    let told = text.lines().filter_map(|line| line.strip_prefix("probe ")?.split_once(':'));
+    let numbers = told.map(|(number, _)| number.parse().unwrap()).collect();
+    (numbers, text)
+}
+
+#[test]
+fn a_replay_tells_of_the_probes_that_are_wanted_and_of_those_with_findings() {
+    let (few, text) = replayed(NONE, &Which::Few);
+    assert!(few.is_empty(), "there are too many");
+    assert!(text.contains("32 more probes, with nothing to report: --all shows them"), "{text}");
+    let (these, text) = replayed(NONE, &Which::These(vec![17, 2, 17]));
+    assert_eq!(these, [2, 17]);
+    assert!(text.contains("30 more probes"), "{text}");
+    assert_eq!(text.matches("\n  observed: ").count(), 2, "{text}");
+    let (all, text) = replayed(NONE, &Which::All);
+    assert_eq!(all, Vec::from_iter(0..PROBES as u16));
+    assert!(!text.contains("more probes"), "{text}");
+
+    // Whoever has a finding is told of.
+    let par = |probe: &Probe, par| match probe.operation() {
+        Some(Operation::AtS12e0w) => par ^ 1 << 47,
+        _ => par,
+    };
+    let (wrong, text) = replayed(Quirks { par, ..NONE }, &Which::These(vec![2]));
+    assert!(wrong.len() > 3 && wrong.contains(&2), "{text}");
+    assert_eq!(text.matches("verdict:  mismatch").count(), wrong.len() - 1, "{text}");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::{exhaustive, random};
+use case::draw::stage2::exhaustive;
 use case::draw::{NotDrawn, Space};
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
@@ -12,8 +12,9 @@ use case::mapping::{Attributes, Mapping};
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
-use case::stay::Stay;
+use case::source::Source;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, Flags, MAX_PROBES};
 use judge::verdict::{Finding, Question, Seen, Signature, Verdict, Wanted};
 use proptest::prelude::*;
@@ -61,13 +62,13 @@ proptest! {
             hostile, probes, ipa_bits: u64::MAX, hardware_updates: 500, mappings: [0, 20],
             ..Space::BENIGN
         };
-        there_and_back(&random::draw(&space, &abilities()[pe], &map(), seed, index).unwrap())?;
+        there_and_back(&Source::Random(space).draw(&abilities()[pe], &map(), seed, index).unwrap())?;
     }
 
     #[test]
     fn a_case_of_any_shape_is_read_back(pe in 0..2usize, seed: u64, index: u64) {
         let space = Space { ipa_bits: u64::MAX, probes: 8, ..Space::BENIGN };
-        there_and_back(&exhaustive::shape(&space, &abilities()[pe], &map(), seed, index).unwrap())?;
+        there_and_back(&Source::Shapes(space).draw(&abilities()[pe], &map(), seed, index).unwrap())?;
     }
 
     #[test]
@@ -75,7 +76,7 @@ proptest! {
         index in 0..200u64, at: prop::sample::Index, byte in 0x20..0x7fu8,
     ) {
         let space = Space { hostile: 500, probes: 4, ..Space::BENIGN };
-        let case = random::draw(&space, &abilities()[0], &map(), 3, index).unwrap();
+        let case = Source::Random(space).draw(&abilities()[0], &map(), 3, index).unwrap();
         let mut text = CaseText(Box::new(case)).to_string().into_bytes();
         let at = at.index(text.len());
         text[at] = byte;
@@ -87,7 +88,7 @@ proptest! {
 #[test]
 fn every_legality_point_is_read_back() {
     for index in 0..exhaustive::LegalityPoint::COUNT {
-        match exhaustive::legality(&Space::BENIGN, &abilities()[0], &map(), 1, index) {
+        match Source::Legality(Space::BENIGN).draw(&abilities()[0], &map(), 1, index) {
             Ok(case) => there_and_back(&case).unwrap(),
             Err(reason) => assert_eq!(reason, NotDrawn::NoSuchShape),
         }
@@ -97,7 +98,7 @@ fn every_legality_point_is_read_back() {
 #[test]
 fn the_largest_case_is_read_back() {
     let space = Space { probes: MAX_PROBES as u64, mappings: [64, 64], ..Space::BENIGN };
-    let mut case = random::draw(&space, &abilities()[0], &map(), 1, 1).unwrap();
+    let mut case = Source::Random(space).draw(&abilities()[0], &map(), 1, 1).unwrap();
     assert_eq!(case.as_ref().probes.len(), MAX_PROBES);
     case.set_flags(Flags(Flags::UPDATES | Flags::AUDIT | Flags::INTENT));
     there_and_back(&case).unwrap();
@@ -105,7 +106,7 @@ fn the_largest_case_is_read_back() {
 
 #[test]
 fn operations_of_a_self_test_build_are_read_back() {
-    let mut case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 1).unwrap();
+    let mut case = Source::Random(Space::BENIGN).draw(&abilities()[0], &map(), 1, 1).unwrap();
     case.retain_probes(|_| false);
     for &operation in Operation::ALL {
         case.push_probe(Probe::new(operation, u64::MAX)).unwrap();
@@ -113,7 +114,7 @@ fn operations_of_a_self_test_build_are_read_back() {
     there_and_back(&case).unwrap();
 }
 
-/// A case of several trees, with a stay.
+/// A case of several trees, with a world switch.
 fn of_several_trees() -> Case {
     let registers = Registers {
         sctlr_el2: 1,
@@ -171,7 +172,7 @@ fn of_several_trees() -> Case {
         case.push_probe(Probe::new(Operation::Store, 8).by(El::El0).of_bytes(4)).unwrap();
     }
     let place = |arena| Place::new(arena, 0);
-    case.set_stay(Stay {
+    case.set_world_switch(SwitchPlaces {
         trampoline: place(1),
         exit: place(2),
         code: place(3),
@@ -180,7 +181,7 @@ fn of_several_trees() -> Case {
         data_va: 0x2_0000,
     });
     case.set_guest(Guest { code: place(5), code_va: 0x3_0000 });
-    case.set_flags(Flags(Flags::STAY | Flags::MONITOR | Flags::GUEST));
+    case.set_flags(Flags(Flags::WORLD_SWITCH | Flags::MONITOR | Flags::GUEST));
     case
 }
 
@@ -208,8 +209,8 @@ fn a_machine_whose_scratch_arenas_are_elsewhere_is_told_apart() {
         map.push(Arena { base: number << 32, size: 4 << 20, kind }).unwrap();
     }
     let mut case = of_several_trees();
-    let lived = Stay { trampoline: Place::new(6, 0), ..Stay::default() };
-    case.set_stay(lived);
+    let lived = SwitchPlaces { trampoline: Place::new(6, 0), ..SwitchPlaces::default() };
+    case.set_world_switch(lived);
     let was = machine(&map);
     assert_eq!(was.memory_map(), Some(map));
     let mut smaller = was.clone();
@@ -245,7 +246,7 @@ fn a_reproducer_is_read_back_with_its_origin() {
         observation: Seen::Told("PAR\u{2028}origin: {}".to_owned()).into(),
         errata: Vec::new(),
     };
-    let case = random::draw(&Space::BENIGN, &abilities()[0], &map(), 1, 17).unwrap();
+    let case = Source::Random(Space::BENIGN).draw(&abilities()[0], &map(), 1, 17).unwrap();
     let file = CaseFile::new(
         origin.clone(),
         machine(&map()),
@@ -301,7 +302,7 @@ probes:
 
 #[test]
 fn a_machine_with_other_memory_is_told_apart_where_the_case_notices() {
-    let case = random::draw(&Space::BENIGN, &abilities()[1], &map(), 1, 1).unwrap();
+    let case = Source::Random(Space::BENIGN).draw(&abilities()[1], &map(), 1, 1).unwrap();
     let root = case.as_ref().slots().next().unwrap().arena();
     let was = machine(&map());
     assert_eq!(was.differences(&was, case.as_ref()), []);

@@ -5,7 +5,7 @@ use std::path::Path;
 use case::format::Granule;
 use case::probe::{Operation, Probe};
 use jiff::Timestamp;
-use judge::kind::{Class, Kind};
+use judge::kind::{AnswerKind, Class};
 use judge::known::{Record, Shown};
 use judge::sign;
 use judge::verdict::{
@@ -15,7 +15,7 @@ use judge::verdict::{
 use link::hello::IdRegisters;
 use runner::exit::Exit;
 use runner::plan::Shard;
-use runner::record::{Ending, Header, Host, Request, RunId, Summary, Tally, TargetHeader};
+use runner::record::{Header, Host, Request, RunEnd, RunId, Summary, Tally, TargetHeader};
 use runner::report::comparison::{Compared, Comparison, Difference, Tolerance};
 use suite::hex::Hex;
 use suite::machine::Machine;
@@ -33,7 +33,7 @@ struct Night {
     ids: IdRegisters,
     emulator: &'static str,
     cases: Vec<CaseRecord>,
-    ending: Option<Ending>,
+    ending: Option<RunEnd>,
 }
 
 fn night() -> Night {
@@ -53,7 +53,7 @@ fn night() -> Night {
         ids: IdRegisters { midr_el1: 0x410f_d034, ..IdRegisters::default() },
         emulator: "10.0.2",
         cases: (0..200).map(case).collect(),
-        ending: Some(Ending { seconds: 20.0, boots: 1, host: Some(host), ..Ending::default() }),
+        ending: Some(RunEnd { seconds: 20.0, boots: 1, host: Some(host), ..RunEnd::default() }),
     }
 }
 
@@ -141,7 +141,7 @@ fn pa() -> Signature {
 
 /// A death of a Permission fault.
 fn died() -> Signature {
-    let expected = vec![Class::of(Kind::of_par(0xa1b))];
+    let expected = vec![Class::of(AnswerKind::of_par(0xa1b))];
     let kind = Some(ProbeKind { operation: Operation::AtS12e1w, expected });
     Signature::Died { kind, hung: false }
 }

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::el10::{GuestSpace, draw, sequence};
+use case::draw::el10::GuestSpace;
 use case::edit::Change;
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{El, Operation, Probe};
+use case::source::Source;
 use case::tree::Role;
 use case::{Case, Flags, guest, scratch};
 use golden::{Access, Alignment, Machine as Pe, MemoryType, Translation, Va, access, allowed};
@@ -491,7 +492,8 @@ fn guests_can_live_and_reach_nothing_else() {
         let mut seen = Seen::default();
         for index in 0..CASES {
             let what = format!("machine {number}, case {index}");
-            let case = draw(&GuestSpace::BENIGN, &machine.abilities, &machine.map, 3, index);
+            let case =
+                Source::Guest(GuestSpace::BENIGN).draw(&machine.abilities, &machine.map, 3, index);
             let case = case.unwrap_or_else(|why| panic!("{what}: {why:?}"));
             machine.check(&case, &what, &mut seen);
         }
@@ -585,7 +587,9 @@ fn guests_are_of_every_kind() {
     let mut machine = Machine::new(&machines()[0]);
     let mut seen = Seen::default();
     for index in 0..1000 {
-        let case = draw(&GuestSpace::BENIGN, &machine.abilities, &machine.map, 9, index).unwrap();
+        let case = Source::Guest(GuestSpace::BENIGN)
+            .draw(&machine.abilities, &machine.map, 9, index)
+            .unwrap();
         machine.check(&case, &format!("case {index}"), &mut seen);
     }
     for (what, least) in KINDS {
@@ -604,7 +608,7 @@ fn what_a_pe_lacks_is_not_drawn() {
     let machine = Machine::new(&machines()[2]);
     let space = GuestSpace { hardware_updates: 1000, ..GuestSpace::BENIGN };
     for index in 0..300 {
-        let case = draw(&space, &machine.abilities, &machine.map, 4, index).unwrap();
+        let case = Source::Guest(space).draw(&machine.abilities, &machine.map, 4, index).unwrap();
         let case = case.as_ref();
         let registers = &case.header.registers;
         assert!(!case.flags().has(Flags::UPDATES));
@@ -622,7 +626,7 @@ fn what_a_pe_lacks_is_not_drawn() {
     let only_16k = GuestSpace { granules: [0, 1, 0], ..GuestSpace::BENIGN };
     let drawn = |stage2| {
         let space = GuestSpace { stage1: 1000, stage2, ..only_16k };
-        draw(&space, &machine.abilities, &machine.map, 4, 0).map(|_| ())
+        Source::Guest(space).draw(&machine.abilities, &machine.map, 4, 0).map(|_| ())
     };
     assert_eq!(drawn(1000), Err(NotDrawn::NoSuchShape));
     assert_eq!(drawn(0), Err(NotDrawn::NoSuchStage1Shape));
@@ -634,7 +638,7 @@ fn guests_with_hardware_updates_are_asked_again_and_again() {
     let space = GuestSpace { hardware_updates: 1000, probes: 64, ..GuestSpace::BENIGN };
     let (mut seen, mut again, mut both) = (Seen::default(), 0, 0);
     for index in 0..300 {
-        let case = draw(&space, &machine.abilities, &machine.map, 5, index).unwrap();
+        let case = Source::Guest(space).draw(&machine.abilities, &machine.map, 5, index).unwrap();
         if !case.as_ref().flags().has(Flags::UPDATES) {
             let registers = &case.as_ref().header.registers;
             assert_eq!(registers.sctlr_el1 & 1 | registers.hcr_el2 & 1, 0, "no stage is on");
@@ -666,7 +670,7 @@ fn what_is_spoiled_is_not_what_a_guest_needs() {
         for index in 0..CASES {
             let what = format!("machine {number}, case {index}");
             let Machine { abilities, map, twin, learned } = &mut machine;
-            let case = draw(&space, abilities, map, 6, index).unwrap();
+            let case = Source::Guest(space).draw(abilities, map, 6, index).unwrap();
             assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
             edits += case.as_ref().edits.len();
             is_quiet(&case, map, &what);
@@ -715,7 +719,7 @@ fn a_guest_lives_through_every_step_of_a_sequence() {
         for index in 0..200 {
             let what = format!("machine {number}, case {index}");
             let Machine { abilities, map, twin, learned } = &mut machine;
-            let case = sequence(&space, abilities, map, 8, index).unwrap();
+            let case = Source::Tlbi(space).draw(abilities, map, 8, index).unwrap();
             assert!(!case.as_ref().flags().has(Flags::INTENT), "{what}");
             is_quiet(&case, map, &what);
             let lived = twin.with_tables(&case, map, |tables| {
@@ -823,7 +827,7 @@ fn pes_share_the_work() {
     let mut seen = Seen::default();
     for index in 0..200 {
         let what = format!("case {index}");
-        let case = draw(&space, &machine.abilities, &machine.map, 2, index).unwrap();
+        let case = Source::Guest(space).draw(&machine.abilities, &machine.map, 2, index).unwrap();
         machine.check(&case, &what, &mut seen);
         let mut probes = case.as_ref().probes.iter().peekable();
         while let Some(probe) = probes.next() {
@@ -838,7 +842,7 @@ fn pes_share_the_work() {
                 assert!(lines[0] != lines[1] && pages[0] == pages[1], "{what}: {probe:x?}");
             }
         }
-        let case = sequence(&space, &machine.abilities, &machine.map, 2, index).unwrap();
+        let case = Source::Tlbi(space).draw(&machine.abilities, &machine.map, 2, index).unwrap();
         let registers = &case.as_ref().header.registers;
         assert_eq!((registers.vttbr_el2 | registers.ttbr0_el1) & 1, 0, "{what}: CnP");
         for step in case.as_ref().probes {
@@ -872,9 +876,13 @@ fn the_cases_are_pinned() {
     let Machine { abilities, map, .. } = &machine;
     let spoiled = GuestSpace { spoiled: 1000, ..GuestSpace::BENIGN };
     let digests = [
-        digest_of(&|index| draw(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
-        digest_of(&|index| draw(&spoiled, abilities, map, 1, index).unwrap()),
-        digest_of(&|index| sequence(&GuestSpace::BENIGN, abilities, map, 1, index).unwrap()),
+        digest_of(&|index| {
+            Source::Guest(GuestSpace::BENIGN).draw(abilities, map, 1, index).unwrap()
+        }),
+        digest_of(&|index| Source::Guest(spoiled).draw(abilities, map, 1, index).unwrap()),
+        digest_of(&|index| {
+            Source::Tlbi(GuestSpace::BENIGN).draw(abilities, map, 1, index).unwrap()
+        }),
     ];
     let pinned = [0x3234_7f86_27d2_f591, 0x0867_1f50_ea56_8d81, 0xf6b7_1c62_cd06_3518];
     assert_eq!(digests, pinned, "{digests:#x?}");

@@ -1,11 +1,12 @@
 //! What is expected of guests, held against values worked out by hand from the manual.
 
-use crate::common::both_stages::{
-    self, CODE_VA, Guest, HOLE_IPA, HOLE_VA, READ_ONLY_VA, SCRATCH, SLOTS_VA, TAGS_VA, UNMAPPED_VA,
-};
 use case::probe::{El, Operation, Probe};
 use case::{guest::piece, scratch};
 use oracle::answer::{Answer, Partial, Reach, Taken};
+
+use crate::common::both_stages::{
+    self, CODE_VA, Guest, HOLE_IPA, HOLE_VA, READ_ONLY_VA, SCRATCH, SLOTS_VA, TAGS_VA, UNMAPPED_VA,
+};
 
 fn load(va: u64) -> Probe {
     Probe::new(Operation::Load, va).by(El::El1)

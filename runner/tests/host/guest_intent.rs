@@ -1,13 +1,14 @@
 //! Builder and reference walker agree on what the mappings of both stages ask for; and were the builder wrong
 //! on host and target alike, it would be seen.
 
-use crate::common::both_stages::{
-    self, Guest, HOLE_VA, READ_ONLY_VA, SLOTS_VA, STAGE1, STAGE2, TAGS_VA, UNMAPPED_VA, map,
-};
 use case::Case;
 use case::mapping::Mapping;
 use case::probe::{El, Operation, Probe};
 use judge::intent::violated;
+
+use crate::common::both_stages::{
+    self, Guest, HOLE_VA, READ_ONLY_VA, SLOTS_VA, STAGE1, STAGE2, TAGS_VA, UNMAPPED_VA, map,
+};
 
 const PA_BITS: u8 = 48;
 

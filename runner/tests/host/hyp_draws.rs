@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::draw::el2::{HypSpace, draw, placement, placement_count};
+use case::draw::el2::HypSpace;
 use case::memory::{ArenaKind, MemoryMap};
 use case::placement::Placement;
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use case::tree::Role;
 use case::{Case, Flags, scratch};
 use judge::intent::violated;
@@ -79,12 +80,12 @@ impl Machine {
     }
 }
 
-/// All that the executor needs to live in a case is mapped as [`case::stay::Stay`] wants it.
+/// All that the world switch of a case needs is mapped as [`case::world_switch::SwitchPlaces`] wants it.
 fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Learned, what: &str) {
     let case_ref = case.as_ref();
-    let stay = case_ref.header.stay;
+    let places = case_ref.header.world_switch;
     let base = |place| map.resolve(place).unwrap();
-    let (trampoline, exit) = (base(stay.trampoline), base(stay.exit));
+    let (trampoline, exit) = (base(places.trampoline), base(places.exit));
     let leads = |tables: &mut Tables<'_>, operation, va: u64, pa: u64, bytes: u64| {
         for offset in (0..bytes).step_by(0x1000).chain([bytes - 8]) {
             let probe = Probe::new(operation, va + offset);
@@ -99,11 +100,11 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
         }
     };
     leads(tables, Operation::Fetch, exit, exit, scratch::CODE_BYTES);
-    let code = base(stay.code) + scratch::CODE;
-    leads(tables, Operation::Fetch, stay.code_va, code, scratch::CODE_BYTES);
-    let data = base(stay.data) + scratch::DATA;
-    leads(tables, Operation::Load, stay.data_va, data, scratch::DATA_BYTES);
-    leads(tables, Operation::Store, stay.data_va, data, scratch::DATA_BYTES);
+    let code = base(places.code) + scratch::CODE;
+    leads(tables, Operation::Fetch, places.code_va, code, scratch::CODE_BYTES);
+    let data = base(places.data) + scratch::DATA;
+    leads(tables, Operation::Load, places.data_va, data, scratch::DATA_BYTES);
+    leads(tables, Operation::Store, places.data_va, data, scratch::DATA_BYTES);
 
     let registers = case_ref.header.registers;
     if case_ref.tree(Role::Idmap).is_some() {
@@ -118,10 +119,10 @@ fn can_live(case: &Case, map: &MemoryMap, tables: &mut Tables<'_>, learned: &Lea
     if registers.hcr_el2 >> 34 & 1 == 0 {
         let bits = case_ref.format(Role::Ttbr0El2).unwrap().ia_bits;
         let half = |va: u64| va >> (bits - 1);
-        let in_one = half(stay.code_va) == half(stay.data_va);
-        let opposite = half(trampoline) != half(stay.code_va) && in_one;
+        let in_one = half(places.code_va) == half(places.data_va);
+        let opposite = half(trampoline) != half(places.code_va) && in_one;
         let outside = Placement::of(case_ref, map) == Some(Placement::Outside);
-        assert!(opposite || outside, "{what}: trampoline at {trampoline:#x}, {stay:x?}");
+        assert!(opposite || outside, "{what}: trampoline at {trampoline:#x}, {places:x?}");
     }
 }
 
@@ -156,7 +157,8 @@ fn random_lives_mean_what_they_say() {
             let space = HypSpace { vhe, hardware_updates: 0, ..HypSpace::BENIGN };
             let (mut succeeded, mut asked) = (0, 0);
             for index in 0..400 {
-                let case = match draw(&space, &machine.abilities, &machine.map, 3, index) {
+                let case = match Source::Hyp(space).draw(&machine.abilities, &machine.map, 3, index)
+                {
                     Ok(case) => case,
                     Err(NotDrawn::NoHost) if number == 1 && vhe > 0 => continue,
                     Err(why) => panic!("machine {number}, vhe {vhe}, case {index}: {why:?}"),
@@ -177,7 +179,7 @@ fn lives_with_hardware_updates_can_be_lived() {
     let mut machine = Machine::new(&machines()[0]);
     let space = HypSpace { vhe: 500, hardware_updates: 1000, probes: 1, ..HypSpace::BENIGN };
     for index in 0..300 {
-        let case = draw(&space, &machine.abilities, &machine.map, 4, index).unwrap();
+        let case = Source::Hyp(space).draw(&machine.abilities, &machine.map, 4, index).unwrap();
         assert!(case.as_ref().flags().has(Flags::UPDATES));
         machine.check(&case, &format!("case {index}"));
     }
@@ -189,14 +191,15 @@ fn every_placement_that_the_memory_allows_is_drawn() {
         let mut machine = Machine::new(machine);
         let space = HypSpace { hardware_updates: 0, ..HypSpace::BENIGN };
         let mut drawn = BTreeMap::<(u8, Placement), usize>::new();
-        for index in 0..placement_count(&space, &machine.abilities) {
-            let case = match placement(&space, &machine.abilities, &machine.map, 5, index) {
-                Ok(case) => case,
-                Err(why) => {
-                    assert_eq!(why, NotDrawn::NoPlacement, "machine {number}, shape {index}");
-                    continue;
-                }
-            };
+        for index in 0..Source::Placements(space).round(&machine.abilities) {
+            let case =
+                match Source::Placements(space).draw(&machine.abilities, &machine.map, 5, index) {
+                    Ok(case) => case,
+                    Err(why) => {
+                        assert_eq!(why, NotDrawn::NoPlacement, "machine {number}, shape {index}");
+                        continue;
+                    }
+                };
             machine.check(&case, &format!("machine {number}, shape {index}"));
             let at = Placement::of(case.as_ref(), &machine.map).unwrap();
             let bits = case.as_ref().format(Role::Ttbr0El2).unwrap().ia_bits;
@@ -229,7 +232,7 @@ fn what_a_target_lacks_is_told() {
     let hostile = HypSpace { hostile: 1000, ..HypSpace::BENIGN };
     let drawn = |machine: &Machine, monitor, space: &HypSpace| {
         let abilities = machine.abilities.with_monitor(monitor);
-        draw(space, &abilities, &machine.map, 1, 0).map(|case| case.as_ref().flags().0)
+        Source::Hyp(*space).draw(&abilities, &machine.map, 1, 0).map(|case| case.as_ref().flags().0)
     };
     assert_eq!(drawn(&max, false, &hostile), Err(NotDrawn::NoMonitor));
     assert!(drawn(&max, true, &hostile).is_ok_and(|flags| Flags(flags).has(Flags::MONITOR)));
@@ -247,7 +250,7 @@ proptest! {
         let mut machine = Machine::new(&machines()[0]);
         let vhe = if vhe { 1000 } else { 0 };
         let space = HypSpace { vhe, hardware_updates: 0, mappings: [0, 20], ..HypSpace::BENIGN };
-        let case = draw(&space, &machine.abilities, &machine.map, seed, 0).unwrap();
+        let case = Source::Hyp(space).draw(&machine.abilities, &machine.map, seed, 0).unwrap();
         machine.check(&case, &format!("seed {seed}"));
     }
 
@@ -258,7 +261,7 @@ proptest! {
         let vhe = if vhe { 1000 } else { 0 };
         let space = HypSpace { vhe, hostile: 1000, ..HypSpace::BENIGN };
         let abilities = machine.abilities.with_monitor(true);
-        let case = draw(&space, &abilities, &machine.map, seed, 0).unwrap();
+        let case = Source::Hyp(space).draw(&abilities, &machine.map, seed, 0).unwrap();
         let Machine { map, twin, learned, .. } = &mut machine;
         let expected = twin.with_tables(&case, map, |tables| {
             let probes = case.as_ref().probes.iter();
@@ -276,10 +279,10 @@ fn what_is_spoiled_is_not_what_a_life_needs() {
         let mut edits = 0;
         for index in 0..400 {
             let Machine { abilities, map, twin, learned, .. } = &mut machine;
-            let Ok(case) = draw(&space, abilities, map, 5, index) else { continue };
+            let Ok(case) = Source::Hyp(space).draw(abilities, map, 5, index) else { continue };
             let what = format!("machine {number}, case {index}");
             let flags = case.as_ref().flags();
-            assert!(flags.has(Flags::STAY) && !flags.has(Flags::INTENT), "{what}");
+            assert!(flags.has(Flags::WORLD_SWITCH) && !flags.has(Flags::INTENT), "{what}");
             edits += case.as_ref().edits.len();
             let lives = |tables: &mut Tables<'_>| can_live(&case, map, tables, learned, &what);
             twin.with_tables(&case, map, lives).unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use case::Case;
 use case::abilities::Abilities;
 use case::draw::Space;
-use case::draw::stage2::{exhaustive, random};
 use case::layout::Variant;
 use case::memory::MemoryMap;
+use case::source::Source;
 use case::vtcr::{Vtcr, start_level_fields, tg0};
 use golden::{Implementation, Registers, Stage2Params, Updates};
 use judge::intent::violated;
@@ -91,7 +91,8 @@ fn random_benign_cases_mean_what_they_say() {
         let space = Space { ipa_bits: u64::MAX, hardware_updates: 0, ..Space::BENIGN };
         let (mut succeeded, mut asked) = (0, 0);
         for index in 0..1500 {
-            let case = random::draw(&space, &machine.abilities, &machine.map, 11, index).unwrap();
+            let case =
+                Source::Random(space).draw(&machine.abilities, &machine.map, 11, index).unwrap();
             asked += case.as_ref().probes.len();
             succeeded += machine.check(&case, &format!("machine {number}, case {index}"));
         }
@@ -105,9 +106,9 @@ fn every_shape_means_what_it_says() {
     for (number, machine) in machines().iter().enumerate() {
         let mut machine = Machine::new(machine);
         let space = Space { hardware_updates: 0, ..Space::BENIGN };
-        for index in 0..exhaustive::shape_count(&space, &machine.abilities) {
+        for index in 0..Source::Shapes(space).round(&machine.abilities) {
             let (abilities, map) = (&machine.abilities, &machine.map);
-            let case = exhaustive::shape(&space, abilities, map, 11, index).unwrap();
+            let case = Source::Shapes(space).draw(abilities, map, 11, index).unwrap();
             machine.check(&case, &format!("machine {number}, shape {index}"));
         }
     }

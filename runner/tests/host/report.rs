@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use case::abilities::{Abilities, Ids};
 use case::draw::Space;
-use case::draw::stage2::random;
 use case::format::Granule;
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
+use case::source::Source;
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
 use judge::sign::Difference;
@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use runner::plan::Shard;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
-    Ending, Header, Request, Run, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
+    Header, Request, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
@@ -82,7 +82,7 @@ fn map() -> MemoryMap {
 
 fn case() -> Case {
     let ids = Ids { id_aa64mmfr0_el1: 0x1122, ..Ids::default() };
-    random::draw(&Space::BENIGN, &Abilities::new(&ids), &map(), 7, 1).unwrap()
+    Source::Random(Space::BENIGN).draw(&Abilities::new(&ids), &map(), 7, 1).unwrap()
 }
 
 fn conforming(index: u64) -> CaseRecord {
@@ -90,7 +90,7 @@ fn conforming(index: u64) -> CaseRecord {
     CaseRecord {
         cases: 1,
         index,
-        dwelling: None,
+        placement: None,
         cell: Some(Cell { granule: Granule::K4, ipa_bits: 40 }),
         probes: 64,
         verdicts,
@@ -162,7 +162,7 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
     let record = with_finding(2004, Verdict::Aborted, death());
     writer.record(&record, Some(&case)).unwrap();
     let folder = writer.folder().to_owned();
-    let ending = Ending { seconds: 2.5, workers: 1, boots: 2, ..Ending::default() };
+    let ending = RunEnd { seconds: 2.5, workers: 1, boots: 2, ..RunEnd::default() };
     (folder, writer.finish(ending).unwrap())
 }
 

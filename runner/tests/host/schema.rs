@@ -1,6 +1,6 @@
 //! The JSON Schemas in the repository, and the tables of its README, are those of the types.
 
-use runner::commands::schema::Kind;
+use runner::commands::schema::FileKind;
 use serde_json::Value;
 
 use crate::common::shipped::suites;
@@ -8,11 +8,11 @@ use crate::common::shipped::suites;
 #[test]
 fn schemas_in_the_repository_are_current() {
     let kinds = [
-        (Kind::Suite, "suite"),
-        (Kind::Target, "target"),
-        (Kind::Case, "case"),
-        (Kind::KnownIssues, "known-issues"),
-        (Kind::Explain, "explain"),
+        (FileKind::Suite, "suite"),
+        (FileKind::Target, "target"),
+        (FileKind::Case, "case"),
+        (FileKind::KnownIssues, "known-issues"),
+        (FileKind::Explain, "explain"),
     ];
     for (kind, name) in kinds {
         let file = suites().join("schema").join(name).with_extension("json");
@@ -57,7 +57,7 @@ fn values(schema: &Value, property: &Value) -> String {
 fn the_readme_tells_every_key_of_a_space() {
     let file = format!("{}/../suites/README.md", env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(file).unwrap();
-    let schema: Value = serde_json::from_str(&Kind::Suite.schema()).unwrap();
+    let schema: Value = serde_json::from_str(&FileKind::Suite.schema()).unwrap();
     let titles = [
         ("Space", "### Space\n"),
         ("HypSpace", "The space of `hyp` and `placements`:\n"),

@@ -4,6 +4,7 @@
 //!
 //! XN does not show in any AT instruction of this suite: it decides over instruction fetches alone.
 
+use case::control::hcr;
 use case::edit::{Change, Edit};
 use case::format::{AddressFormat, Format, Granule};
 use case::mapping::{Attributes, Mapping};
@@ -11,7 +12,7 @@ use case::memory::{MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use case::vtcr::{Vtcr, hcr};
+use case::vtcr::Vtcr;
 use case::{Case, Flags};
 use link::hello::IdRegisters;
 use oracle::learned::Learned;

@@ -3,11 +3,12 @@
 //! `old` is a tag's page, `new` is no page at all, or another; what is allowed after a sequence of steps
 //! is told as a set of these.
 
-use crate::common::both_stages::{Guest, SCRATCH, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
 use case::edit::Change;
 use case::probe::{El, Operation, Probe};
 use case::scratch;
 use oracle::answer::{Answer, Reach};
+
+use crate::common::both_stages::{Guest, SCRATCH, STAGE1, STAGE2, TAGS_IPA, TAGS_VA};
 
 /// The page of tags that is changed: not the first, so that its neighbours are tags too.
 const VA: u64 = TAGS_VA + 0x3000;

@@ -662,8 +662,9 @@ fn guests_that_can_not_be_are_refused() {
     assert_eq!(refused(&no_stage), Some(Status::BadCase));
     let aarch32 = |world: &mut World| world.case.registers_mut().hcr_el2 &= !RW;
     assert_eq!(refused(&aarch32), Some(Status::Unsupported));
-    let stay = |world: &mut World| world.case.set_flags(Flags(Flags::GUEST | Flags::STAY));
-    assert_eq!(refused(&stay), Some(Status::Unsupported));
+    let places =
+        |world: &mut World| world.case.set_flags(Flags(Flags::GUEST | Flags::WORLD_SWITCH));
+    assert_eq!(refused(&places), Some(Status::Unsupported));
     assert_eq!(refused(&|_| {}), Some(Status::Done), "nothing of it is left");
 }
 

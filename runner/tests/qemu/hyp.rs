@@ -6,13 +6,13 @@ use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::scratch;
-use case::stay::Stay;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, Flags};
 use device::kind::Start;
 use device::{Description, Event, HowDied, Session};
 use judge::verdict::Verdict;
-use link::observations::{Changed, Exception, Life, NO_ANSWER, Observations, Point, Status};
+use link::observations::{Changed, Exception, NO_ANSWER, Observations, Point, Status, SwitchTrace};
 use suite::case_file::CaseFile;
 use suite::generator::{ExplicitCase, Generator};
 
@@ -274,7 +274,7 @@ fn hypervisor(session: &dyn Session, variant: Variant, va_bits: u8, bit: u32) ->
     setup.map(tree, at(3), Place::new(reached, scratch::SLOTS), scratch::SLOTS_BYTES, Use::Code);
     setup.map(tree, at(4), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::ReadOnly);
     let place = |arena| Place::new(arena, 0);
-    setup.case.set_stay(Stay {
+    setup.case.set_world_switch(SwitchPlaces {
         trampoline: place(trampoline),
         exit: place(exit),
         code: place(code),
@@ -282,7 +282,7 @@ fn hypervisor(session: &dyn Session, variant: Variant, va_bits: u8, bit: u32) ->
         data: place(data),
         data_va: at(1),
     });
-    setup.case.set_flags(Flags(Flags::STAY | Flags::AUDIT));
+    setup.case.set_flags(Flags(Flags::WORLD_SWITCH | Flags::AUDIT));
     let base = |arena| setup.places.base(arena);
     Lived {
         trampoline: base(trampoline),
@@ -299,17 +299,17 @@ fn hypervisor(session: &dyn Session, variant: Variant, va_bits: u8, bit: u32) ->
 }
 
 /// What a live case must answer, whatever it is asked: it went there and came back.
-fn lived(lived: &Lived, answer: &Answer) -> Life {
+fn lived(lived: &Lived, answer: &Answer) -> SwitchTrace {
     let registers = &lived.setup.case.as_ref().header.registers;
     assert_eq!(answer.report.status(), Some(Status::Done), "{:x?}", answer.exceptions);
-    let life = answer.life.expect("it has a stay");
+    let trace = answer.trace.expect("it has a stay");
     let report = &answer.report;
     let on_page = |point: &Point, page: u64| {
         assert!((page..page + scratch::CODE_BYTES).contains(&point.pc), "{point:x?} at {page:#x}");
     };
-    on_page(&life.trampoline, lived.trampoline);
-    on_page(&life.runtime, lived.runtime);
-    on_page(&life.exit, lived.exit);
+    on_page(&trace.trampoline, lived.trampoline);
+    on_page(&trace.runtime, lived.runtime);
+    on_page(&trace.exit, lived.exit);
     let own = Point {
         pc: 0,
         sctlr_el2: registers.sctlr_el2,
@@ -321,19 +321,19 @@ fn lived(lived: &Lived, answer: &Answer) -> Life {
     let idmap =
         Point { tcr_el2: registers.idmap_tcr_el2, ttbr0_el2: report.idmap_ttbr0_el2, ..own };
     let at = |point: Point| Point { pc: 0, ..point };
-    assert_eq!(at(life.trampoline), if lived.is_outside { idmap } else { own });
-    assert_eq!(at(life.runtime), own);
-    assert_eq!(at(life.exit), own);
+    assert_eq!(at(trace.trampoline), if lived.is_outside { idmap } else { own });
+    assert_eq!(at(trace.runtime), own);
+    assert_eq!(at(trace.exit), own);
     if lived.is_outside {
         // An Instruction Abort from the same EL: a translation fault at level 0, on the trampoline.
-        assert_eq!(life.arrival.esr >> 26, 0x21, "{life:x?}");
-        assert_eq!(life.arrival.esr & 0x3f, 0b00_0100, "{life:x?}");
+        assert_eq!(trace.arrival.esr >> 26, 0x21, "{trace:x?}");
+        assert_eq!(trace.arrival.esr & 0x3f, 0b00_0100, "{trace:x?}");
         let page = lived.trampoline..lived.trampoline + scratch::CODE_BYTES;
-        assert!(page.contains(&life.arrival.far), "{life:x?}");
+        assert!(page.contains(&trace.arrival.far), "{trace:x?}");
     } else {
-        assert_eq!(life.arrival, Exception::default());
+        assert_eq!(trace.arrival, Exception::default());
     }
-    life
+    trace
 }
 
 /// Asks everything once, and wants the answers that the mappings say.
@@ -479,7 +479,7 @@ fn host(session: &dyn Session, lower: (Variant, u8), upper: (Variant, u8), tge: 
     setup.map(low, at(4), Place::new(reached, scratch::TAGS), scratch::TAGS_BYTES, Use::ReadOnly);
     let place = |arena| Place::new(arena, 0);
     let va = |number| Role::Ttbr1El2.address(upper.1, at(number));
-    setup.case.set_stay(Stay {
+    setup.case.set_world_switch(SwitchPlaces {
         trampoline: place(trampoline),
         exit: place(trampoline),
         code: place(code),
@@ -487,7 +487,7 @@ fn host(session: &dyn Session, lower: (Variant, u8), upper: (Variant, u8), tge: 
         data: place(data),
         data_va: va(1),
     });
-    setup.case.set_flags(Flags(Flags::STAY));
+    setup.case.set_flags(Flags(Flags::WORLD_SWITCH));
     let base = |arena| setup.places.base(arena);
     Lived {
         trampoline: base(trampoline),
@@ -527,7 +527,7 @@ fn a_host_lives_in_two_ranges() {
         let lost = setup.probe(Operation::Load, *unmapped);
         let answer = ask(&mut *session, &here.setup.case);
         lived(&here, &answer);
-        assert_eq!(answer.life.map(|life| life.runtime.ttbr0_el2 >> 48), Some(0x5a));
+        assert_eq!(answer.trace.map(|trace| trace.runtime.ttbr0_el2 >> 48), Some(0x5a));
         let pa = here.reached + scratch::TAGS;
         assert_eq!(answer.answers[read] & 0xf_ffff_ffff_f001, pa);
         assert_eq!((answer.answers[load], answer.answers[low]), (pa + 8, pa + 8));
@@ -581,7 +581,7 @@ fn what_hardware_changes_in_a_stay_is_seen_after_each_probe() {
     let setup = &mut here.setup;
     const HA: u64 = 1 << 21;
     setup.case.registers_mut().tcr_el2 |= HA;
-    setup.case.set_flags(Flags(Flags::STAY | Flags::UPDATES));
+    setup.case.set_flags(Flags(Flags::WORLD_SWITCH | Flags::UPDATES));
     let old = Attributes { ap: 1, sh: 3, xn: 2, af: 0, ..Attributes::default() };
     let stage = setup.places.stage(31);
     let mapping = Mapping {
@@ -612,7 +612,7 @@ fn a_repeated_stay_answers_as_its_last_round() {
     let mut session = boot("qemu-max");
     let [k4, ..] = Variant::ALL;
     let mut here = hypervisor(&*session, k4, 39, 38);
-    here.setup.case.set_flags(Flags(Flags::STAY));
+    here.setup.case.set_flags(Flags(Flags::WORLD_SWITCH));
     for address in [here.tags, here.unmapped, here.tags + 8] {
         here.setup.probe(Operation::Load, address);
     }
@@ -661,16 +661,16 @@ fn the_case_of_the_manual_is_answered_as_it_says() {
 }
 
 /// A change to a set-up that nobody survives.
-type Spoil = (&'static str, fn(&mut Registers, &mut Stay));
+type Spoil = (&'static str, fn(&mut Registers, &mut SwitchPlaces));
 
 #[test]
 fn a_set_up_that_kills_the_payload_is_charged() {
     let [k4, ..] = Variant::ALL;
     let spoils: [Spoil; 5] = [
-        ("its data is not mapped", |_, stay| stay.data_va += 1 << 28),
-        ("its runtime is said to be in the other half", |_, stay| stay.code_va ^= 1 << 38),
-        ("its exit is not mapped", |_, stay| {
-            stay.exit = Place::new(stay.exit.arena() + 1, 0);
+        ("its data is not mapped", |_, places| places.data_va += 1 << 28),
+        ("its runtime is said to be in the other half", |_, places| places.code_va ^= 1 << 38),
+        ("its exit is not mapped", |_, places| {
+            places.exit = Place::new(places.exit.arena() + 1, 0);
         }),
         // T0SZ: 40 bits begin at level 0, 39 at level 1.
         ("its idmap has a level less than its tables", |registers, _| registers.idmap_tcr_el2 += 1),
@@ -684,9 +684,9 @@ fn a_set_up_that_kills_the_payload_is_charged() {
         let mut here = hypervisor(&*session, k4, 39, 39);
         here.setup.probe(Operation::Load, here.tags);
         session.send_case(6, here.setup.case.as_ref()).expect("the window has room");
-        let mut stay = here.setup.case.as_ref().header.stay;
-        spoil(here.setup.case.registers_mut(), &mut stay);
-        here.setup.case.set_stay(stay);
+        let mut places = here.setup.case.as_ref().header.world_switch;
+        spoil(here.setup.case.registers_mut(), &mut places);
+        here.setup.case.set_world_switch(places);
         session.send_case(7, here.setup.case.as_ref()).expect("the window has room");
         let event = session.receive().expect("the session goes on");
         assert!(matches!(event, Event::Observations { sequence: 6, .. }), "{what}: {event:?}");
@@ -709,9 +709,9 @@ fn a_campaign_goes_on_behind_a_set_up_that_kills_the_payload() {
         here.setup.probe(Operation::AtS1e2r, here.tags);
         here.setup.probe(Operation::AtS1e2w, here.read_only);
         here.setup.probe(Operation::AtS1e2r, here.unmapped);
-        let mut stay = here.setup.case.as_ref().header.stay;
-        stay.data_va += if is_deadly { 1 << 28 } else { 0 };
-        here.setup.case.set_stay(stay);
+        let mut places = here.setup.case.as_ref().header.world_switch;
+        places.data_va += if is_deadly { 1 << 28 } else { 0 };
+        here.setup.case.set_world_switch(places);
         ExplicitCase::new("built by hand", here.setup.case)
     };
     let cases = [false, true, false, false].map(case);
@@ -747,8 +747,9 @@ fn a_stay_that_can_not_be_is_refused() {
         Some(Status::Unsupported)
     );
     let no_stage = |case: &mut Case| {
-        let stay = Stay { trampoline: Place::new(0, 0), ..case.as_ref().header.stay };
-        case.set_stay(stay);
+        let places =
+            SwitchPlaces { trampoline: Place::new(0, 0), ..case.as_ref().header.world_switch };
+        case.set_world_switch(places);
     };
     assert_eq!(refused(&no_stage), Some(Status::BadCase));
     assert_eq!(refused(&|case| case.set_flags(Flags(Flags::MONITOR))), Some(Status::Unsupported));
@@ -769,7 +770,7 @@ fn the_monitor_asks_what_nobody_could_live_in() {
         here.setup.probe(Operation::AtS1e2w, here.read_only);
         let answer = ask(&mut *session, &here.setup.case);
         assert_eq!(answer.report.status(), Some(Status::Done));
-        assert_eq!(answer.life, None, "nobody lived there");
+        assert_eq!(answer.trace, None, "nobody lived there");
         let pa = here.reached + scratch::TAGS;
         (answer.answers.iter().map(|par| par & 0x7f).collect::<Vec<_>>(), answer, pa)
     };

@@ -1,8 +1,8 @@
 //! Edits: corruption of descriptors after the tables are built.
 //!
-//! Three kinds of a case have them: those that nobody lives in, of which any descriptor may say anything
-//! ([`spoil`]); those that somebody lives in, beside what is needed there ([`beside`]); and sequences, which change
-//! descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
+//! Three kinds of a case have them: those under which no code runs, of which any descriptor may say anything
+//! ([`corrupt_descriptors`]); those under which code runs, beside what it needs ([`beside`]); and sequences, which
+//! change descriptors between probes. **Speculation.** A PE may walk whatever is valid, and read what is mapped as Normal
 //! memory. So a walk goes astray only to arenas and void addresses. Where code runs under the case's tables, the stage
 //! that has the last word (stage 2, or stage 1 where there is no stage 2) never gets another address but that of a void
 //! range for a table, or, under a guest, one beyond the output size; what leads out of arenas is made invalid, and nothing
@@ -10,7 +10,7 @@
 
 use super::pool::PIECE;
 use super::tree::{Leaf, TreeBuilder, a_leaf};
-use super::{Rng, Target};
+use super::{Request, Rng};
 use crate::Case;
 use crate::edit::{Change, Edit};
 use crate::format::{AddressFormat, Format};
@@ -33,7 +33,7 @@ pub(super) const EXECUTION: [u64; 2] = [1 << 53, 1 << 54];
 pub(super) const LIMITS: [u64; 4] = [1 << 59, 1 << 60, 1 << 61, 1 << 62];
 
 /// Any change to any descriptor on the way to `leaf`.
-fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
+fn hostile(rng: &mut Rng, request: Request<'_>, tree: &TreeBuilder, leaf: &Leaf) -> Edit {
     let input = rng.between(leaf.first, leaf.first + (tree.bytes(leaf) - 1));
     let start = tree.format.start_level;
     let table_level = start + rng.below((leaf.level - start) as u64) as i8;
@@ -49,7 +49,7 @@ fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -
             if level < start {
                 return at(leaf.level, Change::Flip(VALID));
             }
-            let place = table_place(rng, target.map, tree);
+            let place = table_place(rng, request.map, tree);
             let flip = if rng.chance(500) { rng.bits() & ignored } else { 0 };
             return at(level, Change::Table { place, flip });
         }
@@ -63,16 +63,16 @@ fn hostile(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, leaf: &Leaf) -
             return at(table_level, Change::Flip(flip));
         }
         4 => CONTIGUOUS,
-        5 => output_flip(rng, target, tree, leaf.level),
+        5 => output_flip(rng, request, tree, leaf.level),
         _ => 1 << rng.between(2, 11),
     };
     at(leaf.level, Change::Flip(flip))
 }
 
 /// Adds at least `least` edits, and at most 4, to `case`, which is what `trees` map.
-pub(super) fn spoil(
+pub(super) fn corrupt_descriptors(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     trees: &[TreeBuilder],
     case: &mut Case,
     least: u64,
@@ -80,7 +80,7 @@ pub(super) fn spoil(
     for _ in 0..rng.between(least, 4) {
         let Some((tree, leaf)) = a_leaf(rng, trees, [0; 2]) else { return };
         // A case has room for all of them.
-        let _ = case.push_edit(hostile(rng, target, tree, leaf));
+        let _ = case.push_edit(hostile(rng, request, tree, leaf));
     }
 }
 
@@ -120,7 +120,7 @@ fn leaf_word(rng: &mut Rng, level: i8) -> u64 {
 }
 
 /// Output address bits of a leaf, among them those beyond the output size.
-fn output_flip(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, level: i8) -> u64 {
+fn output_flip(rng: &mut Rng, request: Request<'_>, tree: &TreeBuilder, level: i8) -> u64 {
     let high = 1 << rng.between((tree.oa_bits - 1).min(47).into(), 49);
     let format = match tree.format.address {
         AddressFormat::Lpa => 1 << rng.between(12, 15),
@@ -129,7 +129,7 @@ fn output_flip(rng: &mut Rng, target: Target<'_>, tree: &TreeBuilder, level: i8)
     };
     // Bits between a block's address and its attributes, nT among them.
     let low = 1 << rng.between(12, u64::from(tree.format.granule.entry_bits(level).min(47)));
-    let nt = if target.abilities.bbm_level > 0 && level < 3 { 1 << 16 } else { high };
+    let nt = if request.abilities.bbm_level > 0 && level < 3 { 1 << 16 } else { high };
     rng.one_of(&[high, high, format, low, nt])
 }
 
@@ -260,7 +260,7 @@ pub(super) struct Fields {
 
 /// Makes field number `kind` of the register `control` what it should not be: T0SZ, TG0, PS, DS, or any one bit. Field 4 is
 /// the `root`, which is made one that is not aligned, or is said to be above the output size.
-pub(super) fn corrupt(
+pub(super) fn corrupt_register(
     rng: &mut Rng,
     fields: &Fields,
     control: &mut u64,

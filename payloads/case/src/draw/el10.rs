@@ -1,14 +1,8 @@
 //! The EL1&0 regime: guests at EL1 and EL0, under stage 1 and stage 2 together.
 //!
 //! ```text
-//!   GuestSpace, Abilities, MemoryMap, seed, index
-//!        |
 //!   shape     which stages are on, granule, DS and address sizes of each
-//!        |
-//!   setup     registers
-//!        |
 //!   world     windows in IPA space: tables of stage 1, code, tags, slots; and leaves of either stage
-//!        |
 //!   probes    accesses of all kinds and sizes, fetches, maintenance, AT: inside, beside, beyond, forbidden
 //!        |
 //!   sequence  (in place of those) changes of tables, other trees, TLB maintenance, and what is left then
@@ -32,9 +26,8 @@ mod space;
 mod trees;
 mod world;
 
-use super::{NotDrawn, Rng, Target};
-use crate::abilities::Abilities;
-use crate::memory::MemoryMap;
+use super::{NotDrawn, Request, Rng};
+use crate::control::hcr;
 use crate::view::Flags;
 use crate::{Case, MAX_PROBES};
 
@@ -43,45 +36,30 @@ use world::World;
 
 pub use space::GuestSpace;
 
-/// HCR_EL2.{NV, NV1}: the guest is a hypervisor. In leaves of its stage 1 bit 54 is PXN, and nothing there keeps EL0
-/// from executing: where it fetches from Device memory of stage 1, either outcome is allowed.
-const NESTED: u64 = 1 << 42 | 1 << 43;
 /// How often a case is drawn that finds no room.
 const TRIES: u32 = 8;
 
-/// Draws case number `index` of `seed`.
-pub fn draw(
-    space: &GuestSpace,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    with_room(space, abilities, map, seed, index, |rng, world, case, updates, count| {
-        let is_spoiled = world.setup.stage2.is_spoiled;
-        if is_spoiled {
-            edits::spoil(rng, world, case);
+/// Draws a guest.
+pub(crate) fn draw(space: &GuestSpace, request: Request<'_>) -> Result<Case, NotDrawn> {
+    with_room(space, request, |rng, world, case, updates, count| {
+        let is_corrupted = world.setup.stage2.is_corrupted;
+        if is_corrupted {
+            edits::corrupt(rng, world, case);
         }
-        let is_nested = is_nested(rng, space, abilities, world);
+        let is_nested = is_nested(rng, space, world);
         if is_nested {
-            case.registers_mut().hcr_el2 |= NESTED;
+            case.registers_mut().hcr_el2 |= hcr::NESTED;
         }
         // What a mapping asks for is said in the layout of EL1.
-        let intent = if is_spoiled || is_nested { 0 } else { Flags::INTENT };
+        let intent = if is_corrupted || is_nested { 0 } else { Flags::INTENT };
         case.set_flags(Flags(Flags::GUEST | intent | updates));
         Asker::new(rng, world, case).ask(rng, case, count, space.pes);
     })
 }
 
-/// Draws case number `index` of `seed` of those that change tables and maintain TLBs between probes.
-pub fn sequence(
-    space: &GuestSpace,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    with_room(space, abilities, map, seed, index, |rng, world, case, updates, count| {
+/// Draws a guest whose tables are changed, and TLBs maintained, between probes.
+pub(crate) fn sequence(space: &GuestSpace, request: Request<'_>) -> Result<Case, NotDrawn> {
+    with_room(space, request, |rng, world, case, updates, count| {
         if space.pes == 1 && rng.chance(500) {
             // One that has no room is left out.
             let _ = world.add_alternate_range(rng);
@@ -91,7 +69,7 @@ pub fn sequence(
         }
         *case = world.case();
         // Shared by several PEs, an entry that one of them gave up might come back from another.
-        if abilities.cnp && space.pes == 1 && rng.chance(400) {
+        if request.abilities.cnp && space.pes == 1 && rng.chance(400) {
             const CNP: u64 = 1;
             let registers = case.registers_mut();
             registers.vttbr_el2 |= CNP;
@@ -108,17 +86,14 @@ pub fn sequence(
 /// too small for trees that turned out large.
 fn with_room(
     space: &GuestSpace,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
+    request: Request<'_>,
     fill: impl Fn(&mut Rng, &mut World<'_>, &mut Case, u64, u64),
 ) -> Result<Case, NotDrawn> {
-    let (rng, target) = (&mut Rng::new(seed, index), Target { abilities, map });
+    let rng = &mut request.rng();
     for _ in 0..TRIES {
-        let shape = shape::draw(rng, space, abilities)?;
-        let setup = setup::setup(rng, space, target, shape)?;
-        let mut world = match World::new(rng, &setup, target) {
+        let shape = shape::draw(rng, space, request.abilities)?;
+        let setup = setup::setup(rng, space, request, shape)?;
+        let mut world = match World::new(rng, &setup, request) {
             Err(NotDrawn::NoRoom) => continue,
             world => world?,
         };
@@ -134,9 +109,9 @@ fn with_room(
 }
 
 /// Whether the guest is a hypervisor: only where stage 2 says what EL0 executes.
-fn is_nested(rng: &mut Rng, space: &GuestSpace, abilities: &Abilities, world: &World<'_>) -> bool {
+fn is_nested(rng: &mut Rng, space: &GuestSpace, world: &World<'_>) -> bool {
     let shape = &world.setup.shape;
     let has_both = shape.stage1.is_some() && shape.stage2.is_some();
     let is_wanted = space.nv1 > 0 && rng.chance(space.nv1);
-    is_wanted && has_both && abilities.nv && !world.setup.stage2.is_spoiled
+    is_wanted && has_both && world.request.abilities.nv && !world.setup.stage2.is_corrupted
 }

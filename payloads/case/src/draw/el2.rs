@@ -1,22 +1,16 @@
-//! Stage 1 of EL2 and of EL2&0: set-ups that the executor lives in, and hostile ones that a monitor asks.
+//! Stage 1 of EL2 and of EL2&0: set-ups that the executor switches to, and hostile ones that a monitor asks.
 //!
 //! ```text
-//!   HypSpace, Abilities, MemoryMap, seed, index
-//!        |
 //!   shape     granule, DS, address sizes, E2H, where the trampoline lies
-//!        |
 //!   setup     registers, scratch arenas for trampoline, exit, code and data
-//!        |
-//!   world     what a stay needs is mapped, then tags, slots, blocks, and what nobody reaches
-//!        |
-//!   spoil     (some cases) hostile descriptors beside what a stay needs
+//!   world     what the world switch needs is mapped, then tags, slots, blocks, and what nobody reaches
+//!   corrupt   (some cases) hostile descriptors beside what the world switch needs
 //!   hostile   (some cases) as no hypervisor would write it, for the monitor
-//!        |
 //!   probes    AT, loads, stores, fetches: inside, beside, beyond, forbidden
 //! ```
 //!
 //! **Speculation.** A PE may read, or fetch, whatever is mapped as Normal memory. In a set-up that the
-//! executor lives in, all that leads out of scratch arenas is Device memory that is never executed, or has
+//! executor switches to, all that leads out of scratch arenas is Device memory that is never executed, or has
 //! no access flag that hardware would set.
 
 mod hostile;
@@ -26,9 +20,9 @@ mod shape;
 mod space;
 mod world;
 
-use super::{NotDrawn, Rng, Target, edits, tree};
+use super::{NotDrawn, Request, Rng, edits, tree};
 use crate::abilities::Abilities;
-use crate::memory::{MemoryMap, Place};
+use crate::memory::Place;
 use crate::view::Flags;
 use crate::{Case, MAX_PROBES, scratch};
 
@@ -42,52 +36,39 @@ pub use space::HypSpace;
 /// How often an edit of a case is tried at least, and at most.
 const EDITS: [u64; 2] = [3, 10];
 
-/// Draws case number `index` of `seed`.
-pub fn draw(
-    space: &HypSpace,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    let (mut rng, target) = (Rng::new(seed, index), Target { abilities, map });
-    let shape = shape::draw(&mut rng, space, target)?;
-    draw_shape(&mut rng, space, target, &shape)
+/// Draws a random set-up.
+pub(crate) fn draw(space: &HypSpace, request: Request<'_>) -> Result<Case, NotDrawn> {
+    let mut rng = request.rng();
+    let shape = shape::draw(&mut rng, space, request)?;
+    draw_shape(&mut rng, space, request, &shape)
 }
 
 /// Every shape of a set-up with one range that the PE has: granule and DS, address size within `space`, and
-/// each placement of the trampoline. Shape number `index` modulo the number of shapes.
-pub fn placement(
-    space: &HypSpace,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    let count = placement_count(space, abilities);
-    let number = index.checked_rem(count).ok_or(NotDrawn::NoSuchHypShape)?;
-    let shape = shape::all(space, abilities).nth(number as usize);
-    let shape = shape.ok_or(NotDrawn::NoSuchHypShape)?;
-    draw_shape(&mut Rng::new(seed, index), space, Target { abilities, map }, &shape)
+/// each placement of the trampoline. Each case has the one of its number modulo the number of shapes.
+pub(crate) fn placement(space: &HypSpace, request: Request<'_>) -> Result<Case, NotDrawn> {
+    let count = placement_count(space, request.abilities);
+    let number = request.index.checked_rem(count).ok_or(NotDrawn::NoSuchHypShape)?;
+    let shape = shape::all(space, request.abilities).nth(number as usize);
+    draw_shape(&mut request.rng(), space, request, &shape.ok_or(NotDrawn::NoSuchHypShape)?)
 }
 
 /// How many shapes [`placement`] goes through.
-pub fn placement_count(space: &HypSpace, abilities: &Abilities) -> u64 {
+pub(crate) fn placement_count(space: &HypSpace, abilities: &Abilities) -> u64 {
     shape::all(space, abilities).count() as u64
 }
 
 fn draw_shape(
     rng: &mut Rng,
     space: &HypSpace,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
 ) -> Result<Case, NotDrawn> {
     let is_hostile = rng.chance(space.hostile);
-    if is_hostile && !target.abilities.monitor {
+    if is_hostile && !request.abilities.monitor {
         return Err(NotDrawn::NoMonitor);
     }
-    let setup = setup::setup(rng, space, target, shape)?;
-    let mut world = World::new(rng, &setup, target)?;
+    let setup = setup::setup(rng, space, request, shape)?;
+    let mut world = World::new(rng, &setup, request)?;
     for _ in 0..rng.between(space.mappings[0], space.mappings[1]) {
         // Those that find no room are left out.
         let _ = world.map_something(rng);
@@ -95,16 +76,16 @@ fn draw_shape(
     let mut case = world.case();
     let count = space.probes.min(MAX_PROBES as u64);
     if is_hostile {
-        hostile::spoil(rng, &world, &mut case, count);
+        hostile::corrupt(rng, &world, &mut case, count);
         return Ok(case);
     }
-    let is_spoiled = rng.chance(space.spoiled);
-    if is_spoiled {
-        spoil(rng, &world, &mut case);
+    let is_corrupted = rng.chance(space.spoiled);
+    if is_corrupted {
+        corrupt(rng, &world, &mut case);
     }
-    let intent = if is_spoiled { 0 } else { Flags::INTENT };
+    let intent = if is_corrupted { 0 } else { Flags::INTENT };
     let updates = if setup.leaves.updates { Flags::UPDATES } else { 0 };
-    case.set_flags(Flags(Flags::STAY | intent | updates));
+    case.set_flags(Flags(Flags::WORLD_SWITCH | intent | updates));
     let asker = Asker::new(&world);
     for _ in 0..count {
         // A case has room for all of them.
@@ -113,7 +94,7 @@ fn draw_shape(
     Ok(case)
 }
 
-/// Edits descriptors of `case` beside those that a stay needs.
+/// Edits descriptors of `case` beside those that the world switch needs.
 ///
 /// ```text
 ///   root --+-- table --+-- leaf: trampoline, code, data       the spine: not touched,
@@ -121,7 +102,7 @@ fn draw_shape(
 ///          +-- table   <-- edit
 ///                +-- leaf: slots
 /// ```
-fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
+fn corrupt(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
     for _ in 0..rng.between(EDITS[0], EDITS[1]) {
         let Some((tree, leaf)) = a_leaf(rng, &world.trees, world.spine) else { return };
         let spine = &tree.leaves[..world.spine[usize::from(tree.number)]];
@@ -137,7 +118,7 @@ fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
         let may_execute = stays && leaf.place.offset() >= scratch::SLOTS;
         let bounds = edits::Bounds { stays, may_execute, may_overflow: false };
         let edit = edits::beside(rng, tree, leaf, is_needed, |rng, is_table| match is_table {
-            true => edits::bound_table(rng, world.target.map, tree),
+            true => edits::bound_table(rng, world.request.map, tree),
             false => edits::bound_leaf(rng, tree, leaf, bounds),
         });
         if let Some(edit) = edit {

@@ -6,9 +6,9 @@
 use super::memory_type::{Mair, MemoryType, Stage2Memory};
 use super::{Rng, Space};
 use crate::abilities::Abilities;
+use crate::control::hcr;
 use crate::mapping::Attributes;
 use crate::registers::Registers;
-use crate::vtcr::hcr;
 
 /// What a leaf is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +65,7 @@ pub(super) struct Stage2 {
     /// Hardware updates tables of stage 1, which this stage translates.
     pub updates_stage1: bool,
     /// Descriptors of stage 1 will be hostile.
-    pub is_spoiled: bool,
+    pub is_corrupted: bool,
     /// FEAT_XNX.
     pub xnx: bool,
     /// FEAT_XS.
@@ -138,7 +138,8 @@ impl Stage1 {
         let ap = (u8::from(is_read_only) * AP_READ_ONLY) | (u8::from(is_el0) * AP_EL0);
         // With one range PXN is RES0.
         let xn = if has_el0 { xn } else { xn & UXN };
-        let attributes = attributes(rng, index | ns, ap, xn, lacks_flag, flags);
+        let (mem_attr, af) = (index | ns, u8::from(!lacks_flag));
+        let attributes = Attributes { mem_attr, ap, xn, af, flags, ..any_fields(rng) };
         (attributes, Stage2Memory::Combined(memory))
     }
 }
@@ -151,7 +152,7 @@ impl Stage2 {
             dc: registers.hcr_el2 & hcr::DC != 0,
             updates,
             updates_stage1: false,
-            is_spoiled: false,
+            is_corrupted: false,
             xnx: abilities.xnx,
             xs: abilities.xs,
         }
@@ -165,19 +166,15 @@ impl Stage2 {
         const COMBINED: [u8; 15] = [0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15, 15, 15];
         const FORCED: [u8; 7] = [0, 1, 2, 3, 5, 6, 7];
         let mem_attr = if self.fwb { rng.one_of(&FORCED) } else { rng.one_of(&COMBINED) };
-        let mut flags = 0;
-        if self.updates && rng.chance(400) {
-            flags |= Attributes::DBM;
-        }
-        flags |= self.xs_flag(rng);
+        let flags = self.flags(rng, true, 400);
         // Of those that restrict, half may be read.
         let [full, restricted] = space.restricted;
         let all = S2AP_READ | S2AP_WRITE;
         let ap = [(4 * full, all), (2 * restricted, 1), (restricted, 2), (restricted, 0)];
         let (ap, xn) = (rng.weighted(ap), rng.below(4) as u8);
-        let lacks_flag = rng.chance(if self.updates { 500 } else { 150 });
-        let memory = Stage2Memory::Combined(MemoryType::Any);
-        (attributes(rng, mem_attr, ap, xn, lacks_flag, flags), memory)
+        let af = u8::from(!rng.chance(if self.updates { 500 } else { 150 }));
+        let attributes = Attributes { mem_attr, ap, xn, af, flags, ..any_fields(rng) };
+        (attributes, Stage2Memory::Combined(MemoryType::Any))
     }
 
     /// Draws the attributes of a leaf for a guest, and what it makes of memory types.
@@ -190,7 +187,7 @@ impl Stage2 {
             Purpose::Tables { .. } if self.updates_stage1 => (all, true),
             Purpose::Tables { .. } => (rng.weighted([(3, all), (1, S2AP_READ)]), true),
             // A walk of stage 1 that is led astray must not read a device.
-            Purpose::Quiet if self.is_spoiled => (0, true),
+            Purpose::Quiet if self.is_corrupted => (0, true),
             _ => (rng.weighted([(10, all), (4, S2AP_READ), (1, S2AP_WRITE), (1, 0)]), false),
         };
         let xn = match purpose {
@@ -206,13 +203,9 @@ impl Stage2 {
             Purpose::Unreached => true,
             _ => rng.chance(if self.updates { 450 } else { 60 }),
         };
-        let mut flags = 0;
-        if self.updates && !is_fixed && rng.chance(450) {
-            flags |= Attributes::DBM;
-        }
-        flags |= self.xs_flag(rng);
-        let mem_attr = memory.encode(rng, self.fwb);
-        (attributes(rng, mem_attr, ap, xn, lacks_flag, flags), memory)
+        let flags = self.flags(rng, !is_fixed, 450);
+        let (mem_attr, af) = (memory.encode(rng, self.fwb), u8::from(!lacks_flag));
+        (Attributes { mem_attr, ap, xn, af, flags, ..any_fields(rng) }, memory)
     }
 
     fn memory(&self, rng: &mut Rng, purpose: Purpose) -> Stage2Memory {
@@ -248,28 +241,17 @@ impl Stage2 {
         }
     }
 
-    fn xs_flag(&self, rng: &mut Rng) -> u8 {
-        if self.xs && rng.chance(300) { Attributes::FNXS } else { 0 }
+    /// FnXS, and where hardware may manage dirty state DBM, `dirty` times out of a thousand.
+    fn flags(&self, rng: &mut Rng, may_be_dirty: bool, dirty: u64) -> u8 {
+        let has_dbm = self.updates && may_be_dirty && rng.chance(dirty);
+        let has_fnxs = self.xs && rng.chance(300);
+        let fnxs = if has_fnxs { Attributes::FNXS } else { 0 };
+        fnxs | if has_dbm { Attributes::DBM } else { 0 }
     }
 }
 
-/// The attributes with these fields, the others drawn.
-fn attributes(
-    rng: &mut Rng,
-    mem_attr: u8,
-    ap: u8,
-    xn: u8,
-    lacks_flag: bool,
-    flags: u8,
-) -> Attributes {
-    Attributes {
-        mem_attr,
-        ap,
-        sh: rng.weighted([(5, 3), (2, 2), (2, 0)]),
-        xn,
-        af: u8::from(!lacks_flag),
-        flags,
-        software: rng.below(16) as u8,
-        reserved: 0,
-    }
+/// The fields that say nothing about who may access what, drawn: SH, and those of software. The others are 0.
+fn any_fields(rng: &mut Rng) -> Attributes {
+    let (sh, software) = (rng.weighted([(5, 3), (2, 2), (2, 0)]), rng.below(16) as u8);
+    Attributes { sh, software, ..Attributes::default() }
 }

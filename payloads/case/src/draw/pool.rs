@@ -5,8 +5,8 @@
 
 use arrayvec::ArrayVec;
 
-use super::tree::{Kind, TreeBuilder};
-use super::{Rng, Target};
+use super::tree::{TreeBuilder, TreeKind};
+use super::{Request, Rng};
 use crate::format::{AddressFormat, Format, Granule};
 use crate::memory::{Arena, ArenaKind, MAX_ARENAS, Place};
 use crate::tree::Tree;
@@ -23,15 +23,15 @@ const TRIES: usize = 8;
 /// The table arenas of a target, and what of them is taken.
 #[derive(Clone, Debug)]
 pub(super) struct Pool<'a> {
-    target: Target<'a>,
+    request: Request<'a>,
     /// First and last address.
     taken: ArrayVec<(u64, u64), MOST>,
 }
 
 impl<'a> Pool<'a> {
     /// All of it free.
-    pub fn new(target: Target<'a>) -> Self {
-        Self { target, taken: ArrayVec::new() }
+    pub fn new(request: Request<'a>) -> Self {
+        Self { request, taken: ArrayVec::new() }
     }
 
     /// Takes `bytes` bytes at a multiple of `alignment`, whose addresses are below 2^`bits`.
@@ -42,7 +42,7 @@ impl<'a> Pool<'a> {
         let fits = |arena: &Arena| {
             holds_tables(arena, bits) && last(arena).is_some_and(|last| first(arena) <= last)
         };
-        let numbered = (0..).zip(self.target.map.arenas());
+        let numbered = (0..).zip(self.request.map.arenas());
         let arenas: ArrayVec<(u8, &Arena), MAX_ARENAS> =
             numbered.filter(|(_, arena)| fits(arena)).collect();
         let choices = |arena: &Arena| (last(arena).unwrap_or(0) - first(arena)) / alignment + 1;
@@ -73,7 +73,7 @@ impl<'a> Pool<'a> {
         &mut self,
         rng: &mut Rng,
         number: u8,
-        kind: Kind,
+        kind: TreeKind,
         [root_bits, oa_bits]: [u8; 2],
         unit: u64,
     ) -> Option<TreeBuilder> {

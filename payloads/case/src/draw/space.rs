@@ -67,10 +67,25 @@ macro_rules! space {
 
 space!(declare);
 
-/// Draws a variant, each as often as `weight` says; `None` where it says so of none.
-pub(super) fn variant(rng: &mut Rng, weight: impl Fn(Variant) -> u64) -> Option<Variant> {
-    let weights = Variant::ALL.map(|variant| (weight(variant), variant));
-    let drawn = rng.weighted(weights);
+/// Weights of the granules, and of DS = 0 and 1.
+pub(super) type Weights<'a> = (&'a [u64; 3], &'a [u64; 2]);
+
+/// The variants that `has` accepts and that are wanted.
+pub(super) fn variants(
+    weights: Weights<'_>,
+    has: impl Fn(Variant) -> bool,
+) -> impl Iterator<Item = Variant> {
+    Variant::ALL.into_iter().filter(move |variant| has(*variant) && weight(weights, *variant) > 0)
+}
+
+/// Draws one of them, each as often as it is wanted; `None` where there are none.
+pub(super) fn variant(
+    rng: &mut Rng,
+    weights: Weights<'_>,
+    has: impl Fn(Variant) -> bool,
+) -> Option<Variant> {
+    let weight = |variant| if has(variant) { weight(weights, variant) } else { 0 };
+    let drawn = rng.weighted(Variant::ALL.map(|variant| (weight(variant), variant)));
     (weight(drawn) > 0).then_some(drawn)
 }
 
@@ -79,8 +94,8 @@ pub(super) const fn wants(sizes: u64, bits: u8) -> bool {
     bits < 64 && sizes >> bits & 1 == 1
 }
 
-/// How often `variant` is wanted, with these weights of the granules and of DS.
-pub(super) const fn weight(granules: &[u64; 3], ds: &[u64; 2], variant: Variant) -> u64 {
+/// How often `variant` is wanted.
+const fn weight((granules, ds): Weights<'_>, variant: Variant) -> u64 {
     let granule = match variant.granule {
         Granule::K4 => granules[0],
         Granule::K16 => granules[1],

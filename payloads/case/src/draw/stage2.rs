@@ -5,7 +5,7 @@
 
 pub mod exhaustive;
 mod hostile;
-pub mod random;
+pub(crate) mod random;
 mod setup;
 
 pub(super) use setup::shape;

@@ -30,7 +30,7 @@ const LOOKED_AT: u64 = 64;
 
 /// What a tree is for, and its shape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Kind {
+pub(super) struct TreeKind {
     pub role: Role,
     pub variant: Variant,
     pub format: Format,
@@ -103,7 +103,7 @@ impl TreeBuilder {
     /// A tree without leaves, whose slots have room for `room` tables beside the root.
     pub fn new(
         number: u8,
-        Kind { role, variant, format }: Kind,
+        TreeKind { role, variant, format }: TreeKind,
         oa_bits: u8,
         tree: Tree,
         room: u64,

@@ -4,7 +4,7 @@
 //! the block is a static.
 //!
 //! ```text
-//!  +0x0000  life, counts
+//!  +0x0000  trace, counts
 //!  +0x1000  probes
 //!  +0x3000  answers
 //!  +0x4000  exceptions
@@ -15,7 +15,7 @@ use core::mem::offset_of;
 use case::MAX_PROBES;
 use case::probe::Probe;
 use case::scratch;
-use link::observations::{Exception, Life};
+use link::observations::{Exception, SwitchTrace};
 use zerocopy::FromZeros;
 
 use super::layout;
@@ -28,7 +28,7 @@ const MAX_EXCEPTIONS: usize = MAX_PROBES + 1;
 #[repr(C)]
 pub struct ProbeBlock {
     /// Where the executor was and under which registers, if it ran in the case's set-up.
-    pub life: Life,
+    pub trace: SwitchTrace,
     /// How many probes are to be asked.
     pub count: u64,
     /// The number in the case of the first one.
@@ -40,7 +40,6 @@ pub struct ProbeBlock {
     /// How many bytes of `exceptions` count.
     pub exception_bytes: u64,
     padding: [u64; 483],
-    /// The probes.
     pub probes: [Probe; MAX_PROBES],
     /// The answers, one a probe that was asked.
     pub answers: [u64; MAX_PROBES],
@@ -75,7 +74,7 @@ impl ProbeBlock {
     /// Writes up what is to be asked: `probes`, the first of which is number `first` of the case, so many
     /// rounds.
     pub fn open(&mut self, first: usize, probes: &[Probe], rounds: u64) {
-        self.life = Life::default();
+        self.trace = SwitchTrace::default();
         self.count = probes.len() as u64;
         self.first = first as u64;
         self.rounds = rounds;
@@ -105,12 +104,12 @@ mod tests {
         let mut block = ProbeBlock::new_zeroed();
         block.exception_bytes = u64::MAX;
         assert_eq!(block.exceptions().len(), MAX_EXCEPTIONS, "never more than there are");
-        block.life.runtime.pc = 1;
+        block.trace.runtime.pc = 1;
         block.asked = 7;
         block.open(3, &[Probe::new(Operation::Load, 8)], 2);
         assert_eq!((block.count, block.first, block.rounds, block.asked), (1, 3, 2, 0));
         assert!(block.exceptions().is_empty());
-        assert_eq!(block.life, Life::default());
+        assert_eq!(block.trace, SwitchTrace::default());
         assert_eq!(block.probes[0].address, 8);
     }
 }

@@ -177,7 +177,6 @@ fn say(report: u64, point: u64, first: u64, last: u64, sums: &Sums) {
     }
 }
 
-/// The last line.
 fn say_end(head: &Log) {
     let mut console = console();
     let word = match head.state {

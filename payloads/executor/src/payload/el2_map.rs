@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
 use case::scratch;
 use executor::abi::{MapRegisters, SCTLR_EL23_OFF};
-use executor::el2_tables::{El2Tables, Geometry, Kind, MAIR_EL2, MapError, Range, pa_bits};
+use executor::el2_tables::{El2Tables, Geometry, MAIR_EL2, MapError, Range, RangeKind, pa_bits};
 use executor::windows::Windows;
 
 use crate::payload::asm::{self, Image};
@@ -41,9 +41,9 @@ impl El2Map {
     pub unsafe fn enter(others: impl IntoIterator<Item = Range>) -> Result<Self, MapError> {
         let range = |(start, end): (u64, u64), kind| Range::identity(start, end - start, kind);
         let mut identity = ArrayVec::new();
-        identity.push(range(Image::code(), Kind::Code));
-        identity.push(range(Image::constants(), Kind::Constants));
-        identity.extend(Image::data().map(|piece| range(piece, Kind::Data)));
+        identity.push(range(Image::code(), RangeKind::Code));
+        identity.push(range(Image::constants(), RangeKind::Constants));
+        identity.extend(Image::data().map(|piece| range(piece, RangeKind::Data)));
         identity.extend(others.into_iter().take(2));
 
         let geometry = Geometry::smallest(ID_AA64MMFR0_EL1.get()).ok_or(MapError::OutOfReach)?;

@@ -117,7 +117,6 @@ impl Guests {
 
 /// Where guests, and the loop that enters them, leave what they observe.
 pub struct Outputs {
-    /// The cursor's word.
     pub cursor: *mut u64,
     /// Its value at probe number 0.
     pub here: u64,

@@ -13,7 +13,6 @@ use crate::payload::global::Global;
 #[unsafe(link_section = ".hypwalk.config")]
 static CONFIG: Global<Config> = Global::new(Config::new());
 
-/// The configuration.
 pub fn config() -> Config {
     // SAFETY: a static that nobody writes while the image runs. Volatile: the host wrote it.
     unsafe { ptr::read_volatile(CONFIG.pointer()) }

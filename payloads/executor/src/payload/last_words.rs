@@ -4,7 +4,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use link::hello::Epitaph;
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::stream::segment::send_epitaph;
 use zerocopy::IntoBytes;
 
@@ -24,7 +24,7 @@ pub fn speak(epitaph: Epitaph) -> ! {
     }
     SPEAKING.store(true, Ordering::Relaxed);
 
-    let head = Head::new(Kind::Epitaph, size_of::<Epitaph>() as u32, 0);
+    let head = Head::new(MessageKind::Epitaph, size_of::<Epitaph>() as u32, 0);
     let mut console = console();
     let Epitaph { esr, elr, far, .. } = epitaph;
     let why = epitaph.reason_name();

@@ -38,7 +38,6 @@ enum Register {
 }
 
 impl Register {
-    /// All of them.
     const ALL: [Self; 6] =
         [Self::Hcr, Self::Sctlr, Self::Tcr, Self::Mair, Self::Ttbr0, Self::Ttbr1];
 }
@@ -82,7 +81,6 @@ impl Roots {
     }
 }
 
-/// What is loaded.
 pub struct Regime {
     /// By the register's number; `None` where it is not known.
     held: [Option<u64>; Register::ALL.len()],

@@ -3,7 +3,7 @@
 use core::sync::atomic::AtomicU64;
 
 use link::hello::{Configure, Epitaph, Hello};
-use link::message::{Head, Kind, Rounds};
+use link::message::{Head, MessageKind, Rounds};
 use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -41,7 +41,7 @@ pub fn serve(mut map: El2Map, mut idle: Idle, secondaries: Secondaries, hello: &
 
     if !transport.is_asked_for_hello() {
         let response = room(transport, &mut idle);
-        let bytes = message(response, Kind::Hello, 0, hello.as_bytes());
+        let bytes = message(response, MessageKind::Hello, 0, hello.as_bytes());
         transport.send(bytes);
     }
     let mut has_news = true;
@@ -86,7 +86,7 @@ fn room(transport: &mut dyn Transport, idle: &mut Idle) -> &'static mut [u8] {
 }
 
 /// Writes a message into `response`; returns its size.
-fn message(response: &mut [u8], kind: Kind, sequence: u64, body: &[u8]) -> usize {
+fn message(response: &mut [u8], kind: MessageKind, sequence: u64, body: &[u8]) -> usize {
     let head = Head::new(kind, body.len() as u32, sequence);
     let parts = [head.as_bytes(), body];
     let mut at = 0;
@@ -103,7 +103,7 @@ fn message(response: &mut [u8], kind: Kind, sequence: u64, body: &[u8]) -> usize
 /// the message.
 fn message_with(
     response: &mut [u8],
-    kind: Kind,
+    kind: MessageKind,
     sequence: u64,
     fill: impl FnOnce(&mut [u8]) -> usize,
 ) -> usize {
@@ -115,7 +115,7 @@ fn message_with(
 
 fn refuse(response: &mut [u8], sequence: u64) -> usize {
     let report = Report::new(Status::BadCase);
-    message(response, Kind::Observations, sequence, report.as_bytes())
+    message(response, MessageKind::Observations, sequence, report.as_bytes())
 }
 
 /// What requests are about.
@@ -138,39 +138,47 @@ impl Server<'_> {
         let (number, sequence) = (request.number, head.sequence);
         let Self { hello, runner, soaker, kept, cursor, .. } = self;
         match head.kind() {
-            Some(Kind::Open) => message(response, Kind::Hello, sequence, hello.as_bytes()),
-            Some(Kind::Case) => message_with(response, Kind::Observations, sequence, |out| {
-                runner.run(body, 1, number, cursor, out)
-            }),
-            Some(Kind::Brief) => {
+            Some(MessageKind::Open) => {
+                message(response, MessageKind::Hello, sequence, hello.as_bytes())
+            }
+            Some(MessageKind::Case) => {
+                message_with(response, MessageKind::Observations, sequence, |out| {
+                    runner.run(body, 1, number, cursor, out)
+                })
+            }
+            Some(MessageKind::Brief) => {
                 let bytes = runner.run(body, 1, number, cursor, response);
                 let digest = kept.keep(&response[..bytes]);
-                message(response, Kind::Digest, sequence, digest.as_bytes())
+                message(response, MessageKind::Digest, sequence, digest.as_bytes())
             }
-            Some(Kind::Whole) => message(response, Kind::Observations, sequence, kept.kept()),
-            Some(Kind::Repeat) => match Rounds::split(body) {
-                Some((rounds, case)) => message_with(response, Kind::Repeated, sequence, |out| {
-                    runner.run(case, rounds, number, cursor, out)
-                }),
+            Some(MessageKind::Whole) => {
+                message(response, MessageKind::Observations, sequence, kept.kept())
+            }
+            Some(MessageKind::Repeat) => match Rounds::split(body) {
+                Some((rounds, case)) => {
+                    message_with(response, MessageKind::Repeated, sequence, |out| {
+                        runner.run(case, rounds, number, cursor, out)
+                    })
+                }
                 None => refuse(response, sequence),
             },
-            Some(Kind::Configure) => {
+            Some(MessageKind::Configure) => {
                 self.configure(body);
-                message(response, Kind::Ready, sequence, &[])
+                message(response, MessageKind::Ready, sequence, &[])
             }
-            Some(Kind::Plan) => {
+            Some(MessageKind::Plan) => {
                 let is_kept = u64::from(soaker.plan.keep(body));
-                message(response, Kind::Planned, sequence, is_kept.as_bytes())
+                message(response, MessageKind::Planned, sequence, is_kept.as_bytes())
             }
-            Some(Kind::Terms) => {
+            Some(MessageKind::Terms) => {
                 let is_kept = u64::from(soaker.agree(body));
-                message(response, Kind::Planned, sequence, is_kept.as_bytes())
+                message(response, MessageKind::Planned, sequence, is_kept.as_bytes())
             }
-            Some(Kind::Soak) => {
+            Some(MessageKind::Soak) => {
                 let (place, out) = response.split_at_mut(Head::BYTES);
                 let progress = soaker.soak(body, runner, number, cursor, out);
                 let Some(bytes) = progress else { return refuse(response, sequence) };
-                let head = Head::new(Kind::Progress, bytes as u32, sequence);
+                let head = Head::new(MessageKind::Progress, bytes as u32, sequence);
                 place.copy_from_slice(head.as_bytes());
                 Head::BYTES + bytes
             }

@@ -6,7 +6,7 @@ use aarch64_cpu::registers::*;
 use case::Case;
 use case::abilities::Abilities;
 use case::draw::NotDrawn;
-use case::plan::Ground;
+use case::plan::Environment;
 use executor::oracle::Oracle;
 use link::hello::{Hello, IdRegisters};
 use link::observations::{Exception, Observations, Report, Status};
@@ -77,7 +77,7 @@ impl Soaker {
         let Buffer(observations) = &mut *self.observations;
         let mut writer = ProgressWriter::new(out)?;
         let map = runner.map().clone();
-        let ground = Ground { abilities: &self.abilities, map: &map, seed: plan.seed() };
+        let environment = Environment { abilities: &self.abilities, map: &map, seed: plan.seed() };
         let begin = CNTPCT_EL0.get();
         let ticks = soak.milliseconds.saturating_mul(CNTFRQ_EL0.get()) / 1000;
         let end = soak.first.saturating_add(soak.count);
@@ -87,7 +87,7 @@ impl Soaker {
             if next > soak.first && CNTPCT_EL0.get().wrapping_sub(begin) >= ticks {
                 break;
             }
-            let Some(drawn) = plan.case(&ground, next) else { break };
+            let Some(drawn) = plan.case(&environment, next) else { break };
             let became = match &drawn {
                 Ok(case) => ask(case, runner, request, cursor, oracle_run, observations),
                 Err(why) => Became::Conforms(not_drawn(*why)),

@@ -39,7 +39,6 @@ pub fn check(case: &CaseRef<'_>) -> Result<(), Status> {
     })
 }
 
-/// One TLBI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tlbi {
     operand: u64,

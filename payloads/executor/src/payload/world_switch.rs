@@ -15,6 +15,7 @@
 use core::mem::MaybeUninit;
 
 use aarch64_cpu::registers::*;
+use case::control::{hcr, sctlr};
 use case::memory::MemoryMap;
 use case::probe::Probe;
 use case::tree::Role;
@@ -31,9 +32,7 @@ use crate::payload::memory::Arenas;
 use crate::payload::monitor;
 use crate::payload::scratch;
 
-const SCTLR_M: u64 = 1;
 const SCTLR_EE: u64 = 1 << 25;
-const HCR_E2H: u64 = 1 << 34;
 
 /// For the monitor: it knows physical addresses, and the image is mapped to itself.
 #[unsafe(link_section = ".noinit")]
@@ -64,10 +63,10 @@ impl WorldSwitch {
         let flags = case.flags();
         let has_vhe = field(ID_AA64MMFR1_EL1.get(), 8) != 0;
         let is_monitored = flags.has(Flags::MONITOR);
-        if !flags.has(Flags::STAY) && !is_monitored {
+        if !flags.has(Flags::WORLD_SWITCH) && !is_monitored {
             return Ok(None);
         }
-        if registers.hcr_el2 & HCR_E2H != 0 && !has_vhe || is_monitored && !monitor::is_there() {
+        if registers.hcr_el2 & hcr::E2H != 0 && !has_vhe || is_monitored && !monitor::is_there() {
             return Err(Status::Unsupported);
         }
         let has_idmap = case.tree(Role::Idmap).is_some();
@@ -93,18 +92,18 @@ impl WorldSwitch {
             return Ok(Some(Self { context, block, is_monitored, line }));
         }
         // Without a map nothing runs at virtual addresses, and code reads its own data as it wrote it.
-        if registers.sctlr_el2 & (SCTLR_M | SCTLR_EE) != SCTLR_M {
+        if registers.sctlr_el2 & (sctlr::M | SCTLR_EE) != sctlr::M {
             return Err(Status::Unsupported);
         }
-        let stay = &case.header.stay;
+        let places = &case.header.world_switch;
         let base = |place| scratch::base(map, place).ok_or(Status::BadCase);
-        base(stay.code)?;
-        context.runtime = stay.code_va.wrapping_add(layout::CODE + WorldCode::runtime());
-        context.vectors = stay.code_va.wrapping_add(layout::CODE + WorldCode::vectors());
-        context.probe_block = stay.data_va;
-        context.exit = base(stay.exit)? + layout::CODE + WorldCode::exit();
-        context.trampoline = base(stay.trampoline)? + layout::CODE;
-        let block = arenas.address_of(base(stay.data)? + layout::DATA).ok_or(Status::BadCase)?;
+        base(places.code)?;
+        context.runtime = places.code_va.wrapping_add(layout::CODE + WorldCode::runtime());
+        context.vectors = places.code_va.wrapping_add(layout::CODE + WorldCode::vectors());
+        context.probe_block = places.data_va;
+        context.exit = base(places.exit)? + layout::CODE + WorldCode::exit();
+        context.trampoline = base(places.trampoline)? + layout::CODE;
+        let block = arenas.address_of(base(places.data)? + layout::DATA).ok_or(Status::BadCase)?;
         Ok(Some(Self { context, block: block as *mut ProbeBlock, is_monitored, line }))
     }
 

@@ -1,7 +1,7 @@
 //! The target's end of a stream.
 
 use super::assembly::{Assembly, Parts};
-use super::segment::{Kind, Listener, Segment, send_pieces};
+use super::segment::{Listener, Segment, SegmentKind, send_pieces};
 use crate::frame;
 
 /// Hears requests, and sends responses as often as the host wants.
@@ -104,10 +104,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Answerer<B> {
             Turn::Beacon => super::segment::send_beacon(put),
             Turn::Need => {
                 frame::begin(&mut put);
-                segment(Kind::Need, request.has().as_payload()).send(put);
+                segment(SegmentKind::Need, request.has().as_payload()).send(put);
             }
             Turn::Response(has) => {
-                send_pieces(response, has, &segment(Kind::Response, &[]), Kind::ResponseLast, put);
+                send_pieces(
+                    response,
+                    has,
+                    &segment(SegmentKind::Response, &[]),
+                    SegmentKind::ResponseLast,
+                    put,
+                );
             }
         }
     }
@@ -115,8 +121,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Answerer<B> {
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
     fn hear(&mut self, segment: &Segment<'_>) -> Heard {
-        let is_request = matches!(segment.kind, Kind::Request | Kind::RequestLast);
-        let is_turn = matches!(segment.kind, Kind::RequestLast | Kind::Ask);
+        let is_request = matches!(segment.kind, SegmentKind::Request | SegmentKind::RequestLast);
+        let is_turn = matches!(segment.kind, SegmentKind::RequestLast | SegmentKind::Ask);
         if !is_request && !is_turn {
             return Heard::Nothing;
         }
@@ -147,7 +153,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
             State::Collecting if is_turn => Heard::Turn(Turn::Need),
             State::Answered if is_turn => {
                 let has = match segment.kind {
-                    Kind::Ask => Parts::from_payload(segment.payload),
+                    SegmentKind::Ask => Parts::from_payload(segment.payload),
                     _ => Parts::NONE,
                 };
                 Heard::Turn(Turn::Response(has))

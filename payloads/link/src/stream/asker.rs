@@ -3,10 +3,10 @@
 use zerocopy::IntoBytes;
 
 use super::assembly::{Assembly, Parts};
-use super::segment::{Kind, Listener, PAYLOAD, Segment, send_pieces};
+use super::segment::{Listener, PAYLOAD, Segment, SegmentKind, send_pieces};
 use crate::VERSION;
 use crate::frame::{self, Received, Receiver};
-use crate::message::{Head, Kind as MessageKind};
+use crate::message::{Head, MessageKind};
 
 /// Sends requests, and asks until it has the response.
 #[derive(Debug)]
@@ -165,8 +165,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
 
     fn hear(&mut self, segment: &Segment<'_>, put: impl FnMut(u8)) -> Event {
         match segment.kind {
-            Kind::Request | Kind::RequestLast | Kind::Ask => Event::Nothing,
-            Kind::Beacon => {
+            SegmentKind::Request | SegmentKind::RequestLast | SegmentKind::Ask => Event::Nothing,
+            SegmentKind::Beacon => {
                 let version =
                     segment.payload.first_chunk().map_or(0, |told| u32::from_le_bytes(*told));
                 if version != VERSION {
@@ -181,7 +181,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
                 }
                 Event::Reset
             }
-            Kind::Epitaph if segment.session == self.session || segment.session == 0 => {
+            SegmentKind::Epitaph if segment.session == self.session || segment.session == 0 => {
                 self.set_request(segment.payload);
                 self.state = State::Idle;
                 Event::Epitaph(segment.payload.len())
@@ -192,24 +192,24 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
             {
                 Event::Nothing
             }
-            Kind::Need => {
+            SegmentKind::Need => {
                 if segment.turn == self.turn {
                     self.send_again(&Parts::from_payload(segment.payload), put);
                 }
                 Event::Sign
             }
-            Kind::Response | Kind::ResponseLast => {
+            SegmentKind::Response | SegmentKind::ResponseLast => {
                 self.response.add(segment);
                 if self.response.is_whole() {
                     self.state = State::Idle;
                     return Event::Response;
                 }
-                if segment.kind == Kind::ResponseLast && segment.turn == self.turn {
+                if segment.kind == SegmentKind::ResponseLast && segment.turn == self.turn {
                     self.ask(put);
                 }
                 Event::Sign
             }
-            Kind::Epitaph => Event::Nothing,
+            SegmentKind::Epitaph => Event::Nothing,
         }
     }
 
@@ -226,19 +226,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Talk<B> {
 
     fn send_request(&mut self, has: &Parts, put: impl FnMut(u8)) -> usize {
         self.turn = self.turn.wrapping_add(1);
-        let like = self.segment(Kind::Request, &[]);
+        let like = self.segment(SegmentKind::Request, &[]);
         let message = self.request.as_ref().get(..self.length).unwrap_or_default();
-        send_pieces(message, has, &like, Kind::RequestLast, put)
+        send_pieces(message, has, &like, SegmentKind::RequestLast, put)
     }
 
     fn ask(&mut self, mut put: impl FnMut(u8)) {
         self.turn = self.turn.wrapping_add(1);
         self.sent_again += self.response.missing().max(1) as u64;
         frame::begin(&mut put);
-        self.segment(Kind::Ask, self.response.has().as_payload()).send(put);
+        self.segment(SegmentKind::Ask, self.response.has().as_payload()).send(put);
     }
 
-    const fn segment<'a>(&self, kind: Kind, payload: &'a [u8]) -> Segment<'a> {
+    const fn segment<'a>(&self, kind: SegmentKind, payload: &'a [u8]) -> Segment<'a> {
         let Self { turn, session, number, .. } = *self;
         Segment { kind, turn, session, number, index: 0, words: 0, payload }
     }

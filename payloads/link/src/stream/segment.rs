@@ -29,7 +29,7 @@ const HEAD: usize = size_of::<Head>();
 /// What a segment is. Each has a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Kind {
+pub enum SegmentKind {
     /// Host to target: a piece of a request.
     Request = 0xa1,
     /// The same, and it is the target's turn.
@@ -44,11 +44,11 @@ pub enum Kind {
     Need = 0xb3,
     /// Target to host: it has no session, or another one. The payload is [`VERSION`], as 4 bytes.
     Beacon = 0xb4,
-    /// Target to host: it can't go on. The payload is a message, [`crate::message::Kind::Epitaph`].
+    /// Target to host: it can't go on. The payload is a message, [`crate::message::SegmentKind::Epitaph`].
     Epitaph = 0xb5,
 }
 
-impl Kind {
+impl SegmentKind {
     const ALL: [Self; 8] = [
         Self::Request,
         Self::RequestLast,
@@ -80,7 +80,7 @@ struct Head {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub kind: SegmentKind,
     /// The host's turn that it belongs to.
     pub turn: u8,
     /// Whose it is; 0 where there is no session.
@@ -100,7 +100,7 @@ impl<'a> Segment<'a> {
     pub fn from_frame(frame: &'a [u8]) -> Option<Self> {
         let (head, payload) = Head::ref_from_prefix(frame).ok()?;
         (payload.len() <= PAYLOAD).then_some(Self {
-            kind: Kind::from_number(head.kind)?,
+            kind: SegmentKind::from_number(head.kind)?,
             turn: head.turn,
             session: head.session.get(),
             number: head.number.get(),
@@ -130,7 +130,7 @@ pub(super) fn send_pieces(
     message: &[u8],
     has: &Parts,
     like: &Segment<'_>,
-    last: Kind,
+    last: SegmentKind,
     mut put: impl FnMut(u8),
 ) -> usize {
     let count = message.len().div_ceil(PAYLOAD);
@@ -151,7 +151,7 @@ pub(super) fn send_pieces(
 pub fn send_beacon(mut put: impl FnMut(u8)) {
     frame::begin(&mut put);
     let payload = &VERSION.to_le_bytes();
-    alone(Kind::Beacon, 0, payload).send(put);
+    alone(SegmentKind::Beacon, 0, payload).send(put);
 }
 
 /// Sends an epitaph of `session`: `message` is the whole message. Nobody asks for it again, so it is sent a
@@ -159,11 +159,11 @@ pub fn send_beacon(mut put: impl FnMut(u8)) {
 pub fn send_epitaph(session: u32, message: &[u8], mut put: impl FnMut(u8)) {
     for _ in 0..4 {
         frame::begin(&mut put);
-        alone(Kind::Epitaph, session, message).send(&mut put);
+        alone(SegmentKind::Epitaph, session, message).send(&mut put);
     }
 }
 
-const fn alone(kind: Kind, session: u32, payload: &[u8]) -> Segment<'_> {
+const fn alone(kind: SegmentKind, session: u32, payload: &[u8]) -> Segment<'_> {
     Segment { kind, turn: 0, session, number: 0, index: 0, words: 0, payload }
 }
 

@@ -9,11 +9,11 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
-use super::segment::{Kind, MOST_ON_LINE, PAYLOAD, Segment, send_beacon, send_epitaph};
+use super::segment::{MOST_ON_LINE, PAYLOAD, Segment, SegmentKind, send_beacon, send_epitaph};
 use super::{Answerer, Asker, Event, Heard, Parts};
 use crate::MAX_MESSAGE;
 use crate::frame;
-use crate::message::{Head, Kind as MessageKind};
+use crate::message::{Head, MessageKind};
 
 /// A generator of numbers that look random (SplitMix64).
 #[derive(Clone, Debug)]
@@ -341,8 +341,8 @@ proptest! {
         ),
     ) {
         let kinds = [
-            Kind::Request, Kind::RequestLast, Kind::Ask, Kind::Response, Kind::ResponseLast,
-            Kind::Need, Kind::Beacon, Kind::Epitaph,
+            SegmentKind::Request, SegmentKind::RequestLast, SegmentKind::Ask, SegmentKind::Response, SegmentKind::ResponseLast,
+            SegmentKind::Need, SegmentKind::Beacon, SegmentKind::Epitaph,
         ];
         let mut asker = Asker::new(1, vec![0; MAX_MESSAGE], vec![0; MAX_MESSAGE]);
         let mut target = Target::new();
@@ -366,7 +366,7 @@ proptest! {
         let mut assembly = super::assembly::Assembly::new(vec![0; MAX_MESSAGE]);
         for &index in &indices {
             let payload = &[1; PAYLOAD];
-            let (kind, words) = (Kind::Request, (MAX_MESSAGE / 8) as u16);
+            let (kind, words) = (SegmentKind::Request, (MAX_MESSAGE / 8) as u16);
             assembly.add(&Segment { kind, turn: 0, session: 1, number: 0, index, words, payload });
         }
         let told = Parts::from_payload(assembly.has().as_payload());
@@ -458,7 +458,8 @@ fn executors_of_other_versions_are_told() {
     }
     let payload = &6u32.to_le_bytes();
     let (session, number, index, words) = (0, 0, 0, 0);
-    let beacon = Segment { kind: Kind::Beacon, turn: 0, session, number, index, words, payload };
+    let beacon =
+        Segment { kind: SegmentKind::Beacon, turn: 0, session, number, index, words, payload };
     let mut stream = Vec::new();
     beacon.send(|byte| stream.push(byte));
     assert_eq!(hear(&stream), Some(Event::Version(6)));
@@ -502,7 +503,8 @@ fn a_segment_is_as_long_as_it_says() {
     let payload = &[0x11; PAYLOAD];
     let session = 0x1111_1111;
     let (turn, number, index, words) = (0x11, session, 0x1111, 0x1111);
-    let segment = Segment { kind: Kind::Request, turn, session, number, index, words, payload };
+    let segment =
+        Segment { kind: SegmentKind::Request, turn, session, number, index, words, payload };
     let mut bytes = Vec::new();
     frame::begin(|byte| bytes.push(byte));
     segment.send(|byte| bytes.push(byte));

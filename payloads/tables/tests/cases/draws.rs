@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::{exhaustive, random};
+use case::draw::stage2::exhaustive;
 use case::draw::{NotDrawn, Space};
 use case::memory::{Arena, ArenaKind, MemoryMap};
+use case::source::Source;
 use case::{Case, MAX_PROBES, scratch};
 use tables::{TableMemory, WordLog, build};
 
@@ -91,7 +92,7 @@ fn random_and_hostile_cases_build() {
             let space = Space { hostile, probes: 16, ipa_bits: u64::MAX, ..Space::BENIGN };
             for index in 0..3000 {
                 let what = format!("machine {number}, hostile {hostile}, case {index}");
-                let case = random::draw(&space, abilities, map, 7, index);
+                let case = Source::Random(space).draw(abilities, map, 7, index);
                 let case = case.unwrap_or_else(|reason| panic!("{what}: {}", reason.reason()));
                 assert_eq!(case.as_ref().probes.len(), 16);
                 check(&case, map, &what);
@@ -104,10 +105,10 @@ fn random_and_hostile_cases_build() {
 fn every_shape_builds() {
     for (number, (abilities, map)) in machines().iter().enumerate() {
         let space = Space { ipa_bits: u64::MAX, probes: MAX_PROBES as u64, ..Space::BENIGN };
-        let count = exhaustive::shape_count(&space, abilities);
+        let count = Source::Shapes(space).round(abilities);
         assert!(count > 20, "machine {number} has {count} shapes");
         for index in 0..2 * count {
-            let case = exhaustive::shape(&space, abilities, map, 3, index).unwrap();
+            let case = Source::Shapes(space).draw(abilities, map, 3, index).unwrap();
             check(&case, map, &format!("machine {number}, shape {index}"));
         }
     }
@@ -117,7 +118,7 @@ fn every_shape_builds() {
 fn every_legality_point_builds() {
     for (number, (abilities, map)) in machines().iter().enumerate() {
         for index in 0..exhaustive::LegalityPoint::COUNT {
-            match exhaustive::legality(&Space::BENIGN, abilities, map, 3, index) {
+            match Source::Legality(Space::BENIGN).draw(abilities, map, 3, index) {
                 Ok(case) => check(&case, map, &format!("machine {number}, point {index}")),
                 Err(NotDrawn::NoSuchShape) => {}
                 Err(why) => panic!("machine {number}, point {index}: {}", why.reason()),
@@ -130,7 +131,7 @@ fn every_legality_point_builds() {
 fn a_space_that_the_pe_lacks_is_refused() {
     let (abilities, map) = &machines()[1];
     let space = Space { granules: [0, 1, 0], ..Space::BENIGN };
-    let drawn = random::draw(&space, abilities, map, 0, 0);
+    let drawn = Source::Random(space).draw(abilities, map, 0, 0);
     assert_eq!(drawn, Err(NotDrawn::NoSuchShape));
 }
 
@@ -145,7 +146,7 @@ fn scratch_arenas_change_nothing_that_is_drawn_for_stage_2() {
         }
         for space in [Space::BENIGN, Space { hostile: 1000, ..Space::BENIGN }] {
             for index in 0..200 {
-                let draw = |map| random::draw(&space, &abilities, map, 3, index);
+                let draw = |map| Source::Random(space).draw(&abilities, map, 3, index);
                 assert_eq!(draw(&staged), draw(&map), "case {index}");
             }
         }

@@ -2,7 +2,7 @@
 
 use case::memory::MemoryMap;
 use link::hello::{Configure, Epitaph, Hello};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::pause::Pause;
@@ -35,7 +35,7 @@ impl<W: Wire> Connection<W> {
 
     /// Hello, Configure, Ready. The outer error is that of the target file or the host.
     pub fn shake_hands(&mut self, description: &Description) -> Result<Handshake, TargetError> {
-        let hello = match self.expect(Kind::Hello) {
+        let hello = match self.expect(MessageKind::Hello) {
             Ok(()) => self.hello(),
             Err(HowDied::OtherVersion { found }) => return Err(TargetError::Version { found }),
             Err(how) => return Ok(Err(how)),
@@ -58,8 +58,8 @@ impl<W: Wire> Connection<W> {
         }
         let map = memory_map(description, hello.free())?;
         let configure = Configure::new(&map).with_pes(wanted);
-        self.wire.send(Kind::Configure, 0, &mut |body| copy(configure.as_bytes(), body));
-        if let Err(how) = self.expect(Kind::Ready) {
+        self.wire.send(MessageKind::Configure, 0, &mut |body| copy(configure.as_bytes(), body));
+        if let Err(how) = self.expect(MessageKind::Ready) {
             return Ok(Err(how));
         }
         self.watchdog = Watchdog::new(Patience::at_work(description));
@@ -72,7 +72,7 @@ impl<W: Wire> Connection<W> {
         (1..=3).contains(&hello.entry_el).then_some(hello)
     }
 
-    fn expect(&mut self, kind: Kind) -> Result<(), HowDied> {
+    fn expect(&mut self, kind: MessageKind) -> Result<(), HowDied> {
         let head = self.wait()?;
         match head.kind() {
             Some(got) if got == kind => Ok(()),
@@ -129,7 +129,7 @@ impl<W: Wire> Connection<W> {
             Fault::Version(found) => HowDied::OtherVersion { found },
         })?;
         match head.and_then(|head| head.kind()) {
-            Some(Kind::Epitaph) => Err(match Epitaph::read_from_prefix(self.wire.body()) {
+            Some(MessageKind::Epitaph) => Err(match Epitaph::read_from_prefix(self.wire.body()) {
                 Ok((epitaph, _)) => HowDied::Epitaph(epitaph),
                 Err(_) => garbage("its epitaph is too short".to_owned()),
             }),

@@ -19,7 +19,7 @@ use case::CaseRef;
 use case::memory::MemoryMap;
 use link::digest;
 use link::hello::Hello;
-use link::message::{Kind, Rounds};
+use link::message::{MessageKind, Rounds};
 use link::soak::Soak;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -52,7 +52,7 @@ struct InFlight {
     sequence: u64,
     probes: usize,
     /// What the answer must be.
-    answer: Kind,
+    answer: MessageKind,
     /// The body that is forecast, where its digest is answer enough.
     forecast: Option<Vec<u64>>,
 }
@@ -86,8 +86,8 @@ impl<W: Wire> Booted<W> {
     /// Sends a message about so many probes, which is to be answered by one of kind `answer`.
     fn send(
         &mut self,
-        kind: Kind,
-        answer: Kind,
+        kind: MessageKind,
+        answer: MessageKind,
         sequence: u64,
         probes: usize,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
@@ -108,13 +108,13 @@ impl<W: Wire> Booted<W> {
     }
 
     /// The next answer is here, of this kind and number, or the target is dead.
-    fn next(&mut self) -> Result<(Kind, u64), HowDied> {
+    fn next(&mut self) -> Result<(MessageKind, u64), HowDied> {
         let head = self.connection.wait()?;
         match (head.kind(), self.in_flight.front()) {
             (Some(kind), Some(asked))
                 if kind == asked.answer && asked.sequence == head.sequence =>
             {
-                if kind == Kind::Digest && !self.has_come_true() {
+                if kind == MessageKind::Digest && !self.has_come_true() {
                     return self.next();
                 }
                 self.in_flight.pop_front();
@@ -138,10 +138,10 @@ impl<W: Wire> Booted<W> {
             self.forecast = forecast;
             return true;
         }
-        asked.answer = Kind::Observations;
+        asked.answer = MessageKind::Observations;
         asked.request = self.requests;
         self.requests += 1;
-        self.connection.wire.send(Kind::Whole, asked.sequence, &mut |_| Some(0));
+        self.connection.wire.send(MessageKind::Whole, asked.sequence, &mut |_| Some(0));
         false
     }
 
@@ -180,7 +180,9 @@ impl<W: Wire> Session for Booted<W> {
 
     fn send_case(&mut self, sequence: u64, case: CaseRef<'_>) -> Result<(), TargetError> {
         let probes = case.probes.len();
-        self.send(Kind::Case, Kind::Observations, sequence, probes, &mut |body| case.write_to(body))
+        self.send(MessageKind::Case, MessageKind::Observations, sequence, probes, &mut |body| {
+            case.write_to(body)
+        })
     }
 
     fn send_forecast(
@@ -193,7 +195,9 @@ impl<W: Wire> Session for Booted<W> {
             return self.send_case(sequence, case);
         }
         let probes = case.probes.len();
-        self.send(Kind::Brief, Kind::Digest, sequence, probes, &mut |body| case.write_to(body))?;
+        self.send(MessageKind::Brief, MessageKind::Digest, sequence, probes, &mut |body| {
+            case.write_to(body)
+        })?;
         if let Some(asked) = self.in_flight.back_mut() {
             asked.forecast = Some(forecast);
         }
@@ -206,24 +210,36 @@ impl<W: Wire> Session for Booted<W> {
         rounds: u64,
         case: CaseRef<'_>,
     ) -> Result<(), TargetError> {
-        self.send(Kind::Repeat, Kind::Repeated, sequence, case.probes.len(), &mut |body| {
-            let (front, rest) = body.split_at_mut_checked(size_of::<Rounds>())?;
-            front.copy_from_slice(Rounds { rounds }.as_bytes());
-            Some(front.len() + case.write_to(rest)?)
-        })
+        self.send(
+            MessageKind::Repeat,
+            MessageKind::Repeated,
+            sequence,
+            case.probes.len(),
+            &mut |body| {
+                let (front, rest) = body.split_at_mut_checked(size_of::<Rounds>())?;
+                front.copy_from_slice(Rounds { rounds }.as_bytes());
+                Some(front.len() + case.write_to(rest)?)
+            },
+        )
     }
 
     fn send_plan(&mut self, sequence: u64, plan: &[u8]) -> Result<(), TargetError> {
-        self.send(Kind::Plan, Kind::Planned, sequence, 0, &mut |body| copy(plan, body))
+        self.send(MessageKind::Plan, MessageKind::Planned, sequence, 0, &mut |body| {
+            copy(plan, body)
+        })
     }
 
     fn send_terms(&mut self, sequence: u64, terms: &[u8]) -> Result<(), TargetError> {
-        self.send(Kind::Terms, Kind::Planned, sequence, 0, &mut |body| copy(terms, body))
+        self.send(MessageKind::Terms, MessageKind::Planned, sequence, 0, &mut |body| {
+            copy(terms, body)
+        })
     }
 
     fn send_soak(&mut self, sequence: u64, soak: &Soak) -> Result<(), TargetError> {
         let bytes = soak.as_bytes();
-        self.send(Kind::Soak, Kind::Progress, sequence, 0, &mut |body| copy(bytes, body))
+        self.send(MessageKind::Soak, MessageKind::Progress, sequence, 0, &mut |body| {
+            copy(bytes, body)
+        })
     }
 
     fn receive(&mut self) -> Result<Event<'_>, TargetError> {
@@ -237,12 +253,12 @@ impl<W: Wire> Session for Booted<W> {
             Ok((kind, sequence)) => {
                 let body = self.connection.wire.body();
                 Ok(match kind {
-                    Kind::Planned => {
+                    MessageKind::Planned => {
                         let is_kept = u64::read_from_prefix(body).is_ok_and(|(kept, _)| kept == 1);
                         Event::Planned { sequence, is_kept }
                     }
-                    Kind::Progress => Event::Progress { sequence, body },
-                    Kind::Digest => {
+                    MessageKind::Progress => Event::Progress { sequence, body },
+                    MessageKind::Digest => {
                         Event::Observations { sequence, body: self.forecast.as_bytes() }
                     }
                     _ => Event::Observations { sequence, body },

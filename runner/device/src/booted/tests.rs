@@ -59,7 +59,7 @@ const ANSWERED: usize = offset_of!(Control, answered);
 const CURSOR: usize = offset_of!(Control, cursor);
 
 impl Pretend {
-    fn put(&mut self, kind: Kind, sequence: u64, body: &[u8]) {
+    fn put(&mut self, kind: MessageKind, sequence: u64, body: &[u8]) {
         assert!(body.len().is_multiple_of(8));
         let head = Head::new(kind, body.len() as u32, sequence);
         let bytes = [head.as_bytes(), body].concat();
@@ -114,8 +114,8 @@ fn boot(wire: Mailbox, ended: Option<&str>) -> Result<Booted<Mailbox>, TargetErr
 
 fn booted() -> (Pretend, Booted<Mailbox>) {
     let (mut pretend, wire) = pair();
-    pretend.put(Kind::Hello, 0, hello().as_bytes());
-    pretend.put(Kind::Ready, 0, &[]);
+    pretend.put(MessageKind::Hello, 0, hello().as_bytes());
+    pretend.put(MessageKind::Ready, 0, &[]);
     let device = boot(wire, None).expect("all is well");
     pretend.store(TAKEN, 1);
     (pretend, device)
@@ -168,7 +168,7 @@ fn cases_are_answered_in_order() {
     pretend.memory.read(mailbox::request_offset(1), &mut words);
     assert_eq!(words[1], 70);
     for sequence in [70u64, 80] {
-        pretend.put(Kind::Observations, sequence, sequence.as_bytes());
+        pretend.put(MessageKind::Observations, sequence, sequence.as_bytes());
         match device.receive() {
             Ok(Event::Observations { sequence: got, body }) => {
                 assert_eq!((got, body), (sequence, sequence.as_bytes()));
@@ -185,16 +185,16 @@ fn a_repeated_case_is_answered_as_such_and_as_nothing_else() {
     device.send_repeat(70, 9, case().as_ref()).expect("there is room");
     let mut words = [0; 3];
     pretend.memory.read(mailbox::request_offset(1), &mut words);
-    assert_eq!((words[0] as u32, words[1], words[2]), (Kind::Repeat as u32, 70, 9));
-    pretend.put(Kind::Repeated, 70, 7u64.as_bytes());
+    assert_eq!((words[0] as u32, words[1], words[2]), (MessageKind::Repeat as u32, 70, 9));
+    pretend.put(MessageKind::Repeated, 70, 7u64.as_bytes());
     let event = device.receive();
     assert!(matches!(event, Ok(Event::Observations { sequence: 70, .. })), "{event:?}");
 
     device.send_repeat(71, 9, case().as_ref()).expect("there is room");
-    pretend.put(Kind::Observations, 71, &[]);
+    pretend.put(MessageKind::Observations, 71, &[]);
     assert!(matches!(death(&mut device).how, HowDied::Garbage { .. }));
     // No campaign can take the answer of a measurement for that of a case.
-    let what = babble(|pretend| pretend.put(Kind::Repeated, 7, &[]));
+    let what = babble(|pretend| pretend.put(MessageKind::Repeated, 7, &[]));
     assert!(what.contains("Repeated"), "{what}");
 }
 
@@ -259,7 +259,7 @@ fn an_epitaph_is_passed_on() {
     let (mut pretend, mut device) = booted();
     device.send_case(7, case().as_ref()).expect("there is room");
     let epitaph = Epitaph { reason: Epitaph::PANIC, esr: 42, elr: 0, far: 0 };
-    pretend.put(Kind::Epitaph, 0, epitaph.as_bytes());
+    pretend.put(MessageKind::Epitaph, 0, epitaph.as_bytes());
     let death = death(&mut device);
     assert_eq!(death.how, HowDied::Epitaph(epitaph));
     assert_eq!(death.to_string(), "the executor panicked (line 42)");
@@ -273,7 +273,7 @@ fn impossible_counters_are_babble() {
     }
     let (mut pretend, mut device) = booted();
     device.send_case(7, case().as_ref()).expect("there is room");
-    pretend.put(Kind::Observations, 7, &[]);
+    pretend.put(MessageKind::Observations, 7, &[]);
     assert!(matches!(device.receive(), Ok(Event::Observations { .. })));
     pretend.store(TAKEN, 77);
     device.send_case(8, case().as_ref()).expect("there is room");
@@ -289,21 +289,21 @@ fn impossible_messages_are_babble() {
     });
     assert!(what.contains("no head"), "{what}");
     let what = babble(|pretend| {
-        let head = Head::new(Kind::Observations, 0xffff_fff8, 7);
+        let head = Head::new(MessageKind::Observations, 0xffff_fff8, 7);
         let words = <[u64; 2]>::read_from_bytes(head.as_bytes()).expect("two words");
         pretend.memory.write(response_offset(2), &words);
         pretend.store(ANSWERED, 3);
     });
     assert!(what.contains("no head"), "{what}");
-    let what = babble(|pretend| pretend.put(Kind::Observations, 8, &[]));
+    let what = babble(|pretend| pretend.put(MessageKind::Observations, 8, &[]));
     assert!(what.contains("answered case 8 where case 7"), "{what}");
-    let what = babble(|pretend| pretend.put(Kind::Ready, 7, &[]));
+    let what = babble(|pretend| pretend.put(MessageKind::Ready, 7, &[]));
     assert!(what.contains("Ready"), "{what}");
-    let what = babble(|pretend| pretend.put(Kind::Epitaph, 7, &[]));
+    let what = babble(|pretend| pretend.put(MessageKind::Epitaph, 7, &[]));
     assert!(what.contains("epitaph"), "{what}");
     let what = babble(|pretend| {
         pretend.store(MAGIC, 1);
-        pretend.put(Kind::Observations, 7, &[]);
+        pretend.put(MessageKind::Observations, 7, &[]);
     });
     assert!(what.contains("begins with 0x1"), "{what}");
 }
@@ -320,17 +320,17 @@ fn a_target_that_does_not_come_up_is_an_error_that_says_why() {
     let refused: [(Prepare<'_>, Option<&str>, &str); 7] = [
         (&|_| {}, None, "it hung"),
         (&|_| {}, Some("exit status: 1"), "ended: exit status: 1"),
-        (&|pretend| pretend.put(Kind::Ready, 0, &[]), None, "Some(Ready) where Hello"),
-        (&|pretend| pretend.put(Kind::Hello, 0, &[]), None, "version 0"),
+        (&|pretend| pretend.put(MessageKind::Ready, 0, &[]), None, "Some(Ready) where Hello"),
+        (&|pretend| pretend.put(MessageKind::Hello, 0, &[]), None, "version 0"),
         (
-            &|pretend| pretend.put(Kind::Hello, 0, u64::from(link::VERSION).as_bytes()),
+            &|pretend| pretend.put(MessageKind::Hello, 0, u64::from(link::VERSION).as_bytes()),
             None,
             "makes no sense",
         ),
         (
             &|pretend| {
                 let hello = Hello { version: 77, ..hello() };
-                pretend.put(Kind::Hello, 0, hello.as_bytes());
+                pretend.put(MessageKind::Hello, 0, hello.as_bytes());
             },
             None,
             "version 77",
@@ -338,7 +338,7 @@ fn a_target_that_does_not_come_up_is_an_error_that_says_why() {
         (
             &|pretend| {
                 let hello = Hello { free_count: 0, ..hello() };
-                pretend.put(Kind::Hello, 0, hello.as_bytes());
+                pretend.put(MessageKind::Hello, 0, hello.as_bytes());
             },
             None,
             "no room for 1 arenas of 8M",

@@ -7,10 +7,10 @@ use link::hello::{MAX_PES, Region};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use suite::bounded::Bounded;
 
 use super::address::Address;
 use super::range::Range;
-use suite::bounded::Bounded;
 
 /// What the executor is to know of its board.
 ///

@@ -9,19 +9,13 @@ use suite::yaml::YamlError;
 pub enum DescriptionError {
     /// The file can't be read.
     #[error("{}: the target file can't be read: {source}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Unreadable { file: PathBuf, source: std::io::Error },
     /// The file is no YAML, or says something that a target file has no place for.
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// The parts of the file do not fit together.
     #[error("{}: {what}", file.display())]
     Impossible {
-        /// The file.
         file: PathBuf,
         /// What does not fit, and what would.
         what: String,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::Cursor;
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::stream::timer::Timer;
 use link::stream::{Asker, Event};
 use zerocopy::IntoBytes;
@@ -39,9 +39,7 @@ pub struct Frames {
     message: Box<[u64; MAX_MESSAGE / 8]>,
     /// Bytes in its body.
     body: usize,
-    /// Requests sent.
     sent: u64,
-    /// Segments heard.
     heard: u64,
     /// When the line has carried what was sent, but for what was sent since nothing came.
     carried: u64,
@@ -139,7 +137,7 @@ impl Wire for Frames {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

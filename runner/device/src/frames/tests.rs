@@ -47,7 +47,7 @@ fn pair() -> (UnixStream, Frames) {
 fn echo(request: &[u8]) -> Vec<u8> {
     let (_, body) = request.split_at(Head::BYTES);
     let sequence = u64::from_le_bytes(*request[8..].first_chunk().expect("a head"));
-    let head = Head::new(Kind::Observations, body.len() as u32, sequence);
+    let head = Head::new(MessageKind::Observations, body.len() as u32, sequence);
     [head.as_bytes(), body].concat()
 }
 
@@ -79,10 +79,10 @@ fn messages_go_there_and_back() {
     let (theirs, mut frames) = pair();
     let target = std::thread::spawn(move || serve(theirs, 0));
     let open = taken(&mut frames).expect("it answers");
-    assert_eq!((open.kind(), open.sequence), (Some(Kind::Observations), 0));
+    assert_eq!((open.kind(), open.sequence), (Some(MessageKind::Observations), 0));
     for (sequence, size) in [(70, 0), (71, 1), (72, 3000), (73, MAX_MESSAGE - Head::BYTES)] {
         let byte = sequence as u8;
-        assert!(frames.send(Kind::Case, sequence, &mut |body| {
+        assert!(frames.send(MessageKind::Case, sequence, &mut |body| {
             body[..size].fill(byte);
             Some(size)
         }));
@@ -91,7 +91,7 @@ fn messages_go_there_and_back() {
         expected.resize(size.next_multiple_of(8), 0);
         assert!(frames.body() == expected, "message {sequence}");
     }
-    assert!(!frames.send(Kind::Case, 20, &mut |_| None));
+    assert!(!frames.send(MessageKind::Case, 20, &mut |_| None));
     drop(frames);
     target.join().expect("it ends with the host");
 }
@@ -133,7 +133,7 @@ fn behind_the_hello(stream: &[u8]) -> Result<Head, Fault> {
     taken(&mut frames)?;
     let (mut theirs, _) = opened.join().expect("it is open");
     theirs.write_all(stream).expect("it takes that");
-    frames.send(Kind::Case, 1, &mut |_| Some(0));
+    frames.send(MessageKind::Case, 1, &mut |_| Some(0));
     taken(&mut frames)
 }
 
@@ -143,7 +143,7 @@ fn a_reset_and_last_words_are_told() {
     send_beacon(|byte| stream.push(byte));
     assert_eq!(behind_the_hello(&stream), Err(Fault::Reset));
 
-    let head = Head::new(Kind::Epitaph, 0, 0);
+    let head = Head::new(MessageKind::Epitaph, 0, 0);
     let mut stream = Vec::new();
     send_epitaph(0, head.as_bytes(), |byte| stream.push(byte));
     assert_eq!(behind_the_hello(&stream), Ok(head));

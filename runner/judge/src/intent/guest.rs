@@ -7,22 +7,18 @@
 //! Where the tables of stage 1 are mapped is not asked: a fault on the way to them says nothing here.
 
 use case::CaseRef;
+use case::control::{hcr, sctlr};
 use case::format::{AddressFormat, Format};
 use case::mapping::{Attributes, Mapping};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
-use case::vtcr::{hcr, ps_bits};
-
-use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
-use crate::verdict::Ending;
+use case::vtcr::ps_bits;
 use oracle::access::Accesses;
 use oracle::answer::Answer;
 
-const SCTLR_M: u64 = 1;
-const SCTLR_WXN: u64 = 1 << 19;
-const SCTLR_EPAN: u64 = 1 << 57;
-const HCR_E2H: u64 = 1 << 34;
+use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, VTCR_HA, VTCR_HD, fault, mapping_of};
+use crate::verdict::Ending;
 
 /// One use of an address.
 #[derive(Clone, Copy)]
@@ -45,7 +41,7 @@ pub(super) struct Asked {
 }
 
 /// What the mappings ask for.
-enum Wanted {
+enum GuestIntent {
     Address(u64),
     Fault { stage: u8, status: u64, why: &'static str },
 }
@@ -56,7 +52,7 @@ impl Asked {
         let registers = &case.header.registers;
         let operation = probe.operation()?;
         let has_stage1 =
-            registers.sctlr_el1 & SCTLR_M != 0 && registers.hcr_el2 & (hcr::DC | HCR_E2H) == 0;
+            registers.sctlr_el1 & sctlr::M != 0 && registers.hcr_el2 & (hcr::DC | hcr::E2H) == 0;
         let el = probe.el()?;
         let has_stage2 = registers.hcr_el2 & (hcr::VM | hcr::DC) != 0;
         if el == El::El2 && !(has_stage1 && operation.is_at()) {
@@ -97,16 +93,16 @@ impl Asked {
         }
         let (first, then) = self.uses?;
         let mut wanted = self.wanted(case, map, first, pa_bits)?;
-        if let (Wanted::Address(_), Some(then)) = (&wanted, then) {
+        if let (GuestIntent::Address(_), Some(then)) = (&wanted, then) {
             wanted = self.wanted(case, map, then, pa_bits)?;
         }
         let ended = || Ending::of(answer);
         match wanted {
-            Wanted::Fault { stage, status, why } => {
+            GuestIntent::Fault { stage, status, why } => {
                 let is_it = fault(answer) == Some(status) && stage_of(answer) == Some(stage);
                 (!is_it).then(|| format!("{why}, but the walk ended in {}", ended()))
             }
-            Wanted::Address(address) => {
+            GuestIntent::Address(address) => {
                 let found = match answer {
                     Answer::Par { par, fault: None } => {
                         Some(par.value & 0x000f_ffff_ffff_f000 | address & 0xfff)
@@ -121,13 +117,19 @@ impl Asked {
     }
 
     /// What the mappings ask for of one use; `None` where they do not determine it.
-    fn wanted(&self, case: CaseRef<'_>, map: &MemoryMap, used: Use, pa_bits: u8) -> Option<Wanted> {
+    fn wanted(
+        &self,
+        case: CaseRef<'_>,
+        map: &MemoryMap,
+        used: Use,
+        pa_bits: u8,
+    ) -> Option<GuestIntent> {
         let ipa = match stage1(case, self.address, used, pa_bits)? {
-            Wanted::Address(ipa) => ipa,
-            fault @ Wanted::Fault { .. } => return Some(fault),
+            GuestIntent::Address(ipa) => ipa,
+            fault @ GuestIntent::Fault { .. } => return Some(fault),
         };
         if !self.has_stage2 {
-            return Some(Wanted::Address(ipa));
+            return Some(GuestIntent::Address(ipa));
         }
         stage2(case, map, ipa, used, pa_bits)
     }
@@ -154,15 +156,15 @@ fn uses(operation: Operation, is_user: bool, pan: bool) -> Option<(Use, Option<U
     })
 }
 
-fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
+fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<GuestIntent> {
     let registers = &case.header.registers;
     let tcr = registers.tcr_el1;
     let is_upper = address >> 55 & 1 == 1;
     let bit = |lower: u32| tcr >> (lower + u32::from(is_upper)) & 1 == 1;
-    if registers.sctlr_el1 & SCTLR_M == 0 || registers.hcr_el2 & hcr::DC != 0 {
-        return Some(Wanted::Address(address)).filter(|_| address >> pa_bits == 0);
+    if registers.sctlr_el1 & sctlr::M == 0 || registers.hcr_el2 & hcr::DC != 0 {
+        return Some(GuestIntent::Address(address)).filter(|_| address >> pa_bits == 0);
     }
-    let fault = |status, why| Some(Wanted::Fault { stage: 1, status, why });
+    let fault = |status, why| Some(GuestIntent::Fault { stage: 1, status, why });
     let role = if is_upper { Role::Ttbr1El1 } else { Role::Ttbr0El1 };
     let unmapped = "nothing is mapped there at stage 1";
     let Some(format) = case.format(role) else { return fault(TRANSLATION, unmapped) };
@@ -190,11 +192,11 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     let (is_for_user, is_read_only) = (attributes.ap & 1 != 0, attributes.ap & 2 != 0);
     let may_be_dirty = tcr >> 40 & 1 == 1 && attributes.has(Attributes::DBM);
     let is_undetermined = is_read_only && may_be_dirty && (used.writes || used.fetches)
-        || used.pan && registers.sctlr_el1 & SCTLR_EPAN != 0;
+        || used.pan && registers.sctlr_el1 & sctlr::EPAN != 0;
     if is_undetermined {
         return None;
     }
-    let wxn = registers.sctlr_el1 & SCTLR_WXN != 0;
+    let wxn = registers.sctlr_el1 & sctlr::WXN != 0;
     let is_refused = if used.fetches {
         match used.is_user {
             true => attributes.xn & 2 != 0 || wxn && is_for_user && !is_read_only,
@@ -208,12 +210,18 @@ fn stage1(case: CaseRef<'_>, address: u64, used: Use, pa_bits: u8) -> Option<Wan
     if is_refused {
         return fault(PERMISSION, "stage 1 does not permit the access");
     }
-    Some(Wanted::Address(ipa))
+    Some(GuestIntent::Address(ipa))
 }
 
-fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) -> Option<Wanted> {
+fn stage2(
+    case: CaseRef<'_>,
+    map: &MemoryMap,
+    ipa: u64,
+    used: Use,
+    pa_bits: u8,
+) -> Option<GuestIntent> {
     let vtcr = case.header.registers.vtcr_el2;
-    let fault = |status, why| Some(Wanted::Fault { stage: 2, status, why });
+    let fault = |status, why| Some(GuestIntent::Fault { stage: 2, status, why });
     let Some(mapping) = mapping_of(case, Role::Stage2, ipa) else {
         return fault(TRANSLATION, "nothing is mapped there at stage 2");
     };
@@ -240,7 +248,7 @@ fn stage2(case: CaseRef<'_>, map: &MemoryMap, ipa: u64, used: Use, pa_bits: u8) 
     if is_refused {
         return fault(PERMISSION, "stage 2 does not permit the access");
     }
-    Some(Wanted::Address(pa))
+    Some(GuestIntent::Address(pa))
 }
 
 /// How many bits an output address of tables of this format may have, where PS or IPS is `ps`.

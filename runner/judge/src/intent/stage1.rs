@@ -1,15 +1,13 @@
 //! What the mappings of EL2's own stage 1 ask for.
 
 use case::CaseRef;
+use case::control::{hcr, sctlr};
 use case::mapping::Attributes;
 use case::memory::MemoryMap;
 use case::probe::Operation;
 use case::tree::Role;
 
-use super::{ACCESS_FLAG, PERMISSION, TRANSLATION, Wanted, mapping_of};
-
-const HCR_E2H: u64 = 1 << 34;
-const SCTLR_WXN: u64 = 1 << 19;
+use super::{ACCESS_FLAG, Intent, PERMISSION, TRANSLATION, mapping_of};
 
 /// What `TCR_EL2` says in either layout.
 struct Tcr {
@@ -37,7 +35,7 @@ pub(super) fn wanted(
     map: &MemoryMap,
     operation: Operation,
     address: u64,
-) -> Option<Wanted> {
+) -> Option<Intent> {
     let writes = matches!(operation, Operation::AtS1e2w | Operation::Store);
     let fetches = operation == Operation::Fetch;
     let is_access = !operation.is_at();
@@ -49,7 +47,7 @@ pub(super) fn wanted(
         return None;
     }
     let registers = &case.header.registers;
-    let is_host = registers.hcr_el2 & HCR_E2H != 0;
+    let is_host = registers.hcr_el2 & hcr::E2H != 0;
     let is_upper = is_host && address >> 55 & 1 == 1;
     let role = if is_upper { Role::Ttbr1El2 } else { Role::Ttbr0El2 };
     let tcr = Tcr::new(registers.tcr_el2, is_host, role);
@@ -61,11 +59,11 @@ pub(super) fn wanted(
     let input = address & ((1 << ia_bits) - 1);
     let mapping = mapping_of(case, role, input).filter(|_| above == all);
     let Some(mapping) = mapping else {
-        return Some(Wanted::Fault { status: TRANSLATION, why: "nothing is mapped there" });
+        return Some(Intent::Fault { status: TRANSLATION, why: "nothing is mapped there" });
     };
     let attributes = &mapping.attributes;
     if attributes.af == 0 && !tcr.ha {
-        return Some(Wanted::Fault { status: ACCESS_FLAG, why: "its access flag is clear" });
+        return Some(Intent::Fault { status: ACCESS_FLAG, why: "its access flag is clear" });
     }
     let is_read_only = attributes.ap & 2 != 0;
     if is_read_only && tcr.hd && attributes.has(Attributes::DBM) {
@@ -77,9 +75,9 @@ pub(super) fn wanted(
         true => attributes.xn & 1 != 0 || attributes.ap == 1,
         false => attributes.xn & 2 != 0,
     };
-    let never = never || registers.sctlr_el2 & SCTLR_WXN != 0 && !is_read_only;
+    let never = never || registers.sctlr_el2 & sctlr::WXN != 0 && !is_read_only;
     if writes && is_read_only || fetches && never {
-        return Some(Wanted::Fault { status: PERMISSION, why: "it does not permit the access" });
+        return Some(Intent::Fault { status: PERMISSION, why: "it does not permit the access" });
     }
     let pa = map.resolve(mapping.output)? + (input - mapping.input);
     let byte = registers.mair_el2 >> (8 * (attributes.mem_attr & 7)) & 0xff;
@@ -87,5 +85,5 @@ pub(super) fn wanted(
     let attr = if is_device { (byte & 0xc, 0xfc) } else { (super::without_xs(byte), 0xff) };
     let is_cacheable = !is_device && byte & 0xbb != 0 && byte != 0x40;
     let sh = if is_cacheable { u64::from(attributes.sh) } else { 0b10 };
-    Some(Wanted::Output { pa, attr: Some(attr), sh: (!tcr.ds).then_some(sh) })
+    Some(Intent::Output { pa, attr: Some(attr), sh: (!tcr.ds).then_some(sh) })
 }

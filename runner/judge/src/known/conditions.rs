@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use golden::Registers;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::yaml::Spanned;
 
 use super::bits::{Bits, BitsFields, can_meet};
-use super::rule::Question;
-use suite::yaml::Spanned;
+use super::rule::ProbeFeatures;
 
 /// Conditions as their file says them: all of them must hold.
 #[derive(Deserialize, JsonSchema)]
@@ -93,8 +93,8 @@ impl Conditions {
     }
 
     /// Whether they hold in `question`, its registers included.
-    pub fn fit(&self, question: &Question) -> bool {
-        let Question { descriptor, stage1, memory_type, .. } = *question;
+    pub fn fit(&self, question: &ProbeFeatures) -> bool {
+        let ProbeFeatures { descriptor, stage1, memory_type, .. } = *question;
         let words = [
             (&self.descriptor, descriptor),
             (&self.stage1, stage1),

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::sign::Sign;
 pub use ineffective::Ineffective;
 use oracle::ineffective::IneffectiveTlbi;
-pub use rule::{File, Question, Rule, RuleFields};
+pub use rule::{File, ProbeFeatures, Rule, RuleFields};
 use suite::yaml::{self, YamlError, nearest};
 
 /// So many probes asked, none of which showed an issue, and it counts as fixed. Each of the delivered rules
@@ -59,9 +59,7 @@ pub struct Rules {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Where it was.
     pub file: PathBuf,
-    /// What it says.
     pub text: String,
 }
 
@@ -73,7 +71,6 @@ pub enum KnownError {
     Unreadable {
         /// Where they should be.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// A file is no list of rules, or its rules do not go together.
@@ -119,7 +116,6 @@ pub struct Record {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issue {
-    /// What is wrong.
     pub reference: String,
     /// Whether it always kills the target, so that samples alone are asked.
     pub only_samples: bool,
@@ -266,7 +262,6 @@ impl Known {
         crashes.enumerate().filter_map(|(id, crash)| Some((id, crash?))).collect()
     }
 
-    /// The names of rules.
     pub fn names(&self, rules: &[RuleId]) -> Vec<String> {
         rules.iter().map(|rule| self.rules[*rule].name().to_owned()).collect()
     }
@@ -282,7 +277,7 @@ impl Known {
     pub fn name(
         &self,
         candidates: &[RuleId],
-        question: &Question,
+        question: &ProbeFeatures,
         signs: impl Iterator<Item = Sign>,
     ) -> Option<Vec<RuleId>> {
         let named = |sign| {
@@ -294,7 +289,7 @@ impl Known {
     }
 
     /// Whether `rule`, which may show in `question`, would kill the target there, so that it is held back.
-    pub fn holds_back(&self, rule: RuleId, question: &Question) -> bool {
+    pub fn holds_back(&self, rule: RuleId, question: &ProbeFeatures) -> bool {
         !self.in_full && self.rules[rule].would_kill(question)
     }
 
@@ -319,7 +314,7 @@ mod tests {
     use case::probe::Operation;
 
     use super::*;
-    use crate::kind::{Kind, Kinds};
+    use crate::kind::{AnswerKind, Kinds};
 
     const RULE: &str = "
 issues:
@@ -343,13 +338,13 @@ issues:
         Registers { hcr_el2: 0x4000_8000_0001, ..Registers::default() }
     }
 
-    fn kind(name: &str) -> Kind {
-        Kind::all().find(|kind| Kinds::named(name).unwrap().has(*kind)).unwrap()
+    fn kind(name: &str) -> AnswerKind {
+        AnswerKind::all().find(|kind| Kinds::named(name).unwrap().has(*kind)).unwrap()
     }
 
-    fn question() -> Question {
-        let (operation, expected) = (Operation::AtS12e1r, Kind::Success);
-        Question {
+    fn question() -> ProbeFeatures {
+        let (operation, expected) = (Operation::AtS12e1r, AnswerKind::Success);
+        ProbeFeatures {
             operation,
             expected,
             stage1_walk: false,
@@ -361,10 +356,10 @@ issues:
     }
 
     /// Whether the one rule in `text` names these signs.
-    fn names(text: &str, registers: &Registers, question: &Question, signs: &[&str]) -> bool {
+    fn names(text: &str, registers: &Registers, question: &ProbeFeatures, signs: &[&str]) -> bool {
         let known = rules(text).unwrap().for_target("qemu-max", Some("10.0.2 (Debian)"));
         let signs = signs.iter().map(|sign| Sign::named(sign).unwrap());
-        let question = Question { registers: *registers, ..*question };
+        let question = ProbeFeatures { registers: *registers, ..*question };
         known.name(&known.candidates(registers, 4096), &question, signs).is_some()
     }
 
@@ -380,10 +375,10 @@ issues:
             assert!(!names(RULE, &fwb(), &question(), &[sign]), "{sign}");
         }
         for other in [
-            Question { expected: kind(PERMISSION), ..question() },
-            Question { operation: Operation::AtS12e1w, ..question() },
-            Question { descriptor: Some(0x77), ..question() },
-            Question { descriptor: None, ..question() },
+            ProbeFeatures { expected: kind(PERMISSION), ..question() },
+            ProbeFeatures { operation: Operation::AtS12e1w, ..question() },
+            ProbeFeatures { descriptor: Some(0x77), ..question() },
+            ProbeFeatures { descriptor: None, ..question() },
         ] {
             assert!(!names(RULE, &fwb(), &other, &[SEEN]), "{other:?}");
         }
@@ -419,7 +414,8 @@ issues:
     #[test]
     fn a_level_of_what_is_expected_counts_where_it_is_said() {
         let seen = &["success, with another ATTR"];
-        let fault = Question { expected: kind("stage 2 Permission fault, level 3"), ..question() };
+        let fault =
+            ProbeFeatures { expected: kind("stage 2 Permission fault, level 3"), ..question() };
         for (expected, named) in [
             ("stage 2 Permission fault", true),
             ("stage 2 Permission fault, level 3", true),
@@ -511,12 +507,12 @@ issues:
             )
             .replace("operations: [at_s12e1r]", kills);
         let known = rules(&text).unwrap().for_target("qemu-max", Some("10.0.2"));
-        let question = Question { descriptor: Some(0x7), ..question() };
+        let question = ProbeFeatures { descriptor: Some(0x7), ..question() };
         assert!(known.holds_back(0, &question) && !known.rule(0).always_kills());
         assert!(!known.clone().in_full().holds_back(0, &question));
-        let write = Question { operation: Operation::AtS12e1w, ..question };
+        let write = ProbeFeatures { operation: Operation::AtS12e1w, ..question };
         assert!(!known.holds_back(0, &write) && known.rule(0).is_asked(&write));
-        assert!(!known.holds_back(0, &Question { descriptor: Some(0x47), ..question }));
+        assert!(!known.holds_back(0, &ProbeFeatures { descriptor: Some(0x47), ..question }));
         let seldom = text.replace(&kills[11..], "\n    seldom: true");
         let known = rules(&seldom).unwrap().for_target("qemu-max", Some("10.0.2"));
         assert!(!known.holds_back(0, &question) && !known.rule(0).always_kills());
@@ -569,18 +565,18 @@ issues:
         let text =
             text.replace("    registers:\n", "    registers:\n      SCTLR_EL1: [{ mask: 0x4 }]\n");
         let registers = Registers { sctlr_el1: 4, ..fwb() };
-        let asked = Question { stage1: Some(0x483), memory_type: Some(0x04), ..question() };
-        let named = |registers: &Registers, question: &Question| {
+        let asked = ProbeFeatures { stage1: Some(0x483), memory_type: Some(0x04), ..question() };
+        let named = |registers: &Registers, question: &ProbeFeatures| {
             names(&text, registers, question, &["success, with another ATTR"])
         };
         assert!(named(&registers, &asked));
         assert!(!named(&fwb(), &asked), "C = 0");
         for other in [
-            Question { stage1: Some(0x403), ..asked },
-            Question { stage1: None, ..asked },
-            Question { memory_type: Some(0x44), ..asked },
-            Question { memory_type: None, ..asked },
-            Question { descriptor: Some(0x77), ..asked },
+            ProbeFeatures { stage1: Some(0x403), ..asked },
+            ProbeFeatures { stage1: None, ..asked },
+            ProbeFeatures { memory_type: Some(0x44), ..asked },
+            ProbeFeatures { memory_type: None, ..asked },
+            ProbeFeatures { descriptor: Some(0x77), ..asked },
         ] {
             assert!(!named(&registers, &other), "{other:?}");
         }
@@ -590,7 +586,7 @@ issues:
     fn a_rule_tells_faults_on_walks_of_stage_1_from_others() {
         let of = |walk| format!("{RULE}    stage1_walk: {walk}\n");
         let named = |text: &str, stage1_walk| {
-            let question = Question { stage1_walk, ..question() };
+            let question = ProbeFeatures { stage1_walk, ..question() };
             names(text, &fwb(), &question, &["success, with another ATTR"])
         };
         assert!(named(&of(true), true) && !named(&of(true), false));
@@ -612,7 +608,7 @@ issues:
         );
         let named = |tcr_el1, stage1| {
             let registers = Registers { tcr_el1, ..fwb() };
-            let question = Question { stage1: Some(stage1), ..question() };
+            let question = ProbeFeatures { stage1: Some(stage1), ..question() };
             names(&text, &registers, &question, &["success, with another ATTR"])
         };
         assert!(named(1, 0x100) && named(2, 0x200) && named(3, 0x300));

@@ -14,18 +14,18 @@ use std::path::Path;
 use case::probe::Operation;
 use golden::Registers;
 use link::soak::KnownCrash;
+use oracle::answer::Answer;
+use oracle::expectation::Allowed;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::name::Name;
+use suite::yaml::{Spanned, YamlError, nearest};
 
 use super::bits::{Bits, BitsFields, can_meet};
 use super::conditions::{Conditions, ConditionsFields, Register};
 use super::ineffective::IneffectiveFields;
-use crate::kind::{Class, Kind, Kinds};
+use crate::kind::{AnswerKind, Class, Kinds};
 use crate::sign::Sign;
-use oracle::answer::Answer;
-use oracle::expectation::Allowed;
-use suite::name::Name;
-use suite::yaml::{Spanned, YamlError, nearest};
 
 /// A file of known issues.
 #[derive(Deserialize, JsonSchema)]
@@ -158,11 +158,11 @@ struct Circumstance {
 
 /// What a probe asks, as far as rules look at it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Question {
+pub struct ProbeFeatures {
     /// What is asked.
     pub operation: Operation,
     /// The kind of answer that the architecture allows.
-    pub expected: Kind,
+    pub expected: AnswerKind,
     /// Whether it is a fault of stage 2 on a walk of stage 1.
     pub stage1_walk: bool,
     /// The last descriptor that the walk reads, of stage 2 where that is asked.
@@ -175,7 +175,7 @@ pub struct Question {
     pub registers: Registers,
 }
 
-impl Question {
+impl ProbeFeatures {
     /// What `operation` asks under `registers` where `allowed` is the answer.
     pub fn of(operation: Operation, registers: &Registers, allowed: &Allowed) -> Self {
         let Allowed { descriptor, stage1, .. } = *allowed;
@@ -190,7 +190,7 @@ impl Question {
         };
         Self {
             operation,
-            expected: Kind::of_answer(&allowed.answer),
+            expected: AnswerKind::of_answer(&allowed.answer),
             stage1_walk: fault.is_some_and(|fault| fault.s1_walk),
             descriptor,
             stage1,
@@ -337,13 +337,13 @@ impl Rule {
             && self.stage1_walk.is_none()
             && self.root_below.is_none();
         let mut crash = KnownCrash::default();
-        for kind in Kind::all().filter(|kind| self.expected.has(*kind)) {
+        for kind in AnswerKind::all().filter(|kind| self.expected.has(*kind)) {
             match kind {
-                Kind::Success => crash.flags |= KnownCrash::SUCCESS,
-                Kind::Fault { stage: 1, status } => crash.stage1 |= 1 << status,
-                Kind::Fault { status, .. } => crash.stage2 |= 1 << status,
-                Kind::Exception { status } => crash.exceptions |= 1 << status,
-                Kind::Trap { .. } | Kind::Runaway => {}
+                AnswerKind::Success => crash.flags |= KnownCrash::SUCCESS,
+                AnswerKind::Fault { stage: 1, status } => crash.stage1 |= 1 << status,
+                AnswerKind::Fault { status, .. } => crash.stage2 |= 1 << status,
+                AnswerKind::Exception { status } => crash.exceptions |= 1 << status,
+                AnswerKind::Trap { .. } | AnswerKind::Runaway => {}
             }
         }
         if crash == KnownCrash::default() {
@@ -377,7 +377,7 @@ impl Rule {
     }
 
     /// Whether `question` is one that it may show in; the case is one in which it can show.
-    pub fn is_asked(&self, question: &Question) -> bool {
+    pub fn is_asked(&self, question: &ProbeFeatures) -> bool {
         let either = |one: &Conditions| one.fit(question);
         (self.operations.is_empty() || self.operations.contains(&question.operation))
             && self.expected.has(question.expected)
@@ -387,8 +387,8 @@ impl Rule {
     }
 
     /// Whether it would kill the target in `question`, in which it may show.
-    pub fn would_kill(&self, question: &Question) -> bool {
-        let Question { operation, descriptor, .. } = question;
+    pub fn would_kill(&self, question: &ProbeFeatures) -> bool {
+        let ProbeFeatures { operation, descriptor, .. } = question;
         let fit = |bits: &Bits| descriptor.is_some_and(|descriptor| bits.fit(descriptor));
         self.always_kills()
             || self.kills_if.iter().any(|circumstance| {
@@ -455,7 +455,7 @@ fn expected(
     names.iter().try_fold(Kinds::default(), |expected, name| {
         let kinds = Kinds::named(&name.value).ok_or_else(|| {
             let known =
-                Kind::all().flat_map(|kind| [kind.to_string(), Class::of(kind).to_string()]);
+                AnswerKind::all().flat_map(|kind| [kind.to_string(), Class::of(kind).to_string()]);
             refuse(name, unknown("kind of answer", &name.value, known))
         })?;
         Ok(expected.or(kinds))

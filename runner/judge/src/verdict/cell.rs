@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cell {
-    /// The granule.
     pub granule: Granule,
     /// The IPA size in bits, at most [`Self::MOST_IPA_BITS`].
     pub ipa_bits: u8,

@@ -33,7 +33,6 @@ pub enum Defect {
 }
 
 impl Defect {
-    /// All of them.
     pub const ALL: [Self; 11] = [
         Self::NotBuilt,
         Self::OtherTables,

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use golden::Masked;
+use oracle::answer::{self, Answer};
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::{Place, is_false};
-use crate::kind::{Kind, fault_name};
-use oracle::answer::{self, Answer};
+use crate::kind::{AnswerKind, fault_name};
 
 /// How a walk or an access may end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -167,7 +167,7 @@ impl fmt::Display for Par {
             return write!(f, "PA {pa:#x}, ATTR {attr:#04x}, SH {sh:#04b}");
         }
         let on_walk = if value >> 8 & 1 == 1 { " on a stage 1 walk" } else { "" };
-        write!(f, "{}{on_walk}", Kind::of_par(value))
+        write!(f, "{}{on_walk}", AnswerKind::of_par(value))
     }
 }
 

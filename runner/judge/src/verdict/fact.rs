@@ -10,7 +10,6 @@ use suite::hex::Hex;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// A digest.
     Digest(Hex),
     /// The digest of a case that the host has asked in full.
     DigestInFull(Hex),
@@ -28,16 +27,13 @@ pub enum Fact {
     Word(Word),
     /// A word of memory of which some bytes may hold several values.
     Bytes {
-        /// Its physical address.
         pa: Hex,
         /// The values of each byte, the last byte first.
         values: Vec<Vec<u8>>,
     },
     /// What a store left at one of these physical addresses.
     Store {
-        /// What it stored.
         value: Hex,
-        /// Where.
         places: Vec<Hex>,
     },
     /// There is no such word.
@@ -56,9 +52,7 @@ pub enum Fact {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Word {
-    /// Its physical address.
     pub pa: Hex,
-    /// What it holds.
     pub value: Hex,
 }
 

@@ -3,16 +3,15 @@
 use std::fmt;
 
 use link::observations::{self, Exception};
+use oracle::answer::Reach;
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::ending::Par;
 use super::fact::{Fact, Word};
-use crate::kind::Kind;
+use crate::kind::AnswerKind;
 use crate::observation::Observation;
-use oracle::answer::Reach;
 
-/// What was observed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
@@ -33,16 +32,13 @@ pub enum Seen {
     Reached {
         /// Where it may have been done; nowhere where no memory that is known tells of it.
         places: Vec<Place>,
-        /// What it answered.
         word: Hex,
     },
     /// It took an exception.
     Exception(Syndrome),
     /// The guest did not come back, and was stopped there.
     Runaway(Syndrome),
-    /// The target died.
-    Death(Death),
-    /// This.
+    Death(DeathRecord),
     Fact(Fact),
     /// These answers to a choice are possible.
     Choice(Vec<String>),
@@ -82,7 +78,7 @@ pub struct Syndrome {
 /// How a target died.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Death {
+pub struct DeathRecord {
     /// In which way.
     pub how: Demise,
     /// How that showed, and what the target said last.
@@ -93,7 +89,6 @@ pub struct Death {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Demise {
-    /// Its process ended.
     Exited,
     /// It stopped making progress.
     Hung,
@@ -203,7 +198,7 @@ impl fmt::Display for Syndrome {
             f,
             "an exception, ESR_EL{target} {esr}, FAR_EL{target} {far}, HPFAR_EL2 {hpfar}, \
              ELR_EL{target} {elr}, SPSR_EL{target} {spsr}: {}",
-            Kind::of_syndrome(esr.0)
+            AnswerKind::of_syndrome(esr.0)
         )
     }
 }

@@ -5,18 +5,17 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use golden::Certainty;
+use oracle::expectation::{Allowed, Expectation};
 use serde::{Deserialize, Serialize};
 use suite::hex::Hex;
 
 use super::ending::Ending;
 use super::is_false;
-use oracle::expectation::{Allowed, Expectation};
 
 /// One outcome that is allowed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// What is observed.
     pub ending: Ending,
     /// Descriptors that the hardware changes with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -33,7 +32,6 @@ pub type Way = Vec<(String, Vec<String>)>;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Update {
-    /// Its physical address.
     pub pa: Hex,
     /// What it holds before.
     pub old: Hex,

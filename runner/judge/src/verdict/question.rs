@@ -14,9 +14,7 @@ use super::operation;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// A probe.
     Probe(ProbeWords),
-    /// The case.
     Case,
     /// The tables of the case.
     Tables,
@@ -65,7 +63,6 @@ impl fmt::Display for Question {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeWords {
-    /// The operation.
     #[serde(with = "operation")]
     pub operation: Operation,
     /// The input address, or the operand of a step.

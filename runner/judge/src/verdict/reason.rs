@@ -165,7 +165,6 @@ impl NotAsked {
         self.0.iter().map(|(reason, count)| (reason, *count))
     }
 
-    /// All counts together.
     pub fn total(&self) -> u64 {
         self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
@@ -238,11 +237,11 @@ mod tests {
     use case::probe::Operation;
 
     use super::*;
-    use crate::kind::{Class, Kind};
+    use crate::kind::{AnswerKind, Class};
 
     #[test]
     fn reasons_are_read_back_from_their_tags() {
-        let class = Class::of(Kind::of_par(0xa1b));
+        let class = Class::of(AnswerKind::of_par(0xa1b));
         let kind = ProbeKind { operation: Operation::AtS12e1r, expected: vec![class] };
         let mut not_asked = NotAsked::from([
             (Reason::Strays, 3),
@@ -263,7 +262,7 @@ mod tests {
 
     #[test]
     fn those_of_many_kinds_have_one_general_reason() {
-        let class = Class::of(Kind::of_par(0xa1b));
+        let class = Class::of(AnswerKind::of_par(0xa1b));
         let kind = ProbeKind { operation: Operation::AtS12e1r, expected: vec![class] };
         let reason = Reason::Quarantined(kind.clone());
         assert_eq!(reason.to_string(), format!("{} ({kind})", reason.general()));

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use case::probe::{Operation, Probe};
+use oracle::expectation::Expectation;
 use serde::{Deserialize, Serialize};
 
 use super::{Defect, operation};
-use crate::kind::{Class, Kind};
+use crate::kind::{AnswerKind, Class};
 use crate::sign::{Difference, Sign};
-use oracle::expectation::Expectation;
 
 /// What findings of the same kind have in common: operation, expectation and observation without addresses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -16,14 +16,12 @@ use oracle::expectation::Expectation;
 pub enum Signature {
     /// An answer that the architecture does not allow.
     Answer {
-        /// The operation.
         #[serde(with = "operation")]
         operation: Operation,
         /// How it differs from the nearest outcome that is allowed; absent where none is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         difference: Option<Difference>,
     },
-    /// The target died.
     Died {
         /// Of a probe of this kind; absent where it built or undid tables.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +88,6 @@ impl fmt::Display for Signature {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeKind {
-    /// The operation.
     #[serde(with = "operation")]
     pub operation: Operation,
     /// The classes of answer that are allowed, each once, the pseudocode's own first; none where it asks the
@@ -105,7 +102,7 @@ impl ProbeKind {
         let operation = probe.operation()?;
         let mut expected = Vec::new();
         for allowed in expectation.iter().flat_map(|expectation| &expectation.outcomes) {
-            let class = Class::of(Kind::of_answer(&allowed.answer));
+            let class = Class::of(AnswerKind::of_answer(&allowed.answer));
             if !expected.contains(&class) {
                 expected.push(class);
             }

@@ -1,9 +1,9 @@
 //! Expectations in records: what should have been observed.
 
+use oracle::expectation::Expectation;
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Outcome};
-use oracle::expectation::Expectation;
 
 /// What should have been observed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -11,9 +11,7 @@ use oracle::expectation::Expectation;
 pub enum Wanted {
     /// One of these outcomes, the pseudocode's own first.
     Outcomes(Vec<Outcome>),
-    /// This.
     Fact(Fact),
-    /// Any answer.
     Answer,
     /// An exception of the instruction that asks, if any.
     NoException,
@@ -23,7 +21,6 @@ pub enum Wanted {
     Choice {
         /// The answers that are possible.
         answers: Vec<String>,
-        /// The case.
         case: u64,
     },
     /// The lines of a record whose format has nothing but words.

@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use judge::verdict::Verdict;
 
 use crate::campaign::Totals;
 use crate::report::terminal::grouped;
-use judge::verdict::Verdict;
 
 /// A bar for a run: how far it is, how fast, what was found, and how long it will take. On a terminal
 /// only.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use device::TargetError;
+use device::description::Affinity;
 use link::hello::{Hello, IdRegisters};
 
 use crate::commands::target::{HowToRun, Opened};
 use crate::failure::Failure;
-use device::TargetError;
-use device::description::Affinity;
 
 /// Which PEs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -7,8 +7,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use case::Case;
+use device::{Identity, Target};
 use jiff::Timestamp;
+use judge::established::Established;
+use judge::known;
+use judge::verdict::CaseRecord;
 use link::hello::Hello;
+use suite::Suite;
+use suite::machine::Machine;
 
 use super::bar::{Bar, Limit};
 use crate::campaign::{self, Campaign, CampaignError, Past, RecordError, Recorder, Soak, Totals};
@@ -18,24 +24,16 @@ use crate::output::remark;
 use crate::plan::{Plan, Shard};
 use crate::record::resume::{ResumeError, Resumed};
 use crate::record::{
-    Ending, Header, Host, Request, RunError, RunFolder, RunId, RunWriter, Summary,
+    Header, Host, Request, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary,
 };
-use device::{Identity, Target};
-use judge::established::Established;
-use judge::known;
-use judge::verdict::CaseRecord;
-use suite::Suite;
-use suite::machine::Machine;
 
 /// What is to be run, and how.
 pub struct Job<'a> {
-    /// The target.
     pub target: &'a dyn Target,
     /// What is known of it.
     pub established: Established,
     /// The suite, as it is wanted.
     pub suite: &'a Suite,
-    /// The seed.
     pub seed: u64,
     /// Which part of its cases.
     pub shard: Shard,
@@ -52,7 +50,6 @@ pub struct Job<'a> {
 /// Where what is found is taken down.
 #[derive(Debug)]
 pub enum Book<'a> {
-    /// A new run.
     New(Box<NewRun<'a>>),
     /// A run that goes on.
     Resumed(Box<Resumed>),
@@ -61,13 +58,9 @@ pub enum Book<'a> {
 /// A run of which nothing is written yet.
 #[derive(Debug)]
 pub struct NewRun<'a> {
-    /// Its folder.
     pub folder: RunFolder,
-    /// Its id.
     pub id: RunId,
-    /// When it begins.
     pub time: Timestamp,
-    /// What was asked for.
     pub asked: Request<'a>,
 }
 
@@ -81,7 +74,6 @@ pub enum Done {
         /// The folder of the run.
         folder: PathBuf,
     },
-    /// It was interrupted.
     Interrupted {
         /// The folder of the run.
         folder: PathBuf,
@@ -160,7 +152,7 @@ fn finish(totals: Totals, writer: RunWriter) -> Result<Done, Failure> {
         writer.interrupt(seconds)?;
         return Ok(Done::Interrupted { folder });
     }
-    let summary = writer.finish(Ending {
+    let summary = writer.finish(RunEnd {
         seconds,
         host: Some(Host::this()),
         workers: totals.workers,

@@ -11,8 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Args;
+use device::Target;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use judge::established::Established;
+use judge::known::Rules;
+use suite::granule::GranuleName;
+use suite::space::Probes;
+use suite::{Overrides, Suite, SuiteError};
 
 use super::known_issues::{self, KnownIssues};
 use super::lookup::Shelf;
@@ -25,14 +31,8 @@ use crate::plan::Shard;
 use crate::record::resume::Resumed;
 use crate::record::{Request, Run as PastRun, RunFolder, RunId};
 use crate::report::terminal::Table;
-use device::Target;
 use each::Each;
 use job::{Book, Done, Job, NewRun, how_to_resume};
-use judge::established::Established;
-use judge::known::Rules;
-use suite::granule::GranuleName;
-use suite::space::Probes;
-use suite::{Overrides, Suite, SuiteError};
 
 /// What `--resume` takes from the run, and nobody else can say.
 const OF_THE_RUN: [&str; 11] = [

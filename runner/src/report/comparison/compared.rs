@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use judge::verdict::{Answers, Counts};
 use serde::Serialize;
+use suite::Suite;
 
 use crate::record::{Header, Host, Run, RunError, Summary};
-use judge::verdict::{Answers, Counts};
-use suite::Suite;
 
 /// One of two runs that are compared.
 #[derive(Clone, Debug)]
@@ -19,13 +19,10 @@ pub struct Compared {
 /// What a run came to in numbers.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Figures {
-    /// Cases recorded.
     pub cases: u64,
-    /// Probes asked.
     pub probes: u64,
     /// Probes a second; absent where the run did not end.
     pub probes_per_second: Option<f64>,
-    /// Verdicts.
     pub verdicts: Counts,
 }
 

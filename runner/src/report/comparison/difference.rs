@@ -10,11 +10,9 @@ use judge::verdict::{Cell, Reason, Signature, Verdict};
 pub enum Difference {
     /// Findings of a kind that the baseline has not.
     NewFinding {
-        /// Their signature.
         signature: Signature,
         /// The worst verdict among them.
         verdict: Verdict,
-        /// How many.
         count: u64,
         /// The first case that showed it.
         first_case: u64,
@@ -38,10 +36,7 @@ pub enum Difference {
         is: f64,
     },
     /// Probes of whole cells are missing.
-    FewerInCells {
-        /// Which.
-        cells: Vec<Cell>,
-    },
+    FewerInCells { cells: Vec<Cell> },
     /// Fewer probes a second, by more than is tolerated.
     Slower {
         /// Probes a second of the baseline.
@@ -53,7 +48,6 @@ pub enum Difference {
     },
     /// The target settled a choice in another way.
     Choice {
-        /// Its name.
         choice: String,
         /// The answers that were possible: one where it was settled.
         was: Vec<String>,
@@ -62,7 +56,6 @@ pub enum Difference {
     },
     /// Findings of a kind that only the baseline has.
     FindingGone {
-        /// Their signature.
         signature: Signature,
         /// The worst verdict among them.
         verdict: Verdict,
@@ -71,41 +64,24 @@ pub enum Difference {
     },
     /// A known issue that did not show in the baseline.
     KnownNew {
-        /// Its name.
         name: String,
         /// How many probes showed it.
         count: u64,
     },
     /// A known issue that showed in the baseline only.
     KnownGone {
-        /// Its name.
         name: String,
         /// How many probes showed it.
         count: u64,
     },
     /// Probes were not asked for a reason that the baseline has not.
-    NotAsked {
-        /// The reason.
-        reason: Reason,
-        /// How many.
-        count: u64,
-    },
+    NotAsked { reason: Reason, count: u64 },
     /// Something that both runs were made with has changed.
-    SetUp {
-        /// What.
-        part: String,
-        /// What it was.
-        was: String,
-        /// What it is.
-        is: String,
-    },
+    SetUp { part: String, was: String, is: String },
     /// The suite has changed, or what the command line said of it.
     OtherSuite,
     /// Speed says nothing.
-    SpeedNotCompared {
-        /// Why.
-        reason: String,
-    },
+    SpeedNotCompared { reason: String },
 }
 
 impl Difference {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use judge::verdict::Verdict;
+
 use super::{Comparison, Difference, Figures};
 use crate::report::terminal::{grouped, plural};
-use judge::verdict::Verdict;
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

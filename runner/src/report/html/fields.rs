@@ -8,13 +8,11 @@ use golden::explain::{Column, Par};
 pub struct Field {
     /// Its bits: `47:12`.
     pub bits: String,
-    /// Its name.
     pub name: &'static str,
     /// What is allowed: `?` where any value is, empty where the form allowed has no such field.
     pub allowed: String,
     /// What was observed, empty where the form observed has no such field.
     pub observed: String,
-    /// Whether they differ.
     pub differs: bool,
 }
 

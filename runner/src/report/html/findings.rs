@@ -1,19 +1,19 @@
 //! Findings by kind, each with its first example.
 
-use super::fields::{Field, compare};
-use super::mark::Mark;
-use super::scene::{Scene, Told};
-use crate::record::{Group, Run, Summary};
-use crate::report::terminal::grouped;
 use judge::verdict::{Answers, Seen};
 use oracle::answer::Answer;
+
+use super::fields::{Field, compare};
+use super::group_walk::{GroupWalk, GroupWalks};
+use super::mark::Mark;
+use crate::record::{Group, Run, Summary};
+use crate::report::terminal::grouped;
 
 /// Kinds of findings that are told in full; the others are listed.
 const TOLD: usize = 60;
 /// Outcomes that are told of those that are allowed.
 const OUTCOMES: usize = 4;
 
-/// One kind of finding.
 #[derive(Clone, Debug)]
 pub struct FindingKind {
     /// How many of it.
@@ -35,13 +35,10 @@ pub struct FindingKind {
 /// The first finding of a kind.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// The question.
     pub question: String,
-    /// What is allowed.
     pub allowed: Vec<String>,
     /// How many more outcomes are.
     pub others: usize,
-    /// What was observed.
     pub observation: String,
     /// Both, field by field, where both are values of `PAR_EL1`.
     pub fields: Vec<Field>,
@@ -65,7 +62,7 @@ pub fn kinds(run: &Run, summary: &Summary) -> Vec<FindingKind> {
     }
     let none = Answers::new();
     let settled = summary.ending.as_ref().map_or(&none, |ending| &ending.profile);
-    let mut scene = Scene::new(run, settled).map_err(|untold| untold.to_string());
+    let mut scene = GroupWalks::new(run, settled).map_err(|untold| untold.to_string());
     let kind = |(number, group): (usize, &Group)| FindingKind {
         count: grouped(group.count),
         mark: Mark::of(group.verdict),
@@ -84,7 +81,7 @@ pub fn kinds(run: &Run, summary: &Summary) -> Vec<FindingKind> {
     groups.into_iter().enumerate().map(kind).collect()
 }
 
-fn example(group: &Group, told: Result<Told, String>) -> Example {
+fn example(group: &Group, told: Result<GroupWalk, String>) -> Example {
     let first = &group.first;
     let result = told.as_ref().ok().and_then(|told| told.first.as_ref());
     let fields = match (result, &first.observation.answer) {

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 
 use case::format::Granule;
+use judge::verdict::{Cell, Verdict};
 
 use super::mark::Mark;
 use crate::record::{Matrix, Square};
 use crate::report::terminal::{grouped, plural};
-use judge::verdict::{Cell, Verdict};
 
 /// The matrix, one row an IPA size; the page turns it where there is room.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// The rows.
     pub rows: Vec<Row>,
     /// The verdicts that occur, worst first.
     pub legend: Vec<Mark>,
@@ -34,7 +33,6 @@ pub struct Look {
     pub mark: Mark,
     /// How many findings, known issues, or probes that conform: short.
     pub count: String,
-    /// All of it in words.
     pub words: String,
 }
 

@@ -7,7 +7,6 @@ use judge::verdict::Verdict;
 pub struct Mark {
     /// A sign that stands for it where there is no colour.
     pub sign: &'static str,
-    /// Its name.
     pub name: &'static str,
 }
 

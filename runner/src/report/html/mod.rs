@@ -15,9 +15,9 @@ mod chart;
 mod fields;
 mod findings;
 mod grid;
+mod group_walk;
 mod mark;
 mod registers;
-mod scene;
 mod section;
 
 use askama::Template;
@@ -40,12 +40,10 @@ pub enum PageError {
     /// A run can't be read.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A template fails.
     #[error("the page can't be written")]
     Template(#[source] askama::Error),
 }
 
-/// The runs as one page.
 pub fn html(runs: &[(Run, Summary)]) -> Result<String, PageError> {
     let sections = runs.iter().zip(1..).map(|((run, summary), id)| Section::new(id, run, summary));
     let runs = sections.collect::<Result<Vec<_>, _>>()?;

@@ -3,12 +3,9 @@
 use golden::{Granule, Granules, Implementation, Support};
 use suite::machine::Machine;
 
-/// A register.
 #[derive(Clone, Debug)]
 pub struct Register {
-    /// Its name.
     pub name: String,
-    /// Its value.
     pub value: String,
     /// Name and value of the fields that are not 0, highest bits first; empty where the fields have
     /// nothing to do with translation.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use judge::known::Shown;
+use judge::verdict::{NotAsked, Verdict};
+
 use super::chart::Chart;
 use super::findings::{FindingKind, kinds};
 use super::grid::Grid;
@@ -11,17 +14,13 @@ use crate::exit::Exit;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Summary};
 use crate::report::terminal::{grouped, plural};
-use judge::known::Shown;
-use judge::verdict::{NotAsked, Verdict};
 
 /// All that the page shows of one run.
 #[derive(Clone, Debug)]
 pub struct Section {
     /// Its number on the page, from 1.
     pub id: usize,
-    /// The suite.
     pub suite: String,
-    /// The target.
     pub target: String,
     /// How it ended, in words.
     pub ending: &'static str,
@@ -31,19 +30,15 @@ pub struct Section {
     pub facts: Vec<(&'static str, String)>,
     /// The verdicts and how many probes got each.
     pub verdicts: Vec<(Mark, String)>,
-    /// The matrix.
     pub grid: Grid,
     /// How many findings there are.
     pub findings: String,
     /// The findings by kind.
     pub kinds: Vec<FindingKind>,
-    /// Known issues.
     pub known: Vec<Issue>,
-    /// What was not asked.
     pub not_asked: Vec<Silence>,
     /// What the target is, in pairs of subject and answer.
     pub meaning: Vec<(&'static str, String)>,
-    /// Its ID registers.
     pub registers: Vec<Register>,
     /// Its choices, as far as they are settled.
     pub profile: Vec<(String, String)>,
@@ -51,12 +46,9 @@ pub struct Section {
     pub chart: Option<Chart>,
 }
 
-/// A known issue.
 #[derive(Clone, Debug)]
 pub struct Issue {
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub reference: String,
     /// How many probes were asked in which it may show.
     pub asked: String,
@@ -67,7 +59,6 @@ pub struct Issue {
 /// A reason why probes were not asked.
 #[derive(Clone, Debug)]
 pub struct Silence {
-    /// The reason.
     pub why: String,
     /// How many probes or cases.
     pub count: String,

@@ -7,8 +7,8 @@ use case::mapping::Mapping;
 use case::memory::Place;
 use case::probe::{El, Operation, Probe};
 use case::registers::Registers;
-use case::stay::Stay;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, CaseFull, Flags};
 use case::{MAX_EDITS, MAX_MAPPINGS, MAX_PROBES, MAX_SLOTS, MAX_TREES};
 use schemars::JsonSchema;
@@ -46,7 +46,7 @@ pub(super) struct CaseFields {
     /// What is done beside asking.
     #[serde(default)]
     flags: Vec<FlagName>,
-    /// Where the executor lives meanwhile, of a case with the flag `stay`.
+    /// Where code and data of the world switch lie, of a case with the flag `stay`.
     stay: Option<StayFields>,
     /// Where the guest's code is, of a case with the flag `guest`.
     guest: Option<GuestFields>,
@@ -122,7 +122,7 @@ impl From<RoleName> for Role {
     }
 }
 
-/// Where the executor lives while it is in a set-up of EL2. Places are the starts of scratch arenas.
+/// Where code and data of the world switch to a set-up of EL2 lie. Places are the starts of scratch arenas.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stay")]
@@ -141,7 +141,7 @@ struct StayFields {
     data_va: Hex,
 }
 
-impl From<&StayFields> for Stay {
+impl From<&StayFields> for SwitchPlaces {
     fn from(fields: &StayFields) -> Self {
         Self {
             trampoline: fields.trampoline.0,
@@ -518,7 +518,7 @@ impl FlagName {
             Self::Updates => Flags::UPDATES,
             Self::Audit => Flags::AUDIT,
             Self::Intent => Flags::INTENT,
-            Self::Stay => Flags::STAY,
+            Self::Stay => Flags::WORLD_SWITCH,
             Self::Monitor => Flags::MONITOR,
             Self::Guest => Flags::GUEST,
         }
@@ -559,7 +559,7 @@ impl TryFrom<CaseFields> for Case {
             case.push_probe(probe.into()).map_err(too_many("probes", MAX_PROBES))?;
         }
         if let Some(stay) = &fields.stay {
-            case.set_stay(stay.into());
+            case.set_world_switch(stay.into());
         }
         if let Some(guest) = &fields.guest {
             case.set_guest(guest.into());

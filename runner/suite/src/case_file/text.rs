@@ -8,8 +8,8 @@ use case::guest::Guest;
 use case::mapping::Mapping;
 use case::memory::Place;
 use case::probe::{El, Probe};
-use case::stay::Stay;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{CaseRef, Flags};
 
 use super::fields::ProbeFlag;
@@ -33,8 +33,8 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
     })?;
     list(f, indent, "edits", case.edits, write_edit)?;
     list(f, indent, "probes", case.probes, write_probe)?;
-    if case.header.stay != Stay::default() {
-        write_stay(f, &case.header.stay, &at)?;
+    if case.header.world_switch != SwitchPlaces::default() {
+        write_world_switch(f, &case.header.world_switch, &at)?;
     }
     let Guest { code, code_va } = case.header.guest;
     if case.header.guest != Guest::default() {
@@ -44,7 +44,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
         ("updates", Flags::UPDATES),
         ("audit", Flags::AUDIT),
         ("intent", Flags::INTENT),
-        ("stay", Flags::STAY),
+        ("stay", Flags::WORLD_SWITCH),
         ("monitor", Flags::MONITOR),
         ("guest", Flags::GUEST),
     ];
@@ -94,14 +94,14 @@ fn write_tables(f: &mut fmt::Formatter<'_>, tree: &Tree, indent: usize) -> fmt::
     }
 }
 
-fn write_stay(f: &mut fmt::Formatter<'_>, stay: &Stay, at: &str) -> fmt::Result {
+fn write_world_switch(f: &mut fmt::Formatter<'_>, places: &SwitchPlaces, at: &str) -> fmt::Result {
     writeln!(f, "{at}stay:")?;
-    writeln!(f, "{at}  trampoline: {}", Yaml(stay.trampoline))?;
-    writeln!(f, "{at}  exit: {}", Yaml(stay.exit))?;
-    writeln!(f, "{at}  code: {}", Yaml(stay.code))?;
-    writeln!(f, "{at}  code_va: {:#x}", stay.code_va)?;
-    writeln!(f, "{at}  data: {}", Yaml(stay.data))?;
-    writeln!(f, "{at}  data_va: {:#x}", stay.data_va)
+    writeln!(f, "{at}  trampoline: {}", Yaml(places.trampoline))?;
+    writeln!(f, "{at}  exit: {}", Yaml(places.exit))?;
+    writeln!(f, "{at}  code: {}", Yaml(places.code))?;
+    writeln!(f, "{at}  code_va: {:#x}", places.code_va)?;
+    writeln!(f, "{at}  data: {}", Yaml(places.data))?;
+    writeln!(f, "{at}  data_va: {:#x}", places.data_va)
 }
 
 const fn address(format: AddressFormat) -> &'static str {

@@ -8,13 +8,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use case::abilities::{Abilities, Ids};
-use case::draw::stage2::{exhaustive, random};
 use case::draw::{NotDrawn, Space};
 use case::mapping::Mapping;
 use case::memory::{Arena, ArenaKind, MemoryMap, Place};
 use case::probe::{Operation, Probe};
-use case::stay::Stay;
+use case::source::Source;
 use case::tree::{Role, Tree};
+use case::world_switch::SwitchPlaces;
 use case::{Case, Flags, scratch};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -28,14 +28,14 @@ use judge::verdict::{
 };
 use judge::verdict::{Ending as Allowed, Outcome};
 use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::observations::{
-    Audited, Changed, Exception, Life, NO_ANSWER, Point, Report, Status, Update,
+    Audited, Changed, Exception, NO_ANSWER, Point, Report, Status, SwitchTrace, Update,
 };
 use link::surroundings::{Surroundings, Text};
 use oracle::answer::Answer;
 use runner::plan::Shard;
-use runner::record::{Ending, Header, Request, RunId, Summary, Tally, TargetHeader};
+use runner::record::{Header, Request, RunEnd, RunId, Summary, Tally, TargetHeader};
 use suite::case_file::{CaseFile, Origin};
 use suite::hex::Hex;
 use suite::machine::Machine;
@@ -111,8 +111,8 @@ fn map() -> MemoryMap {
     map
 }
 
-/// A case of two trees, with a stay.
-fn stay() -> Case {
+/// A case of two trees, with a world switch.
+fn world_switch() -> Case {
     let mut case = case(0);
     let format = case.as_ref().format(Role::Stage2).unwrap();
     case.push_tree(Tree::new(Role::Ttbr0El2, format, Place::new(1, 0x10_0000))).unwrap();
@@ -120,16 +120,17 @@ fn stay() -> Case {
     case.push_mapping(Mapping { tree: 1, ..mapping }).unwrap();
     let place = Place::new(3, 0);
     let (code_va, data_va) = (0x8000_0000, 0x8001_0000);
-    let stay = Stay { trampoline: place, exit: place, code: place, code_va, data: place, data_va };
-    case.set_stay(stay);
-    case.set_flags(Flags(Flags::STAY));
+    let places =
+        SwitchPlaces { trampoline: place, exit: place, code: place, code_va, data: place, data_va };
+    case.set_world_switch(places);
+    case.set_flags(Flags(Flags::WORLD_SWITCH));
     case.push_probe(Probe::new(Operation::Fetch, 0x8003_0000)).unwrap();
     case
 }
 
 fn case(hostile: u64) -> Case {
     let space = Space { hostile, probes: 4, mappings: [1, 3], ..Space::BENIGN };
-    random::draw(&space, &abilities(), &map(), 1, 7).unwrap()
+    Source::Random(space).draw(&abilities(), &map(), 1, 7).unwrap()
 }
 
 fn abilities() -> Abilities {
@@ -149,7 +150,7 @@ fn words_of(case: &Case) -> Vec<u8> {
 }
 
 /// A body of every kind.
-fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
+fn bodies() -> Vec<(&'static str, MessageKind, Vec<u8>)> {
     let mut free = [Region::default(); link::hello::MAX_REGIONS];
     free[0] = Region { base: 0x4020_0000, size: 0x3fe0_0000 };
     free[1] = Region { base: 0x8000_0000, size: 0x4000_0000 };
@@ -173,10 +174,11 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
     let answers = [0xff00_0000_8000_0b80u64, 0x0a0b, NO_ANSWER];
     let exception = Exception { probe: 2, esr: 0x9600_0004, far: 0x1000, ..Exception::default() };
     let update = Update { probe: 1, pa: 0x8000_1000, value: 0x4000_07ff };
-    (report.changed, report.lives) = (1, 1);
+    (report.changed, report.traces) = (1, 1);
     let changed = Changed { pa: 0x9002_0008, value: scratch::stored(2) };
     let point = Point { pc: 0x9000_0000, sctlr_el2: 1, ..Point::default() };
-    let life = Life { trampoline: point, runtime: point, exit: point, ..Life::default() };
+    let trace =
+        SwitchTrace { trampoline: point, runtime: point, exit: point, ..SwitchTrace::default() };
     let audited = Audited { pa: 0x8000_1000, value: 0x4000_07ff };
     let observations = [
         report.as_bytes(),
@@ -184,17 +186,17 @@ fn bodies() -> Vec<(&'static str, Kind, Vec<u8>)> {
         exception.as_bytes(),
         update.as_bytes(),
         changed.as_bytes(),
-        life.as_bytes(),
+        trace.as_bytes(),
         audited.as_bytes(),
     ];
     let epitaph = Epitaph { reason: Epitaph::PANIC, esr: 77, elr: 0x1234, far: 0 };
     vec![
-        ("hello", Kind::Hello, hello.as_bytes().to_vec()),
-        ("configure", Kind::Configure, Configure::new(&map()).as_bytes().to_vec()),
-        ("ready", Kind::Ready, vec![]),
-        ("case", Kind::Case, words_of(&case(0))),
-        ("observations", Kind::Observations, observations.concat()),
-        ("epitaph", Kind::Epitaph, epitaph.as_bytes().to_vec()),
+        ("hello", MessageKind::Hello, hello.as_bytes().to_vec()),
+        ("configure", MessageKind::Configure, Configure::new(&map()).as_bytes().to_vec()),
+        ("ready", MessageKind::Ready, vec![]),
+        ("case", MessageKind::Case, words_of(&case(0))),
+        ("observations", MessageKind::Observations, observations.concat()),
+        ("epitaph", MessageKind::Epitaph, epitaph.as_bytes().to_vec()),
     ]
 }
 
@@ -240,15 +242,15 @@ fn mailbox() -> Vec<Seed> {
     const ASK: u8 = 4;
     const LOOK: u8 = 5;
 
-    let answer = |kind: Kind, body: &[u8]| {
+    let answer = |kind: MessageKind, body: &[u8]| {
         [&[ANSWER, kind as u8 - 1, 3, (body.len() / 8) as u8], body].concat()
     };
     let mut seeds: Vec<_> = bodies()
         .into_iter()
-        .filter(|(_, kind, _)| *kind != Kind::Configure)
+        .filter(|(_, kind, _)| *kind != MessageKind::Configure)
         .map(|(name, kind, body)| (name, [&answer(kind, &body)[..], &[TAKE]].concat()))
         .collect();
-    let ready = answer(Kind::Ready, &[]);
+    let ready = answer(MessageKind::Ready, &[]);
     let ask = [&[ASK, 2][..], &[9; 16]].concat();
     let both_ways = [&ask[..], &ask, &[TAKE_REQUEST, LOOK, 2, 0], &ready, &[TAKE, TAKE_REQUEST]];
     seeds.push(("both-ways", both_ways.concat()));
@@ -259,7 +261,7 @@ fn mailbox() -> Vec<Seed> {
     let head = [&[TAMPER, 0, 8][..], &[0x55; 8], &[TAKE]];
     seeds.push(("wild-head", [&ready[..], &[TAKE], &ready, &head.concat()].concat()));
     // A body that is a word larger than a slot has room for.
-    let large = (link::MAX_MESSAGE as u64 - 8) << 32 | Kind::Observations as u64;
+    let large = (link::MAX_MESSAGE as u64 - 8) << 32 | MessageKind::Observations as u64;
     let head = [&[TAMPER, 0, 0x18][..], &large.to_le_bytes(), &[TAKE]];
     seeds.push(("large-head", [&ready[..], &[TAKE], &ready, &head.concat()].concat()));
     named(seeds)
@@ -267,12 +269,12 @@ fn mailbox() -> Vec<Seed> {
 
 fn cases() -> Vec<Seed> {
     let space = Space { ipa_bits: u64::MAX, probes: 4, ..Space::BENIGN };
-    let shape = exhaustive::shape(&space, &abilities(), &map(), 1, 5).unwrap();
+    let shape = Source::Shapes(space).draw(&abilities(), &map(), 1, 5).unwrap();
     named([
         ("benign", words_of(&case(0))),
         ("hostile", words_of(&case(1000))),
         ("shape", words_of(&shape)),
-        ("stay", words_of(&stay())),
+        ("stay", words_of(&world_switch())),
     ])
 }
 
@@ -336,7 +338,7 @@ fn records() -> Vec<Seed> {
         lines.push(b'\n');
     }
     let header = header();
-    let summary = Summary::new(&header, tally, Some(Ending { seconds: 2.5, ..Ending::default() }));
+    let summary = Summary::new(&header, tally, Some(RunEnd { seconds: 2.5, ..RunEnd::default() }));
     let header = serde_json::to_vec_pretty(&header).unwrap();
     let summary = serde_json::to_vec_pretty(&summary).unwrap();
     let files = |parts: &[&[u8]]| parts.join(&SEPARATOR);

@@ -4,9 +4,8 @@
 //! of the one context that is used in the other shows.
 
 use super::super::Rng;
-use super::super::pool::PIECE;
 use super::super::tree::{Leaf, TreeBuilder, mapped};
-use super::world::{Scratch, Window, World};
+use super::world::World;
 use crate::MAX_MAPPINGS;
 use crate::mapping::Attributes;
 use crate::memory::Place;
@@ -34,23 +33,18 @@ impl World<'_> {
         for leaf in self.ranges[place].leaves.iter_mut() {
             leaf.attributes.flags |= if rng.chance(800) { Attributes::NG } else { 0 };
         }
-        let (own, windows) = (self.ranges[place].clone(), self.windows.clone());
+        let own = self.ranges[place].clone();
         for (number, leaf) in own.leaves.iter().enumerate() {
             let is_code = place == 0 && number == 0;
             let may_differ = !is_code && leaf.attributes.has(Attributes::NG);
-            let Some(leaf) = alternate_of(rng, leaf, may_differ, |rng, leaf| {
-                let window =
-                    windows.iter().find(|window| leaf.output.wrapping_sub(window.ipa) < PIECE)?;
-                let same = |other: &&Window| {
-                    other.purpose == window.purpose && other.memory == window.memory
-                };
-                let other = rng.choose(windows.iter().filter(same))?;
-                let output = other.ipa + (leaf.output - window.ipa);
+            let leaf = alternate_of(rng, leaf, may_differ, |rng| {
+                let (window, alike) = self.windows_like(leaf.output)?;
+                let output = rng.choose(alike)?.ipa + (leaf.output - window.ipa);
                 (leaf.level == 3).then_some((Place::absolute(output), output))
-            }) else {
-                continue;
-            };
-            tree.push(leaf)?;
+            });
+            if let Some(leaf) = leaf {
+                tree.push(leaf)?;
+            }
         }
         self.push_alternate(Alternate { tree, of: own.number })
     }
@@ -60,17 +54,12 @@ impl World<'_> {
         let own = self.stage2.clone()?;
         let at = self.trees().count() as u8;
         let mut tree = self.stage2_tree(rng, at)?;
-        let (scratch, map) = (self.scratch.clone(), self.target.map);
         for leaf in &own.leaves {
-            let used = scratch.iter().find(|scratch| {
-                scratch.number == leaf.place.arena() && leaf.place.offset() >= TAGS
-            });
-            let leaf = alternate_of(rng, leaf, used.is_some(), |rng, leaf| {
-                let same =
-                    |other: &&Scratch| used.is_some_and(|used| used.is_cached == other.is_cached);
-                let other = rng.choose(scratch.iter().filter(same))?;
-                let place = Place::new(other.number, leaf.place.offset());
-                Some((place, map.resolve(place)?))
+            let offset = leaf.place.offset();
+            let alike = self.scratch_like(leaf.place.arena()).filter(|_| offset >= TAGS);
+            let leaf = alternate_of(rng, leaf, alike.is_some(), |rng| {
+                let place = Place::new(rng.choose(alike?)?, offset);
+                Some((place, self.request.map.resolve(place)?))
             });
             if let Some(leaf) = leaf {
                 tree.push(leaf)?;
@@ -94,12 +83,12 @@ fn alternate_of(
     rng: &mut Rng,
     leaf: &Leaf,
     may_differ: bool,
-    elsewhere: impl FnOnce(&mut Rng, &Leaf) -> Option<(Place, u64)>,
+    elsewhere: impl FnOnce(&mut Rng) -> Option<(Place, u64)>,
 ) -> Option<Leaf> {
     let mut attributes = leaf.attributes;
     match if may_differ { rng.weighted([(2, 0), (5, 1), (2, 2), (1, 3)]) } else { 0 } {
         1 => {
-            let (place, output) = elsewhere(rng, leaf).unwrap_or((leaf.place, leaf.output));
+            let (place, output) = elsewhere(rng).unwrap_or((leaf.place, leaf.output));
             return Some(Leaf { place, output, ..*leaf });
         }
         2 => attributes.ap ^= 1 << rng.below(2),

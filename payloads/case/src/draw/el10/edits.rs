@@ -32,7 +32,7 @@ use crate::tree::Role;
 const MOST: u64 = 10;
 
 /// Edits descriptors of `case`, which maps what `world` says, that the guest does not need.
-pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
+pub(super) fn corrupt(rng: &mut Rng, world: &World<'_>, case: &mut Case) {
     for _ in 0..rng.between(3, MOST) {
         let edit = match rng.weighted([(5, 0), (3, 1), (4, 2)]) {
             0 => tables(rng, world),
@@ -121,7 +121,7 @@ fn in_tree(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder) -> Option<Edit>
     let is_needed = |input, bits| is_needed(world, tree, input, bits);
     beside(rng, tree, &leaf, is_needed, |rng, is_table| match (is_table, is_free) {
         (true, true) => free_table(rng, world),
-        (true, false) => bound_table(rng, world.target.map, tree),
+        (true, false) => bound_table(rng, world.request.map, tree),
         (false, true) => free_leaf(rng, tree, &leaf),
         (false, false) => {
             let is_normal = leaf.memory != Stage2Memory::Combined(MemoryType::Device);

@@ -5,16 +5,12 @@ use arrayvec::ArrayVec;
 use super::super::Rng;
 use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reaches};
 use super::super::memory_type::MemoryType;
-use super::NESTED;
-use super::setup::sctlr;
 use super::world::World;
+use crate::control::{hcr, sctlr};
 use crate::edit::Edit;
 use crate::probe::{El, Operation, Probe};
 use crate::{Case, MAX_EDITS, scratch};
 
-/// AT instructions of a guest at EL1.
-const OWN_AT: [Operation; 4] =
-    [Operation::AtS1e1r, Operation::AtS1e1w, Operation::AtS1e0r, Operation::AtS1e0w];
 /// How often an address is drawn before a probe of another kind is asked.
 const TRIES: usize = 6;
 /// How often an address is inside a leaf, at its ends, just outside, a neighbour in the tables, in range, and beyond.
@@ -57,7 +53,7 @@ impl<'a> Asker<'a> {
         let edits = case.as_ref().edits;
         let crosses = !has_updates && edits.is_empty();
         let aims = edits.iter().filter_map(|edit| aim(world, edit)).collect();
-        let is_nested = case.as_ref().header.registers.hcr_el2 & NESTED == NESTED;
+        let is_nested = case.as_ref().header.registers.hcr_el2 & hcr::NESTED == hcr::NESTED;
         let never = if is_nested { ArrayVec::new() } else { space.never_executed() };
         Self { world, space, reaches, tags, slots, never, crosses, favourites, aims }
     }
@@ -117,7 +113,7 @@ impl<'a> Asker<'a> {
         if rng.chance(450) {
             return probe.by(El::El0);
         }
-        let pan = if self.world.target.abilities.pan && rng.chance(300) { Probe::PAN } else { 0 };
+        let pan = if self.world.request.abilities.pan && rng.chance(300) { Probe::PAN } else { 0 };
         probe.by(El::El1).with(pan)
     }
 
@@ -179,7 +175,7 @@ impl<'a> Asker<'a> {
         if memory != MemoryType::WriteBack || rng.chance(650) {
             return plain;
         }
-        let lse = if self.world.target.abilities.lse { 2 } else { 0 };
+        let lse = if self.world.request.abilities.lse { 2 } else { 0 };
         rng.weighted([
             (1, Operation::LoadExclusive),
             (3, Operation::StoreExclusive),
@@ -244,18 +240,21 @@ impl<'a> Asker<'a> {
     /// An AT instruction by the guest.
     fn own_at(&self, rng: &mut Rng) -> Probe {
         let address = self.asked(rng);
-        if self.world.target.abilities.pan2 && rng.chance(250) {
+        if self.world.request.abilities.pan2 && rng.chance(250) {
             let operation = rng.one_of(&[Operation::AtS1e1rp, Operation::AtS1e1wp]);
             let pan = if rng.chance(600) { Probe::PAN } else { 0 };
             return Probe::new(operation, address).by(El::El1).with(pan);
         }
-        Probe::new(rng.one_of(&OWN_AT), address).by(El::El1)
+        Probe::new(rng.one_of(&Operation::EL10), address).by(El::El1)
     }
 
     /// An AT instruction by the executor.
     fn executors_at(&self, rng: &mut Rng) -> Probe {
-        let operation =
-            if rng.chance(700) { rng.one_of(&Operation::STAGE2) } else { rng.one_of(&OWN_AT) };
+        let operation = if rng.chance(700) {
+            rng.one_of(&Operation::STAGE2)
+        } else {
+            rng.one_of(&Operation::EL10)
+        };
         Probe::new(operation, self.asked(rng))
     }
 
@@ -275,7 +274,7 @@ impl<'a> Asker<'a> {
         let (first, bytes) = rng.pick(&self.aims).unwrap_or_default();
         let address = first + rng.below(bytes) / 16 * 16;
         let operation = match rng.weighted([(3, 0), (3, 1), (1, 2)]) {
-            0 => return Probe::new(rng.one_of(&OWN_AT), address).by(El::El1),
+            0 => return Probe::new(rng.one_of(&Operation::EL10), address).by(El::El1),
             1 => self.access(rng, MemoryType::Device),
             _ => Operation::Fetch,
         };
@@ -294,16 +293,8 @@ fn aim(world: &World<'_>, edit: &Edit) -> Option<(u64, u64)> {
     Some((tree.address(first), 1 << near))
 }
 
-/// Whether what is misaligned is another question than that of translation.
-const fn needs_alignment(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::LoadExclusive
-            | Operation::StoreExclusive
-            | Operation::Swap
-            | Operation::Add
-            | Operation::CompareAndSwap
-            | Operation::LoadAcquire
-            | Operation::StoreRelease
-    )
+/// Whether what is misaligned is another question than that of translation: exclusives, atomics, and ordered accesses.
+fn needs_alignment(operation: Operation) -> bool {
+    let [first, last] = [Operation::LoadExclusive, Operation::StoreRelease].map(|of| of as u8);
+    (first..=last).contains(&(operation as u8))
 }

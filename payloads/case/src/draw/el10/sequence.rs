@@ -25,7 +25,7 @@ use super::super::tree::{Leaf, TreeBuilder};
 use super::edits::is_needed;
 use super::maintenance::{Maintenance, Stale, insufficient, sufficient};
 use super::probes::Asker;
-use super::world::{Scratch, Window, World};
+use super::world::World;
 use crate::edit::{Change, Edit};
 use crate::format::AddressFormat;
 use crate::mapping::Attributes;
@@ -214,26 +214,19 @@ fn moved(rng: &mut Rng, world: &World<'_>, tree: &TreeBuilder, leaf: &Leaf) -> O
     if leaf.level < 3 {
         return None;
     }
-    let within = |start: u64| leaf.output.wrapping_sub(start) < PIECE;
     let page = tree.format.granule.bytes();
     // Another page of the same 64 KB, which lie at a multiple of their size.
     if page < PIECE && rng.chance(300) {
         return Some(page << rng.below(u64::from((PIECE / page).trailing_zeros())));
     }
     let other = if tree.role == Role::Stage2 {
-        let offset = leaf.place.offset() / PIECE * PIECE;
-        let base = |arena: &Scratch| world.target.map.resolve(Place::new(arena.number, offset));
-        let own = world.scratch.iter().find(|arena| base(arena).is_some_and(within))?;
-        let alike = |arena: &&Scratch| arena.is_cached == own.is_cached && *arena != own;
-        rng.choose(world.scratch.iter().filter(alike).filter_map(base))?
+        let (own, offset) = (leaf.place.arena(), leaf.place.offset() / PIECE * PIECE);
+        let others = world.scratch_like(own)?.filter(|other| *other != own);
+        world.request.map.resolve(Place::new(rng.choose(others)?, offset))?
     } else {
-        let own = world.windows.iter().find(|window| within(window.ipa))?;
+        let (own, alike) = world.windows_like(leaf.output)?;
         let is_data = matches!(own.purpose, Purpose::Tags { .. } | Purpose::Slots);
-        let alike = |window: &&Window| {
-            let is_same = window.purpose == own.purpose && window.memory == own.memory;
-            is_data && is_same && window.ipa != own.ipa
-        };
-        rng.choose(world.windows.iter().filter(alike))?.ipa
+        rng.choose(alike.filter(|window| is_data && window.ipa != own.ipa))?.ipa
     };
     Some(output_bits(tree.format.address, (leaf.output ^ other) / PIECE * PIECE))
 }
@@ -298,11 +291,7 @@ impl Sequence<'_> {
             _ => registers.ttbr0_el1,
         };
         self.touch(case, target, 2);
-        self.use_tree(case, alternate.tree.number, own ^ id << 48);
-        if id == 0 {
-            // Both have one VMID or ASID: what is left of the one is not for the other.
-            self.push(case, Probe::new(Operation::TlbiVmalls12e1, 0));
-        }
+        self.use_tree(case, alternate.tree.number, own ^ id << 48, id == 0);
         let change = target.changes.filter(|_| self.rng.chance(300));
         self.touch(case, target, 2);
         if let Some(other) = self.rng.pick(&self.targets) {
@@ -314,10 +303,7 @@ impl Sequence<'_> {
             self.change(case, change);
             self.change(case, target.breaks);
         }
-        self.use_tree(case, alternate.of, own);
-        if id == 0 {
-            self.push(case, Probe::new(Operation::TlbiVmalls12e1, 0));
-        }
+        self.use_tree(case, alternate.of, own, id == 0);
         self.touch(case, target, 3);
     }
 
@@ -339,13 +325,17 @@ impl Sequence<'_> {
         self.push(case, Probe::new(Operation::Change, 0).about(number).on(pe));
     }
 
-    fn use_tree(&mut self, case: &mut Case, number: u8, value: u64) {
+    /// Loads tree number `number`. Where it has the VMID or ASID of the other, what is left of that one is not for it.
+    fn use_tree(&mut self, case: &mut Case, number: u8, value: u64, shares_id: bool) {
         self.push(case, Probe::new(Operation::UseTree, value).about(number));
+        if shares_id {
+            self.push(case, Probe::new(Operation::TlbiVmalls12e1, 0));
+        }
     }
 
     /// TLB maintenance for what was changed: what is sufficient, mostly.
     fn maintain(&mut self, case: &mut Case, target: &Target) {
-        let abilities = self.world.target.abilities;
+        let abilities = self.world.request.abilities;
         let maintenance: Maintenance = match self.rng.chance(700) {
             true => sufficient(self.rng, abilities, &target.stale),
             false => insufficient(self.rng, abilities, &target.stale),

@@ -4,14 +4,15 @@ use super::super::leaf::{self, Regime};
 use super::super::memory_type::Mair;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range, vtcr_el2};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::shape::Shape;
 use super::space::GuestSpace;
+use crate::control::{hcr, sctlr};
 use crate::memory::{Arena, MemoryMap};
 use crate::registers::Registers;
 use crate::scratch;
 use crate::tcr::{self, Whole};
-use crate::vtcr::{Vtcr, hcr, ps, ps_bits};
+use crate::vtcr::{Vtcr, ps, ps_bits};
 
 /// Everything of a case but its trees and probes.
 #[derive(Clone, Debug)]
@@ -42,48 +43,17 @@ impl Setup {
     }
 }
 
-/// Bits of `SCTLR_EL1`.
-pub(super) mod sctlr {
-    /// Bits that are RES1 where nobody has given them a meaning: LSMAOE, nTLSMD, EIS, TSCXT, EOS, SED, ITD.
-    pub const RES1: u64 = 0x3050_0980;
-    pub const M: u64 = 1;
-    pub const A: u64 = 1 << 1;
-    pub const C: u64 = 1 << 2;
-    pub const SA: u64 = 1 << 3;
-    pub const SA0: u64 = 1 << 4;
-    pub const I: u64 = 1 << 12;
-    /// DC ZVA at EL0.
-    pub const DZE: u64 = 1 << 14;
-    pub const UCT: u64 = 1 << 15;
-    /// What EL0 waits for is its own affair.
-    pub const WAITS: u64 = 1 << 16 | 1 << 18;
-    pub const WXN: u64 = 1 << 19;
-    pub const SPAN: u64 = 1 << 23;
-    /// Cache maintenance by address at EL0.
-    pub const UCI: u64 = 1 << 26;
-    pub const EPAN: u64 = 1 << 57;
-}
-
-/// Bits of `TCR_EL1` that `TCR_EL2` lacks; those of the upper range follow the ones of the lower.
-mod tcr_el1 {
-    pub const EPD: [u64; 2] = [1 << 7, 1 << 23];
-    pub const E0PD: [u64; 2] = [1 << 55, 1 << 56];
-}
-
-/// HCR_EL2.ID: instructions at stage 2 are non-cacheable.
-const HCR_ID: u64 = 1 << 33;
-
 /// Draws the registers for `shape`.
 pub(super) fn setup(
     rng: &mut Rng,
     space: &GuestSpace,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: Shape,
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
-    let is_spoiled = rng.chance(space.spoiled);
+    let Request { abilities, map, .. } = request;
+    let is_corrupted = rng.chance(space.spoiled);
     let has_stage2 = shape.stage2.is_some();
-    let [stage1_updates, stage2_updates] = updates(rng, space, target, &shape);
+    let [stage1_updates, stage2_updates] = updates(rng, space, request, &shape);
     let has_updates = stage1_updates.access || stage2_updates.access;
 
     // What hardware updates has to be Write-Back for everybody.
@@ -97,8 +67,8 @@ pub(super) fn setup(
         | flag(dc, hcr::DC)
         | flag(cd, hcr::CD)
         | flag(fwb, hcr::FWB)
-        | bits(rng, &[(300, hcr::PTW), (50, HCR_ID)]);
-    let sctlr_el1 = sctlr_el1(rng, target, shape.stage1.is_some(), cached);
+        | bits(rng, &[(300, hcr::PTW), (50, hcr::ID)]);
+    let sctlr_el1 = sctlr_el1(rng, request, shape.stage1.is_some(), cached);
 
     let most = |ps| {
         shape.stage2.map_or(abilities.pa_bits, |stage2| {
@@ -110,8 +80,8 @@ pub(super) fn setup(
         None => Some(ps(abilities.pa_bits)),
     };
     let ps = ps.ok_or(NotDrawn::NoArena)?;
-    let (vtcr_el2, vttbr_el2) = stage2_registers(rng, target, &shape, ps, stage2_updates);
-    let stage1 = stage1_registers(rng, target, &shape, stage1_updates)?;
+    let (vtcr_el2, vttbr_el2) = stage2_registers(rng, request, &shape, ps, stage2_updates);
+    let stage1 = stage1_registers(rng, request, &shape, stage1_updates)?;
 
     let input_bits = shape.stage2.map_or(abilities.pa_bits, |stage2| stage2.ia_bits);
     let ipa_bits = match shape.stage1 {
@@ -143,7 +113,7 @@ pub(super) fn setup(
         stage1_oa_bits: stage1.oa_bits,
         ipa_bits,
         stage1: leaf::Stage1 { regime, mair, wxn: false, updates: updates_stage1 },
-        stage2: leaf::Stage2 { updates_stage1, is_spoiled, ..of_stage2 },
+        stage2: leaf::Stage2 { updates_stage1, is_corrupted, ..of_stage2 },
         home: stage1.home,
         uncached,
         tbi: stage1.tbi,
@@ -151,14 +121,14 @@ pub(super) fn setup(
 }
 
 /// Which updates hardware makes at stage 1 and at stage 2.
-fn updates(rng: &mut Rng, space: &GuestSpace, target: Target<'_>, shape: &Shape) -> [Updates; 2] {
+fn updates(rng: &mut Rng, space: &GuestSpace, request: Request<'_>, shape: &Shape) -> [Updates; 2] {
     let has_stage2 = shape.stage2.is_some();
-    let wanted = target.abilities.access_flag && rng.chance(space.hardware_updates);
+    let wanted = request.abilities.access_flag && rng.chance(space.hardware_updates);
     // Both, stage 1, stage 2.
     let which = rng.weighted([(3, (true, true)), (2, (true, false)), (2, (false, true))]);
     let of_stage1 = wanted && shape.stage1.is_some() && (which.0 || !has_stage2);
     let of_stage2 = wanted && has_stage2 && (which.1 || !of_stage1);
-    [of_stage1, of_stage2].map(|wanted| Updates::draw(rng, target.abilities, wanted))
+    [of_stage1, of_stage2].map(|wanted| Updates::draw(rng, request.abilities, wanted))
 }
 
 /// `bit`, if it is set.
@@ -172,16 +142,16 @@ fn bits(rng: &mut Rng, choices: &[(u64, u64)]) -> u64 {
 }
 
 /// `SCTLR_EL1`.
-fn sctlr_el1(rng: &mut Rng, target: Target<'_>, is_on: bool, cached: bool) -> u64 {
-    sctlr::RES1
+fn sctlr_el1(rng: &mut Rng, request: Request<'_>, is_on: bool, cached: bool) -> u64 {
+    sctlr::RES1_EL1
         | sctlr::WAITS
         | flag(is_on, sctlr::M)
         | flag(cached, sctlr::C)
         | bits(rng, &[(700, sctlr::UCI), (700, sctlr::DZE)])
         | bits(rng, &[(200, sctlr::A), (500, sctlr::SA), (500, sctlr::SA0), (850, sctlr::I)])
         | bits(rng, &[(500, sctlr::UCT), (250, sctlr::WXN)])
-        | flag(!target.abilities.pan || rng.chance(500), sctlr::SPAN)
-        | flag(target.abilities.pan3 && rng.chance(500), sctlr::EPAN)
+        | flag(!request.abilities.pan || rng.chance(500), sctlr::SPAN)
+        | flag(request.abilities.pan3 && rng.chance(500), sctlr::EPAN)
 }
 
 /// Whether tables, and a scratch arena, lie within `bits` bits.
@@ -195,12 +165,12 @@ fn is_enough(map: &MemoryMap, bits: u8) -> bool {
 /// `VTCR_EL2`, and `VTTBR_EL2` without the root.
 fn stage2_registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
     ps: u64,
     updates: Updates,
 ) -> (u64, u64) {
-    let wide = target.abilities.vmid16 && rng.chance(500);
+    let wide = request.abilities.vmid16 && rng.chance(500);
     let vmid = rng.bits() & if wide { 0xffff } else { 0xff };
     let walks = Walks::draw(rng).suiting(updates);
     let vtcr = match shape.stage2 {
@@ -222,11 +192,11 @@ struct Stage1 {
 
 fn stage1_registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
     updates: Updates,
 ) -> Result<Stage1, NotDrawn> {
-    let Target { abilities, map } = target;
+    let Request { abilities, map, .. } = request;
     let tbi = [rng.chance(300), rng.chance(300)];
     let wide = abilities.asid16 && rng.chance(500);
     let mut asid = || rng.bits() & if wide { 0xffff } else { 0xff };
@@ -265,8 +235,8 @@ fn stage1_registers(
     for (number, has_walks) in walked.into_iter().enumerate() {
         // The guest's own code must be within EL0's reach.
         let hidden = abilities.e0pd && rng.chance(150) && number != home;
-        tcr_el1 |= if has_walks { 0 } else { tcr_el1::EPD[number] };
-        tcr_el1 |= if hidden { tcr_el1::E0PD[number] } else { 0 };
+        tcr_el1 |= if has_walks { 0 } else { tcr::EPD[number] };
+        tcr_el1 |= if hidden { tcr::E0PD[number] } else { 0 };
     }
     Ok(Stage1 { tcr_el1, asids, home, oa_bits: of(ips), tbi })
 }

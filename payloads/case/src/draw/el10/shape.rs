@@ -1,6 +1,6 @@
 //! Which stages are on, and granules and address sizes of each.
 
-use super::super::space::{variant, wants, weight};
+use super::super::space::{variant, wants};
 use super::super::stage2::{self, Shape as Stage2Shape};
 use super::super::{NotDrawn, Rng};
 use super::space::GuestSpace;
@@ -63,18 +63,16 @@ fn ranges(
         let all = least..=variant.most_va_bits(abilities);
         all.filter(|bits| wants(space.va_bits, *bits))
     };
-    let weight_of = |variant: Variant| {
-        let has =
-            abilities.stage1_has(variant.granule, variant.ds) && sizes(variant).next().is_some();
-        if has { weight(&space.granules, &space.ds, variant) } else { 0 }
+    let has = |variant: Variant| {
+        abilities.stage1_has(variant.granule, variant.ds) && sizes(variant).next().is_some()
     };
-    let first = variant(rng, weight_of).ok_or(NotDrawn::NoSuchStage1Shape)?;
+    let weights = (&space.granules, &space.ds);
+    let first = variant(rng, weights, has).ok_or(NotDrawn::NoSuchStage1Shape)?;
     // The 64K granule goes with either DS.
     let suits = |other: Variant| {
         other.ds == first.ds || other.granule == Granule::K64 || first.granule == Granule::K64
     };
-    let second = variant(rng, |other| if suits(other) { weight_of(other) } else { 0 });
-    let second = second.unwrap_or(first);
+    let second = variant(rng, weights, |other| suits(other) && has(other)).unwrap_or(first);
     let mut range = |variant: Variant, has_walks| RangeShape {
         variant,
         va_bits: rng.choose(sizes(variant)).unwrap_or(LEAST_VA_BITS),

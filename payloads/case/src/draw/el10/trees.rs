@@ -4,7 +4,7 @@
 
 use super::super::leaf::Purpose;
 use super::super::pool::{PIECE, root_bits};
-use super::super::tree::{Kind, TreeBuilder};
+use super::super::tree::{TreeBuilder, TreeKind};
 use super::super::{NotDrawn, Rng};
 use super::shape::RangeShape;
 use super::world::{Window, World};
@@ -18,9 +18,9 @@ impl World<'_> {
     pub fn stage2_tree(&mut self, rng: &mut Rng, number: u8) -> Option<TreeBuilder> {
         let (shape, pa_bits) = (self.setup.shape.stage2?, self.setup.pa_bits);
         let variant = shape.variant;
-        let format = variant.format(self.target.abilities, shape.ia_bits, shape.start_level);
+        let format = variant.format(self.request.abilities, shape.ia_bits, shape.start_level);
         let bits = [root_bits(&format, pa_bits), pa_bits];
-        self.pool.tree(rng, number, Kind { role: Role::Stage2, variant, format }, bits, PIECE)
+        self.pool.tree(rng, number, TreeKind { role: Role::Stage2, variant, format }, bits, PIECE)
     }
 
     /// Gives range number `number` a tree, if stage 1 is on and the range has walks.
@@ -43,7 +43,7 @@ impl World<'_> {
     ) -> Option<TreeBuilder> {
         let setup = self.setup;
         let role = [Role::Ttbr0El1, Role::Ttbr1El1][number];
-        let format = shape.variant.stage1_format(self.target.abilities, shape.va_bits);
+        let format = shape.variant.stage1_format(self.request.abilities, shape.va_bits);
         let per_slot = PIECE / format.granule.bytes();
         let mut tree = Tree::in_ipa_space(role, format);
         let depth = (4 - format.start_level) as u64;
@@ -72,7 +72,7 @@ impl World<'_> {
             let _ = tree.push_slot_at(place, ipa + offset);
             slots += 1;
         }
-        let kind = Kind { role, variant: shape.variant, format };
+        let kind = TreeKind { role, variant: shape.variant, format };
         let oa_bits = setup.stage1_oa_bits[number];
         (slots >= least).then(|| TreeBuilder::new(at, kind, oa_bits, tree, slots * per_slot - 1))
     }
@@ -100,8 +100,8 @@ impl World<'_> {
         purpose: Purpose,
     ) -> Option<u64> {
         const LEVEL: i8 = 2;
-        let (setup, pa) = (self.setup, self.target.map.resolve(place)?);
-        let arena = self.target.map.arenas().get(usize::from(place.arena()))?;
+        let (setup, pa) = (self.setup, self.request.map.resolve(place)?);
+        let arena = self.request.map.arenas().get(usize::from(place.arena()))?;
         let tree = self.stage2.as_mut()?;
         let block = tree.leaf(LEVEL);
         let first = pa >> block.unit_bits << block.unit_bits;

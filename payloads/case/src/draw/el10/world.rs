@@ -19,7 +19,7 @@ use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{PIECE, PIECE_BITS, Pool, part};
 use super::super::tree::{TreeBuilder, case, mapped};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::alternate::Alternate;
 use super::setup::Setup;
 use crate::format::AddressFormat;
@@ -72,7 +72,7 @@ fn agrees(is_cached: bool, memory: MemoryType) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct World<'a> {
     pub setup: &'a Setup,
-    pub target: Target<'a>,
+    pub request: Request<'a>,
     pub pool: Pool<'a>,
     /// Stage 2, if it is on.
     pub stage2: Option<TreeBuilder>,
@@ -87,11 +87,11 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     /// What a guest needs: its tables, and its code.
-    pub fn new(rng: &mut Rng, setup: &'a Setup, target: Target<'a>) -> Result<Self, NotDrawn> {
-        let (stage2, pool, guest) = (None, Pool::new(target), Guest::default());
+    pub fn new(rng: &mut Rng, setup: &'a Setup, request: Request<'a>) -> Result<Self, NotDrawn> {
+        let (stage2, pool, guest) = (None, Pool::new(request), Guest::default());
         let (ranges, alternates, windows, scratch) = Default::default();
         let mut this =
-            Self { setup, target, pool, stage2, ranges, alternates, windows, scratch, guest };
+            Self { setup, request, pool, stage2, ranges, alternates, windows, scratch, guest };
         if setup.shape.stage2.is_some() {
             this.stage2 = Some(this.stage2_tree(rng, 0).ok_or(NotDrawn::NoArena)?);
         }
@@ -112,7 +112,7 @@ impl<'a> World<'a> {
         bits: u8,
         purpose: Purpose,
     ) -> Option<u64> {
-        let (setup, pa) = (self.setup, self.target.map.resolve(place)?);
+        let (setup, pa) = (self.setup, self.request.map.resolve(place)?);
         if self.windows.is_full() || self.is_full() {
             return None;
         }
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
 
     /// The scratch arenas that this set-up reaches.
     fn reached_scratch(&self) -> ArrayVec<u8, MAX_ARENAS> {
-        let numbered = (0..).zip(self.target.map.arenas());
+        let numbered = (0..).zip(self.request.map.arenas());
         let reached = numbered.filter(|(_, arena): &(u8, &Arena)| {
             scratch::fits(arena) && arena.last() >> self.setup.pa_bits == 0
         });
@@ -238,10 +238,10 @@ impl<'a> World<'a> {
             None => self.stage2.as_ref()?,
         };
         let over = rng.pick(&self.scratch).filter(|_| rng.chance(400));
-        let over = over.and_then(|over| self.target.map.arenas().get(usize::from(over.number)));
+        let over = over.and_then(|over| self.request.map.arenas().get(usize::from(over.number)));
         let over = over.map(|arena| arena.base + scratch::TAGS);
         let updates = if number.is_some() { setup.stage1.updates } else { setup.stage2.updates };
-        let (run, purpose) = tree.quiet(rng, self.target.abilities, over, updates)?;
+        let (run, purpose) = tree.quiet(rng, self.request.abilities, over, updates)?;
         if let Some(number) = number {
             let suits = |memory| purpose == Purpose::Unreached || memory == MemoryType::Device;
             let draw = |rng: &mut Rng| setup.stage1.leaf(rng, purpose, &suits);
@@ -283,7 +283,7 @@ impl<'a> World<'a> {
         let (setup, tree) = (self.setup, &mut self.ranges[number]);
         // As many as descriptors hold, be it more than there are.
         let most = if tree.format.address == AddressFormat::Bits48 { 48 } else { 52 };
-        let run = tree.any_leaf(rng, self.target.abilities, most)?;
+        let run = tree.any_leaf(rng, self.request.abilities, most)?;
         let window = rng.pick(&self.windows).filter(|_| rng.chance(700));
         let output = match window {
             Some(window) => window.ipa,
@@ -298,12 +298,30 @@ impl<'a> World<'a> {
         tree.add(rng, run, 0..u64::MAX, draw).map(|_| ())
     }
 
+    /// The window that holds `ipa`, and those of the same purpose and memory, itself among them.
+    pub fn windows_like(
+        &self,
+        ipa: u64,
+    ) -> Option<(&Window, impl Iterator<Item = &Window> + Clone)> {
+        let own = self.windows.iter().find(|window| ipa.wrapping_sub(window.ipa) < PIECE)?;
+        let is_like = |other: &&Window| other.purpose == own.purpose && other.memory == own.memory;
+        Some((own, self.windows.iter().filter(is_like)))
+    }
+
+    /// The numbers of the scratch arenas in use whose tags are reached as those of number `number`, itself among them;
+    /// `None` where that one is not in use.
+    pub fn scratch_like(&self, number: u8) -> Option<impl Iterator<Item = u8> + Clone> {
+        let own = self.scratch.iter().find(|scratch| scratch.number == number)?;
+        let like = self.scratch.iter().filter(|other| other.is_cached == own.is_cached);
+        Some(like.map(|other| other.number))
+    }
+
     /// The guest's addresses.
     pub fn address_space(&self) -> AddressSpace<'_> {
         let Setup { ipa_bits, tbi, stage2, .. } = self.setup;
         let memory = if stage2.dc { MemoryType::WriteBack } else { MemoryType::Device };
         AddressSpace {
-            map: self.target.map,
+            map: self.request.map,
             ranges: &self.ranges,
             stage2: self.stage2.as_ref(),
             flat: (*ipa_bits, memory),

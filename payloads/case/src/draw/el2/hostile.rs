@@ -1,28 +1,34 @@
-//! Hostile set-ups of EL2's stage 1, for the monitor: registers and descriptors with which nobody could live.
+//! Hostile set-ups of EL2's stage 1, for the monitor: registers and descriptors under which no code could run.
 
 use super::super::Rng;
 use super::super::edits::{self, Fields};
 use super::setup::Setup;
 use super::world::World;
 use crate::Case;
+use crate::control::sctlr;
 use crate::probe::{Operation, Probe};
 use crate::registers::Registers;
-use crate::tcr::sctlr;
 use crate::view::Flags;
 
 /// Corrupts registers and descriptors of `case`, and fills it with `count` probes for the monitor.
-pub(super) fn spoil(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u64) {
-    let spoils_registers = rng.chance(500);
-    if spoils_registers {
+pub(super) fn corrupt(rng: &mut Rng, world: &World<'_>, case: &mut Case, count: u64) {
+    let corrupts_registers = rng.chance(500);
+    if corrupts_registers {
         registers(rng, world.setup, case);
     }
     let ha = if world.setup.shape.upper.is_some() { 39 } else { 21 };
-    let updates =
-        world.target.abilities.access_flag && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
+    let updates = world.request.abilities.access_flag
+        && case.as_ref().header.registers.tcr_el2 >> ha & 1 == 1;
     case.set_flags(Flags(Flags::MONITOR | if updates { Flags::UPDATES } else { 0 }));
-    edits::spoil(rng, world.target, &world.trees, case, u64::from(!spoils_registers));
+    edits::corrupt_descriptors(
+        rng,
+        world.request,
+        &world.trees,
+        case,
+        u64::from(!corrupts_registers),
+    );
     for _ in 0..count {
-        let operation = rng.one_of(&[Operation::AtS1e2r, Operation::AtS1e2w]);
+        let operation = rng.one_of(&Operation::EL2);
         let address =
             edits::address(rng, &world.trees, case.as_ref().edits, [48, 0, 0, 10, 10, 32]);
         // A case has room for all of them.
@@ -44,7 +50,7 @@ fn registers(rng: &mut Rng, setup: &Setup, case: &mut Case) {
                 let at = if is_host { 16 } else { 0 };
                 *tcr_el2 = *tcr_el2 & !(0x3f << at) | rng.below(64) << at;
             }
-            kind => edits::corrupt(rng, &fields, tcr_el2, ttbr0_el2, setup.oa_bits, kind),
+            kind => edits::corrupt_register(rng, &fields, tcr_el2, ttbr0_el2, setup.oa_bits, kind),
         }
     }
     let Fields { ps, ds } = fields;

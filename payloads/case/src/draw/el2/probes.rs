@@ -7,15 +7,9 @@ use super::super::address_space::{AddressSpace, Goal, MOST_REACHES, Reach, Reach
 use super::super::memory_type::MemoryType;
 use super::super::tree::a_leaf;
 use super::world::World;
+use crate::control::{hcr, sctlr};
 use crate::probe::{Operation, Probe};
 use crate::scratch;
-use crate::tcr::{hcr, sctlr};
-
-/// AT instructions for EL2's own regime.
-const OWN: [Operation; 2] = [Operation::AtS1e2r, Operation::AtS1e2w];
-/// AT instructions for the regime of a host, which EL0 shares.
-const SHARED: [Operation; 4] =
-    [Operation::AtS1e1r, Operation::AtS1e1w, Operation::AtS1e0r, Operation::AtS1e0w];
 
 /// What probes of a case are drawn from.
 pub(super) struct Asker<'a> {
@@ -31,7 +25,7 @@ impl<'a> Asker<'a> {
     pub fn new(world: &'a World<'a>) -> Self {
         let setup = world.setup;
         let space = AddressSpace {
-            map: world.target.map,
+            map: world.request.map,
             ranges: world.asked(),
             stage2: None,
             flat: (0, MemoryType::Device),
@@ -59,7 +53,8 @@ impl<'a> Asker<'a> {
 
     fn at(&self, rng: &mut Rng) -> Probe {
         let is_shared = self.world.setup.registers.hcr_el2 & hcr::TGE != 0 && rng.chance(400);
-        let operation = if is_shared { rng.one_of(&SHARED) } else { rng.one_of(&OWN) };
+        let operation =
+            if is_shared { rng.one_of(&Operation::EL10) } else { rng.one_of(&Operation::EL2) };
         let Some((tree, leaf)) = a_leaf(rng, self.world.asked(), [0; 2]) else {
             return Probe::new(operation, rng.bits());
         };

@@ -6,18 +6,19 @@ use super::super::leaf::{Regime, Stage1};
 use super::super::memory_type::{Mair, MemoryType};
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, range};
-use super::super::tree::Kind;
-use super::super::{NotDrawn, Rng, Target};
+use super::super::tree::TreeKind;
+use super::super::{NotDrawn, Request, Rng};
 use super::shape::{Shape, placed};
 use super::space::HypSpace;
+use crate::control::{hcr, sctlr};
 use crate::layout::Variant;
 use crate::memory::Place;
 use crate::placement::Placement;
 use crate::registers::Registers;
-use crate::stay::Stay;
-use crate::tcr::{self, Range, Whole, hcr, sctlr};
+use crate::tcr::{self, Range, Whole};
 use crate::tree::Role;
-use crate::vtcr::{self, ps_bits};
+use crate::vtcr::ps_bits;
+use crate::world_switch::SwitchPlaces;
 
 /// Everything of a case but its trees, edits and probes.
 #[derive(Clone, Debug)]
@@ -31,19 +32,19 @@ pub(super) struct Setup {
     /// Top bytes are ignored: in the lower range, and in the upper one.
     pub tbi: [bool; 2],
     /// What the trees are: the lower range first, then the upper one or the idmap.
-    pub kinds: ArrayVec<Kind, 2>,
-    /// The scratch arenas in which the executor lives. The virtual addresses are not known yet.
-    pub stay: Stay,
+    pub kinds: ArrayVec<TreeKind, 2>,
+    /// The scratch arenas that the world switch uses. The virtual addresses are not known yet.
+    pub places: SwitchPlaces,
 }
 
 /// Draws the registers and the scratch arenas for `shape`.
 pub(super) fn setup(
     rng: &mut Rng,
     space: &HypSpace,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: &Shape,
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
+    let Request { abilities, map, .. } = request;
     let &Shape { variant, va_bits, placement, upper } = shape;
     let most = |ps| {
         let of = |variant: Variant| ps_bits(ps).min(variant.address_bits(abilities));
@@ -75,7 +76,7 @@ pub(super) fn setup(
     let same = placement != Placement::Outside && rng.chance(600);
     let exit = if same { trampoline } else { pick(rng, &exits(ps))? };
     let (code, data) = (pick(rng, &all)?, pick(rng, &all)?);
-    let stay = Stay { trampoline, exit, code, data, ..Stay::default() };
+    let places = SwitchPlaces { trampoline, exit, code, data, ..SwitchPlaces::default() };
 
     let wanted = abilities.access_flag && rng.chance(space.hardware_updates);
     let updates = Updates::draw(rng, abilities, wanted);
@@ -89,15 +90,15 @@ pub(super) fn setup(
         range(rng, abilities, (variant, bits), walks, tbi)
     };
     let (lower, upper_range) = (one(variant, va_bits), upper.map(|(of, bits)| one(of, bits)));
-    let mut registers = registers(rng, target, &lower, upper_range.as_ref(), &whole);
+    let mut registers = registers(rng, request, &lower, upper_range.as_ref(), &whole);
     registers.mair_el2 = mair.value;
     registers.sctlr_el2 |= if wxn { sctlr::WXN } else { 0 } | if aligned { sctlr::A } else { 0 };
-    let kind = |role, variant: Variant, bits| Kind {
+    let kind = |role, variant: Variant, bits| TreeKind {
         role,
         variant,
         format: variant.stage1_format(abilities, bits),
     };
-    let mut kinds: ArrayVec<Kind, 2> =
+    let mut kinds: ArrayVec<TreeKind, 2> =
         [kind(Role::Ttbr0El2, variant, va_bits)].into_iter().collect();
     kinds.extend(upper.map(|(upper, bits)| kind(Role::Ttbr1El2, upper, bits)));
     if placement == Placement::Outside {
@@ -114,24 +115,24 @@ pub(super) fn setup(
     let regime = if upper.is_some() { Regime::Host } else { Regime::El2 };
     let leaves = Stage1 { regime, mair, wxn, updates: updates.access };
     let tbi = [lower.tbi, upper_range.is_some_and(|range| range.tbi)];
-    Ok(Setup { shape: *shape, registers, oa_bits, leaves, tbi, kinds, stay })
+    Ok(Setup { shape: *shape, registers, oa_bits, leaves, tbi, kinds, places })
 }
 
 /// The registers for one range or two.
 fn registers(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     lower: &Range,
     upper: Option<&Range>,
     whole: &Whole,
 ) -> Registers {
-    let sctlr_el2 = sctlr::RES1 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
-    let one = Registers { hcr_el2: vtcr::hcr::RW, sctlr_el2, ..Registers::default() };
+    let sctlr_el2 = sctlr::RES1_EL2 | sctlr::M | sctlr::C | sctlr::SA | sctlr::I;
+    let one = Registers { hcr_el2: hcr::RW, sctlr_el2, ..Registers::default() };
     let Some(upper) = upper else {
         return Registers { tcr_el2: tcr::of_one(lower, whole), ..one };
     };
     let tge = if rng.chance(500) { hcr::TGE } else { 0 };
-    let asids = if target.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
+    let asids = if request.abilities.vmid16 && rng.chance(500) { tcr::AS } else { 0 };
     let a1 = if rng.chance(300) { tcr::A1 } else { 0 };
     Registers {
         hcr_el2: one.hcr_el2 | hcr::E2H | tge,

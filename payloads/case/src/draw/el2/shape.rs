@@ -4,8 +4,8 @@ use core::ops::RangeInclusive;
 
 use arrayvec::ArrayVec;
 
-use super::super::space::{variant, wants, weight};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::space::{variant, variants, wants};
+use super::super::{NotDrawn, Request, Rng};
 use super::space::HypSpace;
 use crate::abilities::Abilities;
 use crate::format::Granule;
@@ -34,24 +34,14 @@ fn sizes(variant: Variant, abilities: &Abilities) -> RangeInclusive<u8> {
     variant.least_ia_bits(abilities)..=variant.most_va_bits(abilities)
 }
 
-fn variants<'a>(
-    space: &'a HypSpace,
-    abilities: &'a Abilities,
-) -> impl Iterator<Item = Variant> + 'a {
-    let has = |variant: &Variant| {
-        abilities.stage1_has(variant.granule, variant.ds)
-            && weight(&space.granules, &space.ds, *variant) > 0
-    };
-    Variant::ALL.into_iter().filter(has)
-}
-
 /// All shapes with one range that the PE has within `space`, those of each granule from the largest size on.
 pub(super) fn all<'a>(
     space: &'a HypSpace,
     abilities: &'a Abilities,
 ) -> impl Iterator<Item = Shape> + 'a {
-    variants(space, abilities).flat_map(move |variant| {
-        // The largest first: in the smallest nobody could live.
+    let has = |variant: Variant| abilities.stage1_has(variant.granule, variant.ds);
+    variants((&space.granules, &space.ds), has).flat_map(move |variant| {
+        // The largest first: in the smallest there is no room for the world switch.
         let wanted = sizes(variant, abilities).rev();
         let wanted = wanted.filter(move |bits| wants(space.va_bits, *bits));
         wanted.flat_map(move |va_bits| {
@@ -62,24 +52,22 @@ pub(super) fn all<'a>(
     })
 }
 
-/// Draws a shape in which one can live on a target with the memory of `map`.
+/// Draws a shape that has room for a world switch on a target with the memory of `map`.
 pub(super) fn draw(
     rng: &mut Rng,
     space: &HypSpace,
-    Target { abilities, map }: Target<'_>,
+    Request { abilities, map, .. }: Request<'_>,
 ) -> Result<Shape, NotDrawn> {
     let is_host = rng.chance(space.vhe);
     if is_host && !abilities.vhe {
         return Err(NotDrawn::NoHost);
     }
-    let all: ArrayVec<Variant, 5> = variants(space, abilities).collect();
-    let weight_of = |variant| {
-        if all.contains(&variant) { weight(&space.granules, &space.ds, variant) } else { 0 }
-    };
-    let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchHypShape)?;
+    let weights = (&space.granules, &space.ds);
+    let has = |variant: Variant| abilities.stage1_has(variant.granule, variant.ds);
+    let variant = variant(rng, weights, has).ok_or(NotDrawn::NoSuchHypShape)?;
     let same_ds = |other: &Variant| other.ds == variant.ds || other.granule == Granule::K64;
-    let uppers = all.iter().copied().filter(same_ds);
-    let upper = if is_host { rng.choose(uppers) } else { None };
+    let uppers: ArrayVec<Variant, 5> = variants(weights, has).filter(same_ds).collect();
+    let upper = if is_host { rng.pick(&uppers) } else { None };
     // What both ranges reach, and what can be mapped to itself.
     let reached = upper.map_or(u8::MAX, |upper| upper.address_bits(abilities));
     let reached = reached.min(variant.address_bits(abilities)).min(variant.most_va_bits(abilities));

@@ -1,4 +1,4 @@
-//! What lies where in the trees of EL2: what a stay needs, and what else there is to be asked.
+//! What lies where in the trees of EL2: what the world switch needs, and what else there is to be asked.
 //!
 //! ```text
 //!   VA   |trampoline| |exit|     |code|    |data|   |tags|     |slots|   |block of anything|
@@ -15,39 +15,39 @@ use super::super::leaf::Purpose;
 use super::super::memory_type::{MemoryType, Stage2Memory};
 use super::super::pool::{Pool, part, root_bits};
 use super::super::tree::{Run, TreeBuilder, case, mapped};
-use super::super::{NotDrawn, Rng, Target};
+use super::super::{NotDrawn, Request, Rng};
 use super::setup::Setup;
 use super::shape::placed;
 use crate::mapping::Attributes;
 use crate::memory::Place;
 use crate::placement::Placement;
-use crate::stay::Stay;
+use crate::world_switch::SwitchPlaces;
 use crate::{Case, MAX_MAPPINGS, scratch};
 
 /// All that a case maps, while it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct World<'a> {
     pub setup: &'a Setup,
-    pub target: Target<'a>,
+    pub request: Request<'a>,
     /// The lower range first, then the upper one or the idmap.
     pub trees: ArrayVec<TreeBuilder, 2>,
-    /// How many leaves of each tree a stay needs: the first ones.
+    /// How many leaves of each tree the world switch needs: the first ones.
     pub spine: [usize; 2],
-    stay: Stay,
+    places: SwitchPlaces,
 }
 
 impl<'a> World<'a> {
-    /// What a stay needs.
-    pub fn new(rng: &mut Rng, setup: &'a Setup, target: Target<'a>) -> Result<Self, NotDrawn> {
-        let mut pool = Pool::new(target);
+    /// What the world switch needs.
+    pub fn new(rng: &mut Rng, setup: &'a Setup, request: Request<'a>) -> Result<Self, NotDrawn> {
+        let mut pool = Pool::new(request);
         let mut trees = ArrayVec::new();
         for (number, &kind) in (0..).zip(&setup.kinds) {
             let bits = [root_bits(&kind.format, setup.oa_bits), setup.oa_bits];
             let tree = pool.tree(rng, number, kind, bits, kind.format.granule.bytes());
             trees.push(tree.ok_or(NotDrawn::NoArena)?);
         }
-        let (spine, stay) = ([0; 2], setup.stay);
-        let mut this = Self { setup, target, trees, spine, stay };
+        let (spine, places) = ([0; 2], setup.places);
+        let mut this = Self { setup, request, trees, spine, places };
         this.settle(rng)?;
         let leaves = |number: usize| this.trees.get(number).map_or(0, |tree| tree.leaves.len());
         this.spine = [leaves(0), leaves(1)];
@@ -61,15 +61,15 @@ impl<'a> World<'a> {
     }
 
     fn settle(&mut self, rng: &mut Rng) -> Result<(), NotDrawn> {
-        let Stay { trampoline, exit, code, data, .. } = self.stay;
+        let SwitchPlaces { trampoline, exit, code, data, .. } = self.places;
         let outside = self.setup.shape.placement == Placement::Outside;
         self.map_identity(rng, usize::from(outside), trampoline)?;
         if outside || exit != trampoline {
             self.map_identity(rng, 0, exit)?;
         }
         let data = Place::new(data.arena(), scratch::DATA);
-        self.stay.code_va = self.map_runtime(rng, code, scratch::CODE_BYTES, Purpose::Code)?;
-        self.stay.data_va = self.map_runtime(rng, data, scratch::DATA_BYTES, Purpose::Data)?;
+        self.places.code_va = self.map_runtime(rng, code, scratch::CODE_BYTES, Purpose::Code)?;
+        self.places.data_va = self.map_runtime(rng, data, scratch::DATA_BYTES, Purpose::Data)?;
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl<'a> World<'a> {
 
     /// Maps the code at `place` in tree number `number` at its physical address.
     fn map_identity(&mut self, rng: &mut Rng, number: usize, place: Place) -> Result<(), NotDrawn> {
-        let pa = self.target.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
+        let pa = self.request.map.resolve(place).ok_or(NotDrawn::NoRoom)?;
         let run = self.trees[number].pages(scratch::CODE_BYTES).to_place(place, pa);
         let draw = leaf(self.setup, Purpose::Code);
         let put = self.trees[number].put(rng, pa, run, draw);
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         bytes: u64,
         purpose: Purpose,
     ) -> Result<u64, NotDrawn> {
-        let (pa, half) = (self.target.map.resolve(place), self.half(rng));
+        let (pa, half) = (self.request.map.resolve(place), self.half(rng));
         let pa = pa.ok_or(NotDrawn::NoRoom)?;
         let tree = &mut self.trees[usize::from(self.setup.shape.upper.is_some())];
         let run = tree.pages(bytes).to_place(place, pa);
@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         Ok(tree.address(input.ok_or(NotDrawn::NoRoom)?))
     }
 
-    /// Maps one thing that a stay does not need, if there is room.
+    /// Maps one thing that the world switch does not need, if there is room.
     pub fn map_something(&mut self, rng: &mut Rng) -> Option<()> {
         let number = rng.below(self.asked().len() as u64) as usize;
         if mapped(&self.trees) >= MAX_MAPPINGS {
@@ -136,27 +136,27 @@ impl<'a> World<'a> {
         let tree = &self.trees[number];
         let (first, bytes) = part(rng, tree.format.granule.bytes());
         let place = Place::new(arena, offset + first);
-        Some(tree.pages(bytes).to_place(place, self.target.map.resolve(place)?))
+        Some(tree.pages(bytes).to_place(place, self.request.map.resolve(place)?))
     }
 
     /// A leaf over a scratch arena, or over anything.
     fn quiet(&self, rng: &mut Rng, number: usize, over_scratch: bool) -> Option<(Run, Purpose)> {
         let arena = self.a_scratch_arena(rng).filter(|_| over_scratch);
-        let base = arena.map(|number| self.target.map.arenas()[usize::from(number)].base);
+        let base = arena.map(|number| self.request.map.arenas()[usize::from(number)].base);
         let over = base.map(|base| base + rng.one_of(&[scratch::TAGS, scratch::SLOTS]));
-        self.trees[number].quiet(rng, self.target.abilities, over, self.setup.leaves.updates)
+        self.trees[number].quiet(rng, self.request.abilities, over, self.setup.leaves.updates)
     }
 
     /// A scratch arena that the output size reaches.
     fn a_scratch_arena(&self, rng: &mut Rng) -> Option<u8> {
         let Setup { oa_bits, shape, .. } = self.setup;
-        rng.pick(&placed(self.target.map, *oa_bits, shape.va_bits, |_| true))
+        rng.pick(&placed(self.request.map, *oa_bits, shape.va_bits, |_| true))
     }
 
     /// The case, with nothing asked.
     pub fn case(&self) -> Case {
         let mut case = case(self.setup.registers, &self.trees);
-        case.set_stay(self.stay);
+        case.set_world_switch(self.places);
         case
     }
 }

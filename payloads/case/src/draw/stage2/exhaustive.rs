@@ -3,9 +3,9 @@
 use arrayvec::ArrayVec;
 
 use super::super::memory_type::{MemoryType, Stage2Memory};
-use super::super::space::{wants, weight};
+use super::super::space::{variants, wants};
 use super::super::tree::{Leaf, case};
-use super::super::{NotDrawn, Rng, Space, Target};
+use super::super::{NotDrawn, Request, Space};
 use super::random::{draw_shape, tree};
 use super::setup::{Shape, setup};
 use crate::Case;
@@ -13,39 +13,29 @@ use crate::abilities::Abilities;
 use crate::format::Granule;
 use crate::layout::Variant;
 use crate::mapping::Attributes;
-use crate::memory::{MemoryMap, Place};
+use crate::memory::Place;
 use crate::probe::{Operation, Probe};
 use crate::view::Flags;
 use crate::vtcr::Vtcr;
 
-/// Every legal shape of the PE: granule, DS, input size within `space`, start level. Shape number
-/// `index` modulo the number of shapes, with mappings and probes drawn as for a random case, so that
+/// Every legal shape of the PE: granule, DS, input size within `space`, start level. Each case
+/// has the one of its number modulo the number of shapes, with mappings and probes drawn as for a random case, so that
 /// a longer run goes round again with others.
-pub fn shape(
-    space: &Space,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    let count = shape_count(space, abilities);
-    let number = index.checked_rem(count).ok_or(NotDrawn::NoSuchShape)?;
-    let shape = shapes(space, abilities).nth(number as usize).ok_or(NotDrawn::NoSuchShape)?;
-    draw_shape(&mut Rng::new(seed, index), space, Target { abilities, map }, shape, [seed, index])
+pub(crate) fn shape(space: &Space, request: Request<'_>) -> Result<Case, NotDrawn> {
+    let count = shape_count(space, request.abilities);
+    let number = request.index.checked_rem(count).ok_or(NotDrawn::NoSuchShape)?;
+    let shape = shapes(space, request.abilities).nth(number as usize);
+    draw_shape(&mut request.rng(), space, request, shape.ok_or(NotDrawn::NoSuchShape)?)
 }
 
 /// How many legal shapes the PE has within `space`.
-pub fn shape_count(space: &Space, abilities: &Abilities) -> u64 {
+pub(crate) fn shape_count(space: &Space, abilities: &Abilities) -> u64 {
     shapes(space, abilities).count() as u64
 }
 
 fn shapes<'a>(space: &'a Space, abilities: &'a Abilities) -> impl Iterator<Item = Shape> + 'a {
-    let variants = Variant::ALL.into_iter();
-    let wanted = variants.filter(|variant| {
-        abilities.has(variant.granule, variant.ds)
-            && weight(&space.granules, &space.ds, *variant) > 0
-    });
-    wanted.flat_map(move |variant| {
+    let has = |variant: Variant| abilities.has(variant.granule, variant.ds);
+    variants((&space.granules, &space.ds), has).flat_map(move |variant| {
         let sizes = (0..64).filter(move |bits| wants(space.ipa_bits, *bits));
         sizes.flat_map(move |ia_bits| {
             let levels = variant.start_levels(abilities, ia_bits);
@@ -86,17 +76,11 @@ impl LegalityPoint {
     }
 }
 
-/// The case for point number `index`: a walk that a device would get through if it took the point
+/// The case for the point of its number: a walk that a device would get through if it took the point
 /// for legal when it is not, and one that it must get through when it is.
-pub fn legality(
-    space: &Space,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    let point = LegalityPoint::new(index);
-    let rng = &mut Rng::new(seed, index);
+pub(crate) fn legality(space: &Space, request: Request<'_>) -> Result<Case, NotDrawn> {
+    let (point, abilities) = (LegalityPoint::new(request.index), request.abilities);
+    let rng = &mut request.rng();
     if !abilities.has(point.granule, false) {
         return Err(NotDrawn::NoSuchShape);
     }
@@ -105,9 +89,8 @@ pub fn legality(
         Variant { granule: point.granule, ds: point.ds && abilities.has(point.granule, true) };
     let shape = nearest(abilities, variant, point);
     let shape = shape.ok_or(NotDrawn::NoSuchShape)?;
-    let target = Target { abilities, map };
-    let setup = setup(rng, space, target, shape, [seed, index])?;
-    let mut tree = tree(rng, target, &setup)?;
+    let setup = setup(rng, space, request, shape)?;
+    let mut tree = tree(rng, request, &setup)?;
 
     // The first and the last page, and two between, with distinct outputs.
     let page = point.granule.bytes();

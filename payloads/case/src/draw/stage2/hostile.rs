@@ -7,32 +7,33 @@ use core::slice;
 
 use super::super::edits::{self, Fields};
 use super::super::tree::TreeBuilder;
-use super::super::{Rng, Target};
+use super::super::{Request, Rng};
 use super::random::operation;
 use super::setup::Setup;
 use crate::Case;
+use crate::control::hcr;
 use crate::probe::Probe;
 use crate::registers::Registers;
 use crate::view::Flags;
-use crate::vtcr::{Vtcr, hcr};
+use crate::vtcr::Vtcr;
 
 /// Adds edits, corrupts registers, and fills the case with `count` probes that will meet the damage.
-pub(super) fn spoil(
+pub(super) fn corrupt(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     setup: &Setup,
     tree: &TreeBuilder,
     case: &mut Case,
     count: u64,
 ) {
-    let spoils_registers = tree.leaves.is_empty() || rng.chance(350);
-    if spoils_registers {
+    let corrupts_registers = tree.leaves.is_empty() || rng.chance(350);
+    if corrupts_registers {
         registers(rng, setup.oa_bits, case);
     }
     let trees = slice::from_ref(tree);
-    edits::spoil(rng, target, trees, case, u64::from(!spoils_registers));
+    edits::corrupt_descriptors(rng, request, trees, case, u64::from(!corrupts_registers));
     let header = case.as_ref().header;
-    if header.registers.vtcr_el2 & Vtcr(0).ha(true).0 != 0 && target.abilities.access_flag {
+    if header.registers.vtcr_el2 & Vtcr(0).ha(true).0 != 0 && request.abilities.access_flag {
         case.set_flags(Flags(Flags::UPDATES));
     }
     for _ in 0..count {
@@ -52,6 +53,13 @@ fn registers(rng: &mut Rng, oa_bits: u8, case: &mut Case) {
         6 => *vtcr_el2 = vtcr.sl0(any).sl2(any >> 2).0,
         7 => *vtcr_el2 = vtcr.ha(any & 1 != 0).hd(any & 2 != 0).0,
         8 => *hcr_el2 &= !(hcr::VM | hcr::DC),
-        _ => edits::corrupt(rng, &Fields { ps: 16, ds: 32 }, vtcr_el2, vttbr_el2, oa_bits, kind),
+        _ => edits::corrupt_register(
+            rng,
+            &Fields { ps: 16, ds: 32 },
+            vtcr_el2,
+            vttbr_el2,
+            oa_bits,
+            kind,
+        ),
     }
 }

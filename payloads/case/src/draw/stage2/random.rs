@@ -1,50 +1,41 @@
 //! Random cases of stage 2: disjoint mappings at legal levels, and probes that have something to do with them.
 
 use super::super::pool::Pool;
-use super::super::tree::{Kind, Run, TreeBuilder, any_output, case};
-use super::super::{NotDrawn, Rng, Space, Target};
+use super::super::tree::{Run, TreeBuilder, TreeKind, any_output, case};
+use super::super::{NotDrawn, Request, Rng, Space};
 use super::hostile;
 use super::setup::{Setup, Shape, setup, shape};
-use crate::abilities::Abilities;
-use crate::memory::MemoryMap;
 use crate::probe::{Operation, Probe};
 use crate::tree::Role;
 use crate::view::Flags;
 use crate::{Case, MAX_MAPPINGS, MAX_PROBES};
 
-/// Draws case number `index` of `seed`.
-pub fn draw(
-    space: &Space,
-    abilities: &Abilities,
-    map: &MemoryMap,
-    seed: u64,
-    index: u64,
-) -> Result<Case, NotDrawn> {
-    let mut rng = Rng::new(seed, index);
-    let shape = shape(&mut rng, space, abilities)?;
-    draw_shape(&mut rng, space, Target { abilities, map }, shape, [seed, index])
+/// Draws a random case.
+pub(crate) fn draw(space: &Space, request: Request<'_>) -> Result<Case, NotDrawn> {
+    let mut rng = request.rng();
+    let shape = shape(&mut rng, space, request.abilities)?;
+    draw_shape(&mut rng, space, request, shape)
 }
 
-/// Draws case number `index` of `seed` with the shape given.
+/// Draws a case with the shape given.
 pub(super) fn draw_shape(
     rng: &mut Rng,
     space: &Space,
-    target: Target<'_>,
+    request: Request<'_>,
     shape: Shape,
-    of: [u64; 2],
 ) -> Result<Case, NotDrawn> {
-    let setup = setup(rng, space, target, shape, of)?;
-    let mut tree = tree(rng, target, &setup)?;
+    let setup = setup(rng, space, request, shape)?;
+    let mut tree = tree(rng, request, &setup)?;
     let mappings = rng.between(space.mappings[0], space.mappings[1]).min(MAX_MAPPINGS as u64);
     for _ in 0..mappings {
         // Those that find no room are left out.
-        let _ = map_something(rng, space, target, &setup, &mut tree);
+        let _ = map_something(rng, space, request, &setup, &mut tree);
     }
     let mut case = case(setup.registers, [&tree]);
     case.set_flags(Flags(setup.updates.flag()));
     let count = space.probes.min(MAX_PROBES as u64);
     if rng.chance(space.hostile) {
-        hostile::spoil(rng, target, &setup, &tree, &mut case, count);
+        hostile::corrupt(rng, request, &setup, &tree, &mut case, count);
     } else {
         case.set_flags(Flags(setup.updates.flag() | Flags::INTENT));
         for _ in 0..count {
@@ -58,13 +49,13 @@ pub(super) fn draw_shape(
 /// The tree of `setup` with nothing in it.
 pub(super) fn tree(
     rng: &mut Rng,
-    target: Target<'_>,
+    request: Request<'_>,
     setup: &Setup,
 ) -> Result<TreeBuilder, NotDrawn> {
     let Shape { variant, ia_bits, start_level } = setup.shape;
-    let format = variant.format(target.abilities, ia_bits, start_level);
-    let (kind, bits) = (Kind { role: Role::Stage2, variant, format }, [setup.oa_bits; 2]);
-    let tree = Pool::new(target).tree(rng, 0, kind, bits, format.granule.bytes());
+    let format = variant.format(request.abilities, ia_bits, start_level);
+    let (kind, bits) = (TreeKind { role: Role::Stage2, variant, format }, [setup.oa_bits; 2]);
+    let tree = Pool::new(request).tree(rng, 0, kind, bits, format.granule.bytes());
     tree.ok_or(NotDrawn::NoArena)
 }
 
@@ -72,13 +63,13 @@ pub(super) fn tree(
 fn map_something(
     rng: &mut Rng,
     space: &Space,
-    target: Target<'_>,
+    request: Request<'_>,
     setup: &Setup,
     tree: &mut TreeBuilder,
 ) -> Option<u64> {
     // Neither input nor output is larger than the sizes allow.
     let most_bits = u32::from(setup.shape.ia_bits.min(setup.oa_bits));
-    let levels = tree.leaf_levels(target.abilities, most_bits);
+    let levels = tree.leaf_levels(request.abilities, most_bits);
     let level = if rng.chance(350) { 3 } else { rng.pick(&levels)? };
     let run = tree.leaf_or_group(rng, level, most_bits);
     let few = rng.weighted([(6, 1), (2, 2), (1, 3), (1, 7)]).min(1 << (most_bits - run.unit_bits));

@@ -3,12 +3,13 @@
 use super::super::leaf::Stage2;
 use super::super::pool::holds_tables;
 use super::super::registers::{Updates, Walks, output_size, vtcr_el2};
-use super::super::space::{variant, wants, weight};
-use super::super::{NotDrawn, Rng, Space, Target};
+use super::super::space::{variant, wants};
+use super::super::{NotDrawn, Request, Rng, Space};
 use crate::abilities::Abilities;
+use crate::control::hcr;
 use crate::layout::Variant;
 use crate::registers::Registers;
-use crate::vtcr::{hcr, ps_bits};
+use crate::vtcr::ps_bits;
 
 /// So many cases that follow one another, the first at a multiple of it, share `HCR_EL2` and the VMID,
 /// which are slow to change on emulators. Whoever shares cases out keeps them together.
@@ -51,26 +52,21 @@ pub(in crate::draw) fn shape(
             && abilities.has(variant.granule, variant.ds)
             && variant.has_start_level(abilities, bits)
     };
-    let weight_of = |variant| {
-        let fits_any = (0..64).any(|bits| fits(variant, bits));
-        if fits_any { weight(&space.granules, &space.ds, variant) } else { 0 }
-    };
-    let variant = variant(rng, weight_of).ok_or(NotDrawn::NoSuchShape)?;
+    let has = |variant| (0..64).any(|bits| fits(variant, bits));
+    let variant = variant(rng, (&space.granules, &space.ds), has).ok_or(NotDrawn::NoSuchShape)?;
     let sizes = (0..64).filter(|bits| fits(variant, *bits));
     let ia_bits = rng.choose(sizes).ok_or(NotDrawn::NoSuchShape)?;
     let start_level = rng.pick(&variant.start_levels(abilities, ia_bits));
     Ok(Shape { variant, ia_bits, start_level: start_level.ok_or(NotDrawn::NoSuchShape)? })
 }
 
-/// Draws the registers for `shape`: case number `index` of `seed`.
+/// Draws the registers for `shape`.
 pub(super) fn setup(
     rng: &mut Rng,
     space: &Space,
-    target: Target<'_>,
+    Request { abilities, map, seed, index }: Request<'_>,
     shape: Shape,
-    [seed, index]: [u64; 2],
 ) -> Result<Setup, NotDrawn> {
-    let Target { abilities, map } = target;
     let oa_bits = |ps| ps_bits(ps).min(shape.variant.address_bits(abilities));
     // Tables must be somewhere: not every target has memory at low addresses.
     let suits = |ps| map.arenas().iter().any(|arena| holds_tables(arena, oa_bits(ps)));

@@ -67,10 +67,10 @@ global_asm!(
     PROBES = const offset_of!(ProbeBlock, probes),
     ANSWERS = const offset_of!(ProbeBlock, answers),
     EXCEPTIONS = const offset_of!(ProbeBlock, exceptions),
-    TRAMPOLINE = const offset_of!(ProbeBlock, life.trampoline),
-    RUNTIME = const offset_of!(ProbeBlock, life.runtime),
-    EXIT = const offset_of!(ProbeBlock, life.exit),
-    ARRIVAL = const offset_of!(ProbeBlock, life.arrival),
+    TRAMPOLINE = const offset_of!(ProbeBlock, trace.trampoline),
+    RUNTIME = const offset_of!(ProbeBlock, trace.runtime),
+    EXIT = const offset_of!(ProbeBlock, trace.exit),
+    ARRIVAL = const offset_of!(ProbeBlock, trace.arrival),
     STORED_TOP = const STORED >> 48,
     NO_ANSWER_TOP = const NO_ANSWER >> 48,
     OF_PROBE = const Exception::PROBE,
@@ -182,7 +182,7 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// The set-up must map code and data of the scratch arenas that the context block names, as
-    /// [`case::stay::Stay`] says; and the probe block must be in memory, not in caches alone.
+    /// [`case::world_switch::SwitchPlaces`] says; and the probe block must be in memory, not in caches alone.
     pub fn world_switch(context: *const ContextBlock);
     /// Has EL3 ask about a set-up of EL2. See monitor.S.
     ///
@@ -263,11 +263,9 @@ impl Image {
     pub fn end() -> u64 {
         label!(image_end)
     }
-    /// Code.
     pub fn code() -> (u64, u64) {
         (label!(image_start), label!(image_constants))
     }
-    /// Constants.
     pub fn constants() -> (u64, u64) {
         (label!(image_constants), label!(image_data))
     }
@@ -326,7 +324,6 @@ impl WorldCode {
     pub fn runtime() -> u64 {
         label!(world_runtime) - label!(world_code)
     }
-    /// The runtime's vectors.
     pub fn vectors() -> u64 {
         label!(world_vectors) - label!(world_code)
     }

@@ -5,7 +5,7 @@ mod imx;
 mod ns16550;
 mod pl011;
 
-use executor::el2_tables::{Kind, Range};
+use executor::el2_tables::{Range, RangeKind};
 use executor::machine::{self, ConsoleKind};
 
 use cadence::Cadence;
@@ -22,7 +22,6 @@ const DRAIN: u32 = 1_000_000;
 
 static CONSOLE: Global<Console> = Global::new(Console::None);
 
-/// The console.
 pub fn console() -> &'static Console {
     // SAFETY: replaced by `open` only, before anybody keeps a reference.
     unsafe { &*CONSOLE.pointer() }
@@ -46,7 +45,6 @@ pub enum Console {
     Pl011(Pl011),
     /// 16550 and its children.
     Ns16550(Ns16550),
-    /// Cadence.
     Cadence(Cadence),
     /// i.MX.
     Imx(Imx),
@@ -72,7 +70,6 @@ impl Console {
         }
     }
 
-    /// What it is.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::None => "",
@@ -92,7 +89,7 @@ impl Console {
             Self::Cadence(uart) => uart.base(),
             Self::Imx(uart) => uart.base(),
         };
-        Some(Range::identity(base, 0x100, Kind::Device))
+        Some(Range::identity(base, 0x100, RangeKind::Device))
     }
 
     /// Sends a byte, as soon as there is room for it.

@@ -3,7 +3,6 @@
 use crate::payload::console::DRAIN;
 use crate::payload::mmio::Registers;
 
-/// A PL011.
 pub struct Pl011(Registers);
 
 const DR: u64 = 0x00;

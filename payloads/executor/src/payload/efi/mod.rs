@@ -18,7 +18,7 @@ use uefi_raw::{Handle, Status};
 
 use crate::payload::asm;
 use crate::payload::console::{self, console};
-use crate::payload::efi::services::Failure;
+use crate::payload::efi::services::ExitError;
 use crate::payload::efi::tables::Tables;
 use crate::payload::image::config;
 use crate::payload::platform;
@@ -42,7 +42,7 @@ extern "C" fn efi_main(image: Handle, system: &'static SystemTable) -> Status {
         // SAFETY: nothing of UEFI is used once it has been left.
         unsafe { services::leave(system.boot_services, image) }
     } else {
-        Err(Failure::NO_CONSOLE)
+        Err(ExitError::NO_CONSOLE)
     };
     match left {
         Ok(map) => {
@@ -53,11 +53,11 @@ extern "C" fn efi_main(image: Handle, system: &'static SystemTable) -> Status {
                 asm::entry(tree)
             }
         }
-        Err(Failure { status, why, is_late: false }) => {
+        Err(ExitError { status, why, is_late: false }) => {
             ["hypwalk: ", why, "\r\n"].into_iter().for_each(|text| tables.say(text));
             status
         }
-        Err(Failure { status, why, is_late: true }) => {
+        Err(ExitError { status, why, is_late: true }) => {
             // SAFETY: mapped as all devices are; nobody has used a console.
             unsafe { console::open(machine.console) };
             // A console never fails.

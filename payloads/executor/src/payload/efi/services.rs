@@ -13,14 +13,13 @@ static MAP: Global<[u64; MAP_WORDS]> = Global::new([0; MAP_WORDS]);
 
 /// UEFI's last memory map.
 pub struct MemoryMap {
-    /// Its descriptors.
     pub bytes: &'static [u8],
     /// From one to the next.
     pub stride: usize,
 }
 
 /// Why UEFI could not be left.
-pub struct Failure {
+pub struct ExitError {
     /// What its loader is told.
     pub status: Status,
     /// In words.
@@ -32,7 +31,7 @@ pub struct Failure {
 /// How often it is tried: each time somebody changes the memory map in between.
 const TRIES: usize = 8;
 
-impl Failure {
+impl ExitError {
     /// There would be nothing to talk over.
     pub const NO_CONSOLE: Self = Self {
         status: Status::UNSUPPORTED,
@@ -48,7 +47,7 @@ impl Failure {
 ///
 /// # Safety
 /// `services` are UEFI's, and it has not been left. It is not used once this succeeds.
-pub unsafe fn leave(services: *const BootServices, image: Handle) -> Result<MemoryMap, Failure> {
+pub unsafe fn leave(services: *const BootServices, image: Handle) -> Result<MemoryMap, ExitError> {
     for _ in 0..TRIES {
         let (mut bytes, mut key, mut stride, mut version) = (8 * MAP_WORDS, 0, 0, 0);
         let map = MAP.pointer();
@@ -64,7 +63,7 @@ pub unsafe fn leave(services: *const BootServices, image: Handle) -> Result<Memo
         };
         if status != Status::SUCCESS {
             let why = "UEFI's memory map can't be had";
-            return Err(Failure { status, why, is_late: false });
+            return Err(ExitError { status, why, is_late: false });
         }
         // SAFETY: the caller's promise.
         match unsafe { ((*services).exit_boot_services)(image, key) } {
@@ -77,10 +76,10 @@ pub unsafe fn leave(services: *const BootServices, image: Handle) -> Result<Memo
             Status::INVALID_PARAMETER => {}
             status => {
                 let why = "UEFI refuses to be left";
-                return Err(Failure { status, why, is_late: true });
+                return Err(ExitError { status, why, is_late: true });
             }
         }
     }
     let (status, why) = (Status::INVALID_PARAMETER, "UEFI's memory map changes all the time");
-    Err(Failure { status, why, is_late: true })
+    Err(ExitError { status, why, is_late: true })
 }

@@ -98,7 +98,7 @@ impl Attempt<'_> {
             self.cursor.store(self.here(here), Ordering::Relaxed);
             asm::clean_line(self.cursor.as_ptr().addr() as u64);
             let block = switch.ask(&mut self.in_flight, at, &probes[at..stop], self.rounds);
-            self.life = block.life;
+            self.trace = block.trace;
             let asked = (block.asked as usize).min(stop - at);
             for (number, answer) in (at..at + asked).zip(&block.answers) {
                 // SAFETY: the answers have room for as many as a case can have.

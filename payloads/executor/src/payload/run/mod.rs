@@ -52,7 +52,7 @@ use case::{CaseRef, Flags};
 use executor::abi::MapRegisters;
 use executor::windows::Windows;
 use link::mailbox::Cursor;
-use link::observations::{Audited, Changed, Life, Report, Status};
+use link::observations::{Audited, Changed, Report, Status, SwitchTrace};
 use tables::{Built, WordLog};
 
 use self::body::Body;
@@ -96,7 +96,7 @@ struct Attempt<'a> {
     body: Body<'a>,
     report: Report,
     /// What became of the last world switch.
-    life: Life,
+    trace: SwitchTrace,
     /// Whether its answers are judged here.
     oracle_run: Option<&'a mut OracleRun>,
 }
@@ -130,7 +130,6 @@ impl Runner {
         scratch::fill(&self.arenas, self.line);
     }
 
-    /// The arenas.
     pub const fn map(&self) -> &MemoryMap {
         &self.map
     }
@@ -192,7 +191,7 @@ impl Runner {
             cursor,
             body,
             report: Report::new(Status::Done),
-            life: Life::default(),
+            trace: SwitchTrace::default(),
             oracle_run,
         };
         let pointer = (&raw mut attempt).cast();
@@ -208,7 +207,7 @@ impl Runner {
 
     /// The guests of `case`, if it has any, when all that it wants can be done; or else why not.
     fn check(&self, case: &CaseRef<'_>, rounds: u64) -> Result<Option<Guests>, Status> {
-        let switches = case.flags().0 & (Flags::STAY | Flags::MONITOR) != 0;
+        let switches = case.flags().0 & (Flags::WORLD_SWITCH | Flags::MONITOR) != 0;
         let has_guests = case.flags().has(Flags::GUEST);
         let is_refused = case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0;
         if !switches && is_refused || switches && has_guests || !self.secondaries.can(case) {
@@ -324,8 +323,8 @@ impl Attempt<'_> {
         if switch.is_some() || self.guests.is_some() {
             self.restore_tags();
         }
-        if switch.is_some_and(WorldSwitch::is_resident) && self.body.push(&self.life) {
-            self.report.lives = 1;
+        if switch.is_some_and(WorldSwitch::is_resident) && self.body.push(&self.trace) {
+            self.report.traces = 1;
         }
         let flags = self.case.flags();
         let may_write = || walks_may_write(&self.case.header.registers, flags);

@@ -19,7 +19,6 @@ static PROBES: Global<ArrayVec<Probe, MAX_PROBES>> = Global::new(ArrayVec::new_c
 
 /// An oracle, and what it made of the last case.
 pub struct OracleRun {
-    /// The oracle.
     pub oracle: Oracle,
     /// What was not asked.
     pub totals: Totals,

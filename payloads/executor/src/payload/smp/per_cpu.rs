@@ -48,13 +48,11 @@ struct Stack([u8; STACK_BYTES]);
 /// What a PE is told to do.
 #[derive(Clone, Copy)]
 pub enum Order {
-    /// Nothing.
     Nothing,
     /// Switch to another map of the executor's own.
     Map(MapRegisters),
     /// Load a case's regime, with an empty TLB.
     Enter {
-        /// The regime.
         controls: Controls,
         /// Where its tables begin.
         roots: Roots,
@@ -65,7 +63,6 @@ pub enum Order {
     Quiesce,
     /// Enter the guests of the run list, once `together` PEs have reached the rendezvous.
     RunGuests {
-        /// How many.
         together: u64,
         /// Whose code it is.
         guests: Guests,
@@ -74,29 +71,23 @@ pub enum Order {
     Ask {
         /// The address of the first probe.
         probe: *const Probe,
-        /// How many.
         count: usize,
         /// The answer to the first.
         answer: *mut u64,
-        /// The cursor's word.
         cursor: *const u64,
         /// Its value at the first.
         here: u64,
     },
     /// Load the root of another tree.
     UseRoot {
-        /// The register.
         root: Root,
-        /// Its value.
         value: u64,
     },
     /// TLB maintenance.
     Tlbi(Tlbi),
     /// Store a word of a table.
     Store {
-        /// Its address.
         address: u64,
-        /// Its new value.
         value: u64,
     },
 }

@@ -16,7 +16,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::*;
-use executor::el2_tables::{Kind, Range};
+use executor::el2_tables::{Range, RangeKind};
 use executor::ring;
 use link::config::Config;
 use link::mailbox::{
@@ -87,14 +87,13 @@ pub struct Mailbox {
     line: u64,
     /// Requests that are done with.
     taken: u64,
-    /// Responses written.
     answered: u64,
 }
 
 impl Mailbox {
     /// What to map for a mailbox at `base`.
     pub fn range(base: u64) -> Range {
-        Range::identity(base, BYTES as u64, Kind::Data)
+        Range::identity(base, BYTES as u64, RangeKind::Data)
     }
 
     /// Takes the mailbox at `base` into use; `flags` are [`Config::mailbox_flags`].

@@ -32,7 +32,6 @@ pub enum Next {
     Nothing,
     /// Nothing yet, but one should look again at once.
     Soon,
-    /// A request.
     Request(Request),
 }
 

@@ -12,7 +12,6 @@ use super::packet::shown;
     saying(said)
 )]
 pub struct DebuggerError {
-    /// What is wrong.
     pub source: GdbError,
     /// The end of what the debugger said on its standard error.
     pub said: String,
@@ -32,19 +31,13 @@ fn saying(said: &str) -> String {
 pub enum GdbError {
     /// Nobody listens.
     #[error("nobody answers at {address}: {source}")]
-    Connect {
-        /// Where.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
+    Connect { address: String, source: io::Error },
     /// The command can't be started.
     #[error("the command can't be started: {0}")]
     Command(io::Error),
     /// The command ended before anybody could connect.
     #[error("the command ended ({status}){}", if said.is_empty() { String::new() } else { format!(", and said: {said}") })]
     Ended {
-        /// How it ended.
         status: String,
         /// The end of what it said on its standard error.
         said: String,
@@ -55,7 +48,6 @@ pub enum GdbError {
     /// No answer came.
     #[error("it does not answer {asked:?} within {} s", patience.as_secs_f32())]
     Silent {
-        /// What was asked.
         asked: String,
         /// How long it had.
         patience: Duration,
@@ -65,19 +57,12 @@ pub enum GdbError {
     Refused {
         /// What was to be done.
         what: String,
-        /// What was asked.
         asked: String,
-        /// What it answered.
         answer: String,
     },
     /// It answers something that makes no sense.
     #[error("its answer to {asked:?} makes no sense: {answer:?}")]
-    Nonsense {
-        /// What was asked.
-        asked: String,
-        /// What it answered.
-        answer: String,
-    },
+    Nonsense { asked: String, answer: String },
     /// The line damages packet after packet.
     #[error("{0} packets in a row were damaged")]
     Damaged(u32),
@@ -98,12 +83,7 @@ pub enum GdbError {
     NotHalted,
     /// The core stops where nobody asked it to.
     #[error("the core has stopped {stops} times without an answer, the last time at PC {pc:#x}")]
-    KeepsStopping {
-        /// How often.
-        stops: u32,
-        /// Where.
-        pc: u64,
-    },
+    KeepsStopping { stops: u32, pc: u64 },
     /// What stands in the mailbox makes no sense.
     #[error("{0}")]
     Babble(String),
@@ -112,10 +92,7 @@ pub enum GdbError {
         "what was written to {address:#x} is not there: is it RAM, and is it set up when the core is \
          halted?"
     )]
-    NotWritten {
-        /// Where.
-        address: u64,
-    },
+    NotWritten { address: u64 },
 }
 
 fn because(error: &Option<io::Error>) -> String {

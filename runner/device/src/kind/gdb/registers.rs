@@ -29,7 +29,6 @@ const MOST_FILES: usize = 64;
 /// How a stub has a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Register {
-    /// Its number.
     pub number: u64,
     /// Its size in bytes, 1 to 8.
     pub bytes: usize,

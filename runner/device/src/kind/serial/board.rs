@@ -41,7 +41,6 @@ pub struct Facts {
     pub image_bytes: usize,
     /// The path of a FAT image with it.
     pub esp: String,
-    /// Where it goes.
     pub load_address: String,
 }
 
@@ -191,7 +190,6 @@ pub struct BoardHandle {
 }
 
 impl BoardHandle {
-    /// What is heard of it.
     pub fn heard(&self) -> Arc<Mutex<Heard>> {
         Arc::clone(&self.heard)
     }

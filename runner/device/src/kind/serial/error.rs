@@ -32,7 +32,6 @@ pub enum BoardError {
     Host {
         /// What was being done.
         what: &'static str,
-        /// Why it failed.
         source: std::io::Error,
     },
     /// A step of its recipe failed.
@@ -42,7 +41,6 @@ pub enum BoardError {
         number: usize,
         /// What it was to do.
         action: String,
-        /// What went wrong.
         fault: StepFault,
         /// The last lines that the board said.
         heard: String,
@@ -61,12 +59,10 @@ pub enum StepFault {
     /// The command did not end, and was killed.
     #[error("the command did not end within {seconds} s{}", saying(said))]
     NotEnded {
-        /// What it had.
         seconds: u32,
         /// The end of what it said.
         said: String,
     },
-    /// The command failed.
     #[error("the command failed, {status}{}", saying(said))]
     Failed {
         /// Exit code or signal, in words.

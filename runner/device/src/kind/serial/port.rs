@@ -21,7 +21,6 @@ use crate::stream::Stream;
 #[derive(Debug, thiserror::Error)]
 #[error("{port} can't be opened: {why}")]
 pub struct PortError {
-    /// Which.
     pub port: String,
     /// What is wrong, and what to do about it.
     pub why: String,

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Cursor, REQUESTS, SLOTS};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use zerocopy::IntoBytes;
 
 use self::ring::{Ring, head};
@@ -50,16 +50,13 @@ const MOST_STOPS: u32 = 1000;
 pub struct Places {
     /// The image's first byte.
     pub image: u64,
-    /// The mailbox.
     pub mailbox: u64,
-    /// The doorbell.
     pub doorbell: u64,
 }
 
 /// The ways to a core and its memory.
 #[derive(Debug)]
 pub struct Access {
-    /// The core.
     pub core: Core,
     /// The way to memory beside the core, if there is one.
     pub bus: Option<Stub>,
@@ -252,7 +249,7 @@ impl Wire for RemoteMailbox {
 
     fn send(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         sequence: u64,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> bool {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Control, Cursor, SLOTS, request_offset, response_offset};
-use link::message::{Head, Kind};
+use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -24,9 +24,7 @@ pub struct Ring {
     pub queue: VecDeque<Vec<u8>>,
     /// Answers that wait to be taken.
     pub inbox: VecDeque<Vec<u64>>,
-    /// Requests written.
     sent: u64,
-    /// Answers read.
     read: u64,
     /// Answers that the target knows to be read.
     told: u64,
@@ -36,7 +34,6 @@ pub struct Ring {
     guess: usize,
 }
 
-/// The target's counters.
 #[derive(Clone, Copy, Default, Debug)]
 struct Seen {
     taken: u64,
@@ -61,7 +58,7 @@ impl Ring {
     /// Whether the executor has said that it will do no more.
     pub fn has_epitaph(&self) -> bool {
         self.inbox.back().and_then(|words| head(words)).and_then(|head| head.kind())
-            == Some(Kind::Epitaph)
+            == Some(MessageKind::Epitaph)
     }
 
     /// Whether there is something to write: a request for which there is room, or that answers were read.

@@ -1,4 +1,4 @@
-//! Where the executor lived in the cases of a run.
+//! Placements of the trampoline in the set-ups of EL2 of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,32 +6,30 @@ use std::fmt;
 use case::placement::Placement;
 use serde::{Deserialize, Serialize};
 
-use judge::verdict::{CaseRecord, Cell, Dwelling};
+use judge::verdict::{CaseRecord, Cell, PlacementCell};
 
-/// Where the executor lived, and how often all was well: by granule and DS, address size, and placement of the
-/// trampoline.
+/// How often all was well in set-ups of EL2: by granule and DS, address size, and placement of the trampoline.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Dwellings(BTreeMap<Dwelling, Lives>);
+pub struct PlacementMatrix(BTreeMap<PlacementCell, PlacementCounts>);
 
-/// Lives at one place.
+/// Set-ups with one placement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lives {
+pub struct PlacementCounts {
     /// Cases that were run.
     pub run: u64,
     /// Those of them with answers, and without findings: the executor was where they say, too.
     pub passed: u64,
 }
 
-impl Dwellings {
-    /// Counts a case.
+impl PlacementMatrix {
     pub fn add(&mut self, record: &CaseRecord) {
-        let Some(dwelling) = record.dwelling else { return };
-        let lives = self.0.entry(dwelling).or_default();
-        lives.run += 1;
+        let Some(placement) = record.placement else { return };
+        let counts = self.0.entry(placement).or_default();
+        counts.run += 1;
         let asked = record.verdicts.total() - record.verdicts.unsupported;
-        lives.passed += u64::from(asked > 0 && record.findings.is_empty());
+        counts.passed += u64::from(asked > 0 && record.findings.is_empty());
     }
 
     /// Whether there is none.
@@ -39,19 +37,19 @@ impl Dwellings {
         self.0.is_empty()
     }
 
-    /// The lives at one place; `None` where there was none.
-    pub fn get(&self, dwelling: Dwelling) -> Option<Lives> {
-        self.0.get(&dwelling).copied()
+    /// The set-ups with one placement; `None` where there was none.
+    pub fn get(&self, placement: PlacementCell) -> Option<PlacementCounts> {
+        self.0.get(&placement).copied()
     }
 }
 
-/// A table: a row for each address size, a column for each granule and placement. Each square has the lives
+/// A table: a row for each address size, a column for each granule and placement. Each square has the set-ups
 /// that passed, and, where others did not, all of them.
-impl fmt::Display for Dwellings {
+impl fmt::Display for PlacementMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds: BTreeSet<_> =
-            self.0.keys().map(|dwelling| (dwelling.ds, dwelling.cell.granule)).collect();
-        let sizes: BTreeSet<u8> = self.0.keys().map(|dwelling| dwelling.cell.ipa_bits).collect();
+            self.0.keys().map(|placement| (placement.ds, placement.cell.granule)).collect();
+        let sizes: BTreeSet<u8> = self.0.keys().map(|placement| placement.cell.ipa_bits).collect();
         write!(f, "{:>9}", "")?;
         for (ds, granule) in &kinds {
             let name = format!("{}{}", Cell::granule_name(*granule), if *ds { " DS" } else { "" });
@@ -70,10 +68,12 @@ impl fmt::Display for Dwellings {
             for (ds, granule) in &kinds {
                 for placement in Placement::ALL {
                     let cell = Cell { granule: *granule, ipa_bits };
-                    let square = match self.get(Dwelling { ds: *ds, cell, placement }) {
+                    let square = match self.get(PlacementCell { ds: *ds, cell, placement }) {
                         None => "-".to_owned(),
-                        Some(Lives { run, passed }) if run == passed => passed.to_string(),
-                        Some(Lives { run, passed }) => format!("{passed}/{run}"),
+                        Some(PlacementCounts { run, passed }) if run == passed => {
+                            passed.to_string()
+                        }
+                        Some(PlacementCounts { run, passed }) => format!("{passed}/{run}"),
                     };
                     write!(f, "{square:>8}")?;
                 }
@@ -92,28 +92,28 @@ mod tests {
 
     #[test]
     fn a_life_passes_with_answers_and_without_findings() {
-        let record = |dwelling: &str, conforms, findings: usize| CaseRecord {
-            dwelling: Some(dwelling.parse().unwrap()),
+        let record = |name: &str, conforms, findings: usize| CaseRecord {
+            placement: Some(name.parse().unwrap()),
             verdicts: Counts { conforms, ..Counts::default() },
             findings: (0..findings).map(|_| finding()).collect(),
             ..CaseRecord::default()
         };
-        let mut dwellings = Dwellings::default();
-        dwellings.add(&CaseRecord::default());
-        assert!(dwellings.is_empty());
+        let mut matrix = PlacementMatrix::default();
+        matrix.add(&CaseRecord::default());
+        assert!(matrix.is_empty());
         for (place, conforms, findings) in [
             ("4K/39/upper", 3, 0),
             ("4K/39/upper", 3, 1),
             ("4K/39/upper", 0, 0),
             ("16K/DS/52/lower", 1, 0),
         ] {
-            dwellings.add(&record(place, conforms, findings));
+            matrix.add(&record(place, conforms, findings));
         }
         let table = "                     4K                      16K DS          \n  \
                      VA bits   lower   upper outside     lower   upper outside  \n       \
                      39       -     1/3       -         -       -       -  \n       \
                      52       -       -       -         1       -       -  \n";
-        assert_eq!(dwellings.to_string(), table);
+        assert_eq!(matrix.to_string(), table);
     }
 
     fn finding() -> Finding {

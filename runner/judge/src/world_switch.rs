@@ -1,6 +1,6 @@
-//! Was the executor where a case with a stay says, and under its registers?
+//! Was the executor where a case with a world switch says, and under its registers?
 //!
-//! A stay counts only if the code that was there says so: by its own address, executed with the MMU on, and
+//! A world switch counts only if the code that was there says so: by its own address, executed with the MMU on, and
 //! by the registers as it read them.
 
 use case::CaseRef;
@@ -8,17 +8,17 @@ use case::memory::{MemoryMap, Place};
 use case::scratch;
 use case::tree::Role;
 use golden::{Features, Implementation};
-use link::observations::{Exception, Life, Point};
+use link::observations::{Exception, Point, SwitchTrace};
+use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 use tables::Built;
 
 use crate::verdict::{Fact, Wanted};
-use oracle::answer::Answer;
-use oracle::expectation::Expectation;
 
 /// AMO, IMO and FMO: the executor adds them to what a case says.
 const HCR_EL2_ROUTING: u64 = 7 << 3;
 
-/// What is wrong with `life`: what it should say, and what it says. `arrival` is what a fetch at the
+/// What is wrong with `trace`: what it should say, and what it says. `arrival` is what a fetch at the
 /// trampoline may lead to in the case's own tree, where the case enters by another.
 pub fn violated(
     case: CaseRef<'_>,
@@ -26,9 +26,9 @@ pub fn violated(
     pe: &Implementation,
     built: &Built,
     arrival: Option<&Expectation>,
-    life: &Life,
+    trace: &SwitchTrace,
 ) -> Option<(Fact, Fact)> {
-    let (registers, stay) = (&case.header.registers, &case.header.stay);
+    let (registers, places) = (&case.header.registers, &case.header.world_switch);
     let own = Point {
         pc: 0,
         sctlr_el2: registers.sctlr_el2,
@@ -45,9 +45,9 @@ pub fn violated(
     };
     let page = |place: Place| map.resolve(place).map(|base| base + scratch::CODE);
     let points = [
-        ("trampoline", page(stay.trampoline), entered, life.trampoline),
-        ("runtime", Some(stay.code_va), own, life.runtime),
-        ("exit", page(stay.exit), own, life.exit),
+        ("trampoline", page(places.trampoline), entered, trace.trampoline),
+        ("runtime", Some(places.code_va), own, trace.runtime),
+        ("exit", page(places.exit), own, trace.exit),
     ];
     let wrong = points.into_iter().find_map(|(name, page, registers, found)| {
         let page = page.unwrap_or_default();
@@ -56,7 +56,7 @@ pub fn violated(
         let wanted = Point { pc: if is_there { found.pc } else { page }, ..registers };
         (wanted != found).then(|| (words(name, &wanted), words(name, &found)))
     });
-    wrong.or_else(|| arrived(page(stay.trampoline)?, arrival, &life.arrival))
+    wrong.or_else(|| arrived(page(places.trampoline)?, arrival, &trace.arrival))
 }
 
 /// What is wrong with the exception by which the runtime was reached.
@@ -104,8 +104,9 @@ fn told(arrival: &Exception) -> Fact {
 #[cfg(test)]
 mod tests {
     use case::Case;
-    use case::draw::el2::{HypSpace, draw};
+    use case::draw::el2::HypSpace;
     use case::memory::{Arena, ArenaKind};
+    use case::source::Source;
     use link::hello::IdRegisters;
 
     use super::*;
@@ -117,8 +118,10 @@ mod tests {
     use oracle::simulation::Simulation;
     use oracle::twin::Twin;
 
-    /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a life as it should be.
-    fn lived(placements: [u64; 3]) -> (Case, MemoryMap, Implementation, Prepared, Life) {
+    /// A case whose trampoline lies at `placements`, on a PE with all sizes, and a trace as it should be.
+    fn sound_case(
+        placements: [u64; 3],
+    ) -> (Case, MemoryMap, Implementation, Prepared, SwitchTrace) {
         let ids = IdRegisters {
             id_aa64mmfr0_el1: 0x2100_0323_1020_1126,
             id_aa64mmfr1_el1: 0x1021_2122,
@@ -139,7 +142,8 @@ mod tests {
             ..HypSpace::BENIGN
         };
         let abilities = ids.abilities();
-        let drawn = (0..).find_map(|index| draw(&space, &abilities, &map, 1, index).ok());
+        let drawn =
+            (0..).find_map(|index| Source::Hyp(space).draw(&abilities, &map, 1, index).ok());
         let case = drawn.expect("some index has one");
         let pe = conform::implementation(&ids);
         let mut twin = Twin::new(pe, Simulation::new(&map));
@@ -149,13 +153,14 @@ mod tests {
         let selection = Selection { wanted: &[0], samples: &[] };
         let prepared = prepare(&mut twin, &case, &map, selection, &established, &mut quarantine);
         let prepared = prepared.expect("it can be built");
-        let life = life(&case, &map, &prepared);
-        (case, map, pe, prepared, life)
+        let trace = trace(&case, &map, &prepared);
+        (case, map, pe, prepared, trace)
     }
 
-    fn life(case: &Case, map: &MemoryMap, prepared: &Prepared) -> Life {
+    fn trace(case: &Case, map: &MemoryMap, prepared: &Prepared) -> SwitchTrace {
         let case = case.as_ref();
-        let (registers, stay, built) = (&case.header.registers, &case.header.stay, &prepared.built);
+        let (registers, places, built) =
+            (&case.header.registers, &case.header.world_switch, &prepared.built);
         let own = |pc| Point {
             pc,
             sctlr_el2: registers.sctlr_el2,
@@ -165,50 +170,53 @@ mod tests {
             hcr_el2: registers.hcr_el2 | HCR_EL2_ROUTING,
         };
         let page = |place| map.resolve(place).unwrap() + 0x40;
-        let mut life = Life {
-            trampoline: own(page(stay.trampoline)),
-            runtime: own(stay.code_va + 0x100),
-            exit: own(page(stay.exit)),
+        let mut trace = SwitchTrace {
+            trampoline: own(page(places.trampoline)),
+            runtime: own(places.code_va + 0x100),
+            exit: own(page(places.exit)),
             arrival: Exception::default(),
         };
         if case.tree(Role::Idmap).is_some() {
-            life.trampoline.tcr_el2 = registers.idmap_tcr_el2;
-            life.trampoline.ttbr0_el2 = built.idmap_ttbr0_el2;
+            trace.trampoline.tcr_el2 = registers.idmap_tcr_el2;
+            trace.trampoline.ttbr0_el2 = built.idmap_ttbr0_el2;
             // An Instruction Abort from the same EL, Translation fault, level 0.
-            life.arrival =
-                Exception { esr: 0x8600_0004, far: page(stay.trampoline), ..Exception::default() };
+            trace.arrival = Exception {
+                esr: 0x8600_0004,
+                far: page(places.trampoline),
+                ..Exception::default()
+            };
         }
-        life
+        trace
     }
 
     #[test]
     fn whatever_is_not_as_the_case_says_is_noticed() {
         for placements in [[1, 0, 0], [0, 1, 0], [0, 0, 1]] {
-            let (case, map, pe, prepared, sound) = lived(placements);
-            let wrong = |change: &dyn Fn(&mut Life)| {
-                let mut life = sound;
-                change(&mut life);
+            let (case, map, pe, prepared, sound) = sound_case(placements);
+            let wrong = |change: &dyn Fn(&mut SwitchTrace)| {
+                let mut trace = sound;
+                change(&mut trace);
                 let arrival = prepared.arrival.as_ref();
-                violated(case.as_ref(), &map, &pe, &prepared.built, arrival, &life)
+                violated(case.as_ref(), &map, &pe, &prepared.built, arrival, &trace)
             };
             assert_eq!(wrong(&|_| {}), None, "{placements:?}");
             let bits = case.as_ref().format(Role::Ttbr0El2).unwrap().ia_bits;
-            let changes: [&dyn Fn(&mut Life); 12] = [
-                &|life| *life = Life::default(),
-                &|life| life.trampoline = Point::default(),
-                &|life| life.trampoline.pc += 0x1000,
+            let changes: [&dyn Fn(&mut SwitchTrace); 12] = [
+                &|trace| *trace = SwitchTrace::default(),
+                &|trace| trace.trampoline = Point::default(),
+                &|trace| trace.trampoline.pc += 0x1000,
                 // The other half.
-                &|life| life.runtime.pc ^= 1 << (bits - 1),
-                &|life| life.exit.pc ^= 1 << (bits - 1),
-                &|life| life.runtime.tcr_el2 += 1,
-                &|life| life.trampoline.ttbr0_el2 ^= 0x1000,
-                &|life| life.runtime.ttbr0_el2 ^= 0x1000,
-                &|life| life.exit.ttbr1_el2 ^= 0x1000,
-                &|life| life.runtime.sctlr_el2 ^= 1,
-                &|life| life.runtime.hcr_el2 ^= 1 << 34,
-                &|life| {
+                &|trace| trace.runtime.pc ^= 1 << (bits - 1),
+                &|trace| trace.exit.pc ^= 1 << (bits - 1),
+                &|trace| trace.runtime.tcr_el2 += 1,
+                &|trace| trace.trampoline.ttbr0_el2 ^= 0x1000,
+                &|trace| trace.runtime.ttbr0_el2 ^= 0x1000,
+                &|trace| trace.exit.ttbr1_el2 ^= 0x1000,
+                &|trace| trace.runtime.sctlr_el2 ^= 1,
+                &|trace| trace.runtime.hcr_el2 ^= 1 << 34,
+                &|trace| {
                     // One that came where none was due, or by another fault.
-                    life.arrival.esr = 0x8600_0005;
+                    trace.arrival.esr = 0x8600_0005;
                 },
             ];
             for (number, change) in changes.iter().enumerate() {

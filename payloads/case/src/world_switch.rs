@@ -6,14 +6,14 @@
 //!                |                                        v
 //!                +--M, where the tree maps it to itself--> trampoline or fetch abort
 //!                                                                 |
-//!  at home <--- MMU off <--- at trampoline or exit <--- runtime: code_va, data_va
+//!  executor <--- MMU off <--- at trampoline or exit <--- runtime: code_va, data_va
 //! ```
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::memory::Place;
 
-/// The places and addresses of a stay. The executor keeps a copy of its stay code at the start of each
+/// The places and addresses of the code and data of a world switch. The executor keeps a copy of the code at the start of each
 /// scratch arena (see [`crate::scratch`]): a place here is the start of one, and all may be the same.
 ///
 /// What a set-up must map, or it kills the executor:
@@ -31,7 +31,7 @@ use crate::memory::Place;
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-pub struct Stay {
+pub struct SwitchPlaces {
     /// The code that turns the MMU on: it is mapped to itself.
     pub trampoline: Place,
     /// The code that turns the MMU off again, mapped to itself by the case's own tree. The trampoline

@@ -2,11 +2,6 @@
 
 use case::Case;
 use case::memory::MemoryMap;
-use tables::BuildError;
-
-use crate::explain::walk;
-use crate::record::redraw::{RedrawError, redraw};
-use crate::record::{Group, Run};
 use judge::verdict::Answers;
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
@@ -15,10 +10,15 @@ use oracle::playback::Playback;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use suite::case_file::CaseFile;
+use tables::BuildError;
+
+use crate::explain::walk;
+use crate::record::redraw::{RedrawError, redraw};
+use crate::record::{Group, Run};
 
 /// Where walks of a run's cases are told.
 #[derive(Debug)]
-pub struct Scene<'a> {
+pub struct GroupWalks<'a> {
     run: &'a Run,
     map: MemoryMap,
     learned: Learned,
@@ -27,7 +27,7 @@ pub struct Scene<'a> {
 
 /// The walk of one probe.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct GroupWalk {
     /// Registers, tables, and each step.
     pub walk: String,
     /// The first of the results that are allowed: the pseudocode's own.
@@ -36,7 +36,7 @@ pub struct Told {
 
 /// Why a walk can't be told.
 #[derive(Debug, thiserror::Error)]
-pub enum Untold {
+pub enum GroupWalkError {
     /// The header makes no sense of its memory.
     #[error("the memory map of the run makes no sense")]
     MemoryMap,
@@ -57,11 +57,11 @@ pub enum Untold {
     Build(#[from] BuildError),
 }
 
-impl<'a> Scene<'a> {
+impl<'a> GroupWalks<'a> {
     /// The scene of `run`, whose target has `settled` its choices so.
-    pub fn new(run: &'a Run, settled: &Answers) -> Result<Self, Untold> {
+    pub fn new(run: &'a Run, settled: &Answers) -> Result<Self, GroupWalkError> {
         let machine = &run.header.machine;
-        let map = machine.memory_map().ok_or(Untold::MemoryMap)?;
+        let map = machine.memory_map().ok_or(GroupWalkError::MemoryMap)?;
         let settled = settled.iter().filter_map(|(choice, answers)| match &answers[..] {
             [answer] => Some((&**choice, &**answer)),
             _ => None,
@@ -73,12 +73,12 @@ impl<'a> Scene<'a> {
     }
 
     /// Tells the walk that led to the first finding of `group`.
-    pub fn tell(&mut self, group: &Group) -> Result<Told, Untold> {
-        let number = group.first.probe.ok_or(Untold::NoProbe)?;
+    pub fn tell(&mut self, group: &Group) -> Result<GroupWalk, GroupWalkError> {
+        let number = group.first.probe.ok_or(GroupWalkError::NoProbe)?;
         let case = self.case(group)?;
         let asked = case.as_ref().probes.get(number as usize).copied();
         let asked = asked.and_then(|probe| Some((probe, Instruction::of(&probe)?)));
-        let (probe, instruction) = asked.ok_or(Untold::NoWalk(number))?;
+        let (probe, instruction) = asked.ok_or(GroupWalkError::NoWalk(number))?;
         let learned = &self.learned;
         let told = self.twin.with_tables(&case, &self.map, |tables| {
             // Hardware may have updated the tables for the probes before.
@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
             let steps = walk::of(tables, instruction, learned.profile());
             let expectation = tables.expect(&probe, learned);
             let first = expectation.and_then(|all| all.outcomes.into_iter().next());
-            Ok(Told {
+            Ok(GroupWalk {
                 walk: walk::setup(&case, tables) + "\n" + &steps,
                 first: first.map(|allowed| allowed.answer),
             })
@@ -99,7 +99,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The first case of a group: from its reproducer, or drawn again.
-    fn case(&self, group: &Group) -> Result<Case, Untold> {
+    fn case(&self, group: &Group) -> Result<Case, GroupWalkError> {
         let files = group.reproducers.iter().map(|file| self.run.folder().join(file));
         let mut read = files.filter_map(|file| CaseFile::read(&file).ok());
         let is_first = |file: &CaseFile| {
