@@ -263,7 +263,9 @@ fn a_port_that_vanishes_ends_a_run_that_can_be_resumed() {
 /// A pretend board at the other end of a pseudo-terminal, which does what `act` does. The cable is in until
 /// somebody joins it.
 fn pretend(act: impl FnOnce(&mut File) + Send + 'static) -> (PathBuf, thread::JoinHandle<File>) {
-    let board = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+    // Closed in what other tests start meanwhile, or they would hold the cable.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let board = openpt(flags).expect("a pseudo-terminal");
     grantpt(&board).and_then(|()| unlockpt(&board)).expect("it can be opened");
     let path = ptsname(&board, Vec::new()).expect("it has a path");
     let path = PathBuf::from(path.into_string().expect("a plain path"));
