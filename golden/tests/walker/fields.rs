@@ -1,12 +1,12 @@
-//! Every register field that golden reads, against the crate `arm-sysregs`, which is generated from Arm's
-//! machine-readable data.
+//! Every register field that golden reads, against the crates `arm-sysregs-el1` and `arm-sysregs-el2`, which are
+//! generated from Arm's machine-readable data.
 //!
-//! That crate leaves out TCR_EL2.{HA, HD, DS}, whose place depends on the layout, and SCTLR_ELx.EE. For these the
+//! They leave out TCR_EL2.{HA, HD, DS}, whose place depends on the layout, and SCTLR_ELx.EE. For these the
 //! position here is that of Arm's pseudocode, and the test vectors prove it: they fail when one is moved. Fields of
 //! descriptors, and the bytes of MAIR and PIR, are in no register data, and are the vectors' too.
 
-use arm_sysregs::el1::registers as el1;
-use arm_sysregs::el2::registers as el2;
+use arm_sysregs_el1::registers as el1;
+use arm_sysregs_el2::registers as el2;
 use golden::explain::{Esr, Par};
 use golden::registers::{Field, HcrEl2, HcrxEl2, Sctlr, Tcr, Tcr2, TcrEl2, VtcrEl2};
 use golden::{Features, Granule, IdRegisters, Implementation, Masked, Support};

@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz frames`, or `cargo +nightly fuzz run frames` from the folder `runner`.
+//! Run with `scripts/fuzz frames`, or `cargo +nightly fuzz run --features libfuzzer frames` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz gdb`, or `cargo +nightly fuzz run gdb` from the folder `runner`.
+//! Run with `scripts/fuzz gdb`, or `cargo +nightly fuzz run --features libfuzzer gdb` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

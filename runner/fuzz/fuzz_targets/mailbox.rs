@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz mailbox`, or `cargo +nightly fuzz run mailbox` from the folder `runner`.
+//! Run with `scripts/fuzz mailbox`, or `cargo +nightly fuzz run --features libfuzzer mailbox` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz records`, or `cargo +nightly fuzz run records` from the folder `runner`.
+//! Run with `scripts/fuzz records`, or `cargo +nightly fuzz run --features libfuzzer records` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

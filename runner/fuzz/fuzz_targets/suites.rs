@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz suites`, or `cargo +nightly fuzz run suites` from the folder `runner`.
+//! Run with `scripts/fuzz suites`, or `cargo +nightly fuzz run --features libfuzzer suites` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

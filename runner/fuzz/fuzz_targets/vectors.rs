@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz vectors`, or `cargo +nightly fuzz run vectors` from the folder `runner`.
+//! Run with `scripts/fuzz vectors`, or `cargo +nightly fuzz run --features libfuzzer vectors` from the folder `runner`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,4 +1,4 @@
-//! Run with `scripts/fuzz walk`, or `cargo +nightly fuzz run walk` from the folder `runner`.
+//! Run with `scripts/fuzz walk`, or `cargo +nightly fuzz run --features libfuzzer walk` from the folder `runner`.
 #![no_main]
 
 #[path = "../../../golden/tests/walker/world.rs"]

@@ -5,8 +5,8 @@
 //! | `rustup` | the target's prebuilt `core` | `cargo build --target ...` |
 //! | `debian` | Debian's rustc and library source, and a linker | `-Zbuild-std=core` with `RUSTC_BOOTSTRAP=1` |
 //!
-//! Each variant has a target directory of its own beside the host's, so that neither waits for the
-//! other's lock.
+//! Each variant has a target directory of its own, and what they are made of is in one build directory beside the
+//! host's, so that neither host nor payload waits for the other's lock.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,6 +21,8 @@ use super::source;
 /// The target triple of the payload.
 pub const TRIPLE: &str = "aarch64-unknown-none-softfloat";
 const PROFILE: &str = "payload";
+/// The build directory of all variants.
+const PARTS: &str = "payload-parts";
 /// Where Debian's packages put the compiler and the source of its library.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -108,13 +110,15 @@ pub fn build(options: &Options) -> Result<Built, PayloadError> {
 
     let variant = if options.self_test { "payload-self-test" } else { "payload" };
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let target = source.join(target).join(variant);
+    let target = source.join(target);
+    let (parts, target) = (target.join(PARTS), target.join(variant));
     let mut command = match toolchain {
         Toolchain::Rustup => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
         Toolchain::Debian => debian(sysroot.as_deref())?,
     };
     command.current_dir(&source).args(["build", "--quiet", "--locked", "-p", "executor"]);
     command.args(["--target", TRIPLE, "--profile", PROFILE]).arg("--target-dir").arg(&target);
+    command.env("CARGO_BUILD_BUILD_DIR", parts);
     if options.self_test {
         command.args(["--features", "self-test"]);
     }

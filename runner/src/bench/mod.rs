@@ -60,7 +60,7 @@ impl Plan {
 
     /// A quarter of a minute: figures to look at, not to compare.
     pub fn quick(processes: NonZeroUsize) -> Self {
-        let memory_cases = vec![100, 1_000, 4_000];
+        let memory_cases = vec![100, 300, 1_000];
         Self { processes, rounds: 1, campaign_seconds: 1, device_seconds: 0.4, memory_cases }
     }
 }

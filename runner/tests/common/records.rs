@@ -33,7 +33,15 @@ impl Recorder for Records {
 /// target.
 pub fn campaign(target: &dyn Target, generators: Vec<Generator>) -> (Vec<CaseRecord>, Totals) {
     let learned = Learned::new([]).expect("there are no pins");
-    let established = Established { learned, known: Known::default() };
+    judged_by(Established { learned, known: Known::default() }, target, generators)
+}
+
+/// The same, where so much is `established` of the target.
+pub fn judged_by(
+    established: Established,
+    target: &dyn Target,
+    generators: Vec<Generator>,
+) -> (Vec<CaseRecord>, Totals) {
     let mut records = Records::default();
     let totals = run(target, Campaign::new(generators, 1, established), &mut records);
     let totals = totals.unwrap_or_else(|error| panic!("{error}"));

@@ -185,15 +185,16 @@ fn both_transports_give_the_same_records() {
         matches!(generator, Generator::Drawn { source: Source::Random(_), .. })
     });
     assert_eq!(suite.generators.len(), 1);
-    let cases = harmless(suite.generators, &machines[0]);
-    assert!(cases.len() > 250, "{} cases", cases.len());
+    let mut cases = harmless(suite.generators, &machines[0]);
+    cases.truncate(100);
+    assert_eq!(cases.len(), 100);
     let [one, other] = [0, 1].map(|at| campaign(&*targets[at], explicit(cases.clone())));
     for (one, other) in one.0.iter().zip(&other.0) {
         assert_eq!(one, other);
     }
     assert_eq!((one.1.boots, other.1.boots), (1, 1));
     assert_eq!(one.1.verdicts, other.1.verdicts);
-    assert!(one.1.verdicts.conforms > 10_000, "{:?}", one.1);
+    assert!(one.1.verdicts.conforms > 3_000, "{:?}", one.1);
 }
 
 #[test]

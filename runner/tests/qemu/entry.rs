@@ -77,7 +77,7 @@ fn survives(test: &str, prologue: &Prologue, board: Board) {
     assert_eq!(hello.entry_hcr_el2 & (E2H | TGE), wanted, "{:#x}", hello.entry_hcr_el2);
     assert_eq!(hello.entry_sctlr_el2 & 1, u64::from(prologue.has_mmu));
 
-    for (suite, cases) in [("smoke", 16), ("hyp-smoke", 16), ("guest-smoke", 48)] {
+    for (suite, cases) in [("smoke", 8), ("hyp-smoke", 8), ("guest-smoke", 24)] {
         conforms(suite, cases, &file, None);
     }
 }

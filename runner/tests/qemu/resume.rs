@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::common::executor::EXECUTOR;
 use crate::common::hypwalk::{Said, hypwalk};
 use crate::common::place::{Place, run_in};
 
 /// Kills that a run is put through, spread over as many runs as it takes.
-const KILLS: usize = 25;
+const KILLS: usize = 10;
 
 /// Cases that ask much of the disk and never kill: no emulator is started while the disk is full.
 const TAME: &str = "
@@ -28,6 +29,8 @@ fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
     command
         .args(["run", suite, "--target", &target, "--cases", cases, "-j", "2"])
         .args(["--known-issues", &known, "--quiet", "--results", &place.file(results)])
+        .arg("--payload")
+        .arg(EXECUTOR.file())
         // By this its emulators are found.
         .env("HYPWALK_TEST", &place.0);
     command
@@ -37,7 +40,7 @@ fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
 fn go_on(place: &Place, results: &str) -> Command {
     let mut command = hypwalk();
     command.args(["run", "--quiet", "-j", "2", "--resume"]).arg(place.run_in(results));
-    command.env("HYPWALK_TEST", &place.0);
+    command.arg("--payload").arg(EXECUTOR.file()).env("HYPWALK_TEST", &place.0);
     command
 }
 
@@ -97,7 +100,7 @@ fn below(state: &mut u64, end: u64) -> u64 {
 
 #[test]
 fn a_run_that_is_killed_anywhere_goes_on_as_if_nothing_had_been() {
-    const CASES: &str = "8000";
+    const CASES: &str = "2000";
     let place = Place::new("resume-kill");
     let status = begin(&place, "stage2-hostile", CASES, "unbroken").status().unwrap();
     assert_eq!(status.code(), Some(1));
@@ -190,10 +193,10 @@ fn wait_for_records(place: &Place, results: &str, bytes: u64) -> u64 {
 #[test]
 fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
     let place = Place::new("resume-signal");
-    assert_eq!(begin(&place, "smoke", "9000", "unbroken").status().unwrap().code(), Some(1));
+    assert_eq!(begin(&place, "smoke", "3000", "unbroken").status().unwrap().code(), Some(1));
     for signal in ["INT", "TERM", "HUP"] {
         let _ = fs::remove_dir_all(place.0.join("broken"));
-        let mut command = begin(&place, "smoke", "9000", "broken");
+        let mut command = begin(&place, "smoke", "3000", "broken");
         let child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         wait_for_records(&place, "broken", 1000);
         let kill = Command::new("/bin/kill").args(["-s", signal, &child.id().to_string()]).status();
@@ -219,10 +222,10 @@ fn a_run_without_room_says_so_and_goes_on_once_there_is_some() {
     let place = Place::new("resume-room");
     let suite = place.file("tame.yaml");
     fs::write(&suite, TAME).unwrap();
-    assert_eq!(begin(&place, &suite, "20000", "unbroken").status().unwrap().code(), Some(0));
+    assert_eq!(begin(&place, &suite, "5000", "unbroken").status().unwrap().code(), Some(0));
 
     // The signal that comes with the limit is ignored, so that the error is seen: as on a full disk.
-    let begin = begin(&place, &suite, "20000", "broken");
+    let begin = begin(&place, &suite, "5000", "broken");
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(begin.get_program());
     shell.args(begin.get_args()).env("HYPWALK_TEST", &place.0);

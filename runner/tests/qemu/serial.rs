@@ -74,38 +74,33 @@ fn wait_for_a_record(folder: &Path, runner: &mut Child) {
     }
 }
 
+/// How often the board was started.
+fn boots(summary: &serde_json::Value) -> u64 {
+    summary["ending"]["boots"].as_u64().expect("how often it was started")
+}
+
 fn summary(folder: &Path) -> serde_json::Value {
     let text = fs::read_to_string(run_of(folder).join("summary.json")).expect("a summary");
     serde_json::from_str(&text).expect("it is JSON")
 }
 
 #[test]
-fn u_boot_starts_the_executor_and_is_power_cycled_when_a_probe_kills_it() {
-    want_firmware();
-    let folder = folders::empty("serial-u-boot");
-    let said = Said::by(&mut campaign("qemu-uboot", 20, &folder));
-    assert_eq!(said.code, Some(0), "{}", said.all());
-    assert_eq!(recorded(&folder), (0..20).collect::<Vec<_>>());
-    // QEMU 10.0 dies of one probe of these cases, which costs two more starts: it is found by halves.
-    let summary = summary(&folder);
-    let killed = summary["tally"]["known"]["qemu-at-s12-permission-abort"]["shown"] != 0;
-    let boots = summary["ending"]["boots"].as_u64().expect("how often it was started");
-    assert!(!killed || boots > 1, "{summary}");
-}
-
-#[test]
-fn uefi_starts_the_executor_from_a_fat_image() {
+fn uefi_starts_the_executor_from_a_fat_image_and_is_power_cycled_when_a_probe_kills_it() {
     want_firmware();
     let folder = folders::empty("serial-uefi");
     let said = Said::by(&mut campaign("qemu-uefi", 20, &folder));
     assert_eq!(said.code, Some(0), "{}", said.all());
     assert_eq!(recorded(&folder), (0..20).collect::<Vec<_>>());
+    // QEMU 10.0 dies of one probe of these cases, which costs two more starts: it is found by halves.
+    let summary = summary(&folder);
+    let killed = summary["tally"]["known"]["qemu-at-s12-permission-abort"]["shown"] != 0;
+    assert!(!killed || boots(&summary) > 1, "{summary}");
 }
 
 #[test]
 fn a_board_that_hangs_is_found_by_its_silence_and_starts_again() {
     want_firmware();
-    let mut description = targets::description("qemu-uboot");
+    let mut description = targets::description("qemu-uefi");
     description.limits.silent_seconds = 2;
     let target = open(description, &SELF_TEST);
     for _ in 0..2 {
@@ -114,7 +109,7 @@ fn a_board_that_hangs_is_found_by_its_silence_and_starts_again() {
         let Ok(Event::Died(death)) = session.receive() else { panic!("it does not hang") };
         let hung = matches!(death.how, HowDied::Hung { reason: HungReason::Silent { .. }, .. });
         assert!(hung, "{death}");
-        assert!(death.to_string().contains("Starting kernel"), "{death}");
+        assert!(death.to_string().contains("BdsDxe: starting Boot"), "{death}");
     }
 }
 
@@ -132,8 +127,9 @@ fn hanging() -> Case {
     case
 }
 
+/// What U-Boot loads comes by YMODEM and takes long: it is started twice, and all that is told of it is told here.
 #[test]
-fn a_board_that_resets_in_the_middle_is_noticed_by_its_sign() {
+fn u_boot_starts_the_executor_and_its_reset_in_the_middle_is_noticed_by_its_sign() {
     want_firmware();
     let folder = folders::empty("serial-reset");
     let text =
@@ -150,13 +146,17 @@ fn a_board_that_resets_in_the_middle_is_noticed_by_its_sign() {
     let text = format!("{text}limits: {{ silent-seconds: 3600 }}\n");
     let file = folder.join("resets.yaml");
     fs::write(&file, text).expect("it can be written");
-    let mut command = campaign(file.to_str().expect("a plain path"), 40, &folder);
+    // Nothing of it kills QEMU, and starts it once more.
+    let target = file.to_str().expect("a plain path");
+    let mut command = campaign_of("stage2-legality", target, 300, &folder);
     let mut runner = command.arg("--json").spawn().expect("it can be started");
     wait_for_a_record(&folder, &mut runner);
     reset(&monitor);
     let status = runner.wait().expect("it is ours");
     assert_eq!(status.code(), Some(0));
-    assert_eq!(recorded(&folder), (0..40).collect::<Vec<_>>());
+    assert_eq!(recorded(&folder), (0..300).collect::<Vec<_>>());
+    let summary = summary(&folder);
+    assert_eq!(boots(&summary), 2, "{summary}");
 }
 
 /// Resets the machine whose monitor is `monitor`.
@@ -263,7 +263,9 @@ fn a_port_that_vanishes_ends_a_run_that_can_be_resumed() {
 /// A pretend board at the other end of a pseudo-terminal, which does what `act` does. The cable is in until
 /// somebody joins it.
 fn pretend(act: impl FnOnce(&mut File) + Send + 'static) -> (PathBuf, thread::JoinHandle<File>) {
-    let board = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+    // Closed in what other tests start meanwhile, or they would hold the cable.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let board = openpt(flags).expect("a pseudo-terminal");
     grantpt(&board).and_then(|()| unlockpt(&board)).expect("it can be opened");
     let path = ptsname(&board, Vec::new()).expect("it has a path");
     let path = PathBuf::from(path.into_string().expect("a plain path"));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::common::executor::EXECUTOR;
 use crate::common::hypwalk::{Said, hypwalk};
 use crate::common::place::Place;
 
@@ -16,7 +17,7 @@ fn run(place: &Place, results: &str, options: &[&str]) -> String {
     let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
     let mut command = hypwalk();
     command.args(["run", "stage2-hostile", "--target", &target, "--known-issues", &known]);
-    command.args(["--quiet", "-j", "1"]).args(options);
+    command.args(["--quiet", "-j", "1"]).args(options).arg("--payload").arg(EXECUTOR.file());
     let said = Said::by(command.args(["--results", &place.file(results)]));
     assert!(matches!(said.code, Some(0 | 1)), "{}", said.all());
     folder(place, results)

@@ -86,12 +86,20 @@ impl Ring {
     /// Reads the counters, and whatever is answered; whether there was any.
     pub fn collect(&mut self, memory: &mut Stub) -> Result<bool, GdbError> {
         let control = memory.read(&[(self.base, CONTROL_BYTES)])?.concat();
-        let word = |at: usize| u64::read_from_prefix(&control[at..]).map_or(0, |(word, _)| word);
-        let [magic, taken, answered, cursor] = [MAGIC, TAKEN, ANSWERED, CURSOR].map(word);
+        let word = |bytes: &[u8]| u64::read_from_prefix(bytes).map_or(0, |(word, _)| word);
+        let [mut magic, taken, answered, cursor] =
+            [MAGIC, TAKEN, ANSWERED, CURSOR].map(|at| word(&control[at..]));
         self.seen = Seen { taken, answered, cursor };
         let (sent, read) = (self.sent, self.read);
         if answered == read {
             return Ok(false);
+        }
+        if magic != Control::MAGIC {
+            // It may have been read before a core that runs wrote it, and the counter behind it after that.
+            magic = memory
+                .read(&[(self.base + MAGIC as u64, 8)])?
+                .first()
+                .map_or(0, |bytes| word(bytes));
         }
         counters::check_answered(magic, answered, read).map_err(GdbError::Babble)?;
         if taken > sent {
@@ -169,4 +177,65 @@ fn words(bytes: &[u8]) -> Vec<u64> {
 /// The head of the message that `words` begin with.
 pub fn head(words: &[u64]) -> Option<Head> {
     Head::read_from_prefix(words.as_bytes()).ok().map(|(head, _)| head)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::super::client::Client;
+    use super::super::super::packet::{Decoder, Item, encode, hex};
+    use super::super::super::socket::Socket;
+    use super::*;
+    use crate::wire::compose;
+
+    const BASE: u64 = 0x4000_0000;
+
+    /// A stub of a mailbox in which one answer stands; where its memory is read for the first time, the core had not
+    /// yet written the magic number.
+    fn stub_beside_a_core() -> Stub {
+        let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
+        let mut memory = vec![0; response_offset(1)];
+        memory[MAGIC..][..8].copy_from_slice(Control::MAGIC.as_bytes());
+        memory[ANSWERED..][..8].copy_from_slice(1_u64.as_bytes());
+        let slot = &mut memory[response_offset(0)..];
+        compose(slot, MessageKind::Hello, 0, &mut |_| Some(0)).expect("there is room");
+        let mut is_first = true;
+        let mut read = move |place: &str| {
+            let (address, count) = place.split_once(',').expect("a size");
+            let [address, count] =
+                [address, count].map(|number| u64::from_str_radix(number, 16).expect("digits"));
+            let mut bytes = memory[(address - BASE) as usize..][..count as usize].to_vec();
+            if std::mem::take(&mut is_first) {
+                bytes[..8].fill(0);
+            }
+            hex(&bytes)
+        };
+        thread::spawn(move || {
+            let (mut decoder, mut byte) = (Decoder::default(), [0]);
+            while theirs.read_exact(&mut byte).is_ok() {
+                let Some(Item::Packet(packet)) = decoder.take(byte[0]) else { continue };
+                let answer = match packet.split_first() {
+                    Some((b'm', place)) => read(&String::from_utf8_lossy(place)),
+                    Some((b'M', _)) => b"OK".to_vec(),
+                    _ => Vec::new(),
+                };
+                theirs.write_all(&[b"+", &encode(&answer)[..]].concat()).expect("somebody asks");
+            }
+        });
+        let socket = Socket::new(ours).expect("it can be set up");
+        Stub::greet(Client::new(socket, Duration::from_secs(60))).expect("it answers")
+    }
+
+    #[test]
+    fn a_core_that_begins_while_its_mailbox_is_read_is_no_stranger() {
+        let mut stub = stub_beside_a_core();
+        let mut ring = Ring::new(BASE, &mut stub).expect("it is RAM");
+        assert!(ring.collect(&mut stub).expect("it is a mailbox"));
+        let answer = ring.inbox.pop_front().expect("an answer");
+        assert_eq!(head(&answer).and_then(|head| head.kind()), Some(MessageKind::Hello));
+    }
 }
