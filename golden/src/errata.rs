@@ -58,7 +58,7 @@ pub trait Errata {
 
     /// Is this rule not applied, where its fault is due?
     #[inline]
-    fn lifts(&self, _site: &Site<'_>, _rule: Rule) -> bool {
+    fn lifts(&self, _site: &Site, _rule: Rule) -> bool {
         false
     }
 
@@ -76,7 +76,7 @@ pub trait Errata {
 
     /// What a descriptor is taken for. It must be told from the descriptor and the site alone.
     #[inline]
-    fn descriptor(&self, _site: &Site<'_>, descriptor: u64) -> u64 {
+    fn descriptor(&self, _site: &Site, descriptor: u64) -> u64 {
         descriptor
     }
 
@@ -84,7 +84,7 @@ pub trait Errata {
     #[inline]
     fn stage1_permissions(
         &self,
-        _site: &Site<'_>,
+        _site: &Site,
         permissions: Permissions,
         _descriptor: u64,
         _params: &Stage1Params,
@@ -96,7 +96,7 @@ pub trait Errata {
     #[inline]
     fn stage2_permissions(
         &self,
-        _site: &Site<'_>,
+        _site: &Site,
         permissions: Permissions,
         _descriptor: u64,
         _params: &Stage2Params,
@@ -106,7 +106,7 @@ pub trait Errata {
 
     /// What a leaf says of memory.
     #[inline]
-    fn attributes(&self, _site: &Site<'_>, attributes: MemoryAttributes) -> MemoryAttributes {
+    fn attributes(&self, _site: &Site, attributes: MemoryAttributes) -> MemoryAttributes {
         attributes
     }
 
@@ -118,13 +118,13 @@ pub trait Errata {
 
     /// The output address of a leaf.
     #[inline]
-    fn address(&self, _site: &Site<'_>, address: u64) -> u64 {
+    fn address(&self, _site: &Site, address: u64) -> u64 {
         address
     }
 
     /// The value that hardware gives a leaf.
     #[inline]
-    fn update(&self, _site: &Site<'_>, update: &LeafUpdate) -> u64 {
+    fn update(&self, _site: &Site, update: &LeafUpdate) -> u64 {
         update.new
     }
 
@@ -136,7 +136,7 @@ pub trait Errata {
 
     /// The fault of stage 2 on a walk of stage 1, whose own lookup is the site.
     #[inline]
-    fn walk_fault(&self, _site: &Site<'_>, fault: Fault) -> Fault {
+    fn walk_fault(&self, _site: &Site, fault: Fault) -> Fault {
         fault
     }
 
@@ -170,7 +170,7 @@ macro_rules! forward_errata {
             $to.machine(implementation, registers)
         }
         #[inline]
-        fn lifts(&$self, site: &crate::errata::Site<'_>, rule: crate::Rule) -> bool {
+        fn lifts(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {
             $to.lifts(site, rule)
         }
         #[inline]
@@ -190,13 +190,13 @@ macro_rules! forward_errata {
             $to.stage2_params(subject, params)
         }
         #[inline]
-        fn descriptor(&$self, site: &crate::errata::Site<'_>, descriptor: u64) -> u64 {
+        fn descriptor(&$self, site: &crate::errata::Site, descriptor: u64) -> u64 {
             $to.descriptor(site, descriptor)
         }
         #[inline]
         fn stage1_permissions(
             &$self,
-            site: &crate::errata::Site<'_>,
+            site: &crate::errata::Site,
             permissions: crate::Permissions,
             descriptor: u64,
             params: &crate::Stage1Params,
@@ -206,7 +206,7 @@ macro_rules! forward_errata {
         #[inline]
         fn stage2_permissions(
             &$self,
-            site: &crate::errata::Site<'_>,
+            site: &crate::errata::Site,
             permissions: crate::Permissions,
             descriptor: u64,
             params: &crate::Stage2Params,
@@ -216,7 +216,7 @@ macro_rules! forward_errata {
         #[inline]
         fn attributes(
             &$self,
-            site: &crate::errata::Site<'_>,
+            site: &crate::errata::Site,
             attributes: crate::MemoryAttributes,
         ) -> crate::MemoryAttributes {
             $to.attributes(site, attributes)
@@ -226,13 +226,13 @@ macro_rules! forward_errata {
             $to.combined(combination)
         }
         #[inline]
-        fn address(&$self, site: &crate::errata::Site<'_>, address: u64) -> u64 {
+        fn address(&$self, site: &crate::errata::Site, address: u64) -> u64 {
             $to.address(site, address)
         }
         #[inline]
         fn update(
             &$self,
-            site: &crate::errata::Site<'_>,
+            site: &crate::errata::Site,
             update: &crate::errata::LeafUpdate,
         ) -> u64 {
             $to.update(site, update)
@@ -242,7 +242,7 @@ macro_rules! forward_errata {
             $to.fault(subject, fault)
         }
         #[inline]
-        fn walk_fault(&$self, site: &crate::errata::Site<'_>, fault: crate::Fault) -> crate::Fault {
+        fn walk_fault(&$self, site: &crate::errata::Site, fault: crate::Fault) -> crate::Fault {
             $to.walk_fault(site, fault)
         }
         #[inline]
@@ -292,11 +292,7 @@ pub enum Instruction {
 
 /// Where a walk stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
-    /// What the device implements.
-    pub pe: &'a Implementation,
-    /// Its system registers.
-    pub registers: &'a Registers,
+pub struct Site {
     /// What is asked.
     pub subject: Subject,
     /// The stage that walks.

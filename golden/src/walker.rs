@@ -134,9 +134,8 @@ where
     }
 
     /// Where the walk stands.
-    pub fn site(&self, blame: Blame, level: Level) -> Site<'a> {
-        let (pe, registers, subject) = (self.pe, self.registers, self.subject);
-        Site { pe, registers, subject, stage: blame.stage, s1_walk: blame.s1_walk, level }
+    pub fn site(&self, blame: Blame, level: Level) -> Site {
+        Site { subject: self.subject, stage: blame.stage, s1_walk: blame.s1_walk, level }
     }
 
     /// Does the device apply the rule here? All do that have no erratum.

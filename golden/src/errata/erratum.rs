@@ -26,6 +26,17 @@ pub struct Erratum {
     pub effect: Effect,
 }
 
+impl Erratum {
+    pub(crate) const fn new(
+        name: &'static str,
+        does: &'static str,
+        breaks: &'static str,
+        effect: Effect,
+    ) -> Self {
+        Self { name, does, breaks, effect }
+    }
+}
+
 /// What an erratum does to a walk.
 #[derive(Clone, Copy)]
 pub enum Effect {
@@ -47,27 +58,27 @@ pub enum Effect {
     /// A feature is there that the ID registers do not tell of.
     With(Features),
     /// Bits of a descriptor are taken for others: leaf or table, its value.
-    Descriptor(Stage, fn(&Site<'_>, u64) -> u64),
+    Descriptor(Stage, fn(&Site, u64) -> u64),
     /// The parameters of stage 1 come out otherwise.
     Stage1(fn(&Subject, &mut Stage1Params)),
     /// The parameters of stage 2 come out otherwise.
     Stage2(fn(&Subject, &mut Stage2Params)),
     /// What a stage 1 leaf allows comes out otherwise.
-    Stage1Permissions(fn(&Site<'_>, &mut Permissions, u64, &Stage1Params)),
+    Stage1Permissions(fn(&Site, &mut Permissions, u64, &Stage1Params)),
     /// What a stage 2 leaf allows comes out otherwise.
-    Stage2Permissions(fn(&Site<'_>, &mut Permissions, u64, &Stage2Params)),
+    Stage2Permissions(fn(&Site, &mut Permissions, u64, &Stage2Params)),
     /// What a leaf says of memory comes out otherwise.
-    Attributes(Stage, fn(&Site<'_>, &mut MemoryAttributes)),
+    Attributes(Stage, fn(&Site, &mut MemoryAttributes)),
     /// What both stages together say of memory comes out otherwise.
     Combined(fn(&Combination) -> MemoryAttributes),
     /// The output address of a leaf comes out otherwise.
-    Address(Stage, fn(&Site<'_>, u64) -> u64),
+    Address(Stage, fn(&Site, u64) -> u64),
     /// Hardware updates a leaf otherwise.
-    Update(Option<Stage>, fn(&Site<'_>, &LeafUpdate) -> u64),
+    Update(Option<Stage>, fn(&Site, &LeafUpdate) -> u64),
     /// A fault comes out otherwise.
     Fault(fn(&Subject, &mut Fault)),
     /// A fault of stage 2 on a walk of stage 1 comes out otherwise, at this lookup of stage 1.
-    WalkFault(fn(&Site<'_>, &mut Fault)),
+    WalkFault(fn(&Site, &mut Fault)),
     /// A syndrome comes out otherwise.
     Exception(fn(&Subject, &Fault, &mut Exception)),
     /// `PAR_EL1` comes out otherwise.

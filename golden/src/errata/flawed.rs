@@ -78,7 +78,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn lifts(&self, site: &Site<'_>, rule: Rule) -> bool {
+    fn lifts(&self, site: &Site, rule: Rule) -> bool {
         self.effects().any(|effect| match *effect {
             Effect::Lifts(stage, lifted) => lifted == rule && is_of(stage, site.stage),
             _ => false,
@@ -106,7 +106,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn descriptor(&self, site: &Site<'_>, descriptor: u64) -> u64 {
+    fn descriptor(&self, site: &Site, descriptor: u64) -> u64 {
         self.effects().fold(descriptor, |descriptor, effect| match *effect {
             Effect::Descriptor(stage, change) if stage == site.stage => change(site, descriptor),
             _ => descriptor,
@@ -116,7 +116,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     #[inline]
     fn stage1_permissions(
         &self,
-        site: &Site<'_>,
+        site: &Site,
         mut permissions: Permissions,
         descriptor: u64,
         params: &Stage1Params,
@@ -132,7 +132,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     #[inline]
     fn stage2_permissions(
         &self,
-        site: &Site<'_>,
+        site: &Site,
         mut permissions: Permissions,
         descriptor: u64,
         params: &Stage2Params,
@@ -146,7 +146,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn attributes(&self, site: &Site<'_>, mut attributes: MemoryAttributes) -> MemoryAttributes {
+    fn attributes(&self, site: &Site, mut attributes: MemoryAttributes) -> MemoryAttributes {
         for effect in self.effects() {
             if let Effect::Attributes(stage, change) = *effect
                 && stage == site.stage
@@ -169,7 +169,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn address(&self, site: &Site<'_>, address: u64) -> u64 {
+    fn address(&self, site: &Site, address: u64) -> u64 {
         self.effects().fold(address, |address, effect| match *effect {
             Effect::Address(stage, change) if stage == site.stage => change(site, address),
             _ => address,
@@ -177,7 +177,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn update(&self, site: &Site<'_>, update: &LeafUpdate) -> u64 {
+    fn update(&self, site: &Site, update: &LeafUpdate) -> u64 {
         let mut update = *update;
         for effect in self.effects() {
             if let Effect::Update(stage, change) = *effect
@@ -200,7 +200,7 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn walk_fault(&self, site: &Site<'_>, mut fault: Fault) -> Fault {
+    fn walk_fault(&self, site: &Site, mut fault: Fault) -> Fault {
         for effect in self.effects() {
             if let Effect::WalkFault(change) = *effect {
                 change(site, &mut fault);

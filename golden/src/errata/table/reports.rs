@@ -1,0 +1,339 @@
+//! Reports that are wrong.
+
+use crate::access::Operation;
+use crate::el::El;
+use crate::errata::{Effect, Erratum, Instruction};
+use crate::exception::Exception;
+use crate::fault::{FaultKind, Stage};
+use crate::level::Level;
+use crate::masked::Masked;
+
+const WNR: u64 = 1 << 6;
+const S1PTW: u64 = 1 << 7;
+const ISV: u64 = 1 << 24;
+const IL: u64 = 1 << 25;
+const STATUS_CODE: u64 = 0b11_1111;
+const DIRTY_BIT: u64 = 1 << 37;
+const PAR_STATUS_CODE: u64 = STATUS_CODE << 1;
+const PAR_PTW: u64 = 1 << 8;
+const PAR_S: u64 = 1 << 9;
+const PAR_SH: u64 = 0b11 << 7;
+const PAR_ATTR: u64 = 0xff << 56;
+
+/// The same register with these bits as in `value`, where they are determined.
+const fn with(register: Masked, bits: u64, value: u64) -> Masked {
+    Masked::new(register.value & !bits | value & bits, register.mask)
+}
+
+fn esr(exception: &mut Exception, bits: u64, value: u64) {
+    exception.esr = with(exception.esr, bits, value);
+}
+
+const fn is_fault(par: &Masked) -> bool {
+    par.value & 1 != 0
+}
+
+pub(super) const ALL: &[Erratum] = &[
+    Erratum::new(
+        "fault-tells-level-0",
+        "every fault tells level 0",
+        "AArch64.FaultSyndrome, AArch64.PARFaultStatus",
+        Effect::Fault(|_, fault| fault.level = Level::L0),
+    ),
+    Erratum::new(
+        "fault-on-a-walk-tells-level-0",
+        "a stage 2 fault on a stage 1 walk tells level 0",
+        "AArch64.FaultSyndrome, AArch64.PARFaultStatus",
+        Effect::Fault(|_, fault| {
+            if fault.s1_walk {
+                fault.level = Level::L0;
+            }
+        }),
+    ),
+    Erratum::new(
+        "fault-on-a-walk-tells-the-level-of-stage-1",
+        "a stage 2 fault on a stage 1 walk tells the level of stage 1",
+        "AArch64.FaultSyndrome, AArch64.PARFaultStatus",
+        Effect::WalkFault(|site, fault| {
+            if fault.kind.has_level() {
+                fault.level = site.level;
+            }
+        }),
+    ),
+    Erratum::new(
+        "fault-tells-the-level-above",
+        "a fault of stage 2 tells the level above",
+        "AArch64.FaultSyndrome, AArch64.PARFaultStatus",
+        Effect::Fault(|_, fault| {
+            if fault.stage == Stage::Two && fault.level.get() > 0 {
+                fault.level = Level::with_below(fault.level.below() + 1);
+            }
+        }),
+    ),
+    Erratum::new(
+        "fault-on-a-walk-is-of-the-access",
+        "a stage 2 fault on a stage 1 walk does not tell S1PTW",
+        "AArch64.FaultSyndrome",
+        Effect::Fault(|_, fault| fault.s1_walk = false),
+    ),
+    Erratum::new(
+        "atomic-faults-as-a-store",
+        "an atomic's fault tells a write, where it may not read either",
+        "AArch64.FaultSyndrome",
+        Effect::Fault(|subject, fault| {
+            if subject.instruction == Instruction::Access(Operation::Atomic) {
+                fault.write = true;
+            }
+        }),
+    ),
+    Erratum::new(
+        "atomic-faults-as-a-load",
+        "an atomic's fault tells a read, where it may not write",
+        "AArch64.FaultSyndrome",
+        Effect::Fault(|subject, fault| {
+            if subject.instruction == Instruction::Access(Operation::Atomic) {
+                fault.write = false;
+            }
+        }),
+    ),
+    Erratum::new(
+        "permission-fault-as-access-flag-fault",
+        "a Permission fault is told as an Access flag fault",
+        "EncodeLDFSC",
+        Effect::Fault(|_, fault| {
+            if fault.kind == FaultKind::Permission {
+                fault.kind = FaultKind::AccessFlag;
+            }
+        }),
+    ),
+    Erratum::new(
+        "access-flag-fault-as-permission-fault",
+        "an Access flag fault is told as a Permission fault",
+        "EncodeLDFSC",
+        Effect::Fault(|_, fault| {
+            if fault.kind == FaultKind::AccessFlag {
+                fault.kind = FaultKind::Permission;
+            }
+        }),
+    ),
+    Erratum::new(
+        "address-size-fault-as-translation-fault",
+        "an Address size fault is told as a Translation fault",
+        "EncodeLDFSC",
+        Effect::Fault(|_, fault| {
+            if fault.kind == FaultKind::AddressSize {
+                fault.kind = FaultKind::Translation;
+            }
+        }),
+    ),
+    Erratum::new(
+        "translation-fault-as-address-size-fault",
+        "a Translation fault is told as an Address size fault",
+        "EncodeLDFSC",
+        Effect::Fault(|_, fault| {
+            if fault.kind == FaultKind::Translation {
+                fault.kind = FaultKind::AddressSize;
+            }
+        }),
+    ),
+    Erratum::new(
+        "syndrome-tells-no-WnR",
+        "ESR's WnR is 0",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|subject, _, exception| {
+            if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
+                esr(exception, WNR, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "syndrome-tells-WnR",
+        "ESR's WnR is 1",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|subject, _, exception| {
+            if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
+                esr(exception, WNR, WNR);
+            }
+        }),
+    ),
+    Erratum::new(
+        "maintenance-faults-as-a-read",
+        "a fault of cache maintenance tells a read",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|subject, _, exception| {
+            if matches!(subject.instruction, Instruction::Maintenance(_)) {
+                esr(exception, WNR, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "syndrome-tells-no-S1PTW",
+        "ESR's S1PTW is 0",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|_, _, exception| esr(exception, S1PTW, 0)),
+    ),
+    Erratum::new(
+        "syndrome-describes-no-instruction",
+        "ESR's ISV is 0",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|_, _, exception| esr(exception, 0x7ff << 14, 0)),
+    ),
+    Erratum::new(
+        "syndrome-describes-an-instruction-in-any-case",
+        "ESR's ISV is 1 of every Data Abort",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|subject, _, exception| {
+            if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
+                esr(exception, ISV, ISV);
+            }
+        }),
+    ),
+    Erratum::new(
+        "syndrome-tells-a-short-instruction",
+        "ESR's IL is 0",
+        "AArch64.ExceptionClass",
+        Effect::Exception(|_, _, exception| esr(exception, IL, 0)),
+    ),
+    Erratum::new(
+        "syndrome-tells-no-dirty-bit",
+        "ESR's DirtyBit is 0",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|_, _, exception| esr(exception, DIRTY_BIT, 0)),
+    ),
+    Erratum::new(
+        "HPFAR-is-lost",
+        "HPFAR_EL2 is 0",
+        "AArch64.ReportException",
+        Effect::Exception(|_, _, exception| exception.hpfar = exception.hpfar.map(|_| 0)),
+    ),
+    Erratum::new(
+        "HPFAR-is-not-shifted",
+        "HPFAR_EL2 holds the IPA from bit 12",
+        "AArch64.ReportException",
+        Effect::Exception(|_, _, exception| {
+            exception.hpfar = exception.hpfar.map(|hpfar| hpfar << 8 & ((1 << 48) - 16))
+        }),
+    ),
+    Erratum::new(
+        "HPFAR-loses-bits-above-48",
+        "HPFAR_EL2 holds bits 47:12 of the IPA alone",
+        "AArch64.ReportException",
+        Effect::Exception(|_, _, exception| {
+            exception.hpfar = exception.hpfar.map(|hpfar| hpfar & ((1 << 40) - 1))
+        }),
+    ),
+    Erratum::new(
+        "FAR-is-of-the-page",
+        "FAR holds the address of the page",
+        "AArch64.ReportException",
+        Effect::Exception(|_, _, exception| exception.far.0 &= !0xfff),
+    ),
+    Erratum::new(
+        "FAR-loses-the-top-byte",
+        "FAR holds the address without its top byte",
+        "AArch64.ReportException",
+        Effect::Exception(|_, _, exception| {
+            exception.far.0 = ((exception.far.0 << 8) as i64 >> 8) as u64
+        }),
+    ),
+    Erratum::new(
+        "stage2-fault-is-taken-to-EL1",
+        "a fault of stage 2 is taken to EL1",
+        "AArch64.DataAbort",
+        Effect::Exception(|subject, fault, exception| {
+            if fault.stage == Stage::Two && subject.el != El::El2 {
+                exception.target = El::El1;
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-no-stage",
+        "PAR_EL1.S is 0",
+        "AArch64.EncodePAR",
+        Effect::Par(|_, par| {
+            if is_fault(par) {
+                *par = with(*par, PAR_S, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-no-PTW",
+        "PAR_EL1.PTW is 0",
+        "AArch64.EncodePAR",
+        Effect::Par(|_, par| {
+            if is_fault(par) {
+                *par = with(*par, PAR_PTW, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-level-0",
+        "PAR_EL1.FST tells level 0",
+        "AArch64.PARFaultStatus",
+        Effect::Par(|_, par| {
+            if is_fault(par) {
+                *par = with(*par, 0b11 << 1, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-translation-faults-alone",
+        "PAR_EL1.FST tells a Translation fault, whatever the fault",
+        "AArch64.PARFaultStatus",
+        Effect::Par(|_, par| {
+            if is_fault(par) {
+                *par = with(*par, PAR_STATUS_CODE & !(0b11 << 1), 0b100 << 1);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-no-shareability",
+        "PAR_EL1.SH is 0",
+        "PAREncodeShareability",
+        Effect::Par(|_, par| {
+            if !is_fault(par) {
+                *par = with(*par, PAR_SH, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-inner-shareable",
+        "PAR_EL1.SH is Inner Shareable of Device and Non-cacheable memory",
+        "PAREncodeShareability",
+        Effect::Par(|_, par| {
+            if !is_fault(par) && par.value & PAR_SH == 0b10 << 7 {
+                *par = with(*par, PAR_SH, PAR_SH);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-no-attributes",
+        "PAR_EL1.ATTR is 0",
+        "EncodePARAttrs",
+        Effect::Par(|_, par| {
+            if !is_fault(par) {
+                *par = with(*par, PAR_ATTR, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-address-loses-bits-above-48",
+        "PAR_EL1.PA has bits 47:12 alone",
+        "AArch64.EncodePAR",
+        Effect::Par(|_, par| {
+            if !is_fault(par) {
+                *par = with(*par, 0xff << 48, 0);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-address-is-of-64K",
+        "PAR_EL1.PA has zeroes in bits 15:12",
+        "AArch64.EncodePAR",
+        Effect::Par(|_, par| {
+            if !is_fault(par) {
+                *par = with(*par, 0xf << 12, 0);
+            }
+        }),
+    ),
+];
