@@ -41,7 +41,7 @@ use common::shipped::{self, yaml};
 use common::targets;
 
 /// How many cases of each granule a test asks that is not of the whole suite.
-const SHORT: u64 = 64;
+const SHORT: u64 = 32;
 /// As [`SHORT`], for a target whose every case crosses a serial line.
 const SHORT_BY_UART: u64 = 16;
 /// Suites whose short form is left out: what they find, they find with time, and nobody promises that

@@ -8,7 +8,7 @@ use crc::{CRC_64_XZ, Crc};
 
 const CRC: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
 
-/// The digest of the body of [`crate::message::Kind::Observations`].
+/// The digest of the body of [`crate::message::MessageKind::Observations`].
 pub fn of(body: &[u8]) -> u64 {
     CRC.checksum(body)
 }

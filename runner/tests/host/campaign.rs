@@ -304,7 +304,7 @@ fn what_no_erratum_predicts_has_no_cause() {
     };
     let explained =
         findings.flat_map(|finding| &finding.errata).filter(|name| never_contradicted(name));
-    assert_eq!(explained.collect::<Vec<_>>(), [&String::new(); 0]);
+    assert_eq!(explained.count(), 0);
 }
 
 #[test]

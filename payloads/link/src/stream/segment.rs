@@ -44,7 +44,7 @@ pub enum SegmentKind {
     Need = 0xb3,
     /// Target to host: it has no session, or another one. The payload is [`VERSION`], as 4 bytes.
     Beacon = 0xb4,
-    /// Target to host: it can't go on. The payload is a message, [`crate::message::SegmentKind::Epitaph`].
+    /// Target to host: it can't go on. The payload is a message, [`crate::message::MessageKind::Epitaph`].
     Epitaph = 0xb5,
 }
 
