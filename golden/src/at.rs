@@ -297,7 +297,7 @@ where
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
     let machine = Machine { registers, ..machine };
-    let subject = Subject { instruction: Instruction::At(at), el, regime };
+    let subject = Subject { instruction: Instruction::At(at), el, pan };
     let mut walker = Walker::new(machine, choices, observer, updates, subject);
     let result = walker.at_translate(at, va, regime, &access);
     updates.settle(result.as_ref().err());
@@ -317,6 +317,7 @@ where
             AtResult::Par { par: choices.par(&subject, par), fault: None }
         }
         Err(fault) => {
+            let fault = choices.fault(&subject, fault);
             observer.fault(&fault);
             if fault.kind.is_external_abort() || executed_at == El::El1 && fault.s1_walk {
                 let exception =

@@ -3,11 +3,12 @@
 use crate::address::Pa;
 use crate::choices::{Choice, Choices, ContiguousUse, Faults, GroupInspection, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, Format, ones};
+use crate::errata::Errata;
 use crate::granule::DESCRIPTOR_LOG2;
 use crate::level::Level;
 use crate::memory::{PhysicalMemory, Refusal};
 use crate::observer::Observer;
-use crate::walker::{Entry, Walker};
+use crate::walker::{Blame, Entry, Walker};
 
 impl<M, C, O> Walker<'_, M, C, O>
 where
@@ -19,11 +20,13 @@ where
     /// disagree. Then it may be any member's.
     pub fn select(
         &mut self,
+        blame: Blame,
         format: &Format,
         found: Entry,
         ee: bool,
         ha: bool,
     ) -> Result<Entry, Refusal> {
+        let site = self.site(blame, found.level);
         let own = is_contiguous_leaf(format, found.descriptor, found.level);
         let found = Entry { contiguous: own, ..found };
         let inspect = match self.choices.group_inspection() {
@@ -42,7 +45,11 @@ where
             return Ok(found);
         }
         let group = Group::around(format, found);
-        if group.agrees(|pa| self.word(pa, ee).ok()) {
+        let taken = |walker: &Self, pa| {
+            let word = walker.word(pa, ee)?;
+            Ok::<u64, Refusal>(walker.choices.descriptor(&site, word))
+        };
+        if group.agrees(|pa| taken(self, pa).ok()) {
             return Ok(found);
         }
         let count = ContiguousUse::FIXED + group.members as u16;
@@ -52,7 +59,7 @@ where
             ContiguousUse::TlbConflict => Err(Refusal::TlbConflict),
             ContiguousUse::Member(member) => {
                 let pa = group.member(member.into());
-                match self.word(pa, ee) {
+                match taken(self, pa) {
                     // What a TLB can't hold, it can't give.
                     Ok(descriptor)
                         if is_contiguous_leaf(format, descriptor, found.level)

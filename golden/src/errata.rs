@@ -24,10 +24,10 @@ mod erratum;
 mod flawed;
 mod table;
 
-use crate::access::Operation;
+use crate::access::{Operation, StageAccess};
 use crate::at::At;
 use crate::attributes::MemoryAttributes;
-use crate::el::{El, Regime};
+use crate::el::El;
 use crate::exception::Exception;
 use crate::fault::{Fault, Stage};
 use crate::implementation::Implementation;
@@ -35,7 +35,7 @@ use crate::level::Level;
 use crate::maintenance::Maintenance;
 use crate::masked::Masked;
 use crate::params::{Stage1Params, Stage2Params};
-use crate::permissions::Permissions;
+use crate::permissions::{self, Permissions, TableLimits};
 use crate::registers::Registers;
 use crate::rule::Rule;
 use crate::translate::Stage2Operation;
@@ -86,21 +86,14 @@ pub trait Errata {
         &self,
         _site: &Site,
         permissions: Permissions,
-        _descriptor: u64,
-        _params: &Stage1Params,
+        _leaf: &Stage1Leaf<'_>,
     ) -> Permissions {
         permissions
     }
 
     /// What a stage 2 leaf allows.
     #[inline]
-    fn stage2_permissions(
-        &self,
-        _site: &Site,
-        permissions: Permissions,
-        _descriptor: u64,
-        _params: &Stage2Params,
-    ) -> Permissions {
+    fn stage2_permissions(&self, _site: &Site, permissions: Permissions) -> Permissions {
         permissions
     }
 
@@ -198,20 +191,17 @@ macro_rules! forward_errata {
             &$self,
             site: &crate::errata::Site,
             permissions: crate::Permissions,
-            descriptor: u64,
-            params: &crate::Stage1Params,
+            leaf: &crate::errata::Stage1Leaf<'_>,
         ) -> crate::Permissions {
-            $to.stage1_permissions(site, permissions, descriptor, params)
+            $to.stage1_permissions(site, permissions, leaf)
         }
         #[inline]
         fn stage2_permissions(
             &$self,
             site: &crate::errata::Site,
             permissions: crate::Permissions,
-            descriptor: u64,
-            params: &crate::Stage2Params,
         ) -> crate::Permissions {
-            $to.stage2_permissions(site, permissions, descriptor, params)
+            $to.stage2_permissions(site, permissions)
         }
         #[inline]
         fn attributes(
@@ -273,8 +263,8 @@ pub struct Subject {
     pub instruction: Instruction,
     /// The exception level whose permissions count.
     pub el: El,
-    /// The translation regime of stage 1.
-    pub regime: Regime,
+    /// The instruction's PSTATE.PAN, whether it obeys it or not.
+    pub pan: bool,
 }
 
 /// The instruction, as far as translation depends on it.
@@ -303,6 +293,25 @@ pub struct Site {
     pub level: Level,
 }
 
+/// A leaf of stage 1, and what its permissions depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage1Leaf<'a> {
+    /// Its value.
+    pub descriptor: u64,
+    /// The parameters of the walk.
+    pub params: &'a Stage1Params,
+    pub(crate) limits: TableLimits,
+    pub(crate) access: &'a StageAccess,
+}
+
+impl Stage1Leaf<'_> {
+    /// What it would allow if its value were this one, and the access obeyed PSTATE.PAN as given.
+    pub(crate) fn as_if(&self, descriptor: u64, pan: bool) -> Permissions {
+        let access = StageAccess { pan, ..*self.access };
+        permissions::stage1(descriptor, self.limits, self.params, &access)
+    }
+}
+
 /// How both stages' memory attributes came together.
 #[derive(Clone, Copy, Debug)]
 pub struct Combination {
@@ -327,8 +336,6 @@ pub struct LeafUpdate {
     pub new: u64,
     /// The leaf with dirty state set, where it has DBM.
     pub written: u64,
-    /// Does hardware manage the access flag?
-    pub ha: bool,
     /// Does hardware manage dirty state?
     pub hd: bool,
     /// What became of the access at this stage.

@@ -110,7 +110,7 @@ where
     let alignment = Alignment::Aligned;
     let access = StageAccess { kind, el, reads, writes, alignment, pan };
     let mut updates = Updates::new();
-    let subject = Subject { instruction: Instruction::Maintenance(maintenance), el, regime };
+    let subject = Subject { instruction: Instruction::Maintenance(maintenance), el, pan };
     if choices.does_nothing(&subject) {
         return Ok(MaintenanceOutcome { result: Ok(None), updates });
     }
@@ -125,6 +125,7 @@ where
     let result = match result {
         Ok(stages) => Ok(Some(stages.translation())),
         Err(fault) => {
+            let fault = choices.fault(&subject, fault);
             observer.fault(&fault);
             let cause = Cause::Maintenance;
             let exception = Exception::new(&fault, cause, el, va, implementation, registers);

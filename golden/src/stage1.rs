@@ -7,7 +7,7 @@ use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryTyp
 use crate::choices::{Choice, Choices, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, ones};
 use crate::el::{El, Regime};
-use crate::errata::{Errata, LeafUpdate};
+use crate::errata::{Errata, LeafUpdate, Stage1Leaf};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Features;
 use crate::level::Level;
@@ -95,8 +95,9 @@ where
             let site = self.site(blame, entry.level);
             let described = self.choices.attributes(&site, described);
             let permissions = permissions::stage1(entry.descriptor, limits, &params, access);
-            let permissions =
-                self.choices.stage1_permissions(&site, permissions, entry.descriptor, &params);
+            let descriptor = entry.descriptor;
+            let leaf = Stage1Leaf { descriptor, params: &params, limits, access };
+            let permissions = self.choices.stage1_permissions(&site, permissions, &leaf);
             self.observer.leaf(&Leaf {
                 stage: Stage::One,
                 level: entry.level,
@@ -133,7 +134,7 @@ where
             let old = entry.descriptor;
             let written = if params.pie || old & DBM != 0 { old & !AP_READ_ONLY } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
-            let update = LeafUpdate { old, new, written, ha: params.ha, hd: dirty_managed, result };
+            let update = LeafUpdate { old, new, written, hd: dirty_managed, result };
             let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old {
                 // A fault of stage 2 on the update is reported as what the access has come to so far.
@@ -224,13 +225,12 @@ where
         let mut ipa = Ipa(first);
         let mut retries = 0;
         loop {
-            let pa = self
-                .stage1_descriptor(params.regime, ipa, &access.walk_read(), blame)
-                .map_err(|fault| self.choices.walk_fault(&self.site(blame, level), fault))?;
+            let read = access.walk_read();
+            let pa = self.stage1_descriptor(params.regime, (level, ipa), &read, blame)?;
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
-                .select(format, found, params.ee, params.ha)
+                .select(blame, format, found, params.ee, params.ha)
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok((entry, ipa, limits)),
@@ -276,11 +276,11 @@ where
         }
     }
 
-    /// Where a stage 1 descriptor lies: behind stage 2, in the regime that has one.
+    /// Where the descriptor of a lookup of stage 1 lies: behind stage 2, in the regime that has one.
     fn stage1_descriptor(
         &mut self,
         regime: Regime,
-        ipa: Ipa,
+        (level, ipa): (Level, Ipa),
         access: &StageAccess,
         blame: Blame,
     ) -> Result<Pa, Fault> {
@@ -290,7 +290,9 @@ where
         // Walks are Normal memory accesses, and no stage 2 check depends on more than that.
         let (memory, shareability) = (MemoryType::WRITE_BACK, Shareability::Inner);
         let attributes = MemoryAttributes { memory, shareability, xs: false };
-        Ok(self.stage2(ipa, Seen::both(attributes), access, blame)?.pa)
+        let output = self.stage2(ipa, Seen::both(attributes), access, blame);
+        let site = self.site(blame, level);
+        Ok(output.map_err(|fault| self.choices.walk_fault(&site, fault))?.pa)
     }
 
     /// Updates a stage 1 descriptor, for which stage 2 must permit writes to it; says whether the
@@ -307,7 +309,7 @@ where
         // What is updated from here on need not be, if stage 2 faults in the end.
         self.updates.begin_provisional();
         let swapped = self
-            .stage1_descriptor(params.regime, ipa, &access.walk_update(), blame)
+            .stage1_descriptor(params.regime, (level, ipa), &access.walk_update(), blame)
             .and_then(|_| self.swap(blame, level, entry.pa, params.ee, change));
         self.updates.end_provisional();
         swapped

@@ -5,7 +5,7 @@ use crate::address::{Ipa, Pa};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::choices::{Choice, Choices, ReservedFwb, ask};
 use crate::descriptor::{AF, DBM, Descriptor, S2AP_WRITE};
-use crate::errata::{Combination, Errata, LeafUpdate};
+use crate::errata::{Combination, Errata, LeafUpdate, Site};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::level::Level;
 use crate::memory::PhysicalMemory;
@@ -78,8 +78,7 @@ where
             let site = self.site(blame, entry.level);
             let described = self.choices.attributes(&site, described);
             let permissions = permissions::stage2(entry.descriptor, &params, access);
-            let permissions =
-                self.choices.stage2_permissions(&site, permissions, entry.descriptor, &params);
+            let permissions = self.choices.stage2_permissions(&site, permissions);
             self.observer.leaf(&Leaf {
                 stage: Stage::Two,
                 level: entry.level,
@@ -120,7 +119,7 @@ where
             let old = entry.descriptor;
             let written = if params.s2pie || old & DBM != 0 { old | S2AP_WRITE } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
-            let update = LeafUpdate { old, new, written, ha: params.ha, hd: dirty_managed, result };
+            let update = LeafUpdate { old, new, written, hd: dirty_managed, result };
             let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old
                 && !self.swap(blame, entry.level, entry.pa, params.ee, (old, new))?
@@ -131,7 +130,7 @@ where
             }
             result?;
 
-            let attributes = self.stage2_output(&params, described, old, stage1, access);
+            let attributes = self.stage2_output(&site, &params, described, old, stage1, access);
             self.observer.output(Output {
                 stage: Stage::Two,
                 address: pa,
@@ -175,7 +174,7 @@ where
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
-                .select(format, found, params.ee, params.ha)
+                .select(blame, format, found, params.ee, params.ha)
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok(entry),
@@ -274,6 +273,7 @@ where
     /// Source: the end of `AArch64.S2Translate`.
     fn stage2_output(
         &mut self,
+        site: &Site,
         params: &Stage2Params,
         described: MemoryAttributes,
         descriptor: u64,
@@ -297,7 +297,8 @@ where
             return Seen::both(translated);
         }
         let described = if params.fwb {
-            self.stage2_attributes(params, descriptor, stage1.described)
+            let described = self.stage2_attributes(params, descriptor, stage1.described);
+            self.choices.attributes(site, described)
         } else {
             described
         };

@@ -138,7 +138,8 @@ where
             && implementation.has(Features::FEAT_PAN),
     };
     let mut updates = Updates::new();
-    let subject = Subject { instruction: Instruction::Access(access.operation), el, regime };
+    let (instruction, pan) = (Instruction::Access(access.operation), access.pan);
+    let subject = Subject { instruction, el, pan };
     let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     let result = walker
         .check_alignment_alone(regime, &access, &stage_access)
@@ -148,6 +149,7 @@ where
         });
     updates.settle(result.as_ref().err());
     let result = result.map(|stages| stages.translation()).map_err(|fault| {
+        let fault = choices.fault(&subject, fault);
         observer.fault(&fault);
         let cause = match access.operation {
             Operation::Fetch => Cause::Fetch,
@@ -258,13 +260,14 @@ where
     let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
     let instruction = Instruction::Stage2(access.operation);
-    let subject = Subject { instruction, el: access.el, regime: Regime::El10 };
+    let subject = Subject { instruction, el: access.el, pan: false };
     let mut flawed = None;
     let machine = machine.as_seen(choices, &mut flawed);
     let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     let stage1 = Seen::both(access.stage1_attributes);
     let result = walker.stage2(ipa, stage1, &stage_access, blame);
     updates.settle(result.as_ref().err());
+    let result = result.map_err(|fault| choices.fault(&subject, fault));
     let result = result.inspect_err(|fault| observer.fault(fault)).map(|output| Translation {
         pa: output.pa,
         ipa: Some(ipa),

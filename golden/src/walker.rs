@@ -161,7 +161,6 @@ where
     /// The fault of a translation by this regime, as the stage that reports it has it.
     pub fn reported(&mut self, regime: Regime, fault: Fault) -> Fault {
         let both = regime == Regime::El10 && self.stage1_enabled(regime) && self.stage2_enabled();
-        let fault = self.choices.fault(&self.subject, fault);
         if fault.kind != FaultKind::TlbConflict
             || !both
             || ask::<ConflictStage, _>(&mut self.noted(), Choice::TlbConflictStage)
@@ -236,7 +235,12 @@ where
         if self.choices.descriptor(&self.site(blame, level), current) != old {
             return Ok(false);
         }
-        let (old, new) = (current, current ^ old ^ new);
+        // An erratum may have the device take bits for others: those that it changes come out as it wants them.
+        let changed = old ^ new;
+        let (old, new) = (current, current & !changed | new & changed);
+        if new == old {
+            return Ok(true);
+        }
         self.memory.update(pa).map_err(|refusal| self.refused(blame, level, refusal))?;
         if let Some(update) = self.updates.push(blame.stage, pa, ordered(old, ee), ordered(new, ee))
         {

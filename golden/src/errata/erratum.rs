@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::attributes::MemoryAttributes;
-use crate::errata::{Combination, LeafUpdate, Site, Subject};
+use crate::errata::{Combination, LeafUpdate, Site, Stage1Leaf, Subject};
 use crate::exception::Exception;
 use crate::fault::{Fault, Stage};
 use crate::implementation::{Features, Implementation};
@@ -64,9 +64,9 @@ pub enum Effect {
     /// The parameters of stage 2 come out otherwise.
     Stage2(fn(&Subject, &mut Stage2Params)),
     /// What a stage 1 leaf allows comes out otherwise.
-    Stage1Permissions(fn(&Site, &mut Permissions, u64, &Stage1Params)),
+    Stage1Permissions(fn(&Site, &mut Permissions, &Stage1Leaf<'_>)),
     /// What a stage 2 leaf allows comes out otherwise.
-    Stage2Permissions(fn(&Site, &mut Permissions, u64, &Stage2Params)),
+    Stage2Permissions(fn(&Site, &mut Permissions)),
     /// What a leaf says of memory comes out otherwise.
     Attributes(Stage, fn(&Site, &mut MemoryAttributes)),
     /// What both stages together say of memory comes out otherwise.

@@ -2,7 +2,7 @@
 
 use crate::attributes::MemoryAttributes;
 use crate::choices::{Answer, Choice, Choices, GroupInspection};
-use crate::errata::{Combination, Effect, Errata, Erratum, LeafUpdate, Site, Subject};
+use crate::errata::{Combination, Effect, Errata, Erratum, LeafUpdate, Site, Stage1Leaf, Subject};
 use crate::exception::Exception;
 use crate::fault::{Fault, Stage};
 use crate::implementation::Implementation;
@@ -118,28 +118,21 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
         &self,
         site: &Site,
         mut permissions: Permissions,
-        descriptor: u64,
-        params: &Stage1Params,
+        leaf: &Stage1Leaf<'_>,
     ) -> Permissions {
         for effect in self.effects() {
             if let Effect::Stage1Permissions(change) = *effect {
-                change(site, &mut permissions, descriptor, params);
+                change(site, &mut permissions, leaf);
             }
         }
         permissions
     }
 
     #[inline]
-    fn stage2_permissions(
-        &self,
-        site: &Site,
-        mut permissions: Permissions,
-        descriptor: u64,
-        params: &Stage2Params,
-    ) -> Permissions {
+    fn stage2_permissions(&self, site: &Site, mut permissions: Permissions) -> Permissions {
         for effect in self.effects() {
             if let Effect::Stage2Permissions(change) = *effect {
-                change(site, &mut permissions, descriptor, params);
+                change(site, &mut permissions);
             }
         }
         permissions

@@ -22,8 +22,9 @@ use crate::answered::Answered;
 use crate::exchange::Exchange;
 use crate::judged::Judged;
 use crate::memory::Memory;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Signature, Verdict};
 use oracle::answer::Answer;
+use oracle::expectation::Expectation;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::twin::{Tables, Twin};
@@ -40,7 +41,9 @@ pub fn diagnose(
 ) -> Result<(), BuildError> {
     let numbers = &exchange.prepared.numbers;
     let index = |finding: &Finding| {
-        let number = finding.probe.filter(|_| finding.verdict == Verdict::Mismatch)?;
+        let is_answer = matches!(finding.signature, Signature::Answer { .. });
+        let is_wrong = is_answer && finding.verdict == Verdict::Mismatch;
+        let number = finding.probe.filter(|_| is_wrong)?;
         numbers.iter().position(|asked| u32::from(*asked) == number)
     };
     let wrong: Vec<usize> = judged.findings.iter().filter_map(index).collect();
@@ -64,10 +67,13 @@ pub fn diagnose(
             }
         })
     })??;
+    if errata.is_empty() {
+        return Ok(());
+    }
     let mut contradicted: BTreeMap<&str, u64> = BTreeMap::new();
     twin.with_tables(case, map, |tables| {
         each_answer(tables, exchange, learned, |trial| {
-            if !wrong.contains(&trial.index) {
+            if trial.conforms(trial.expected.expectation) {
                 let is_against =
                     |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
                 for erratum in errata.iter().filter(is_against) {
@@ -143,6 +149,14 @@ impl Trial<'_, '_, '_> {
         })
     }
 
+    /// Whether what was observed is one of these outcomes.
+    fn conforms(&self, expectation: &Expectation) -> bool {
+        let expected = Expected { expectation, stale: None, ..self.expected };
+        let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
+        let answered = Answered::new(self.index, expected, observations, self.updates, memory);
+        answered.conforms(&mut self.learned.clone())
+    }
+
     /// What it comes to where the probe's instruction is executed.
     fn of_answer(&mut self, erratum: &'static Erratum) -> Outcome {
         let Expected { probe, expectation, .. } = self.expected;
@@ -153,10 +167,7 @@ impl Trial<'_, '_, '_> {
         if predicted == *expectation || predicted.strays_to.is_some() {
             return Outcome::Unseen;
         }
-        let expected = Expected { probe, expectation: &predicted, stale: None };
-        let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
-        let answered = Answered::new(self.index, expected, observations, self.updates, memory);
-        match answered.conforms(&mut self.learned.clone()) {
+        match self.conforms(&predicted) {
             true => Outcome::Fits,
             false if predicted.complete => Outcome::Contradicted,
             false => Outcome::Unseen,

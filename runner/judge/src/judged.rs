@@ -18,7 +18,7 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
-    /// How many answers that conform contradict errata that explain findings, by name.
+    /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
     pub contradicted: BTreeMap<String, u64>,
     /// Probes that got no verdict, by number in the whole case, and why.
     pub not_asked: Vec<(u16, Reason)>,

@@ -198,7 +198,7 @@ pub struct CaseRecord {
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// How many answers that conform contradict errata that explain findings, by name.
+    /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contradicted: BTreeMap<String, u64>,
     /// What became of each probe, by number, of a case of which everything is reported. It is not written.

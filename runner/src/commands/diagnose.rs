@@ -14,8 +14,9 @@ use crate::report::causes::Causes;
 ///
 /// A cause is an erratum: a named way in which a device breaks a rule of the architecture. It is named where the
 /// reference walker with that erratum alone predicts the answers bit by bit. That is a hypothesis: the numbers say
-/// how many findings it predicts, and how many answers beside them contradict it. Findings that no erratum predicts
-/// are listed by kind.
+/// how many findings it predicts, and how many answers in the same cases conform where it predicts otherwise.
+/// Findings that no erratum predicts, or only such that as many answers contradict, are listed by kind; so are deaths,
+/// which none predicts.
 #[derive(Debug, Args)]
 pub struct Diagnose {
     /// The runs: their folders, or their ids in the results folder.

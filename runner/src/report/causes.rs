@@ -42,13 +42,13 @@ pub struct Causes {
 /// Errata that predict the same findings: what is wrong is one of them.
 #[derive(Debug, Serialize)]
 struct Cause {
-    /// The names of the errata, the most general first.
+    /// The names of the errata, in the order of the table.
     errata: Vec<&'static str>,
     does: &'static str,
     breaks: &'static str,
-    /// How many findings it predicts that no cause before it does.
+    /// How many findings it predicts, less those of causes that predict more.
     findings: u64,
-    /// How many answers that conform it would have otherwise, in the cases that have findings.
+    /// How many answers that conform it predicts otherwise, in the cases that have a finding which it predicts.
     contradicted: u64,
     first: Place,
 }
@@ -205,7 +205,10 @@ impl fmt::Display for Causes {
         let left: u64 = unexplained.iter().map(|kind| kind.findings).sum();
         match causes.len() as u64 {
             0 => writeln!(f)?,
-            count => writeln!(f, ", by {}", plural(count, "cause"))?,
+            count => {
+                let explained = grouped(findings - left);
+                writeln!(f, ", {explained} of them by {}", plural(count, "cause"))?;
+            }
         }
         for (number, cause) in (1..).zip(causes) {
             let Cause { errata, does, breaks, findings, contradicted, first } = cause;
@@ -216,11 +219,12 @@ impl fmt::Display for Causes {
                 errata[0]
             )?;
             for other in &errata[1..] {
-                writeln!(f, "                or {other}, which predicts the same")?;
+                writeln!(f, "                or {other}: these findings do not tell them apart")?;
             }
             if *contradicted > 0 {
                 let against = plural(*contradicted, "answer");
-                writeln!(f, "                not everywhere: {against} beside them contradict it")?;
+                let told = "in the same cases conform, where it predicts otherwise";
+                writeln!(f, "                but {against} {told}")?;
             }
             first.tell(f, folder)?;
         }

@@ -11,6 +11,11 @@ const fn is_leaf(site: &Site, descriptor: u64) -> bool {
     descriptor & 1 != 0 && (descriptor & 0b10 == 0) != is_last
 }
 
+/// Is it a block? A page has an address bit where a block has nT.
+const fn is_block(site: &Site, descriptor: u64) -> bool {
+    is_leaf(site, descriptor) && descriptor & 0b10 == 0
+}
+
 const fn is_table(site: &Site, descriptor: u64) -> bool {
     let is_last = site.level.get() == Level::FINAL.get();
     descriptor & 0b11 == 0b11 && !is_last
@@ -30,6 +35,10 @@ macro_rules! bits {
     };
     (@name One is_leaf $name:literal $value:literal) => { concat!("stage1-leaf-", $name, "-taken-for-", $value) };
     (@name Two is_leaf $name:literal $value:literal) => { concat!("stage2-leaf-", $name, "-taken-for-", $value) };
+    (@name One is_block $name:literal $value:literal) => { bits!(@name One is_leaf $name $value) };
+    (@name Two is_block $name:literal $value:literal) => { bits!(@name Two is_leaf $name $value) };
+    (@does One is_block $name:literal $value:literal) => { bits!(@does One is_leaf $name $value) };
+    (@does Two is_block $name:literal $value:literal) => { bits!(@does Two is_leaf $name $value) };
     (@name One is_table $name:literal $value:literal) => { concat!("stage1-table-", $name, "-taken-for-", $value) };
     (@does One is_leaf $name:literal $value:literal) => { concat!("it takes ", $name, " of a stage 1 leaf for ", $value) };
     (@does Two is_leaf $name:literal $value:literal) => { concat!("it takes ", $name, " of a stage 2 leaf for ", $value) };
@@ -43,13 +52,15 @@ pub(super) const ALL: &[Erratum] = bits! {
         "AttrIndx[3]" "AArch64.S1NextWalkStateLeaf" 59:59 0 1,
         "AP[1]" "AArch64.S1DirectBasePermissions" 6:6 0 1,
         "AP[2]" "AArch64.S1DirectBasePermissions" 7:7 0 1,
-        "SH" "AArch64.S1NextWalkStateLeaf" 9:8 0 2 3,
         "AF" "AArch64.S1Walk" 10:10 0,
-        "nT" "AArch64.BlocknTFaults" 16:16 0 1,
         "DBM" "AArch64.S1DirectBasePermissions" 51:51 0 1,
         "Contiguous" "AArch64.ContiguousBit" 52:52 0 1,
         "PXN" "AArch64.S1DirectBasePermissions" 53:53 0 1,
         "UXN" "AArch64.S1DirectBasePermissions" 54:54 0 1,;
+    One is_block
+        "nT" "AArch64.BlocknTFaults" 16:16 0 1,;
+    Two is_block
+        "nT" "AArch64.BlocknTFaults" 16:16 0 1,;
     One is_table
         "PXNTable" "AArch64.S1NextWalkStateTable" 59:59 0 1,
         "UXNTable" "AArch64.S1NextWalkStateTable" 60:60 0 1,
@@ -60,10 +71,8 @@ pub(super) const ALL: &[Erratum] = bits! {
         "MemAttr[3]" "AArch64.S2ApplyFWBMemAttrs" 5:5 0 1,
         "S2AP[0]" "AArch64.S2DirectBasePermissions" 6:6 0 1,
         "S2AP[1]" "AArch64.S2DirectBasePermissions" 7:7 0 1,
-        "SH" "AArch64.S2NextWalkStateLeaf" 9:8 0 2 3,
         "AF" "AArch64.S2Walk" 10:10 0,
         "FnXS" "AArch64.S2NextWalkStateLeaf" 11:11 0 1,
-        "nT" "AArch64.BlocknTFaults" 16:16 0 1,
         "DBM" "AArch64.S2DirectBasePermissions" 51:51 0 1,
         "Contiguous" "AArch64.ContiguousBit" 52:52 0 1,
         "XN[0]" "AArch64.S2DirectBasePermissions" 53:53 0 1,

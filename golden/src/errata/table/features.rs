@@ -8,13 +8,13 @@ macro_rules! features {
         &[$(
             Erratum {
                 name: concat!(stringify!($feature), "-is-not-there"),
-                does: concat!("it has no ", stringify!($feature), ", of which its ID registers tell"),
+                does: concat!("it lacks ", stringify!($feature), ", though its ID registers tell of it"),
                 breaks: stringify!($feature),
                 effect: Effect::Without(Features::$feature),
             },
             Erratum {
                 name: concat!(stringify!($feature), "-is-there"),
-                does: concat!("it has ", stringify!($feature), ", of which its ID registers do not tell"),
+                does: concat!("it has ", stringify!($feature), ", though its ID registers do not tell of it"),
                 breaks: stringify!($feature),
                 effect: Effect::With(Features::$feature),
             },

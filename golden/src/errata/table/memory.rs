@@ -1,10 +1,46 @@
 //! Memory attributes that come out otherwise.
 
-use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType};
+use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::errata::{Effect, Erratum};
 use crate::fault::Stage;
 
 pub(super) const ALL: &[Erratum] = &[
+    Erratum::new(
+        "stage1-leaves-are-non-shareable",
+        "stage 1 takes every leaf for Non-shareable",
+        "AArch64.S1NextWalkStateLeaf",
+        Effect::Attributes(Stage::One, |_, memory| memory.shareability = Shareability::Non),
+    ),
+    Erratum::new(
+        "stage1-leaves-are-inner-shareable",
+        "stage 1 takes every leaf for Inner Shareable",
+        "AArch64.S1NextWalkStateLeaf",
+        Effect::Attributes(Stage::One, |_, memory| memory.shareability = Shareability::Inner),
+    ),
+    Erratum::new(
+        "stage1-leaves-are-outer-shareable",
+        "stage 1 takes every leaf for Outer Shareable",
+        "AArch64.S1NextWalkStateLeaf",
+        Effect::Attributes(Stage::One, |_, memory| memory.shareability = Shareability::Outer),
+    ),
+    Erratum::new(
+        "stage2-leaves-are-non-shareable",
+        "stage 2 takes every leaf for Non-shareable",
+        "AArch64.S2NextWalkStateLeaf",
+        Effect::Attributes(Stage::Two, |_, memory| memory.shareability = Shareability::Non),
+    ),
+    Erratum::new(
+        "stage2-leaves-are-inner-shareable",
+        "stage 2 takes every leaf for Inner Shareable",
+        "AArch64.S2NextWalkStateLeaf",
+        Effect::Attributes(Stage::Two, |_, memory| memory.shareability = Shareability::Inner),
+    ),
+    Erratum::new(
+        "stage2-leaves-are-outer-shareable",
+        "stage 2 takes every leaf for Outer Shareable",
+        "AArch64.S2NextWalkStateLeaf",
+        Effect::Attributes(Stage::Two, |_, memory| memory.shareability = Shareability::Outer),
+    ),
     Erratum::new(
         "stage1-forgets-XS",
         "stage 1 takes XS for 1",
@@ -19,7 +55,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "stage1-inner-cacheability-is-that-of-outer",
-        "stage 1 takes inner cacheability for outer",
+        "stage 1 uses the outer cacheability as the inner too",
         "S1DecodeMemAttrs",
         Effect::Attributes(Stage::One, |_, memory| {
             if let MemoryType::Normal { inner, outer } = &mut memory.memory {
@@ -29,7 +65,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "stage1-outer-cacheability-is-that-of-inner",
-        "stage 1 takes outer cacheability for inner",
+        "stage 1 uses the inner cacheability as the outer too",
         "S1DecodeMemAttrs",
         Effect::Attributes(Stage::One, |_, memory| {
             if let MemoryType::Normal { inner, outer } = &mut memory.memory {
@@ -39,7 +75,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "stage2-inner-cacheability-is-that-of-outer",
-        "stage 2 takes inner cacheability for outer",
+        "stage 2 uses the outer cacheability as the inner too",
         "S2DecodeMemAttrs",
         Effect::Attributes(Stage::Two, |_, memory| {
             if let MemoryType::Normal { inner, outer } = &mut memory.memory {
@@ -126,10 +162,12 @@ pub(super) const ALL: &[Erratum] = &[
         "with FWB, Device memory of stage 2 is taken as it is, whatever stage 1 says",
         "AArch64.S2ApplyFWBMemAttrs",
         Effect::Combined(|combination| match combination.memattr & 0b111 {
-            device @ 0..=3 if combination.fwb => MemoryAttributes {
-                memory: MemoryType::Device(Device::from_bits(device)),
-                ..combination.both
-            },
+            device @ 0..=3 if combination.fwb && combination.both.memory.is_device() => {
+                MemoryAttributes {
+                    memory: MemoryType::Device(Device::from_bits(device)),
+                    ..combination.both
+                }
+            }
             _ => combination.both,
         }),
     ),

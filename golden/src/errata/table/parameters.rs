@@ -5,25 +5,25 @@ use crate::errata::{Effect, Erratum};
 pub(super) const ALL: &[Erratum] = &[
     Erratum::new(
         "stage1-output-size-is-48-bits",
-        "stage 1 checks addresses against 48 bits, whatever PS or IPS says",
+        "stage 1 checks addresses against 48 bits, whatever PS or IPS and the implemented size say",
         "AArch64.PhysicalAddressSize",
         Effect::Stage1(|_, params| params.format.oa_bits = 48),
     ),
     Erratum::new(
         "stage2-output-size-is-48-bits",
-        "stage 2 checks addresses against 48 bits, whatever PS says",
+        "stage 2 checks addresses against 48 bits, whatever PS and the implemented size say",
         "AArch64.PhysicalAddressSize",
         Effect::Stage2(|_, params| params.format.oa_bits = 48),
     ),
     Erratum::new(
         "stage1-output-size-is-52-bits",
-        "stage 1 checks addresses against 52 bits, whatever PS or IPS says",
+        "stage 1 checks addresses against 52 bits, whatever PS or IPS and the implemented size say",
         "AArch64.PhysicalAddressSize",
         Effect::Stage1(|_, params| params.format.oa_bits = 52),
     ),
     Erratum::new(
         "stage2-output-size-is-52-bits",
-        "stage 2 checks addresses against 52 bits, whatever PS says",
+        "stage 2 checks addresses against 52 bits, whatever PS and the implemented size say",
         "AArch64.PhysicalAddressSize",
         Effect::Stage2(|_, params| params.format.oa_bits = 52),
     ),
@@ -31,7 +31,11 @@ pub(super) const ALL: &[Erratum] = &[
         "stage1-TTBR-bits-of-a-wide-base-ignored",
         "stage 1 takes bits 51:48 of a table base for 0",
         "AArch64.S1TTBaseAddress",
-        Effect::Stage1(|_, params| params.ttbr &= !0b11_1100),
+        Effect::Stage1(|_, params| {
+            if params.format.has_wide_base(params.ps) {
+                params.ttbr &= !0b11_1100;
+            }
+        }),
     ),
     Erratum::new(
         "stage2-VTTBR-bits-of-a-wide-base-ignored",
@@ -44,21 +48,9 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
-        "stage2-shareability-of-stage-1-registers",
-        "leaves of stage 2 without SH are Non-shareable, whatever SH0 says",
-        "AArch64.S2NextWalkStateLeaf",
-        Effect::Stage2(|_, params| params.sh = 0),
-    ),
-    Erratum::new(
-        "stage1-TBI-of-fetches-too",
-        "the top byte is ignored for fetches, whatever TBID says",
-        "AArch64.AddrTop",
-        Effect::Stage1(|_, params| params.tbid = false),
-    ),
-    Erratum::new(
         "stage1-NV1-layout-of-descriptors-ignored",
         "stage 1 reads leaves as without HCR_EL2.NV1",
         "AArch64.S1DirectBasePermissions",
-        Effect::Stage1(|_, params| params.nv1 = false),
+        Effect::Stage1(|_, params| params.nv1 &= params.pie),
     ),
 ];

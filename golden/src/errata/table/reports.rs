@@ -1,7 +1,6 @@
 //! Reports that are wrong.
 
 use crate::access::Operation;
-use crate::el::El;
 use crate::errata::{Effect, Erratum, Instruction};
 use crate::exception::Exception;
 use crate::fault::{FaultKind, Stage};
@@ -12,9 +11,7 @@ const WNR: u64 = 1 << 6;
 const S1PTW: u64 = 1 << 7;
 const ISV: u64 = 1 << 24;
 const IL: u64 = 1 << 25;
-const STATUS_CODE: u64 = 0b11_1111;
 const DIRTY_BIT: u64 = 1 << 37;
-const PAR_STATUS_CODE: u64 = STATUS_CODE << 1;
 const PAR_PTW: u64 = 1 << 8;
 const PAR_S: u64 = 1 << 9;
 const PAR_SH: u64 = 0b11 << 7;
@@ -61,7 +58,7 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
-        "fault-tells-the-level-above",
+        "stage2-fault-tells-the-level-above",
         "a fault of stage 2 tells the level above",
         "AArch64.FaultSyndrome, AArch64.PARFaultStatus",
         Effect::Fault(|_, fault| {
@@ -72,7 +69,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "fault-on-a-walk-is-of-the-access",
-        "a stage 2 fault on a stage 1 walk does not tell S1PTW",
+        "a stage 2 fault on a stage 1 walk is reported as one of the access itself",
         "AArch64.FaultSyndrome",
         Effect::Fault(|_, fault| fault.s1_walk = false),
     ),
@@ -180,7 +177,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "syndrome-describes-an-instruction-in-any-case",
-        "ESR's ISV is 1 of every Data Abort",
+        "ESR's ISV is 1 for every Data Abort",
         "AArch64.FaultSyndrome",
         Effect::Exception(|subject, _, exception| {
             if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
@@ -224,26 +221,16 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "FAR-is-of-the-page",
-        "FAR holds the address of the page",
+        "FAR holds the address with zeroes in bits 11:0",
         "AArch64.ReportException",
         Effect::Exception(|_, _, exception| exception.far.0 &= !0xfff),
     ),
     Erratum::new(
         "FAR-loses-the-top-byte",
-        "FAR holds the address without its top byte",
+        "FAR holds copies of bit 55 in its top byte",
         "AArch64.ReportException",
         Effect::Exception(|_, _, exception| {
             exception.far.0 = ((exception.far.0 << 8) as i64 >> 8) as u64
-        }),
-    ),
-    Erratum::new(
-        "stage2-fault-is-taken-to-EL1",
-        "a fault of stage 2 is taken to EL1",
-        "AArch64.DataAbort",
-        Effect::Exception(|subject, fault, exception| {
-            if fault.stage == Stage::Two && subject.el != El::El2 {
-                exception.target = El::El1;
-            }
         }),
     ),
     Erratum::new(
@@ -277,16 +264,6 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
-        "PAR-tells-translation-faults-alone",
-        "PAR_EL1.FST tells a Translation fault, whatever the fault",
-        "AArch64.PARFaultStatus",
-        Effect::Par(|_, par| {
-            if is_fault(par) {
-                *par = with(*par, PAR_STATUS_CODE & !(0b11 << 1), 0b100 << 1);
-            }
-        }),
-    ),
-    Erratum::new(
         "PAR-tells-no-shareability",
         "PAR_EL1.SH is 0",
         "PAREncodeShareability",
@@ -298,7 +275,7 @@ pub(super) const ALL: &[Erratum] = &[
     ),
     Erratum::new(
         "PAR-tells-inner-shareable",
-        "PAR_EL1.SH is Inner Shareable of Device and Non-cacheable memory",
+        "PAR_EL1.SH is Inner Shareable where it should be Outer Shareable",
         "PAREncodeShareability",
         Effect::Par(|_, par| {
             if !is_fault(par) && par.value & PAR_SH == 0b10 << 7 {

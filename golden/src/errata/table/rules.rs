@@ -37,7 +37,7 @@ pub(super) const ALL: &[Erratum] = lifted! {
     "address-size-check-of-the-table-base" "address size check of the table base": BaseOutOfRange Any One Two;
     "address-size-check-of-tables" "address size check of tables": TableOutOfRange Any One Two;
     "address-size-check-of-the-output" "address size check of the output": OutputOutOfRange Any One Two;
-    "check-whether-a-block-is-allowed" "check whether a block is allowed": BlockNotSupported One Two;
+    "check-whether-a-block-is-allowed" "check whether a block, or 01 at level 3, is allowed": BlockNotSupported One Two;
     "check-of-the-access-flag" "check of the access flag": AccessFlag Any One Two;
     "check-of-execute-permission" "check of execute permission": NoExecute Any One Two;
     "check-of-read-permission" "check of read permission": NoRead Any One Two;

@@ -1,7 +1,7 @@
 //! Hardware updates that are made or left out.
 
 use crate::descriptor::{AF, AP_READ_ONLY, S2AP_WRITE};
-use crate::errata::{Effect, Erratum, Instruction};
+use crate::errata::{Effect, Erratum, Instruction, LeafUpdate, Site};
 use crate::fault::{FaultKind, Stage};
 
 pub(super) const ALL: &[Erratum] = &[
@@ -11,11 +11,8 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.SettingDirtyStatePermitted",
         Effect::Update(None, |site, update| {
             let is_write = matches!(site.subject.instruction, Instruction::At(at) if at.is_write());
-            if is_write && update.hd && update.result.is_ok() && !site.s1_walk {
-                update.new & !AP_READ_ONLY | update.written & AP_READ_ONLY
-            } else {
-                update.new
-            }
+            let is_due = is_write && update.hd && update.result.is_ok() && !site.s1_walk;
+            with_dirty_state(update, is_due)
         }),
     ),
     Erratum::new(
@@ -50,16 +47,18 @@ pub(super) const ALL: &[Erratum] = &[
         "stage1-dirty-state-set-by-reads",
         "stage 1 sets dirty state on a read",
         "AArch64.SettingDirtyStatePermitted",
-        Effect::Update(Some(Stage::One), |_, update| {
-            set_by_all(update.new, update.written, update.hd && update.result.is_ok())
+        Effect::Update(Some(Stage::One), |site, update| {
+            let is_due = is_access(site) && update.hd && update.result.is_ok();
+            with_dirty_state(update, is_due)
         }),
     ),
     Erratum::new(
         "stage2-dirty-state-set-by-reads",
         "stage 2 sets dirty state on a read",
         "AArch64.SettingDirtyStatePermitted",
-        Effect::Update(Some(Stage::Two), |_, update| {
-            set_by_all(update.new, update.written, update.hd && update.result.is_ok())
+        Effect::Update(Some(Stage::Two), |site, update| {
+            let is_due = is_access(site) && update.hd && update.result.is_ok();
+            with_dirty_state(update, is_due)
         }),
     ),
     Erratum::new(
@@ -82,13 +81,18 @@ pub(super) const ALL: &[Erratum] = &[
             let is_denied = update
                 .result
                 .is_err_and(|fault| fault.kind == FaultKind::Permission && fault.write);
-            let is_access = matches!(site.subject.instruction, Instruction::Access(_));
-            set_by_all(update.new, update.written, update.hd && is_denied && is_access)
+            with_dirty_state(update, is_access(site) && update.hd && is_denied)
         }),
     ),
 ];
 
-/// With dirty state set, where it is `due`.
-const fn set_by_all(new: u64, written: u64, due: bool) -> u64 {
+/// Is the leaf that of an access itself?
+fn is_access(site: &Site) -> bool {
+    matches!(site.subject.instruction, Instruction::Access(_)) && !site.s1_walk
+}
+
+/// What the leaf becomes, with dirty state set where that is `due`.
+const fn with_dirty_state(update: &LeafUpdate, due: bool) -> u64 {
+    let LeafUpdate { new, written, .. } = *update;
     if due { new & !AP_READ_ONLY | written & AP_READ_ONLY } else { new }
 }
