@@ -18,7 +18,7 @@
 //! - [`allowed()`]: all outcomes that open choices allow, with the choices behind each.
 //!
 //! What it depends on: the [`Implementation`] (from ID registers), [`Registers`], a [`PhysicalMemory`], and
-//! [`Choices`], such as a [`Profile`]. An [`Observer`] may watch; [`explain`] has one that writes an annotated walk.
+//! [`Choices`], such as a [`Profile`], and the [`errata`] that they carry. An [`Observer`] may watch; [`explain`] has one that writes an annotated walk.
 //!
 //! Inside, the modules follow the pseudocode: parameters (`params`), the walks (`stage1`, `stage2`, and what
 //! they share in `walker`, `checks` and `contiguous`), descriptors, permissions (direct and indirect behind
