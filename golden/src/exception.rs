@@ -146,19 +146,21 @@ fn instruction_syndrome(fault: &Fault, cause: Cause, pe: &Implementation) -> Opt
 const EC: u32 = 26;
 const EA: u32 = 9;
 const CM: u32 = 8;
-const S1PTW: u32 = 7;
-const WNR: u32 = 6;
+pub(crate) const S1PTW: u32 = 7;
+pub(crate) const WNR: u32 = 6;
 const STATUS_CODE: u64 = 0b11_1111;
-const IL: u64 = 1 << 25;
+pub(crate) const IL: u64 = 1 << 25;
 const EC_AND_IL: u64 = 0x7f << 25;
 const ISS: u64 = (1 << 25) - 1;
 /// ISS\[24:14\], with which ISV describes the instruction.
-const INSTRUCTION_SYNDROME: u64 = 0x7ff << 14;
+pub(crate) const INSTRUCTION_SYNDROME: u64 = 0x7ff << 14;
+/// Is the instruction described?
+pub(crate) const ISV: u32 = 24;
 /// ISS\[12:11\]: the error state of an External abort, or the type of a 64-byte access.
 const SET_LST: u64 = 0b11 << 11;
 /// ISS2 bits 10:5: what kind of permission is missing.
 const ISS2: u64 = 0x3f << (32 + 5);
-const ISS2_DIRTY_BIT: u64 = 1 << (32 + 5);
+pub(crate) const ISS2_DIRTY_BIT: u64 = 1 << (32 + 5);
 const EC_INSTRUCTION_ABORT: u64 = 0x20;
 const EC_DATA_ABORT: u64 = 0x24;
 

@@ -13,8 +13,8 @@ use crate::fault::{Fault, FaultKind, Stage};
 use crate::masked::Masked;
 
 const F: u64 = 1 << 0;
-const PTW: u64 = 1 << 8;
-const S: u64 = 1 << 9;
+pub(crate) const PTW: u64 = 1 << 8;
+pub(crate) const S: u64 = 1 << 9;
 const NS: u64 = 1 << 9;
 const IMPLEMENTATION_DEFINED: u64 = 1 << 10;
 /// RES1; with FEAT_RME, NSE of a success, which is UNKNOWN in the Non-secure state.
@@ -23,6 +23,8 @@ const DIRTY_BIT: u64 = 1 << 15;
 const PA: u64 = 0x00ff_ffff_ffff_f000;
 const ATTR_SHIFT: u32 = 56;
 const SH_SHIFT: u32 = 7;
+pub(crate) const ATTR: u64 = 0xff << ATTR_SHIFT;
+pub(crate) const SH: u64 = 0b11 << SH_SHIFT;
 const FAULT_IMPLEMENTATION_DEFINED: u64 = 0xffff << 48;
 
 /// `PAR_EL1` after a translation to this address. `attributes` of `None` leaves ATTR and SH undetermined.
@@ -45,7 +47,7 @@ pub(crate) fn success(
             value |= u64::from(attributes.to_mair(feat_xs)) << ATTR_SHIFT;
             value |= attributes.shareability.to_bits() << SH_SHIFT;
         }
-        None => mask &= !(0xff << ATTR_SHIFT | 0b11 << SH_SHIFT),
+        None => mask &= !(ATTR | SH),
     }
     Masked::new(value, mask)
 }

@@ -35,14 +35,8 @@ pub struct Example {
 /// # Errors
 /// The file can't be read, or what is called so is not a vector.
 pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Error> {
-    let name = path.display().to_string();
-    let io = |line| {
-        let file = name.clone();
-        move |source| Error::Io { file, line, source }
-    };
-    let file = File::open(path).map_err(io(0))?;
-    for (number, line) in (1..).zip(open(&name, file)?.lines()) {
-        let line = line.map_err(io(number))?;
+    for numbered in lines(path)? {
+        let (number, line) = numbered?;
         if !line.contains(id) {
             continue;
         }
@@ -50,10 +44,24 @@ pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Er
             Ok(None) => {}
             Ok(Some(found)) => return Ok(Some(Ok(found))),
             Err(Refused::Unknown(reason)) => return Ok(Some(Err(reason))),
-            Err(Refused::Malformed(malformed)) => return Err(malformed.at(&name, number)),
+            Err(Refused::Malformed(malformed)) => {
+                return Err(malformed.at(&path.display().to_string(), number));
+            }
         }
     }
     Ok(None)
+}
+
+/// The lines of a file, gzip-compressed or plain, with their numbers from 1 on.
+fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, String), Error>>, Error> {
+    let name = path.display().to_string();
+    let io = move |line| {
+        let file = name.clone();
+        move |source| Error::Io { file, line, source }
+    };
+    let file = File::open(path).map_err(io(0))?;
+    let lines = (1..).zip(open(&path.display().to_string(), file)?.lines());
+    Ok(lines.map(move |(number, line)| Ok((number, line.map_err(io(number))?))))
 }
 
 /// Hands every vector of a file, gzip-compressed or plain, to `each`, but for those that hold what is not known here.
@@ -61,17 +69,14 @@ pub fn find(path: &Path, id: &str) -> Result<Option<Result<Example, String>>, Er
 /// # Errors
 /// The file can't be read, or a line of it is not a vector.
 pub fn each(path: &Path, mut each: impl FnMut(Example)) -> Result<(), Error> {
-    let name = path.display().to_string();
-    let io = |line| {
-        let file = name.clone();
-        move |source| Error::Io { file, line, source }
-    };
-    let file = File::open(path).map_err(io(0))?;
-    for (number, line) in (1..).zip(open(&name, file)?.lines()) {
-        match example(&line.map_err(io(number))?, None) {
+    for numbered in lines(path)? {
+        let (number, line) = numbered?;
+        match example(&line, None) {
             Ok(found) => found.into_iter().for_each(&mut each),
             Err(Refused::Unknown(_)) => {}
-            Err(Refused::Malformed(malformed)) => return Err(malformed.at(&name, number)),
+            Err(Refused::Malformed(malformed)) => {
+                return Err(malformed.at(&path.display().to_string(), number));
+            }
         }
     }
     Ok(())

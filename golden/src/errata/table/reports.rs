@@ -2,28 +2,19 @@
 
 use crate::access::Operation;
 use crate::errata::{Effect, Erratum, Instruction};
-use crate::exception::Exception;
+use crate::exception::{self, Exception};
 use crate::fault::{FaultKind, Stage};
 use crate::level::Level;
 use crate::masked::Masked;
-
-const WNR: u64 = 1 << 6;
-const S1PTW: u64 = 1 << 7;
-const ISV: u64 = 1 << 24;
-const IL: u64 = 1 << 25;
-const DIRTY_BIT: u64 = 1 << 37;
-const PAR_PTW: u64 = 1 << 8;
-const PAR_S: u64 = 1 << 9;
-const PAR_SH: u64 = 0b11 << 7;
-const PAR_ATTR: u64 = 0xff << 56;
+use crate::par;
 
 /// The same register with these bits as in `value`, where they are determined.
 const fn with(register: Masked, bits: u64, value: u64) -> Masked {
     Masked::new(register.value & !bits | value & bits, register.mask)
 }
 
-fn esr(exception: &mut Exception, bits: u64, value: u64) {
-    exception.esr = with(exception.esr, bits, value);
+fn esr(register: &mut Exception, bits: u64, value: u64) {
+    register.esr = with(register.esr, bits, value);
 }
 
 const fn is_fault(par: &Masked) -> bool {
@@ -139,7 +130,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.FaultSyndrome",
         Effect::Exception(|subject, _, exception| {
             if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
-                esr(exception, WNR, 0);
+                esr(exception, 1 << exception::WNR, 0);
             }
         }),
     ),
@@ -149,7 +140,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.FaultSyndrome",
         Effect::Exception(|subject, _, exception| {
             if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
-                esr(exception, WNR, WNR);
+                esr(exception, 1 << exception::WNR, u64::MAX);
             }
         }),
     ),
@@ -159,7 +150,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.FaultSyndrome",
         Effect::Exception(|subject, _, exception| {
             if matches!(subject.instruction, Instruction::Maintenance(_)) {
-                esr(exception, WNR, 0);
+                esr(exception, 1 << exception::WNR, 0);
             }
         }),
     ),
@@ -167,13 +158,13 @@ pub(super) const ALL: &[Erratum] = &[
         "syndrome-tells-no-S1PTW",
         "ESR's S1PTW is 0",
         "AArch64.FaultSyndrome",
-        Effect::Exception(|_, _, exception| esr(exception, S1PTW, 0)),
+        Effect::Exception(|_, _, exception| esr(exception, 1 << exception::S1PTW, 0)),
     ),
     Erratum::new(
         "syndrome-describes-no-instruction",
         "ESR's ISV is 0",
         "AArch64.FaultSyndrome",
-        Effect::Exception(|_, _, exception| esr(exception, 0x7ff << 14, 0)),
+        Effect::Exception(|_, _, exception| esr(exception, exception::INSTRUCTION_SYNDROME, 0)),
     ),
     Erratum::new(
         "syndrome-describes-an-instruction-in-any-case",
@@ -181,7 +172,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.FaultSyndrome",
         Effect::Exception(|subject, _, exception| {
             if !matches!(subject.instruction, Instruction::Access(Operation::Fetch)) {
-                esr(exception, ISV, ISV);
+                esr(exception, 1 << exception::ISV, u64::MAX);
             }
         }),
     ),
@@ -189,13 +180,13 @@ pub(super) const ALL: &[Erratum] = &[
         "syndrome-tells-a-short-instruction",
         "ESR's IL is 0",
         "AArch64.ExceptionClass",
-        Effect::Exception(|_, _, exception| esr(exception, IL, 0)),
+        Effect::Exception(|_, _, exception| esr(exception, exception::IL, 0)),
     ),
     Erratum::new(
         "syndrome-tells-no-dirty-bit",
         "ESR's DirtyBit is 0",
         "AArch64.FaultSyndrome",
-        Effect::Exception(|_, _, exception| esr(exception, DIRTY_BIT, 0)),
+        Effect::Exception(|_, _, exception| esr(exception, exception::ISS2_DIRTY_BIT, 0)),
     ),
     Erratum::new(
         "HPFAR-is-lost",
@@ -239,7 +230,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.EncodePAR",
         Effect::Par(|_, par| {
             if is_fault(par) {
-                *par = with(*par, PAR_S, 0);
+                *par = with(*par, par::S, 0);
             }
         }),
     ),
@@ -249,7 +240,7 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.EncodePAR",
         Effect::Par(|_, par| {
             if is_fault(par) {
-                *par = with(*par, PAR_PTW, 0);
+                *par = with(*par, par::PTW, 0);
             }
         }),
     ),
@@ -269,7 +260,7 @@ pub(super) const ALL: &[Erratum] = &[
         "PAREncodeShareability",
         Effect::Par(|_, par| {
             if !is_fault(par) {
-                *par = with(*par, PAR_SH, 0);
+                *par = with(*par, par::SH, 0);
             }
         }),
     ),
@@ -278,8 +269,8 @@ pub(super) const ALL: &[Erratum] = &[
         "PAR_EL1.SH is Inner Shareable where it should be Outer Shareable",
         "PAREncodeShareability",
         Effect::Par(|_, par| {
-            if !is_fault(par) && par.value & PAR_SH == 0b10 << 7 {
-                *par = with(*par, PAR_SH, PAR_SH);
+            if !is_fault(par) && par.value & par::SH == 0b10 << 7 {
+                *par = with(*par, par::SH, par::SH);
             }
         }),
     ),
@@ -289,7 +280,7 @@ pub(super) const ALL: &[Erratum] = &[
         "EncodePARAttrs",
         Effect::Par(|_, par| {
             if !is_fault(par) {
-                *par = with(*par, PAR_ATTR, 0);
+                *par = with(*par, par::ATTR, 0);
             }
         }),
     ),
