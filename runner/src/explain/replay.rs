@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use case::Case;
 use case::memory::MemoryMap;
 use device::Target;
+use golden::errata;
 use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding, ProbeResult, Question, Verdict, Wanted};
 use link::hello::{Hello, IdRegisters};
@@ -172,6 +173,9 @@ fn outcome(findings: &[&Finding], told: Option<&ProbeResult>) -> String {
             Verdict::Known => writeln!(text, "  verdict:  {name}: {}", finding.signature),
             _ => writeln!(text, "  verdict:  {name}"),
         };
+        for erratum in finding.errata.iter().filter_map(|name| errata::named(name)) {
+            let _ = writeln!(text, "  as if:    {}: {erratum}", erratum.name);
+        }
     }
     let _ = match told {
         Some(ProbeResult::Observed(observed)) => writeln!(text, "  observed: {observed}"),
