@@ -103,7 +103,7 @@ pub use observer::{Input, Leaf, Observer, Output, Read};
 pub use params::{Stage1Params, Stage2Params};
 pub use permissions::Permissions;
 pub use profile::Profile;
-pub use registers::Registers;
+pub use registers::{FieldName, Registers};
 pub use rule::Rule;
 pub use syndrome::{InstructionSyndrome, Transfer};
 pub use translate::{

@@ -119,6 +119,71 @@ impl Field {
     }
 }
 
+/// A field by its name, such as `HCR_EL2.FWB`, of a register whose fields have views.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldName {
+    /// The name of the register.
+    name: &'static str,
+    register: fn(&Registers) -> u64,
+    /// Its place where `HCR_EL2.E2H` is 0, and where it is 1; `None` where the register does not have it.
+    places: [Option<Field>; 2],
+}
+
+/// A register, and its fields where `HCR_EL2.E2H` is 0 and where it is 1.
+type Fields = (&'static str, fn(&Registers) -> u64, [&'static [Field]; 2]);
+
+const FIELDS: &[Fields] = &[
+    ("HCR_EL2", |registers| registers.hcr_el2, [HcrEl2::FIELDS; 2]),
+    ("HCRX_EL2", |registers| registers.hcrx_el2, [HcrxEl2::FIELDS; 2]),
+    ("VTCR_EL2", |registers| registers.vtcr_el2, [VtcrEl2::FIELDS; 2]),
+    ("SCTLR_EL1", |registers| registers.sctlr_el1, [Sctlr::FIELDS; 2]),
+    ("TCR_EL1", |registers| registers.tcr_el1, [Tcr::FIELDS; 2]),
+    ("TCR2_EL1", |registers| registers.tcr2_el1, [Tcr2::FIELDS; 2]),
+    ("SCTLR_EL2", |registers| registers.sctlr_el2, [Sctlr::FIELDS; 2]),
+    ("TCR_EL2", |registers| registers.tcr_el2, [TcrEl2::FIELDS, Tcr::FIELDS]),
+    ("TCR2_EL2", |registers| registers.tcr2_el2, [Tcr2::FIELDS; 2]),
+];
+
+impl FieldName {
+    /// The field of this name; `None` where there is none in the registers that translation reads.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (register, field) = name.split_once('.')?;
+        let (name, register, layouts) = FIELDS.iter().find(|(name, ..)| *name == register)?;
+        let places = layouts.map(|fields| fields.iter().copied().find(|one| one.name == field));
+        let is_there = places.iter().any(Option::is_some);
+        is_there.then_some(Self { name, register: *register, places })
+    }
+
+    /// The names of all of them: register and field. A field of both layouts of a register comes twice.
+    pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+        FIELDS.iter().flat_map(|(register, _, layouts)| {
+            layouts.iter().flat_map(move |fields| fields.iter().map(move |one| (*register, one.name)))
+        })
+    }
+
+    /// The field's value; `None` where the register has another layout.
+    #[must_use]
+    pub fn value(&self, registers: &Registers) -> Option<u64> {
+        let place = self.places[usize::from(registers.hcr_el2().e2h())]?;
+        Some(place.get((self.register)(registers)))
+    }
+
+    /// The greatest value that the field has room for.
+    #[must_use]
+    pub fn greatest(&self) -> u64 {
+        self.places.iter().flatten().map(|place| place.get(u64::MAX)).max().unwrap_or_default()
+    }
+}
+
+impl PartialEq for FieldName {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.places) == (other.name, other.places)
+    }
+}
+
+impl Eq for FieldName {}
+
 /// The value of bits `msb..=lsb` of a register.
 pub(crate) const fn bits(register: u64, msb: u8, lsb: u8) -> u64 {
     let above = 63 - (msb as u32 & 63);

@@ -152,7 +152,7 @@ impl From<KnownError> for Failure {
     fn from(error: KnownError) -> Self {
         match error {
             KnownError::Yaml(error) => {
-                Self::from(error).help("suites/README.md tells what a known issue says")
+                Self::from(error).help("suites/README.md tells what a file of errata says")
             }
             error @ KnownError::Unreadable { .. } => Self::new(Exit::Usage, error),
         }

@@ -3,9 +3,9 @@
 use core::fmt;
 
 use crate::attributes::MemoryAttributes;
-use crate::errata::{Combination, LeafUpdate, Site, Stage1Leaf, Subject};
+use crate::errata::{Combination, Instruction, LeafUpdate, Site, Stage1Leaf, Subject};
 use crate::exception::Exception;
-use crate::fault::{Fault, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::{Features, Implementation};
 use crate::masked::Masked;
 use crate::params::{Stage1Params, Stage2Params};
@@ -34,6 +34,23 @@ impl Erratum {
         effect: Effect,
     ) -> Self {
         Self { name, does, breaks, effect }
+    }
+
+    /// Does the device die or hang by an instruction that ends in this fault?
+    #[must_use]
+    pub fn kills(&self, instruction: &Instruction, fault: &Fault) -> bool {
+        match self.effect {
+            Effect::Kills { by, stage, kind } => {
+                by(instruction) && (stage, kind) == (fault.stage, fault.kind)
+            }
+            _ => false,
+        }
+    }
+
+    /// Does the device die or hang by it?
+    #[must_use]
+    pub const fn is_deadly(&self) -> bool {
+        matches!(self.effect, Effect::Kills { .. })
     }
 }
 
@@ -85,6 +102,15 @@ pub enum Effect {
     Par(fn(&Subject, &mut Masked)),
     /// An instruction does nothing.
     Nothing(fn(&Subject) -> bool),
+    /// An instruction that ends in such a fault ends the device.
+    Kills {
+        /// The instructions.
+        by: fn(&Instruction) -> bool,
+        /// The stage of the fault.
+        stage: Stage,
+        /// Its kind.
+        kind: FaultKind,
+    },
 }
 
 impl fmt::Debug for Erratum {

@@ -1,6 +1,7 @@
 //! All errata, by what they are about.
 
 mod addresses;
+mod deaths;
 mod descriptors;
 mod features;
 mod instructions;
@@ -28,6 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Erratum> {
         updates::ALL,
         reports::ALL,
         instructions::ALL,
+        deaths::ALL,
     ];
     parts.into_iter().flatten()
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use device::Description;
 use device::description::DescriptionError;
-use judge::known::Rules;
+use judge::known::KnownErrata;
 use runner::explain::ExplainFile;
 use runner::failure::Failure;
 use suite::Suite;
@@ -17,7 +17,7 @@ pub fn decode(bytes: &[u8]) -> bool {
     let file = Path::new("some.yaml");
     [
         accepted(text, Suite::from_text(text, file).map(drop)),
-        accepted(text, Rules::from_text(text, file).map(drop)),
+        accepted(text, KnownErrata::from_text(text, file).map(drop)),
         accepted(text, ExplainFile::from_text(text, file).map(drop)),
         accepted(text, CaseFile::from_text(text, file).map(|case| written(&case))),
         match Description::from_text(text, file) {

@@ -3,16 +3,14 @@
 use conform::is_updated;
 use link::observations::{Exception, NO_ANSWER, Observations, Update};
 use oracle::answer::{Answer, Taken};
-use oracle::expectation::{Allowed, Expectation};
+use oracle::expectation::Allowed;
 use oracle::learned::Learned;
 use oracle::playback::Expected;
 
 use crate::conformity::{admits, conforms};
-use crate::known::{Known, RuleId};
 use crate::memory::{Access, Memory};
 use crate::observation::Observation;
-use crate::prepared::Prepared;
-use crate::sign::Difference;
+use crate::difference::Difference;
 use crate::verdict::{Observed, Signature};
 
 /// An answer to a probe, beside what is expected of it.
@@ -20,7 +18,7 @@ use crate::verdict::{Observed, Signature};
 pub struct Answered<'a> {
     /// The number of the probe among those that were asked.
     pub index: usize,
-    /// The probe, what is allowed, and what is tolerated besides.
+    /// The probe, what is allowed, and what is predicted.
     pub expected: Expected<'a>,
     pub observation: Observation<'a>,
     /// The descriptors that were changed by it.
@@ -45,28 +43,18 @@ impl<'a> Answered<'a> {
         conforms(self.expected.expectation, &self.observation, self.updates, learned)
     }
 
-    /// Whether it is tolerated as what a stale translation leads to.
-    pub fn is_stale(&self, learned: &Learned) -> bool {
+    /// Whether it is what the known errata of the target predict.
+    pub fn is_predicted(&self, learned: &Learned) -> bool {
         // Nothing is learned from what should not be.
         let mut learned = learned.clone();
-        self.expected.stale.is_some_and(|stale| {
-            conforms(&stale.expectation, &self.observation, self.updates, &mut learned)
+        self.expected.prediction.is_some_and(|prediction| {
+            conforms(&prediction.expectation, &self.observation, self.updates, &mut learned)
         })
     }
 
-    /// The known issues that explain it, of a target of which `learned` is known.
-    pub fn explain(
-        &self,
-        prepared: &Prepared,
-        known: &Known,
-        learned: &Learned,
-    ) -> Option<Vec<RuleId>> {
-        let Expected { probe, expectation, stale } = self.expected;
-        let signs = |allowed: &Allowed| self.difference(allowed).signs();
-        let explain =
-            |expectation: &Expectation| prepared.explain(known, learned, probe, expectation, signs);
-        // What a stale translation leads to may show another issue.
-        explain(expectation).or_else(|| stale.and_then(|stale| explain(&stale.expectation)))
+    /// Whether it may be predicted: not all outcomes were followed.
+    pub fn may_be_predicted(&self) -> bool {
+        self.expected.prediction.is_some_and(|prediction| !prediction.expectation.complete)
     }
 
     /// What findings like it have in common: the operation, and how the answer differs from what is allowed.
@@ -102,12 +90,12 @@ fn observe<'a>(
     observations: &Observations<'a>,
     memory: &mut Memory<'_>,
 ) -> Observation<'a> {
-    let Expected { probe, expectation, stale } = expected;
+    let Expected { probe, expectation, prediction } = expected;
     let word = observations.answers[index];
     let exception = observations.exception_of(index).filter(|_| word == NO_ANSWER);
     let access = Access::new(probe, index as u16, word);
-    let stale = stale.iter().flat_map(|stale| &stale.expectation.outcomes);
-    let answers = expectation.outcomes.iter().chain(stale).map(|allowed| &allowed.answer);
+    let predicted = prediction.iter().flat_map(|prediction| &prediction.expectation.outcomes);
+    let answers = expectation.outcomes.iter().chain(predicted).map(|allowed| &allowed.answer);
     match (exception, access) {
         (Some(exception), _) if exception.origin == Exception::RUNAWAY => {
             Observation::Runaway(exception)

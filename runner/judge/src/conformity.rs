@@ -56,7 +56,7 @@ mod tests {
     use golden::{Abort, El, Fault, FaultKind, Level, Masked, Stage, Va};
 
     use super::*;
-    use crate::sign::Difference;
+    use crate::difference::Difference;
 
     /// A store of EL0 to a page that EL1 has not mapped, and what is seen of it.
     fn fault() -> (Answer, Exception) {

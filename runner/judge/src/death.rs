@@ -1,15 +1,17 @@
 //! Charging the death of a target.
 
 use case::Case;
-use oracle::learned::Learned;
+use golden::Fault;
+use golden::errata::{self, Erratum};
+use oracle::expectation::Instruction;
+use oracle::flaw::Prediction;
 use oracle::playback::Expected;
 
 use crate::finding::About;
 use crate::judged::Judged;
-use crate::known::Known;
+use crate::known::{Known, Shown};
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
-use crate::sign::Sign;
 use crate::verdict::{
     DeathRecord, Demise, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
 };
@@ -24,32 +26,30 @@ impl DeathRecord {
         if self.is_hung() { Verdict::Hung } else { Verdict::Aborted }
     }
 
-    fn sign(&self) -> Sign {
-        if self.is_hung() { Sign::Hung } else { Sign::Died }
-    }
-
-    /// Charges it to probe number `index` of those that were asked of what was `prepared`. Where no known issue
-    /// explains it, probes of its kind come nearer to `quarantine`.
+    /// Charges it to probe number `index` of those that were asked of what was `prepared`. Where no known erratum
+    /// predicts it, probes of its kind come nearer to `quarantine`.
     pub fn of_probe(
         &self,
         prepared: &Prepared,
         index: usize,
         known: &Known,
-        learned: &Learned,
         quarantine: &mut Quarantine,
     ) -> Judged {
         let mut judged = Judged::default();
         let probe = &Case::as_ref(&prepared.case).probes[index];
         let about = About::Probe(prepared.numbers[index].into(), probe);
         let (kind, wanted) = match prepared.expected(index) {
-            Some(Expected { expectation, .. }) => {
-                judged.ask(known, prepared, index);
-                let signs = |_: &_| std::iter::once(self.sign());
+            Some(Expected { expectation, prediction, .. }) => {
                 let wanted = Wanted::of(expectation);
-                if let Some(rules) = prepared.explain(known, learned, probe, expectation, signs) {
-                    judged.show(known, prepared, index, &rules);
+                let may_kill = prediction.is_some_and(Prediction::may_kill);
+                let flaws = prediction.map_or(&[][..], |prediction| &prediction.flaws);
+                for flaw in flaws {
+                    judged.count(known.name(*flaw), Shown { asked: 1, shown: may_kill.into() });
+                }
+                if may_kill {
+                    judged.verdicts.add(Verdict::Known);
                     if known.is_in_full() {
-                        let signature = Signature::Known(known.names(&rules));
+                        let signature = Signature::Known(known.names(flaws));
                         let seen = Seen::Death(self.clone());
                         let finding = Finding::new(about, Verdict::Known, signature, wanted, seen);
                         judged.findings.push(finding);
@@ -64,6 +64,11 @@ impl DeathRecord {
         };
         judged.verdicts.add(self.verdict());
         self.tell(&mut judged, about, kind, wanted);
+        if let (Some(expected), Some(finding)) =
+            (prepared.expected(index), judged.findings.last_mut())
+        {
+            finding.errata = deadly_errata(expected);
+        }
         judged
     }
 
@@ -80,4 +85,18 @@ impl DeathRecord {
         let seen = Seen::Death(self.clone());
         judged.findings.push(Finding::new(about, self.verdict(), signature, wanted, seen));
     }
+}
+
+/// The names of the errata by which a device would die of what is expected.
+fn deadly_errata(Expected { probe, expectation, prediction }: Expected<'_>) -> Vec<String> {
+    let Some(instruction) = Instruction::of(probe).and_then(Instruction::as_errata_know_it) else {
+        return Vec::new();
+    };
+    let predicted = prediction.iter().flat_map(|prediction| &prediction.expectation.outcomes);
+    let outcomes = expectation.outcomes.iter().chain(predicted);
+    let faults: Vec<Fault> = outcomes.filter_map(|outcome| outcome.answer.fault()).collect();
+    let kills = |erratum: &&'static Erratum| {
+        faults.iter().any(|fault| erratum.kills(&instruction, fault))
+    };
+    errata::all().filter(kills).map(|erratum| erratum.name.to_owned()).collect()
 }

@@ -136,7 +136,7 @@ impl Trial<'_, '_, '_> {
         let Some(found) = exception.filter(is_fetch) else { return false };
         let Some(el) = probe.el().filter(|el| *el != El::El2) else { return false };
         let fetch = Probe::new(Operation::Fetch, found.elr).by(el);
-        let predicted = self.tables.expect_with(&fetch, self.learned, [erratum]);
+        let predicted = self.tables.expect_beside(&fetch, self.learned, erratum);
         predicted.is_some_and(|predicted| {
             predicted.outcomes.iter().any(|allowed| match &allowed.answer {
                 Answer::Exception(taken) => {
@@ -151,7 +151,7 @@ impl Trial<'_, '_, '_> {
 
     /// Whether what was observed is one of these outcomes.
     fn conforms(&self, expectation: &Expectation) -> bool {
-        let expected = Expected { expectation, stale: None, ..self.expected };
+        let expected = Expected { expectation, prediction: None, ..self.expected };
         let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
         let answered = Answered::new(self.index, expected, observations, self.updates, memory);
         answered.conforms(&mut self.learned.clone())
@@ -159,12 +159,13 @@ impl Trial<'_, '_, '_> {
 
     /// What it comes to where the probe's instruction is executed.
     fn of_answer(&mut self, erratum: &'static Erratum) -> Outcome {
-        let Expected { probe, expectation, .. } = self.expected;
-        let Some(predicted) = self.tables.expect_with(probe, self.learned, [erratum]) else {
+        let Expected { probe, expectation, prediction } = self.expected;
+        let Some(predicted) = self.tables.expect_beside(probe, self.learned, erratum) else {
             return Outcome::Unseen;
         };
+        let without = prediction.map_or(expectation, |prediction| &prediction.expectation);
         // What is in memory that is not the case's nobody knows.
-        if predicted == *expectation || predicted.strays_to.is_some() {
+        if predicted == *without || predicted.strays_to.is_some() {
             return Outcome::Unseen;
         }
         match self.conforms(&predicted) {

@@ -7,6 +7,7 @@ use case::Flags;
 use link::observations::{Observations, Report, Status};
 use oracle::answer::Answer;
 use oracle::expectation::Expectation;
+use oracle::flaw::Prediction;
 use zerocopy::IntoBytes;
 
 use crate::prepared::Prepared;
@@ -49,14 +50,15 @@ impl Forecaster {
             let open = self.open[(par.value & F) as usize];
             par.value | open & !par.mask
         };
-        let first = |expectation: &Option<_>| first_par(expectation.as_ref()?).map(answer);
-        prepared.expectations.iter().map(first).collect()
+        let all = prepared.expectations.iter().zip(&prepared.predictions);
+        all.map(|expected| probable(expected).and_then(first_par).map(answer)).collect()
     }
 
     /// Learns from what the target answered.
     pub fn learn(&mut self, prepared: &Prepared, observations: &Observations<'_>) {
-        for (expectation, &answer) in prepared.expectations.iter().zip(observations.answers) {
-            if let Some(par) = expectation.as_ref().and_then(first_par)
+        let all = prepared.expectations.iter().zip(&prepared.predictions);
+        for (expected, &answer) in all.zip(observations.answers) {
+            if let Some(par) = probable(expected).and_then(first_par)
                 && par.value & F == answer & F
             {
                 let open = &mut self.open[(answer & F) as usize];
@@ -64,6 +66,13 @@ impl Forecaster {
             }
         }
     }
+}
+
+/// What is expected of a target: what its known errata predict, or what is allowed.
+fn probable<'e>(
+    (allowed, prediction): (&'e Option<Expectation>, &'e Option<Box<Prediction>>),
+) -> Option<&'e Expectation> {
+    prediction.as_deref().map(|prediction| &prediction.expectation).or(allowed.as_ref())
 }
 
 /// The `PAR_EL1` of the first outcome, where it is one and nothing is updated.

@@ -4,6 +4,7 @@ use case::Case;
 use case::memory::MemoryMap;
 use link::hello::IdRegisters;
 use link::observations::Observations;
+use oracle::flaw::FlawId;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
 use zerocopy::IntoBytes as _;
@@ -12,7 +13,6 @@ use crate::established::Established;
 use crate::exchange::Exchange;
 use crate::forecast::Forecaster;
 use crate::judgement::judge;
-use crate::known::RuleId;
 use crate::open::OpenCase;
 use crate::prepare::{Selection, prepare};
 use crate::prepared::Prepared;
@@ -42,7 +42,7 @@ impl Judge {
     pub fn new(ids: &IdRegisters, map: MemoryMap, established: Established) -> Self {
         let twin = Twin::new(conform::implementation(ids), Simulation::new(&map))
             .with_branch_targets(conform::has_branch_targets(ids))
-            .with_ineffective(established.known.ineffective());
+            .with_flaws(established.known.flaws(), established.known.ineffective());
         let (quarantine, forecaster) = (Quarantine::default(), Forecaster::default());
         Self { twin, map, established, quarantine, forecaster }
     }
@@ -69,7 +69,7 @@ impl Judge {
     }
 
     /// The probes of `case` that are held back for a known crash, each with its issue.
-    pub fn held_back(&mut self, case: Case) -> Vec<(u16, RuleId)> {
+    pub fn held_back(&mut self, case: Case) -> Vec<(u16, FlawId)> {
         let open = self.open(0, case);
         let selection = Selection { wanted: &open.probes(), samples: &[] };
         let (twin, quarantine) = (&mut self.twin, &mut Quarantine::default());
@@ -114,7 +114,7 @@ impl Judge {
     ) {
         let Self { established: Established { known, .. }, quarantine, .. } = self;
         open.add(match index {
-            Some(index) => death.of_probe(prepared, index, known, &open.learned, quarantine),
+            Some(index) => death.of_probe(prepared, index, known, quarantine),
             None => death.of_case(prepared),
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::About;
-use crate::known::{Known, RuleId, Shown};
+use crate::known::Shown;
 use crate::prepared::Prepared;
 use crate::verdict::{
     Counts, Defect, Fact, Finding, Observed, Question, Reason, Signature, Verdict, Wanted,
@@ -14,7 +14,7 @@ use crate::verdict::{
 pub struct Judged {
     /// Verdicts of the probes.
     pub verdicts: Counts,
-    /// How known issues showed, by name.
+    /// How known errata showed, by name.
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
@@ -32,44 +32,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Probe number `index` of what was `prepared` shows these known issues.
-    pub fn show(&mut self, known: &Known, prepared: &Prepared, index: usize, shown: &[RuleId]) {
-        self.verdicts.add(Verdict::Known);
-        for &rule in shown {
-            // Where the tables changed otherwise than forecast, one may show that was not expected to.
-            let asked = u64::from(!prepared.may_show(index, rule));
-            self.count(known.rule(rule).name(), Shown { asked, shown: 1 });
-        }
-    }
-
-    /// Counts the known issues that may show in probe number `index` of what was `prepared`.
-    pub fn ask(&mut self, known: &Known, prepared: &Prepared, index: usize) {
-        for (_, rule) in prepared.may_show.iter().filter(|(probe, _)| *probe == index) {
-            self.count(known.rule(*rule).name(), Shown { asked: 1, shown: 0 });
-        }
-    }
-
-    /// Counts the known issues that may show in those probes of what was `prepared` that got a verdict: all
-    /// before number `asked`, without those in `unjudged`.
-    pub fn ask_all(
-        &mut self,
-        known: &Known,
-        prepared: &Prepared,
-        asked: usize,
-        unjudged: &[usize],
-    ) {
-        for rule in &prepared.candidates {
-            let counts = |(probe, of): &&(usize, RuleId)| {
-                of == rule && *probe < asked && !unjudged.contains(probe)
-            };
-            let asked = prepared.may_show.iter().filter(counts).count() as u64;
-            if asked > 0 {
-                self.count(known.rule(*rule).name(), Shown { asked, shown: 0 });
-            }
-        }
-    }
-
-    /// Counts how the known issue called `name` showed.
+    /// Counts how the known erratum called `name` showed.
     pub fn count(&mut self, name: &str, shown: Shown) {
         match self.known.get_mut(name) {
             Some(counts) => counts.merge(shown),

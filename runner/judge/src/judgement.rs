@@ -52,9 +52,9 @@ pub fn judge(
     }
     let memory = Memory::new(exchange.map, exchange.observations.changed);
     let pa_bits = twin.pe.pa_bits;
-    let (judged, unjudged) = (Judged::default(), Vec::new());
+    let judged = Judged::default();
     let mut judgement =
-        Judgement { exchange, established, learned, pa_bits, memory, judged, unjudged };
+        Judgement { exchange, established, learned, pa_bits, memory, judged };
     if exchange.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         judgement.by_preparation();
     } else {
@@ -128,8 +128,6 @@ struct Judgement<'a> {
     pa_bits: u8,
     memory: Memory<'a>,
     judged: Judged,
-    /// Probes that get no verdict, by their numbers among those that were asked.
-    unjudged: Vec<usize>,
 }
 
 impl Judgement<'_> {
@@ -174,44 +172,34 @@ impl Judgement<'_> {
         let observations = self.exchange.observations;
         let answered = Answered::new(index, expected, observations, updates, &mut self.memory);
         let conforms = answered.conforms(self.learned);
+        let is_predicted = !conforms && answered.is_predicted(self.learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
-        if !conforms && !expected.expectation.complete {
+        let is_open = !expected.expectation.complete || answered.may_be_predicted();
+        if !conforms && !is_predicted && is_open {
             let number = self.exchange.prepared.numbers[index];
             self.judged.not_asked.push((number, Reason::MoreOutcomes));
             self.tell_all(&answered);
-            self.unjudged.push(index);
             return;
         }
-        let is_stale = !conforms && answered.is_stale(self.learned);
-        for issue in expected.stale.iter().flat_map(|stale| &stale.issues) {
-            self.judged.count(issue, Shown { asked: 1, shown: is_stale.into() });
+        let known = &self.established.known;
+        let flaws = expected.prediction.map_or(&[][..], |prediction| &prediction.flaws);
+        for flaw in flaws {
+            self.judged.count(known.name(*flaw), Shown { asked: 1, shown: is_predicted.into() });
         }
         if conforms {
             self.judged.verdicts.add(Verdict::Conforms);
             self.tell_all(&answered);
-        } else if is_stale {
+        } else if is_predicted {
             self.judged.verdicts.add(Verdict::Known);
-            let issues = expected.stale.map(|stale| stale.issues.clone());
-            self.tell_known(&answered, issues.unwrap_or_default());
+            self.tell_known(&answered, known.names(flaws));
         } else {
-            self.differs(&answered);
+            self.judged.verdicts.add(Verdict::Mismatch);
+            self.tell(&answered, Verdict::Mismatch, answered.signature(self.learned));
         }
         self.check_intent(index, expected);
     }
 
-    /// An answer that is not allowed: a known issue, or a finding.
-    fn differs(&mut self, answered: &Answered<'_>) {
-        let (known, prepared) = (&self.established.known, self.exchange.prepared);
-        if let Some(rules) = answered.explain(prepared, known, self.learned) {
-            self.judged.show(known, prepared, answered.index, &rules);
-            self.tell_known(answered, known.names(&rules));
-        } else {
-            self.judged.verdicts.add(Verdict::Mismatch);
-            self.tell(answered, Verdict::Mismatch, answered.signature(self.learned));
-        }
-    }
-
-    /// Tells of an answer that shows the known issues in `names`, where the case is told in full.
+    /// Tells of an answer that shows the known errata in `names`, where the case is told in full.
     fn tell_known(&mut self, answered: &Answered<'_>, names: Vec<String>) {
         if self.established.known.is_in_full() {
             self.tell(answered, Verdict::Known, Signature::Known(names));
@@ -276,15 +264,14 @@ impl Judgement<'_> {
         }
     }
 
-    /// What is left when all answers are judged: memory, known issues, and what broke the executor.
+    /// What is left when all answers are judged: memory, and what broke the executor.
     fn close(self) -> Judged {
-        let Self { exchange, established, memory, mut judged, unjudged, .. } = self;
-        let Exchange { prepared, observations, .. } = exchange;
+        let Self { exchange, memory, mut judged, .. } = self;
+        let observations = exchange.observations;
         let broken = exchange.broken();
         if let Some(violation) = memory.violated().filter(|_| broken.is_none()) {
             judged.mismatch(Question::TablesAfter, violation);
         }
-        judged.ask_all(&established.known, prepared, exchange.asked(), &unjudged);
         if let Some(exception) = broken {
             charge(&mut judged, exchange, exception);
         }

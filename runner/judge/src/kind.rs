@@ -86,18 +86,6 @@ impl AnswerKind {
         let traps = codes().map(|class| Self::Trap { class });
         all.chain(exceptions).chain([Self::Runaway]).chain(traps)
     }
-
-    /// Its place in [`AnswerKind::all`].
-    const fn number(self) -> usize {
-        match self {
-            Self::Success => 0,
-            Self::Fault { stage: 1, status } => 1 + status as usize,
-            Self::Fault { status, .. } => 1 + CODES + status as usize,
-            Self::Exception { status } => 1 + 2 * CODES + status as usize,
-            Self::Runaway => 1 + 3 * CODES,
-            Self::Trap { class } => 2 + 3 * CODES + class as usize,
-        }
-    }
 }
 
 impl fmt::Display for AnswerKind {
@@ -165,47 +153,6 @@ impl fmt::Display for Class {
     }
 }
 
-/// A set of kinds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Kinds([u64; 5]);
-
-impl Kinds {
-    /// The kinds that `name` means: the one of this name, or where it names no level those of all levels.
-    pub fn named(name: &str) -> Option<Self> {
-        let named =
-            |kind: &AnswerKind| kind.to_string() == name || Class::of(*kind).to_string() == name;
-        let kinds: Self = AnswerKind::all().filter(named).collect();
-        (kinds != Self::default()).then_some(kinds)
-    }
-
-    /// Whether `kind` is among them.
-    pub const fn has(self, kind: AnswerKind) -> bool {
-        let number = kind.number();
-        self.0[number / 64] & 1 << (number % 64) != 0
-    }
-
-    /// Those in either.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self(std::array::from_fn(|at| self.0[at] | other.0[at]))
-    }
-
-    /// Whether a kind is in both.
-    pub fn meets(self, other: Self) -> bool {
-        self.0.iter().zip(other.0).any(|(one, other)| one & other != 0)
-    }
-}
-
-impl FromIterator<AnswerKind> for Kinds {
-    fn from_iter<I: IntoIterator<Item = AnswerKind>>(kinds: I) -> Self {
-        let mut set = Self::default();
-        for number in kinds.into_iter().map(AnswerKind::number) {
-            set.0[number / 64] |= 1 << (number % 64);
-        }
-        set
-    }
-}
-
 /// The name of a fault status code of the long-descriptor format (DDI 0487, `ESR_ELx.DFSC`).
 pub fn fault_name(status: u8) -> String {
     let level = status & 3;
@@ -236,18 +183,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_number_and_a_name_of_its_own() {
-        let numbers: Vec<usize> = AnswerKind::all().map(AnswerKind::number).collect();
-        assert_eq!(numbers, (0..2 + 4 * CODES).collect::<Vec<_>>());
+    fn every_kind_has_a_name_of_its_own() {
         let names: BTreeSet<String> = AnswerKind::all().map(|kind| kind.to_string()).collect();
-        assert_eq!(names.len(), numbers.len());
-        for kind in AnswerKind::all() {
-            let only: Kinds = [kind].into_iter().collect();
-            assert!(
-                Kinds::named(&kind.to_string()).unwrap() == only
-                    || Class::of(kind).to_string() == kind.to_string()
-            );
-        }
+        assert_eq!(names.len(), AnswerKind::all().count());
     }
 
     #[test]
@@ -260,21 +198,5 @@ mod tests {
             assert_eq!(serde_json::from_str::<AnswerKind>(&json).unwrap(), kind);
             assert_eq!(serde_json::from_str::<Class>(&json).unwrap(), Class::of(kind));
         }
-    }
-
-    #[test]
-    fn a_name_without_a_level_means_all_levels() {
-        let permission = Kinds::named("stage 2 Permission fault").unwrap();
-        let found: Vec<String> = AnswerKind::all()
-            .filter(|kind| permission.has(*kind))
-            .map(|kind| kind.to_string())
-            .collect();
-        let level = |level| format!("stage 2 Permission fault, level {level}");
-        assert_eq!(found, [level(0), level(1), level(2), level(3)]);
-        let one = Kinds::named("stage 2 Permission fault, level 2").unwrap();
-        assert!(one.has(AnswerKind::of_par(0xa1d)) && !one.has(AnswerKind::of_par(0xa1f)));
-        assert!(one.meets(permission) && !one.meets(Kinds::named("success").unwrap()));
-        assert_eq!(one.or(permission), permission);
-        assert_eq!(Kinds::named("stage 3 Permission fault"), None);
     }
 }

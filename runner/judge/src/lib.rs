@@ -28,7 +28,7 @@
 //! | [`answered`]                | one answer beside what is expected |
 //! | [`conformity`], [`intent`]  | the two questions |
 //! | [`observation`], [`memory`], [`world_switch`] | what was observed: registers, memory byte by byte, where the executor was |
-//! | [`kind`], [`sign`]          | an answer without addresses, and what is wrong with it |
+//! | [`kind`], [`difference`] | an answer without addresses, and what is wrong with it |
 //! | [`death`]                   | charging the death of a target |
 //! | [`forecast`]                | what will probably be answered, for slow lines |
 //! | [`soak`]                    | targets that ask and compare by themselves |
@@ -58,7 +58,7 @@ pub mod personality;
 pub mod prepare;
 pub mod prepared;
 pub mod quarantine;
-pub mod sign;
+pub mod difference;
 pub mod soak;
 pub mod verdict;
 pub mod world_switch;

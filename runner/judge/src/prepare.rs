@@ -4,7 +4,7 @@
 //!   turn of the playback ---> may it be asked? --no--> not asked: a reason
 //!     a step: always             | yes
 //!                                v
-//!                       what would it show? --known crash, and no sample--> held back
+//!                       what would it show? --known erratum kills, no sample--> held back
 //!                                |        \--a kind in quarantine---------> not asked
 //!                                v
 //!                             Prepared
@@ -16,15 +16,13 @@ use case::probe::{El, Probe};
 use case::tree::Role;
 use case::{Case, CaseRef, Flags, scratch};
 use oracle::expectation::Expectation;
+use oracle::flaw::FlawId;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback, Turn, is_step};
-use oracle::registers::root_bytes;
 use oracle::twin::{Tables, Twin};
-use smallvec::SmallVec;
 use tables::BuildError;
 
 use crate::established::Established;
-use crate::known::{Known, ProbeFeatures, RuleId};
 use crate::observable::Observability;
 use crate::prepared::Prepared;
 use crate::quarantine::Quarantine;
@@ -35,7 +33,7 @@ use crate::verdict::{ProbeKind, Reason};
 pub struct Selection<'a> {
     /// All of them. The steps between them come by themselves.
     pub wanted: &'a [u16],
-    /// Those that are not held back for a known crash.
+    /// Those that are asked although they would kill the target by a known erratum.
     pub samples: &'a [u16],
 }
 
@@ -59,7 +57,7 @@ pub fn prepare(
             quarantine,
             observability: Observability::new(case.as_ref(), map),
             guest_code: GuestCode::default(),
-            prepared: before_the_first_turn(case, tables, selection, &established.known),
+            prepared: before_the_first_turn(case, tables, selection),
         };
         let (learned, probes) = (&established.learned, case.as_ref().probes);
         let mut playback = Playback::of_some(tables, learned, probes, selection.wanted);
@@ -75,21 +73,18 @@ fn before_the_first_turn(
     case: &Case,
     tables: &Tables<'_>,
     selection: Selection<'_>,
-    known: &Known,
 ) -> Prepared {
     let (digest, most) = (tables.digest(), selection.wanted.len());
     Prepared {
         case: Box::new(case.clone()),
         numbers: Vec::with_capacity(most),
         expectations: Vec::with_capacity(most),
-        stale: Vec::with_capacity(most),
+        predictions: Vec::with_capacity(most),
         arrival: None,
         built: tables.built.clone(),
         registers: tables.registers,
         digest,
         after: digest,
-        candidates: known.candidates(&tables.registers, root_bytes(&case.as_ref())),
-        may_show: Vec::new(),
         held: Vec::new(),
         not_asked: Vec::new(),
     }
@@ -112,28 +107,27 @@ impl Preparation<'_> {
             self.guest_code = GuestCode::default();
             self.prepared.numbers.push(turn.first);
             self.prepared.expectations.push(None);
-            self.prepared.stale.push(None);
+            self.prepared.predictions.push(None);
             return;
         }
         if let Some(reason) = self.obstacle(playback.tables(), &turn) {
             self.skip(&reason, &turn);
             return;
         }
-        let issues = self.known_issues(&turn);
+        let deadly = self.deadly(&turn);
         // Whether it is held back or not: what comes behind it must not depend on that.
         if Case::as_ref(&self.prepared.case).flags().has(Flags::UPDATES) {
             playback.forecast(&turn);
         }
         let quarantined = self.quarantined(&turn);
-        if let Some(rule) = issues.crash {
-            self.prepared.held.extend(turn.numbers().map(|number| (number, rule)));
+        if let Some(flaw) = deadly {
+            self.prepared.held.extend(turn.numbers().map(|number| (number, flaw)));
         } else if let Some(kind) = quarantined {
             self.skip(&Reason::Quarantined(kind), &turn);
         } else {
-            self.prepared.may_show.extend(issues.may_show);
             self.prepared.numbers.extend(turn.numbers());
             self.prepared.expectations.extend(turn.expectations);
-            self.prepared.stale.extend(turn.stale);
+            self.prepared.predictions.extend(turn.predictions);
         }
     }
 
@@ -150,9 +144,13 @@ impl Preparation<'_> {
         }
         let mut first = None;
         // All of them are looked at: what the others would reach counts for the probes behind.
-        for (probe, expectation) in turn.probes.iter().zip(&turn.expectations) {
+        let predictions = turn.predictions.iter().map(Option::as_deref);
+        for ((probe, expectation), prediction) in
+            turn.probes.iter().zip(&turn.expectations).zip(predictions)
+        {
             let reason = self.obstacle_of(tables, probe, expectation.as_ref());
-            first = first.or(reason);
+            let strays = prediction.is_some_and(|one| one.expectation.strays_to.is_some());
+            first = first.or(reason).or_else(|| strays.then_some(Reason::Strays));
         }
         first
     }
@@ -173,44 +171,13 @@ impl Preparation<'_> {
         }
     }
 
-    /// The known issues that may show in the probes of `turn`, if they are asked next.
-    fn known_issues(&self, turn: &Turn<'_>) -> KnownIssues {
-        let mut issues = KnownIssues::default();
-        if self.prepared.candidates.is_empty() {
-            return issues;
-        }
-        for (place, Expected { probe, expectation, stale }) in turn.asked() {
-            let mut crash = None;
-            for (rule, crashes) in self.rules_that_may_show(probe, expectation) {
-                issues.may_show.push((self.prepared.numbers.len() + place, rule));
-                crash = crash.or(crashes.then_some(rule));
-            }
-            // What old translations may lead to can kill as well.
-            if let Some(stale) = stale {
-                let mut rules = self.rules_that_may_show(probe, &stale.expectation);
-                crash = crash.or_else(|| rules.find_map(|(rule, kills)| kills.then_some(rule)));
-            }
+    /// The known erratum for which the probes of `turn` are held back: by it one that is no sample may kill the
+    /// target.
+    fn deadly(&self, turn: &Turn<'_>) -> Option<FlawId> {
+        turn.asked().find_map(|(place, expected)| {
             let is_sample = self.samples.contains(&(turn.first + place as u16));
-            issues.crash = issues.crash.or(crash.filter(|_| !is_sample));
-        }
-        issues
-    }
-
-    /// The known issues that may show in `probe`, of which so much is expected; for each whether it would
-    /// kill the target.
-    fn rules_that_may_show<'e>(
-        &'e self,
-        probe: &Probe,
-        expectation: &'e Expectation,
-    ) -> impl Iterator<Item = (RuleId, bool)> + use<'e> {
-        let Established { known, .. } = self.established;
-        let (operation, registers) = (probe.operation(), &self.prepared.registers);
-        self.prepared.candidates.iter().filter_map(move |&rule| {
-            let question = |allowed| Some(ProbeFeatures::of(operation?, registers, allowed));
-            let questions = expectation.outcomes.iter().filter_map(question);
-            let mut asked = questions.filter(|asked| known.rule(rule).is_asked(asked)).peekable();
-            asked.peek()?;
-            Some((rule, asked.any(|asked| known.holds_back(rule, &asked))))
+            let prediction = expected.prediction.filter(|prediction| prediction.may_kill());
+            self.established.known.holds_back(&prediction.filter(|_| !is_sample)?.flaws)
         })
     }
 
@@ -232,8 +199,8 @@ impl Preparation<'_> {
     fn finish(self, map: &MemoryMap, tables: &mut Tables<'_>) -> Prepared {
         let Established { learned, known } = self.established;
         let mut prepared = self.prepared;
-        prepared.not_asked.extend(prepared.held.iter().map(|(number, rule)| {
-            (*number, Reason::HeldBack(Some(known.rule(*rule).name().to_owned())))
+        prepared.not_asked.extend(prepared.held.iter().map(|(number, flaw)| {
+            (*number, Reason::HeldBack(Some(known.name(*flaw).to_owned())))
         }));
         let case = Case::as_ref(&prepared.case);
         if case.probes.iter().any(is_step) {
@@ -247,15 +214,6 @@ impl Preparation<'_> {
             .retain_probes(|index| left.next_if(|number| usize::from(**number) == index).is_some());
         prepared
     }
-}
-
-/// Known issues that may show in the probes of a turn.
-#[derive(Default)]
-struct KnownIssues {
-    /// The index of the probe among those that are asked, and the issue.
-    may_show: SmallVec<[(usize, RuleId); 4]>,
-    /// The first by which a probe that is no sample would kill the target.
-    crash: Option<RuleId>,
 }
 
 /// Whether a guest finds its own code at each EL, as the tables are: `None` where nobody has looked.

@@ -1,16 +1,12 @@
 //! A case that is ready to be sent.
 
 use case::Case;
-use case::probe::Probe;
 use golden::Registers;
-use oracle::expectation::{Allowed, Expectation};
-use oracle::ineffective::StaleOutcome;
-use oracle::learned::Learned;
+use oracle::expectation::Expectation;
+use oracle::flaw::{FlawId, Prediction};
 use oracle::playback::{Expected, is_step};
 use tables::Built;
 
-use crate::known::{Known, ProbeFeatures, RuleId};
-use crate::sign::Sign;
 use crate::verdict::Reason;
 
 /// What is asked of the target, and what the host knows about it beforehand.
@@ -25,8 +21,8 @@ pub struct Prepared {
     /// Where hardware may update the tables this is a forecast: the judge walks again, in the tables
     /// as the target's own updates have left them.
     pub expectations: Vec<Option<Expectation>>,
-    /// For each probe that is asked, what is tolerated for TLB maintenance that does nothing.
-    pub stale: Vec<Option<Box<StaleOutcome>>>,
+    /// For each probe that is asked, what the target answers by its known errata, where it is something else.
+    pub predictions: Vec<Option<Box<Prediction>>>,
     /// What a fetch at the trampoline may lead to in the case's own tree, where it enters by another.
     pub arrival: Option<Expectation>,
     /// The roots, and the registers that name them.
@@ -37,14 +33,9 @@ pub struct Prepared {
     pub digest: u64,
     /// The digest that they must have after the last step, if hardware changes none of them.
     pub after: u64,
-    /// The known issues that may show in the case.
-    pub candidates: Vec<RuleId>,
-    /// The known issues that may show in each probe that is asked: its index among them, and the issue.
-    /// Sorted.
-    pub may_show: Vec<(usize, RuleId)>,
-    /// Probes that are held back since they would show a known issue that kills the target: the number
-    /// in the whole case, and the issue.
-    pub held: Vec<(u16, RuleId)>,
+    /// Probes that are held back since they would kill the target by a known erratum: the number in the whole
+    /// case, and the erratum.
+    pub held: Vec<(u16, FlawId)>,
     /// The other probes, by number in the whole case, and why they are not asked.
     pub not_asked: Vec<(u16, Reason)>,
 }
@@ -68,31 +59,7 @@ impl Prepared {
     pub fn expected(&self, index: usize) -> Option<Expected<'_>> {
         let probe = Case::as_ref(&self.case).probes.get(index)?;
         let expectation = self.expectations.get(index)?.as_ref()?;
-        Some(Expected { probe, expectation, stale: self.stale[index].as_deref() })
-    }
-
-    /// Whether the known issue `rule` may show in the probe number `index` of those that are asked.
-    pub fn may_show(&self, index: usize, rule: RuleId) -> bool {
-        self.may_show.binary_search(&(index, rule)).is_ok()
-    }
-
-    /// The known issues that explain the answer to `probe`: `signs` tells what is wrong with it, held
-    /// against one of the outcomes that are allowed and agree with what is `learned`. `None` where they do
-    /// not explain all of that, whichever outcome is meant.
-    pub fn explain<S: Iterator<Item = Sign>>(
-        &self,
-        known: &Known,
-        learned: &Learned,
-        probe: &Probe,
-        expectation: &Expectation,
-        signs: impl Fn(&Allowed) -> S,
-    ) -> Option<Vec<RuleId>> {
-        let operation = probe.operation()?;
-        let explained = |allowed: &Allowed| {
-            let question = ProbeFeatures::of(operation, &self.registers, allowed);
-            known.name(&self.candidates, &question, signs(allowed))
-        };
-        let outcomes = expectation.outcomes.iter();
-        outcomes.filter(|allowed| learned.agrees(allowed)).find_map(explained)
+        let prediction = self.predictions.get(index)?.as_deref();
+        Some(Expected { probe, expectation, prediction })
     }
 }

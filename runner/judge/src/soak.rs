@@ -53,7 +53,7 @@ impl Terms {
     /// For a target of which so much is `established`.
     pub fn new(established: &Established) -> Self {
         let Established { learned, known } = established;
-        let named = |(rule, crash)| (known.rule(rule).name().to_owned(), crash);
+        let named = |(flaw, crash)| (known.name(flaw).to_owned(), crash);
         let crashes = known.crashes().into_iter().map(named).collect();
         Self { profile: *learned.profile(), crashes }
     }

@@ -11,17 +11,17 @@
 //! instruction was to do may be done, or not.
 
 use case::probe::{El, Operation, Probe};
+use golden::errata::Instruction;
 use golden::{
-    Abort, Access, Alignment, Certainty, Choices, FaultKind, InstructionSyndrome, Leaf, Machine,
+    Abort, Access, Alignment, Certainty, Choices, FaultKind, InstructionSyndrome, Machine,
     Maintenance, MemoryAttributes, Observer, OutOfScope, Pa, PhysicalMemory, Read, Refusal,
-    Registers, Semantics, Stage, Stale, Transfer, Translation, Update, Updates, Va, access,
+    Registers, Semantics, Stale, Transfer, Translation, Update, Updates, Va, access,
     maintain,
 };
 use smallvec::SmallVec;
 
 use crate::answer::{Partial, Reach};
 use crate::guest;
-use crate::last_descriptors::LastDescriptors;
 
 /// The smallest page, in bytes: an access that does not cross a multiple of it lies in one page.
 const SMALLEST_PAGE: u64 = 4096;
@@ -56,10 +56,6 @@ pub struct End {
     pub attributes: SmallVec<[MemoryAttributes; 2]>,
     /// Descriptors that the hardware changes.
     pub updates: Vec<Update>,
-    /// The descriptor at which the walk ends, of the last stage.
-    pub descriptor: Option<u64>,
-    /// That of stage 1.
-    pub stage1: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,15 +135,18 @@ impl Accesses {
         }
     }
 
-    /// Whether stage 2 translates them under these registers.
-    pub const fn has_stage2(&self, registers: &Registers) -> bool {
-        let hcr = registers.hcr_el2();
-        !matches!(self.el, golden::El::El2) && (hcr.vm() || hcr.dc())
-    }
-
     /// Whether it is cache maintenance: it transfers nothing.
     pub const fn is_maintenance(&self) -> bool {
         maintenance(self.operation).is_some()
+    }
+
+    /// The first of its instructions, as errata know it.
+    pub fn instruction(&self) -> Option<Instruction> {
+        let (first, _) = self.golden()?;
+        Some(match first {
+            Asked::Access(access) => Instruction::Access(access.operation),
+            Asked::Maintenance(maintenance) => Instruction::Maintenance(maintenance),
+        })
     }
 
     /// The accesses, as golden has them.
@@ -252,7 +251,6 @@ impl Accesses {
         observer: &mut impl Observer,
     ) -> Result<SmallVec<[End; 1]>, OutOfScope> {
         let Machine { implementation, registers, .. } = machine;
-        let stage = if self.has_stage2(registers) { Stage::Two } else { Stage::One };
         let before = memory.updates.clone();
         let parts = self.parts(self.va(machine));
         let mut walked: SmallVec<[Walked; 2]> = SmallVec::new();
@@ -265,7 +263,7 @@ impl Accesses {
             merge(&mut memory.updates, &updates);
             walked.push(Walked { part, result, updates, watched });
         }
-        let stopped = |number| stopped(&walked, number, &before, (asked, instruction), stage);
+        let stopped = |number| stopped(&walked, number, &before, (asked, instruction));
         let ends = match (stopped(0), stopped(1)) {
             (Some(first), Some(second)) => {
                 // In one page it is the lowest address that counts.
@@ -278,7 +276,7 @@ impl Accesses {
                 }
             }
             (Some(end), None) | (None, Some(end)) => SmallVec::from_iter([end]),
-            (None, None) => SmallVec::from_iter([done(&walked, memory.updates, stage)]),
+            (None, None) => SmallVec::from_iter([done(&walked, memory.updates)]),
         };
         Ok(ends)
     }
@@ -360,7 +358,6 @@ fn stopped(
     number: usize,
     before: &[Update],
     (asked, instruction): (Asked, u64),
-    stage: Stage,
 ) -> Option<End> {
     let abort = walked.get(number)?.result.err()?;
     let mut updates = before.to_vec();
@@ -378,40 +375,26 @@ fn stopped(
         pa: translation.pa.0,
     });
     let result = Err(Stop { abort, instruction, partial });
-    let last = walked[number].watched.last;
-    let (descriptor, stage1) = (last.of(stage), last.stage1);
-    Some(End { result, attributes: SmallVec::new(), updates, descriptor, stage1 })
+    Some(End { result, attributes: SmallVec::new(), updates })
 }
 
 /// How an access ends of which no part has a fault.
-fn done(walked: &[Walked], updates: Vec<Update>, stage: Stage) -> End {
+fn done(walked: &[Walked], updates: Vec<Update>) -> End {
     let done = walked.iter().filter_map(|walked| Some((walked.part, walked.result.ok()??)));
     let done: SmallVec<[(AccessPart, Translation); 2]> = done.collect();
-    let last = walked[0].watched.last;
-    End {
-        result: Ok(reach(&done)),
-        attributes: done.iter().map(|(_, done)| done.attributes).collect(),
-        updates,
-        descriptor: last.of(stage),
-        stage1: last.stage1,
-    }
+    let attributes = done.iter().map(|(_, done)| done.attributes).collect();
+    End { result: Ok(reach(&done)), attributes, updates }
 }
 
-/// Watches a walk: where the descriptors are that it reads, and the last ones.
+/// Watches a walk: where the descriptors are that it reads.
 #[derive(Default)]
 struct Watched {
-    last: LastDescriptors,
     reads: SmallVec<[u64; 8]>,
 }
 
 impl Observer for Watched {
     fn read(&mut self, read: Read) {
         self.reads.push(read.pa.0);
-        self.last.read(read);
-    }
-
-    fn leaf(&mut self, leaf: &Leaf) {
-        self.last.leaf(leaf);
     }
 }
 

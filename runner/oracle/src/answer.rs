@@ -19,6 +19,17 @@ pub enum Answer {
     Exception(Taken),
 }
 
+impl Answer {
+    /// The fault that it tells of.
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Par { fault, .. } => *fault,
+            Self::Exception(taken) => Some(taken.abort.fault),
+            Self::Reached(_) | Self::Maintained(_) => None,
+        }
+    }
+}
+
 /// Where the bytes of an access lie.
 ///
 /// ```text

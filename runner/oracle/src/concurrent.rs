@@ -95,10 +95,9 @@ mod tests {
         let allowed = Allowed {
             answer: Answer::Par { par: Masked::exact(0), fault: None },
             updates: updates.to_vec(),
-            descriptor: None,
-            stage1: None,
             attributes: SmallVec::new(),
             asked: Vec::new(),
+            kills: false,
         };
         let outcomes = Outcomes::from_iter([allowed]);
         Some(Expectation { outcomes, complete: true, strays_to: None, is_foreign: false })

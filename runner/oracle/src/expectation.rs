@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use case::probe::Probe;
 use case::tree::Role;
-use golden::errata::{Erratum, Flawed};
+use golden::errata::{self, Erratum, Flawed};
 use golden::{
-    Asked, AtQuestion, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read, Registers,
+    Asked, AtQuestion, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read, Registers,
     Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
@@ -14,7 +14,6 @@ use smallvec::SmallVec;
 use crate::access::{Accesses, Ends};
 use crate::answer::Answer;
 use crate::guest::Asker;
-use crate::last_descriptors::LastDescriptors;
 use crate::learned::Learned;
 use crate::simulation::Simulation;
 use crate::tlb::Foreign;
@@ -25,15 +24,12 @@ pub struct Allowed {
     pub answer: Answer,
     /// Descriptors that the hardware changes with it.
     pub updates: Vec<Update>,
-    /// The descriptor at which the walk ends, of stage 2 where that is asked: the leaf, or the one that
-    /// faults. `None` where none was read.
-    pub descriptor: Option<u64>,
-    /// The same of stage 1.
-    pub stage1: Option<u64>,
     /// The memory attributes of what an access reaches, of each part of it.
     pub attributes: SmallVec<[MemoryAttributes; 2]>,
     /// The open choices that led here.
     pub asked: Vec<Asked>,
+    /// Whether a device with errata dies or hangs instead.
+    pub kills: bool,
 }
 
 /// The most outcomes of a device with errata: one that may do everything explains nothing.
@@ -54,6 +50,21 @@ pub struct Expectation {
     pub strays_to: Option<u64>,
     /// Whether a TLB may hold what a tree says that is no longer loaded.
     pub is_foreign: bool,
+}
+
+impl Expectation {
+    /// Whether whatever is expected is expected by `other`, too.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let is_there = |one: &Allowed| {
+            other.outcomes.iter().any(|another| {
+                (one.answer, &one.updates, one.kills)
+                    == (another.answer, &another.updates, another.kills)
+            })
+        };
+        self.complete
+            && self.strays_to == other.strays_to
+            && self.outcomes.iter().all(is_there)
+    }
 }
 
 /// Watches a walk of stage 1 for what a TLB may hold.
@@ -88,6 +99,14 @@ impl Instruction {
     pub fn of(probe: &Probe) -> Option<Self> {
         let access = || Accesses::of(probe).map(Self::Access);
         conform::question(probe).map(Self::At).or_else(access)
+    }
+
+    /// The first instruction of it, in the words of errata.
+    pub fn as_errata_know_it(self) -> Option<errata::Instruction> {
+        match self {
+            Self::At(question) => Some(errata::Instruction::At(question.at)),
+            Self::Access(accesses) => accesses.instruction(),
+        }
     }
 }
 
@@ -154,15 +173,14 @@ impl Setting<'_> {
         errata: E,
     ) -> Expectation {
         let mut outcomes = Outcomes::new();
-        let stage = if question.at.is_both_stages() { Stage::Two } else { Stage::One };
         let walk = |choices: &mut golden::Script<'_>| {
-            let mut last = LastDescriptors::default();
             let choices = &mut Flawed::new(choices, errata);
-            let result = at_noting(machine, question, choices, &mut last, updates).ok()?;
-            Some((result, updates.as_slice().to_vec(), last))
+            let result = at_noting(machine, question, choices, &mut (), updates).ok()?;
+            Some((result, updates.as_slice().to_vec()))
         };
+        let kills = |fault: &Fault| kills(Instruction::At(question), fault, errata);
         let explored = allowed(self.learned.profile(), walk, |outcome, asked| {
-            if let Some((result, updates, last)) = outcome {
+            if let Some((result, updates)) = outcome {
                 let answer = match result {
                     golden::AtResult::Par { par, fault } => Answer::Par { par, fault },
                     golden::AtResult::Exception(abort) => {
@@ -170,8 +188,14 @@ impl Setting<'_> {
                     }
                 };
                 let (attributes, asked) = (SmallVec::new(), asked.to_vec());
-                let (descriptor, stage1) = (last.of(stage), last.stage1);
-                outcomes.push(Allowed { answer, updates, descriptor, stage1, attributes, asked });
+                let kills = answer.fault().as_ref().is_some_and(kills);
+                outcomes.push(Allowed {
+                    answer,
+                    updates,
+                    attributes,
+                    asked,
+                    kills,
+                });
             }
             bounded(&outcomes, errata)
         });
@@ -191,6 +215,7 @@ impl Setting<'_> {
         if !accesses.is_executed(self.registers) {
             return Expectation { outcomes, complete, strays_to: None, is_foreign: false };
         }
+        let kills = |fault: &Fault| kills(Instruction::Access(*accesses), fault, errata);
         let walk = |choices: &mut golden::Script<'_>| {
             accesses.perform(machine, &mut Flawed::new(choices, errata), &mut ())
         };
@@ -198,14 +223,13 @@ impl Setting<'_> {
             let Ok(Ends { ends, complete: all }) = ends else { return ControlFlow::Continue(()) };
             complete &= all;
             outcomes.extend(ends.into_iter().map(|end| Allowed {
+                kills: end.result.as_ref().is_err_and(|stop| kills(&stop.abort.fault)),
                 answer: match end.result {
                     Ok(Some(reach)) if !accesses.is_maintenance() => Answer::Reached(reach),
                     Ok(reach) => Answer::Maintained(reach),
                     Err(stop) => Answer::Exception(self.asker.taken(self.pe, probe, va, stop)),
                 },
                 updates: end.updates,
-                descriptor: end.descriptor,
-                stage1: end.stage1,
                 attributes: end.attributes,
                 asked: asked.to_vec(),
             }));
@@ -214,6 +238,19 @@ impl Setting<'_> {
         complete &= explored.complete;
         Expectation { outcomes, complete, strays_to: None, is_foreign: false }
     }
+}
+
+/// Whether a device with these errata dies or hangs by an instruction that ends in `fault`.
+fn kills(
+    instruction: Instruction,
+    fault: &Fault,
+    errata: impl AsRef<[&'static Erratum]>,
+) -> bool {
+    let errata = errata.as_ref();
+    !errata.is_empty()
+        && instruction.as_errata_know_it().is_some_and(|instruction| {
+            errata.iter().any(|erratum| erratum.kills(&instruction, fault))
+        })
 }
 
 /// Whether more outcomes are looked for.

@@ -1,4 +1,4 @@
-//! TLB maintenance that does nothing on a target, and the stale outcomes that are tolerated for it.
+//! TLB maintenance that does nothing on a target, and what its TLBs may hold then.
 //!
 //! ```text
 //!   change a word, TLBI        sound target         the old translation is gone
@@ -8,15 +8,16 @@
 use case::operation::Operation;
 use case::probe::Probe;
 use golden::Registers;
+use smallvec::{SmallVec, smallvec};
 
-use crate::expectation::Expectation;
+use crate::flaw::FlawId;
 use crate::tlb::Tlb;
 
-/// TLB maintenance instructions that do nothing on a target, by one known issue.
+/// TLB maintenance instructions that do nothing on a target, by one flaw.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IneffectiveTlbi {
-    /// The name of the issue.
-    pub issue: String,
+    /// The flaw.
+    pub flaw: FlawId,
     pub operations: Vec<Operation>,
     /// The flags of [`Probe`] with which they do nothing; 0 for any form.
     pub flags: u8,
@@ -30,21 +31,12 @@ impl IneffectiveTlbi {
     }
 }
 
-/// What a target may answer to a probe since TLB maintenance before it did nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StaleOutcome {
-    /// The issues by which that maintenance did nothing.
-    pub issues: Vec<String>,
-    /// What is allowed had it not been executed.
-    pub expectation: Expectation,
-}
-
 /// What TLBs may hold had ineffective maintenance not been executed.
 #[derive(Debug)]
 pub(crate) struct Unmaintained {
     pub(crate) tlb: Tlb,
-    /// The issues by which maintenance did nothing so far.
-    pub(crate) issues: Vec<String>,
+    /// The flaws by which maintenance did nothing so far.
+    pub(crate) flaws: SmallVec<[FlawId; 2]>,
 }
 
 impl Unmaintained {
@@ -58,14 +50,12 @@ impl Unmaintained {
         registers: &Registers,
         loaded: &[u8],
     ) {
-        let issue = ineffective.iter().find(|tlbi| tlbi.includes(step)).map(|tlbi| &tlbi.issue);
-        match (issue, unmaintained) {
-            (Some(issue), none @ None) => {
-                *none = Some(Self { tlb: sound.clone(), issues: vec![issue.clone()] });
+        let flaw = ineffective.iter().find(|tlbi| tlbi.includes(step)).map(|tlbi| tlbi.flaw);
+        match (flaw, unmaintained) {
+            (Some(flaw), none @ None) => {
+                *none = Some(Self { tlb: sound.clone(), flaws: smallvec![flaw] });
             }
-            (Some(issue), Some(known)) if !known.issues.contains(issue) => {
-                known.issues.push(issue.clone());
-            }
+            (Some(flaw), Some(known)) if !known.flaws.contains(&flaw) => known.flaws.push(flaw),
             (Some(_), Some(_)) | (None, None) => {}
             (None, Some(known)) => known.tlb.invalidate(step, registers, loaded),
         }

@@ -152,10 +152,9 @@ mod tests {
         Allowed {
             answer: Answer::Par { par: Masked::exact(0), fault: None },
             updates: Vec::new(),
-            descriptor: None,
-            stage1: None,
             attributes: Default::default(),
             asked: asked.collect(),
+            kills: false,
         }
     }
 

@@ -18,10 +18,10 @@
 //! | [`concurrent`]       | probes that several PEs do at the same time |
 //! | [`expectation`]      | the outcomes that are allowed for a probe, by [`access`] or by AT |
 //! | [`answer`]           | what may be observed of one of them, by a [`guest`] too |
-//! | [`last_descriptors`] | where a walk ends |
 //! | [`learned`]          | which IMPLEMENTATION DEFINED choices a target has made so far |
 //! | [`tlb`]              | what TLBs may still hold |
-//! | [`ineffective`]      | TLB maintenance that does nothing, and the stale outcomes tolerated for it |
+//! | [`flaw`]             | errata that a target is known to have, and what is predicted for them |
+//! | [`ineffective`]      | TLB maintenance that does nothing, and what TLBs may hold then |
 //! | [`registers`]        | registers that follow from trees of tables: the root of each, its size |
 //! | [`simulation`]       | the target's memory |
 
@@ -29,9 +29,9 @@ pub mod access;
 pub mod answer;
 pub mod concurrent;
 pub mod expectation;
+pub mod flaw;
 pub mod guest;
 pub mod ineffective;
-pub mod last_descriptors;
 pub mod learned;
 pub mod playback;
 pub mod registers;

@@ -6,7 +6,7 @@
 //!   turns                  v       v       v              v       v
 //!     carried out         yes                            yes
 //!     expected                     1       2                      1     by golden, in the tables as they are
-//!     stale outcomes                                              1     where TLB maintenance is ineffective
+//!     predicted                            1                            by golden with the errata of the target, where it differs
 //! ```
 //!
 //! Hardware may change tables between turns. Whoever plays a case says how: as it is
@@ -19,7 +19,7 @@ use tables::BuildError;
 
 use crate::concurrent;
 use crate::expectation::Expectation;
-use crate::ineffective::StaleOutcome;
+use crate::flaw::{FlawId, Prediction};
 use crate::learned::Learned;
 use crate::twin::Tables;
 
@@ -50,8 +50,8 @@ pub struct Turn<'p> {
     /// What is allowed for each probe; `None` where it asks the MMU nothing. Empty for a step. Of probes that are
     /// done at the same time the last has what all of them may change in descriptors.
     pub expectations: SmallVec<[Option<Expectation>; 1]>,
-    /// What is tolerated for each probe besides. Empty for a step.
-    pub stale: SmallVec<[Option<Box<StaleOutcome>>; 1]>,
+    /// What the target answers by its flaws. Empty for a step.
+    pub predictions: SmallVec<[Option<Box<Prediction>>; 1]>,
 }
 
 impl Turn<'_> {
@@ -62,10 +62,10 @@ impl Turn<'_> {
 
     /// Its probes of which something is expected, each with its place in the turn, from 0 on.
     pub fn asked(&self) -> impl Iterator<Item = (usize, Expected<'_>)> {
-        let probes = self.probes.iter().zip(&self.expectations).zip(&self.stale).enumerate();
-        probes.filter_map(|(place, ((probe, expectation), stale))| {
-            let (expectation, stale) = (expectation.as_ref()?, stale.as_deref());
-            Some((place, Expected { probe, expectation, stale }))
+        let probes = self.probes.iter().zip(&self.expectations).zip(&self.predictions);
+        probes.enumerate().filter_map(|(place, ((probe, expectation), prediction))| {
+            let (expectation, prediction) = (expectation.as_ref()?, prediction.as_deref());
+            Some((place, Expected { probe, expectation, prediction }))
         })
     }
 }
@@ -75,8 +75,8 @@ impl Turn<'_> {
 pub struct Expected<'t> {
     pub probe: &'t Probe,
     pub expectation: &'t Expectation,
-    /// What is tolerated besides.
-    pub stale: Option<&'t StaleOutcome>,
+    /// What the target answers by its flaws, where it is something else.
+    pub prediction: Option<&'t Prediction>,
 }
 
 impl<'p, 't> Playback<'p, 't> {
@@ -118,14 +118,21 @@ impl<'p, 't> Playback<'p, 't> {
     fn play(&mut self, first: u16, probes: &'p [Probe]) -> Result<Turn<'p>, BuildError> {
         let is_step = self.tables.step(&probes[0])?;
         let (probes, is_whole) = if is_step { (&probes[..1], true) } else { self.group(probes) };
-        let (mut expectations, mut stale) = (SmallVec::new(), SmallVec::new());
+        let mut expectations: SmallVec<[Option<Expectation>; 1]> = SmallVec::new();
+        let mut predictions: SmallVec<[Option<Box<Prediction>>; 1]> = SmallVec::new();
         if is_whole && !is_step {
             let Self { tables, learned, .. } = self;
-            expectations.extend(probes.iter().map(|probe| tables.expect(probe, learned)));
+            for probe in probes {
+                let expectation = tables.expect(probe, learned);
+                predictions.push(tables.predict(probe, learned, expectation.as_ref()));
+                expectations.push(expectation);
+            }
+            if probes.len() > 1 {
+                join_predictions(&mut predictions, &expectations);
+            }
             concurrent::join_updates(&mut expectations);
-            stale.extend(probes.iter().map(|probe| tables.stale_outcome(probe, learned)));
         }
-        Ok(Turn { first, probes, is_step, is_whole, expectations, stale })
+        Ok(Turn { first, probes, is_step, is_whole, expectations, predictions })
     }
 
     /// Those of `probes` that have the next turn, and whether all that are done at the same time are there.
@@ -147,6 +154,35 @@ impl<'p> Iterator for Playback<'p, '_> {
         let turn = self.play(first, probes);
         self.played += turn.as_ref().map_or(0, |turn| turn.probes.len());
         Some(turn)
+    }
+}
+
+/// Has the last of what is done at the same time have what all change in descriptors, of a target with flaws.
+fn join_predictions(
+    predictions: &mut [Option<Box<Prediction>>],
+    expectations: &[Option<Expectation>],
+) {
+    let mut flaws: SmallVec<[FlawId; 2]> = SmallVec::new();
+    for flaw in predictions.iter().flatten().flat_map(|prediction| &prediction.flaws) {
+        if !flaws.contains(flaw) {
+            flaws.push(*flaw);
+        }
+    }
+    if flaws.is_empty() {
+        return;
+    }
+    let all = predictions.iter_mut().zip(expectations);
+    let mut joined: SmallVec<[Option<Expectation>; 1]> = all
+        .map(|(prediction, sound)| match prediction.take() {
+            Some(prediction) => Some(prediction.expectation),
+            None => sound.clone(),
+        })
+        .collect();
+    concurrent::join_updates(&mut joined);
+    for (prediction, expectation) in predictions.iter_mut().zip(joined) {
+        let flaws = flaws.clone();
+        *prediction =
+            expectation.map(|expectation| Box::new(Prediction { flaws, expectation }));
     }
 }
 

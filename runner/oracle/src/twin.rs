@@ -26,7 +26,8 @@ use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 use crate::answer::{Answer, Reach};
 use crate::expectation::{Allowed, Expectation, Setting};
 use crate::guest::Asker;
-use crate::ineffective::{IneffectiveTlbi, StaleOutcome, Unmaintained};
+use crate::flaw::{Flaw, FlawId, Prediction};
+use crate::ineffective::{IneffectiveTlbi, Unmaintained};
 use crate::learned::Learned;
 use crate::registers::root;
 use crate::simulation::Simulation;
@@ -42,7 +43,9 @@ pub struct Twin {
     pub pe: Implementation,
     /// Whether it has FEAT_BTI, if somebody has looked.
     branch_targets: Option<bool>,
-    /// Maintenance that does nothing on the target.
+    /// What is wrong with the target.
+    flaws: Vec<Flaw>,
+    /// Maintenance that does nothing on it.
     ineffective: Vec<IneffectiveTlbi>,
     memory: Simulation,
     log: WordLog,
@@ -51,7 +54,8 @@ pub struct Twin {
 impl Twin {
     /// The twin of a target with one PE like `pe`, and the arenas in `memory`.
     pub fn new(pe: Implementation, memory: Simulation) -> Self {
-        Self { pe, branch_targets: None, ineffective: Vec::new(), memory, log: WordLog::new() }
+        let (flaws, ineffective) = (Vec::new(), Vec::new());
+        Self { pe, branch_targets: None, flaws, ineffective, memory, log: WordLog::new() }
     }
 
     /// The same, of a PE that has FEAT_BTI or not.
@@ -60,10 +64,11 @@ impl Twin {
         Self { branch_targets: Some(branch_targets), ..self }
     }
 
-    /// The same, of a target on which such TLB maintenance does nothing: see [`Tables::stale_outcome`].
+    /// The same, of a target that has these flaws, and on which such TLB maintenance does nothing: see
+    /// [`Tables::predict`].
     #[must_use]
-    pub fn with_ineffective(self, ineffective: Vec<IneffectiveTlbi>) -> Self {
-        Self { ineffective, ..self }
+    pub fn with_flaws(self, flaws: Vec<Flaw>, ineffective: Vec<IneffectiveTlbi>) -> Self {
+        Self { flaws, ineffective, ..self }
     }
 
     /// Builds the tables of `case`, calls `work`, and undoes them.
@@ -102,6 +107,8 @@ pub struct Tables<'a> {
     updates: Updates,
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
+    /// Those flaws of the target that may show under these registers.
+    flaws: SmallVec<[(FlawId, &'a Flaw); 8]>,
     ineffective: &'a [IneffectiveTlbi],
     /// From the first ineffective maintenance on.
     unmaintained: Option<Unmaintained>,
@@ -109,17 +116,20 @@ pub struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     fn new(twin: &'a mut Twin, case: CaseRef<'a>, map: &'a MemoryMap, built: Built) -> Self {
+        let registers = registers(&case, &built);
+        let flaws = twin.flaws.iter().enumerate();
         let mut tables = Self {
             pe: &twin.pe,
             asker: Asker::of(case, twin.branch_targets),
             case,
             map,
-            registers: registers(&case, &built),
+            registers,
             built,
             memory: &mut twin.memory,
             log: &mut twin.log,
             updates: Updates::new(),
             loaded: BTreeMap::new(),
+            flaws: flaws.filter(|(_, flaw)| flaw.when.fits(&registers)).collect(),
             ineffective: &twin.ineffective,
             unmaintained: None,
         };
@@ -159,18 +169,82 @@ impl Tables<'_> {
         Some(expectation)
     }
 
-    /// What is tolerated as the answer to `probe` since TLB maintenance before it does nothing on the target;
-    /// `None` where there was none, or it changes nothing.
-    pub fn stale_outcome(&mut self, probe: &Probe, learned: &Learned) -> Option<Box<StaleOutcome>> {
-        let mut unmaintained = self.unmaintained.take()?;
-        let sound = self.expect(probe, learned);
-        std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
-        let stale = self.expect(probe, learned);
-        std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
-        let issues = unmaintained.issues.clone();
-        self.unmaintained = Some(unmaintained);
-        let expectation = stale.filter(|stale| Some(stale) != sound.as_ref())?;
-        Some(Box::new(StaleOutcome { issues, expectation }))
+    /// What the target answers to `probe` by its flaws, where that is not what is `allowed`; `None` where it is,
+    /// and where the probe asks the MMU nothing.
+    pub fn predict(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        allowed: Option<&Expectation>,
+    ) -> Option<Box<Prediction>> {
+        let operation = probe.operation();
+        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(operation);
+        let flaws: SmallVec<[(FlawId, &Flaw); 8]> =
+            self.flaws.iter().filter(shows).copied().collect();
+        if flaws.is_empty() && self.unmaintained.is_none() {
+            return None;
+        }
+        let errata = |without: Option<usize>| -> SmallVec<[&'static Erratum; 8]> {
+            let others = flaws.iter().enumerate().filter(|(place, _)| Some(*place) != without);
+            others.map(|(_, (_, flaw))| flaw.erratum).collect()
+        };
+        let expectation = self.expect_stale(probe, learned, &errata(None))?;
+        if allowed.is_some_and(|allowed| expectation.is_within(allowed)) {
+            return None;
+        }
+        let mut acting = SmallVec::new();
+        for (place, (id, _)) in flaws.iter().enumerate() {
+            if self.expect_stale(probe, learned, &errata(Some(place))).as_ref() != Some(&expectation)
+            {
+                acting.push(*id);
+            }
+        }
+        if let Some(unmaintained) = &self.unmaintained {
+            let stale = unmaintained.flaws.clone();
+            if self.expect_with(probe, learned, &*errata(None)).as_ref() != Some(&expectation) {
+                acting.extend(stale);
+            }
+        }
+        // Of two that do the same each could be missing.
+        if acting.is_empty() {
+            acting.extend(flaws.iter().map(|(id, _)| *id));
+        }
+        Some(Box::new(Prediction { flaws: acting, expectation }))
+    }
+
+    /// What the target may answer to `probe` if it has `erratum` beside its flaws.
+    pub fn expect_beside(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        erratum: &'static Erratum,
+    ) -> Option<Expectation> {
+        let operation = probe.operation();
+        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(operation);
+        let mut errata: SmallVec<[&'static Erratum; 8]> =
+            self.flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum).collect();
+        errata.push(erratum);
+        self.expect_stale(probe, learned, &errata)
+    }
+
+    /// What a device with these errata may answer to `probe`, in whose TLBs is whatever ineffective maintenance
+    /// has left there.
+    fn expect_stale(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        errata: &[&'static Erratum],
+    ) -> Option<Expectation> {
+        let mut unmaintained = self.unmaintained.take();
+        if let Some(unmaintained) = &mut unmaintained {
+            std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        }
+        let expectation = self.expect_with(probe, learned, errata);
+        if let Some(unmaintained) = &mut unmaintained {
+            std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        }
+        self.unmaintained = unmaintained;
+        expectation
     }
 
     /// Whether a guest at `el` executes its code where the case says that it is, whatever the architecture

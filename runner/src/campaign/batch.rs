@@ -40,7 +40,7 @@ pub enum BatchError {
     Torn(&'static str),
     /// It was made of another plan.
     #[error(
-        "its log is not of these cases: the suite, the target file, the known issues or a choice on the command \
+        "its log is not of these cases: the suite, the target file, the known errata or a choice on the command \
          line differs from what the image was made of"
     )]
     Foreign,

@@ -24,7 +24,7 @@ pub enum CampaignError {
     )]
     PlanTooLarge,
     /// There is more that it should go by than it has room for.
-    #[error("the target's known issues are too many for one that goes on by itself")]
+    #[error("the target's known errata are too many for one that goes on by itself")]
     TooManyTerms,
     /// The target refuses plan or terms.
     #[error("the executor refuses to draw by itself: it is of another version")]

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use judge::known::RuleId;
+use oracle::flaw::FlawId;
 
 /// Cases of a window. A restart costs as much as a hundred cases: samples of an issue cost a campaign
 /// one part in forty at most.
@@ -31,13 +31,13 @@ struct Window {
     /// The first case that nobody has looked at.
     next: u64,
     /// The samples: case and probe.
-    first: BTreeMap<RuleId, (u64, u16)>,
+    first: BTreeMap<FlawId, (u64, u16)>,
 }
 
 impl Window {
-    fn saw(&mut self, index: u64, crashes: &[(u16, RuleId)]) {
-        for (number, rule) in crashes {
-            self.first.entry(*rule).or_insert((index, *number));
+    fn saw(&mut self, index: u64, crashes: &[(u16, FlawId)]) {
+        for (number, flaw) in crashes {
+            self.first.entry(*flaw).or_insert((index, *number));
         }
         self.next = index + 1;
     }
@@ -49,15 +49,15 @@ impl Samples {
     pub fn of_case(
         &mut self,
         index: u64,
-        crashes: &[(u16, RuleId)],
-        mut look: impl FnMut(u64) -> Vec<(u16, RuleId)>,
+        crashes: &[(u16, FlawId)],
+        mut look: impl FnMut(u64) -> Vec<(u16, FlawId)>,
     ) -> Vec<u16> {
         let begin = index - index % WINDOW;
         let new = || Window { next: begin, first: BTreeMap::new() };
         let window = self.windows.entry(begin).or_insert_with(new);
         // Somebody else has the cases before this one, or this campaign had them before it was stopped.
         while window.next < index
-            && crashes.iter().any(|(_, rule)| !window.first.contains_key(rule))
+            && crashes.iter().any(|(_, flaw)| !window.first.contains_key(flaw))
         {
             let other = window.next;
             window.saw(other, &look(other));
@@ -66,7 +66,7 @@ impl Samples {
             window.saw(index, crashes);
         }
         let is_sample =
-            |(number, rule): &&(u16, RuleId)| window.first.get(rule) == Some(&(index, *number));
+            |(number, flaw): &&(u16, FlawId)| window.first.get(flaw) == Some(&(index, *number));
         crashes.iter().filter(is_sample).map(|(number, _)| *number).collect()
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     /// The probes of a case that crash: issue 0 in every third, issue 1 in every hundredth.
-    fn crashes(index: u64) -> Vec<(u16, RuleId)> {
+    fn crashes(index: u64) -> Vec<(u16, FlawId)> {
         let often = (index % 3 == 2).then_some([(4, 0), (7, 0)]);
         let rarely = (index % 100 == 50).then_some((9, 1));
         often.into_iter().flatten().chain(rarely).collect()

@@ -20,7 +20,7 @@ use payload::Executor;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
 
-use super::known_issues::{self, KnownIssues};
+use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
 use super::soak::judged;
 use super::target::{HowToRun, Opened};
@@ -74,7 +74,7 @@ pub struct Image {
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
     #[command(flatten)]
-    known_issues: KnownIssues,
+    errata: ErrataArgs,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -130,9 +130,9 @@ impl Image {
         let mut suite = Suite::read(&Shelf::Suites.find(&self.suite)?)?;
         suite.apply(&overrides);
         suite.generators.iter().try_for_each(judged)?;
-        let rules = self.known_issues.read()?;
+        let errata = self.errata.read()?;
         let opened = self.how.open(&self.target)?;
-        let known = known_issues::of(rules.as_ref(), opened.target.identity());
+        let known = known_errata::of(errata.as_ref(), opened.target.identity());
         let established = Established { learned: opened.learned.clone(), known };
         let subject = Subject { suite, overrides, opened, established };
         match (&self.read, &self.output) {

@@ -13,8 +13,8 @@ pub enum Shelf {
     Suites,
     /// `suites/targets/*.yaml`.
     Targets,
-    /// `suites/known-issues/*.yaml`.
-    KnownIssues,
+    /// `suites/errata/*.yaml`.
+    Errata,
 }
 
 impl Shelf {
@@ -22,7 +22,7 @@ impl Shelf {
         match self {
             Self::Suites => "suite",
             Self::Targets => "target",
-            Self::KnownIssues => "known issue",
+            Self::Errata => "errata",
         }
     }
 
@@ -35,7 +35,7 @@ impl Shelf {
         match self {
             Self::Suites => "suites",
             Self::Targets => "suites/targets",
-            Self::KnownIssues => "suites/known-issues",
+            Self::Errata => "suites/errata",
         }
     }
 

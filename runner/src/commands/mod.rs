@@ -17,6 +17,6 @@ pub mod soak;
 pub mod suite;
 pub mod vectors;
 
-mod known_issues;
+mod known_errata;
 mod lookup;
 mod target;

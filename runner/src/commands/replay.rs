@@ -9,7 +9,7 @@ use judge::established::Established;
 use suite::case_file::CaseFile;
 use suite::machine::Machine;
 
-use super::known_issues::{self, KnownIssues};
+use super::known_errata::{self, ErrataArgs};
 use super::target::HowToRun;
 use crate::exit::Exit;
 use crate::explain::replay::{Which, replay};
@@ -42,7 +42,7 @@ pub struct Replay {
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
     #[command(flatten)]
-    known_issues: KnownIssues,
+    errata: ErrataArgs,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -73,7 +73,7 @@ impl Replay {
                 return Err(Failure::new(Exit::Usage, error).help("name one with --target"));
             }
         };
-        let rules = self.known_issues.read()?;
+        let errata = self.errata.read()?;
         let opened = self.how.open(&target)?;
         if let Some(machine) = machine {
             compare(&machine, opened.target.as_ref(), &case)?;
@@ -82,7 +82,7 @@ impl Replay {
         let emulator =
             emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
         print(format_args!("{what} on {name}{emulator}\n"))?;
-        let known = known_issues::of(rules.as_ref(), opened.target.identity());
+        let known = known_errata::of(errata.as_ref(), opened.target.identity());
         let which = match (self.all, self.probes) {
             (true, _) => Which::All,
             (false, probes) if probes.is_empty() => Which::Few,

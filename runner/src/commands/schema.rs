@@ -27,8 +27,8 @@ pub enum FileKind {
     Target,
     /// A case, or reproducer.
     Case,
-    /// Known issues.
-    KnownIssues,
+    /// Known errata.
+    Errata,
     /// A walk to explain.
     Explain,
 }
@@ -40,7 +40,7 @@ impl FileKind {
             Self::Suite => schemars::schema_for!(SuiteFields),
             Self::Target => schemars::schema_for!(Description),
             Self::Case => schemars::schema_for!(CaseFile),
-            Self::KnownIssues => schemars::schema_for!(known::File),
+            Self::Errata => schemars::schema_for!(known::ErrataFile),
             Self::Explain => schemars::schema_for!(ExplainFields),
         };
         format!("{:#}\n", schema.to_value())

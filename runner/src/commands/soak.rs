@@ -12,7 +12,7 @@ use suite::generator::Generator;
 use suite::space::Probes;
 use suite::{Overrides, Suite};
 
-use super::known_issues::{self, KnownIssues};
+use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
 use super::run::job::{Book, Done, Job, NewRun};
 use super::target::HowToRun;
@@ -66,7 +66,7 @@ pub struct Soak {
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
     #[command(flatten)]
-    known_issues: KnownIssues,
+    errata: ErrataArgs,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -88,7 +88,7 @@ impl Soak {
         let mut suite = Suite::read(&Shelf::Suites.find(&self.suite)?)?;
         suite.apply(&overrides);
         suite.generators.iter().try_for_each(judged)?;
-        let rules = self.known_issues.read()?;
+        let errata = self.errata.read()?;
         let opened = self.how.open(&self.target)?;
         let identity = opened.target.identity();
         let time = Timestamp::now();
@@ -99,7 +99,7 @@ impl Soak {
             target: &*opened.target,
             established: Established {
                 learned: opened.learned.clone(),
-                known: known_issues::of(rules.as_ref(), identity),
+                known: known_errata::of(errata.as_ref(), identity),
             },
             suite: &suite,
             seed,

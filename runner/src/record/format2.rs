@@ -15,7 +15,7 @@ use case::probe::Operation;
 use device::wire::Wear;
 use judge::kind::{AnswerKind, Class};
 use judge::known::{Issue, Shown};
-use judge::sign::Difference;
+use judge::difference::Difference;
 use judge::verdict::{
     self, Answers, Cell, Counts, Defect, NotAsked, Observed, PlacementCell, ProbeKind, Question,
     Reason, Seen, Signature, Verdict, Wanted, Word,

@@ -210,7 +210,7 @@ fn foreign(header: &Header, parts: &BTreeMap<Shard, MergedShard>) -> Option<&'st
         (header.machine.emulator != other.machine.emulator, "the emulator"),
         (header.machine.ids != other.machine.ids, "the target's ID registers"),
         (header.machine.memory != other.machine.memory, "the target's memory"),
-        (header.known_issues != other.known_issues, "the known issues"),
+        (header.known_issues != other.known_issues, "the known errata"),
         (header.generators != other.generators, "the version of the generators"),
         (header.hypwalk != other.hypwalk, "the version of Hypwalk"),
         (header.revision != other.revision, "the revision of Hypwalk"),

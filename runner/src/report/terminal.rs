@@ -93,25 +93,23 @@ impl fmt::Display for Table<'_> {
 }
 
 impl Table<'_> {
-    /// Known issues: those that showed, and those that are fixed.
+    /// Known errata: those that showed, and those that did not where they should.
     fn known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { tally, issues, .. } = self.summary;
         let mut showed = tally.known.iter().filter(|(_, shown)| shown.shown > 0).peekable();
         if showed.peek().is_some() {
-            writeln!(f, "\nknown issues:")?;
+            writeln!(f, "\nknown errata:")?;
         }
         for (name, shown) in showed {
             let reference = issues.get(name).map_or("", |issue| &issue.reference);
             writeln!(f, "{:>14}  {name}: {reference}", grouped(shown.shown))?;
         }
-        let mut fixed = self.summary.fixed().peekable();
-        if fixed.peek().is_some() {
-            writeln!(f, "\nfixed issues, which are known and do not show:")?;
+        let mut silent = self.summary.silent().peekable();
+        if silent.peek().is_some() {
+            writeln!(f, "\nknown errata that did not show in probes that ask for them:")?;
         }
-        for (name, shown) in fixed {
-            let asked = times(shown.asked);
-            let remedy = "never shown: remove the rule or narrow its `emulators`";
-            writeln!(f, "{:>14}  {name}: asked {asked}, {remedy}", grouped(0))?;
+        for (name, shown) in silent {
+            writeln!(f, "{:>14}  {name}", grouped(shown.asked))?;
         }
         Ok(())
     }
@@ -146,9 +144,6 @@ fn more(count: usize, shown: usize) -> Option<usize> {
 }
 
 /// `once`, `2 times`.
-fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { plural(count, "time") }
-}
 
 /// `1 case`, `2 cases`.
 pub(super) fn plural(count: u64, noun: &str) -> String {

@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use serde_yaml::{Error, Location, MessageFormatter as _, UserMessageFormatter};
+use serde_yaml::{Error, MessageFormatter as _, UserMessageFormatter};
 
-/// A value with its place, for what can be checked only when more is known.
-pub use serde_yaml::Spanned;
+/// A value with its place, and the place, for what can be checked only when more is known.
+pub use serde_yaml::{Location, Spanned};
 
 /// Reads `text`, which came from `file`.
 pub fn from_str<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, YamlError> {

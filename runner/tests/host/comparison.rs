@@ -136,7 +136,7 @@ fn differences(run: Night) -> (Vec<Difference>, Vec<Difference>) {
 /// An answer in the place of an Address size fault.
 fn pa() -> Signature {
     let difference = "success instead of stage 2 Address size fault, level 1";
-    Signature::of_answer(Operation::AtS12e1r, sign::Difference::named(difference))
+    Signature::of_answer(Operation::AtS12e1r, difference::Difference::named(difference))
 }
 
 /// A death of a Permission fault.

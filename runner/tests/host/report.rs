@@ -13,7 +13,7 @@ use case::probe::{Operation, Probe};
 use case::source::Source;
 use jiff::Timestamp;
 use judge::known::{self, Issue, Shown};
-use judge::sign::Difference;
+use judge::difference::Difference;
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
     Verdict, Wanted,

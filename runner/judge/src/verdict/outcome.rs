@@ -157,10 +157,9 @@ mod tests {
         Allowed {
             answer: Answer::Par { par: Masked::exact(par), fault: None },
             updates: Vec::new(),
-            descriptor: None,
-            stage1: None,
             attributes: Default::default(),
             asked: asked.collect(),
+            kills: false,
         }
     }
 

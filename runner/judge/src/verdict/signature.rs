@@ -7,8 +7,8 @@ use oracle::expectation::Expectation;
 use serde::{Deserialize, Serialize};
 
 use super::{Defect, operation};
+use crate::difference::Difference;
 use crate::kind::{AnswerKind, Class};
-use crate::sign::{Difference, Sign};
 
 /// What findings of the same kind have in common: operation, expectation and observation without addresses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -62,10 +62,10 @@ impl fmt::Display for Signature {
                 difference.map_or(Ok(()), |difference| difference.fmt(f))
             }
             Self::Died { kind, hung } => {
-                let sign = if *hung { Sign::Hung } else { Sign::Died };
+                let end = if *hung { "the target hung" } else { "the target died" };
                 match kind {
-                    Some(kind) => write!(f, "{kind}: {sign}"),
-                    None => write!(f, "building: {sign}"),
+                    Some(kind) => write!(f, "{kind}: {end}"),
+                    None => write!(f, "building: {end}"),
                 }
             }
             Self::ExecutorException { kind } => {

@@ -15,12 +15,12 @@ use device::Target;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use judge::established::Established;
-use judge::known::Rules;
+use judge::known::KnownErrata;
 use suite::granule::GranuleName;
 use suite::space::Probes;
 use suite::{Overrides, Suite, SuiteError};
 
-use super::known_issues::{self, KnownIssues};
+use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
 use super::target::{HowToRun, Opened};
 use crate::exit::Exit;
@@ -44,7 +44,7 @@ const OF_THE_RUN: [&str; 11] = [
     "probes",
     "granule",
     "shard",
-    "KnownIssues",
+    "ErrataArgs",
     "pe",
     "each",
 ];
@@ -95,7 +95,7 @@ pub struct Run {
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
     #[command(flatten)]
-    known_issues: KnownIssues,
+    errata: ErrataArgs,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -134,14 +134,14 @@ impl Run {
             suite.apply(&overrides);
             suites.push(suite);
         }
-        let rules = self.known_issues.read()?;
+        let errata = self.errata.read()?;
         let opened = match self.each {
             None => vec![self.how.open(target)?],
             Some(which) => each::open(&self.how, target, which)?,
         };
         let mut worst = Exit::Conforms;
         for (opened, suite) in opened.iter().flat_map(|one| suites.iter().map(move |s| (one, s))) {
-            let exit = self.new_run(suite, overrides, rules.as_ref(), opened, interrupt)?;
+            let exit = self.new_run(suite, overrides, errata.as_ref(), opened, interrupt)?;
             worst = worst.max(exit);
             if interrupt.load(Ordering::Relaxed) {
                 break;
@@ -154,7 +154,7 @@ impl Run {
         &self,
         suite: &Suite,
         overrides: Overrides,
-        rules: Option<&Rules>,
+        errata: Option<&KnownErrata>,
         opened: &Opened,
         interrupt: &Arc<AtomicBool>,
     ) -> Result<Exit, Failure> {
@@ -168,7 +168,7 @@ impl Run {
             target: opened.target.as_ref(),
             established: Established {
                 learned: opened.learned.clone(),
-                known: known_issues::of(rules, identity),
+                known: known_errata::of(errata, identity),
             },
             suite,
             seed,
@@ -198,12 +198,12 @@ impl Run {
         let suite = Suite::from_text(&header.suite.text, &folder.join("header.json"));
         let mut suite = suite.map_err(SuiteError::from)?;
         suite.apply(&header.suite.overrides);
-        let rules = Rules::from_sources(header.known_issues.sources.clone())?;
+        let errata = KnownErrata::from_sources(header.known_issues.sources.clone())?;
         let opened = self.how.open_text(header.target.clone())?;
         let job = Job {
             target: opened.target.as_ref(),
             established: Established {
-                known: known_issues::of(Some(&rules), opened.target.identity()),
+                known: known_errata::of(Some(&errata), opened.target.identity()),
                 learned: opened.learned,
             },
             suite: &suite,

@@ -22,7 +22,7 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use judge::known::Record;
 use judge::observation::Observation;
-use judge::sign::Difference;
+use judge::difference::Difference;
 use judge::verdict::{
     CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
 };

@@ -1,13 +1,13 @@
-//! Signs: single things that are wrong with an answer.
+//! How an answer differs from one that is allowed.
 //!
 //! ```text
-//!   allowed   PA 0x40000000, ATTR 0xff, SH 0b11     success, with another ATTR
-//!   observed  PA 0x40000000, ATTR 0x44, SH 0b11  -> success, with descriptors changed as they may not be
+//!   allowed   PA 0x40000000, ATTR 0xff, SH 0b11     success, with another ATTR,
+//!   observed  PA 0x40000000, ATTR 0x44, SH 0b11  -> with descriptors changed as they may not be
 //!             and a descriptor changed
 //! ```
 //!
-//! An answer of another kind than the one that is allowed has one sign, its kind. One of the same kind
-//! may have two: its fields, and what became of descriptors.
+//! Of an answer of another kind than the one that is allowed its kind is told; of one of the same kind its fields,
+//! and what became of descriptors.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -20,22 +20,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::conformity::{admits, has_return_state};
 use crate::kind::AnswerKind;
 use crate::observation::Observation;
-
-/// One thing that is wrong with an answer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Sign {
-    /// It is of this kind, and not of the kind that is allowed.
-    AnswerKind(AnswerKind),
-    /// It is of the kind that is allowed, and differs in these fields.
-    Fields(AnswerKind, Fields),
-    /// It is of the kind that is allowed, and the hardware changed descriptors that it may not change, or
-    /// left alone what it must change.
-    Descriptors(AnswerKind),
-    /// There is none: the target died.
-    Died,
-    /// There is none: the target stopped answering.
-    Hung,
-}
 
 /// Fields of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -174,52 +158,6 @@ const INSTEAD: &str = " instead of ";
 const SETTLED: &str = ", which a choice that is settled rules out";
 const DESCRIPTORS: &str = ", with descriptors changed as they may not be";
 
-impl fmt::Display for Sign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnswerKind(kind) => write!(f, "{kind}"),
-            Self::Fields(kind, fields) => write!(f, "{kind}{FIELDS}{fields}"),
-            Self::Descriptors(kind) => write!(f, "{kind}{DESCRIPTORS}"),
-            Self::Died => f.write_str("the target died"),
-            Self::Hung => f.write_str("the target hung"),
-        }
-    }
-}
-
-impl Sign {
-    /// All signs that there can be.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let fields =
-            |kind| (1..1 << Fields::NAMED.len()).map(move |set| Self::Fields(kind, Fields(set)));
-        let of_kind = move |kind| {
-            [Self::AnswerKind(kind), Self::Descriptors(kind)].into_iter().chain(fields(kind))
-        };
-        [Self::Died, Self::Hung].into_iter().chain(AnswerKind::all().flat_map(of_kind))
-    }
-
-    /// The sign with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        let kind = |name: &str| AnswerKind::all().find(|kind| kind.to_string() == name);
-        if let Some(death) =
-            [Self::Died, Self::Hung].into_iter().find(|sign| sign.to_string() == name)
-        {
-            return Some(death);
-        }
-        if let Some(of) = name.strip_suffix(DESCRIPTORS) {
-            return kind(of).map(Self::Descriptors);
-        }
-        match name.split_once(FIELDS) {
-            Some((of, fields)) => Some(Self::Fields(kind(of)?, Fields::named(fields)?)),
-            None => kind(name).map(Self::AnswerKind),
-        }
-    }
-
-    /// Whether there is no answer.
-    pub const fn is_death(self) -> bool {
-        matches!(self, Self::Died | Self::Hung)
-    }
-}
-
 /// How an answer differs from one that is allowed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -260,16 +198,6 @@ impl Difference {
             _ => Fields::ADDRESS,
         };
         Self { wanted, found, fields, updated }
-    }
-
-    /// What is wrong: nothing, one thing, or two.
-    pub fn signs(self) -> impl Iterator<Item = Sign> {
-        let Self { wanted, found, fields, updated } = self;
-        let same = wanted == found;
-        let kind = (!same).then_some(Sign::AnswerKind(found));
-        let fields = (same && fields != Fields::default()).then_some(Sign::Fields(found, fields));
-        let descriptors = (same && !updated).then_some(Sign::Descriptors(found));
-        kind.into_iter().chain(fields).chain(descriptors)
     }
 
     /// How far the two are apart: for choosing the outcome that is most likely meant.
@@ -319,7 +247,7 @@ impl fmt::Display for Difference {
         if !updated {
             f.write_str(DESCRIPTORS)?;
         }
-        if self.signs().next().is_none() {
+        if *fields == Fields::default() && *updated {
             f.write_str(SETTLED)?;
         }
         Ok(())
@@ -375,20 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_wrong_is_a_sign_of_its_own() {
-        let signs = |wanted, found, updated| {
-            let signs = difference(wanted, found, updated).signs();
-            signs.map(|sign| sign.to_string()).collect::<Vec<_>>()
-        };
-        let both = signs(0xff00_0004_5678_9980, 0x4400_0004_5678_9980, false);
-        let [attr, descriptors] = &both[..] else { panic!("{both:?}") };
-        assert_eq!(attr, "success, with another ATTR");
-        assert_eq!(descriptors, "success, with descriptors changed as they may not be");
-        assert_eq!(signs(0xa1b, 0x980, false), ["success"]);
-        assert_eq!(signs(0x980, 0x980, true), <[String; 0]>::default());
-    }
-
-    #[test]
     fn a_difference_is_read_back_from_json_and_from_its_words() {
         for (wanted, found, updated) in [
             (0xff00_0004_5678_9980, 0x4400_0004_5678_8980, true),
@@ -403,25 +317,5 @@ mod tests {
             assert_eq!(serde_json::from_str::<Difference>(&json).unwrap(), difference, "{json}");
         }
         assert_eq!(Difference::named("success instead of nothing"), None);
-    }
-
-    #[test]
-    fn every_field_is_in_some_sign() {
-        for (field, name) in Fields::NAMED {
-            assert!(
-                Sign::all().any(|sign| sign == Sign::Fields(AnswerKind::Success, field)),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_sign_is_found_by_its_name() {
-        for sign in Sign::all().step_by(7) {
-            assert_eq!(Sign::named(&sign.to_string()), Some(sign));
-        }
-        for wrong in ["success, with another SH and ATTR", "success, with another", "died", ""] {
-            assert_eq!(Sign::named(wrong), None, "{wrong}");
-        }
     }
 }
