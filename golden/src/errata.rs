@@ -13,6 +13,7 @@
 //!   hardware update            made, or left out                                      update
 //!   report                     the fault, the syndrome, PAR_EL1                        fault, walk_fault, exception, par
 //!   instruction                does nothing                                           does_nothing
+//!   TLB maintenance            takes other things away                                Erratum::of_tlbi
 //! ```
 //!
 //! [`all`] names them, [`Flawed`] walks with some of them. A walk whose [`Choices`] have none compiles to what

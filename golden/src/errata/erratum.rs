@@ -12,6 +12,7 @@ use crate::params::{Stage1Params, Stage2Params};
 use crate::permissions::Permissions;
 use crate::registers::{Field, Registers};
 use crate::rule::Rule;
+use crate::tlbi::Tlbi;
 
 /// A named way in which a device breaks a rule.
 #[derive(Clone, Copy)]
@@ -34,6 +35,15 @@ impl Erratum {
         effect: Effect,
     ) -> Self {
         Self { name, does, breaks, effect }
+    }
+
+    /// What a device with it makes of a TLBI.
+    #[must_use]
+    pub fn of_tlbi(&self, mut tlbi: Tlbi) -> Tlbi {
+        if let Effect::Tlbi(change) = self.effect {
+            change(&mut tlbi);
+        }
+        tlbi
     }
 }
 
@@ -85,6 +95,8 @@ pub enum Effect {
     Par(fn(&Subject, &mut Masked)),
     /// An instruction does nothing.
     Nothing(fn(&Subject) -> bool),
+    /// A TLBI takes other things away. No walk sees that: it is for whoever follows what TLBs may hold.
+    Tlbi(fn(&mut Tlbi)),
 }
 
 impl fmt::Debug for Erratum {

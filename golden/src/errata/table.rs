@@ -10,6 +10,7 @@ mod permissions;
 mod registers;
 mod reports;
 mod rules;
+mod tlbi;
 mod updates;
 
 use crate::errata::Erratum;
@@ -28,6 +29,8 @@ pub fn all() -> impl Iterator<Item = &'static Erratum> {
         updates::ALL,
         reports::ALL,
         instructions::ALL,
+        tlbi::ALL,
+        tlbi::INSTRUCTIONS,
     ];
     parts.into_iter().flatten()
 }

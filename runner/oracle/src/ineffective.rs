@@ -7,10 +7,10 @@
 
 use case::operation::Operation;
 use case::probe::Probe;
-use golden::Registers;
+use golden::tlbi::Tlbi;
 
 use crate::expectation::Expectation;
-use crate::tlb::Tlb;
+use crate::tlb::{Tag, Tlb};
 
 /// TLB maintenance instructions that do nothing on a target, by one known issue.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,8 +54,8 @@ impl Unmaintained {
         unmaintained: &mut Option<Self>,
         sound: &Tlb,
         ineffective: &[IneffectiveTlbi],
-        step: &Probe,
-        registers: &Registers,
+        (step, tlbi): (&Probe, &Tlbi),
+        now: Tag,
         loaded: &[u8],
     ) {
         let issue = ineffective.iter().find(|tlbi| tlbi.includes(step)).map(|tlbi| &tlbi.issue);
@@ -67,7 +67,7 @@ impl Unmaintained {
                 known.issues.push(issue.clone());
             }
             (Some(_), Some(_)) | (None, None) => {}
-            (None, Some(known)) => known.tlb.invalidate(step, registers, loaded),
+            (None, Some(known)) => known.tlb.invalidate(tlbi, step.pe, now, loaded),
         }
     }
 }

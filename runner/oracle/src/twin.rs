@@ -44,6 +44,8 @@ pub struct Twin {
     branch_targets: Option<bool>,
     /// Maintenance that does nothing on the target.
     ineffective: Vec<IneffectiveTlbi>,
+    /// What the target does wrong.
+    errata: Vec<&'static Erratum>,
     memory: Simulation,
     log: WordLog,
 }
@@ -51,7 +53,8 @@ pub struct Twin {
 impl Twin {
     /// The twin of a target with one PE like `pe`, and the arenas in `memory`.
     pub fn new(pe: Implementation, memory: Simulation) -> Self {
-        Self { pe, branch_targets: None, ineffective: Vec::new(), memory, log: WordLog::new() }
+        let (ineffective, errata) = (Vec::new(), Vec::new());
+        Self { pe, branch_targets: None, ineffective, errata, memory, log: WordLog::new() }
     }
 
     /// The same, of a PE that has FEAT_BTI or not.
@@ -64,6 +67,21 @@ impl Twin {
     #[must_use]
     pub fn with_ineffective(self, ineffective: Vec<IneffectiveTlbi>) -> Self {
         Self { ineffective, ..self }
+    }
+
+    /// The same, of a target with these errata, in all that is expected of it: in its walks, and in what its TLBs may
+    /// hold.
+    #[must_use]
+    pub fn with_errata(self, errata: &[&'static Erratum]) -> Self {
+        Self { errata: errata.to_vec(), ..self }
+    }
+
+    /// Has the twin do `work` as one with `erratum` besides.
+    pub fn flawed<T>(&mut self, erratum: &'static Erratum, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.errata.push(erratum);
+        let done = work(self);
+        self.errata.pop();
+        done
     }
 
     /// Builds the tables of `case`, calls `work`, and undoes them.
@@ -103,6 +121,7 @@ pub struct Tables<'a> {
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
     ineffective: &'a [IneffectiveTlbi],
+    errata: &'a [&'static Erratum],
     /// From the first ineffective maintenance on.
     unmaintained: Option<Unmaintained>,
 }
@@ -121,6 +140,7 @@ impl<'a> Tables<'a> {
             updates: Updates::new(),
             loaded: BTreeMap::new(),
             ineffective: &twin.ineffective,
+            errata: &twin.errata,
             unmaintained: None,
         };
         tables.load_first();
@@ -136,11 +156,30 @@ impl Tables<'_> {
 
     /// What is allowed as the answer to `probe` as the tables are now; `None` where it asks the MMU nothing.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        self.expect_with(probe, learned, [])
+        match *self.errata {
+            [] => self.expect_of(probe, learned, []),
+            [erratum] => self.expect_of(probe, learned, [erratum]),
+            ref errata => self.expect_of(probe, learned, errata),
+        }
     }
 
-    /// The same, of a device with these errata.
-    pub fn expect_with<E: AsRef<[&'static Erratum]> + Copy>(
+    /// The same, of a device with `erratum` besides, as the TLBs are now.
+    pub fn expect_with(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        erratum: &'static Erratum,
+    ) -> Option<Expectation> {
+        match *self.errata {
+            [] => self.expect_of(probe, learned, [erratum]),
+            ref errata => {
+                let all: SmallVec<[_; 4]> = errata.iter().copied().chain([erratum]).collect();
+                self.expect_of(probe, learned, &all[..])
+            }
+        }
+    }
+
+    fn expect_of<E: AsRef<[&'static Erratum]> + Copy>(
         &mut self,
         probe: &Probe,
         learned: &Learned,
@@ -256,10 +295,13 @@ impl Tables<'_> {
 
     /// Carries out TLB maintenance.
     fn maintain(&mut self, step: &Probe) {
+        let Some(tlbi) = tlb::tlbi(step, &self.registers) else { return };
+        let tlbi = self.errata.iter().fold(tlbi, |tlbi, erratum| erratum.of_tlbi(tlbi));
         let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
         let Self { unmaintained, memory, registers, ineffective, .. } = self;
-        Unmaintained::maintain(unmaintained, &memory.tlb, ineffective, step, registers, &loaded);
-        memory.tlb.invalidate(step, registers, &loaded);
+        let now = Tag::of(registers);
+        Unmaintained::maintain(unmaintained, &memory.tlb, ineffective, (step, &tlbi), now, &loaded);
+        memory.tlb.invalidate(&tlbi, step.pe, now, &loaded);
     }
 
     /// Loads the tree that `probe` names.

@@ -100,6 +100,7 @@ fn conforming(index: u64) -> CaseRecord {
         digest: 5,
         findings: vec![],
         contradicted: BTreeMap::new(),
+        unshown: BTreeMap::new(),
         results: BTreeMap::new(),
     }
 }
