@@ -14,6 +14,7 @@
 //!   report                     the fault, the syndrome, PAR_EL1                        fault, walk_fault, exception, par
 //!   instruction                does nothing                                           does_nothing
 //!   device                     dies or hangs by a fault                               Erratum::kills
+//!   TLB maintenance            takes other things away                                Erratum::of_tlbi
 //! ```
 //!
 //! [`all`] names them, [`Flawed`] walks with some of them. A walk whose [`Choices`] have none compiles to what

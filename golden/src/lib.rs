@@ -38,8 +38,8 @@
 //! # Scope
 //!
 //! Out of scope: Secure, Realm and Root worlds, EL3's regime, AArch32, 128-bit descriptors, memory tagging,
-//! permission overlays, FEAT_THE, FEAT_MEC. TLBs too: each translation walks the tables afresh, and what a TLB
-//! may hold comes in as a choice. Accesses that TCR_ELx.NFDn stops (SVE non-fault, transactional), single-copy
+//! permission overlays, FEAT_THE, FEAT_MEC. TLBs too: each translation walks the tables afresh, what a TLB may
+//! hold comes in as a choice, and of TLB maintenance [`tlbi`] says what it is about. Accesses that TCR_ELx.NFDn stops (SVE non-fault, transactional), single-copy
 //! atomic 64-byte accesses (FEAT_LS64), cache maintenance to the Points of Persistence and by set and way do not
 //! occur. Instructions are asked about once they are executed: whether one is trapped or UNDEFINED is told of
 //! address translation instructions only, and by HCR_EL2 alone. What memory itself answers at the output address
@@ -79,6 +79,7 @@ mod stage1;
 mod stage2;
 mod stale;
 mod syndrome;
+pub mod tlbi;
 mod translate;
 mod updates;
 mod walker;

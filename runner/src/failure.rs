@@ -21,6 +21,7 @@ use crate::record::merge::MergeError;
 use crate::record::redraw::RedrawError;
 use crate::record::resume::ResumeError;
 use crate::report::html::PageError;
+use crate::trial::TrialError;
 
 /// Why a command can't do what it was asked: an error with its causes, the place in a file, and what
 /// to do about it.
@@ -155,6 +156,15 @@ impl From<KnownError> for Failure {
                 Self::from(error).help("suites/README.md tells what a file of errata says")
             }
             error @ KnownError::Unreadable { .. } => Self::new(Exit::Usage, error),
+        }
+    }
+}
+
+impl From<TrialError> for Failure {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Reproducer(error) => error.into(),
+            TrialError::Campaign(error) => error.into(),
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | [`record`]   | what is kept of a run on disk, written, read, gone on with, merged |
 //! | [`report`]   | what is said of a run: text, JUnit, TAP, HTML, comparisons |
 //! | [`explain`]  | walks of given registers and memory, and replays, as text |
+//! | [`trial`]    | known errata, tried by their reproducers |
 //! | [`machine`]  | what a machine is, and what it can be asked |
 //! | [`bench`](mod@bench) | how fast a target answers, and how much of it a run reaches |
 //! | [`exit`], [`failure`], [`interrupt`], [`output`] | how a command ends, and what it prints |
@@ -34,3 +35,4 @@ pub mod output;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod trial;

@@ -12,6 +12,7 @@ use crate::params::{Stage1Params, Stage2Params};
 use crate::permissions::Permissions;
 use crate::registers::{Field, Registers};
 use crate::rule::Rule;
+use crate::tlbi::Tlbi;
 
 /// A named way in which a device breaks a rule.
 #[derive(Clone, Copy)]
@@ -51,6 +52,15 @@ impl Erratum {
     #[must_use]
     pub const fn is_deadly(&self) -> bool {
         matches!(self.effect, Effect::Kills { .. })
+    }
+
+    /// What a device with it makes of a TLBI.
+    #[must_use]
+    pub fn of_tlbi(&self, mut tlbi: Tlbi) -> Tlbi {
+        if let Effect::Tlbi(change) = self.effect {
+            change(&mut tlbi);
+        }
+        tlbi
     }
 }
 
@@ -111,6 +121,8 @@ pub enum Effect {
         /// Its kind.
         kind: FaultKind,
     },
+    /// A TLBI takes other things away. No walk sees that: it is for whoever follows what TLBs may hold.
+    Tlbi(fn(&mut Tlbi)),
 }
 
 impl fmt::Debug for Erratum {

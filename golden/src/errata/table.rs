@@ -11,6 +11,7 @@ mod permissions;
 mod registers;
 mod reports;
 mod rules;
+mod tlbi;
 mod updates;
 
 use crate::errata::Erratum;
@@ -30,6 +31,8 @@ pub fn all() -> impl Iterator<Item = &'static Erratum> {
         reports::ALL,
         instructions::ALL,
         deaths::ALL,
+        tlbi::ALL,
+        tlbi::INSTRUCTIONS,
     ];
     parts.into_iter().flatten()
 }

@@ -5,6 +5,10 @@
 //!   what conforms beside it  those that explain one --golden--> something else, and not that?  contradicted by it
 //! ```
 //!
+//! An erratum of TLB maintenance adds to what TLBs may hold from a TLBI on. It is tried by the case as a whole, where a
+//! TLBI that it changes comes before a mismatch. A TLB may lose what it holds at any time, so that hardly anything
+//! contradicts such an erratum: what conforms, and might have shown it, is counted as well.
+//!
 //! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
 //! and costs nothing elsewhere.
 
@@ -14,7 +18,8 @@ use case::Case;
 use case::operation::Operation;
 use case::probe::{El, Probe};
 use conform::{has_syndrome, is_updated};
-use golden::errata::{self, Erratum};
+use golden::errata::{self, Effect, Erratum};
+use golden::tlbi::Tlbi;
 use link::observations::{Exception, Update};
 use tables::BuildError;
 
@@ -27,6 +32,7 @@ use oracle::answer::Answer;
 use oracle::expectation::Expectation;
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
+use oracle::tlb;
 use oracle::twin::{Tables, Twin};
 
 /// Looks for the errata behind the mismatches in `judged`, of a target of which `learned` is known.
@@ -50,46 +56,135 @@ pub fn diagnose(
     if wrong.is_empty() {
         return Ok(());
     }
-    let Exchange { case, map, .. } = exchange;
-    let mut explained = BTreeMap::new();
-    let mut errata: Vec<&'static Erratum> = Vec::new();
-    twin.with_tables(case, map, |tables| {
-        each_answer(tables, exchange, learned, |trial| {
-            if wrong.contains(&trial.index) {
-                let explains = |erratum: &&'static Erratum| trial.outcome(erratum) == Outcome::Fits;
-                let explaining: Vec<_> = errata::all().filter(explains).collect();
-                for erratum in &explaining {
-                    if !errata.contains(erratum) {
-                        errata.push(erratum);
-                    }
-                }
-                explained.insert(trial.index, explaining);
-            }
-        })
-    })??;
-    if errata.is_empty() {
-        return Ok(());
-    }
-    let mut contradicted: BTreeMap<&str, u64> = BTreeMap::new();
-    twin.with_tables(case, map, |tables| {
-        each_answer(tables, exchange, learned, |trial| {
-            if trial.conforms(trial.expected.expectation) {
-                let is_against =
-                    |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
-                for erratum in errata.iter().filter(is_against) {
-                    *contradicted.entry(erratum.name).or_default() += 1;
-                }
-            }
-        })
-    })??;
+    let mut diagnosis = Diagnosis::new(exchange, learned, wrong);
+    diagnosis.explain_by_walks(twin)?;
+    diagnosis.explain_by_tlbs(twin)?;
     for finding in &mut judged.findings {
-        let explaining = index(finding).and_then(|index| explained.get(&index));
+        let explaining = index(finding).and_then(|index| diagnosis.explained.get(&index));
         let names = explaining.into_iter().flatten().map(|erratum| erratum.name.to_owned());
         finding.errata = names.collect();
     }
-    judged.contradicted =
-        contradicted.into_iter().map(|(name, count)| (name.into(), count)).collect();
+    judged.contradicted = diagnosis.contradicted;
+    judged.unshown = diagnosis.unshown;
     Ok(())
+}
+
+/// What is found out about the wrong answers of a case.
+struct Diagnosis<'a> {
+    exchange: Exchange<'a>,
+    learned: &'a Learned,
+    /// The wrong answers, by number.
+    wrong: Vec<usize>,
+    /// The errata that predict each of them.
+    explained: BTreeMap<usize, Vec<&'static Erratum>>,
+    /// How many answers that conform contradict an erratum, by name.
+    contradicted: BTreeMap<String, u64>,
+    /// How many might have shown an erratum of TLBs, and did not.
+    unshown: BTreeMap<String, u64>,
+}
+
+impl<'a> Diagnosis<'a> {
+    fn new(exchange: Exchange<'a>, learned: &'a Learned, wrong: Vec<usize>) -> Self {
+        let (contradicted, unshown) = (BTreeMap::new(), BTreeMap::new());
+        Self { exchange, learned, wrong, explained: BTreeMap::new(), contradicted, unshown }
+    }
+
+    /// Tries the errata of walks: each answer by itself.
+    fn explain_by_walks(&mut self, twin: &mut Twin) -> Result<(), BuildError> {
+        let Self { exchange, learned, wrong, explained, contradicted, .. } = self;
+        let Exchange { case, map, .. } = *exchange;
+        let mut errata: Vec<&'static Erratum> = Vec::new();
+        twin.with_tables(case, map, |tables| {
+            each_answer(tables, *exchange, learned, |trial| {
+                if wrong.contains(&trial.index) {
+                    let of_walks = errata::all().filter(|one| !is_of_tlbs(one));
+                    let explains = |one: &&'static Erratum| trial.outcome(one) == Outcome::Fits;
+                    let explaining: Vec<_> = of_walks.filter(explains).collect();
+                    let new = explaining.iter().filter(|one| !errata.contains(one));
+                    errata.extend(new.copied().collect::<Vec<_>>());
+                    explained.insert(trial.index, explaining);
+                }
+            })
+        })??;
+        if errata.is_empty() {
+            return Ok(());
+        }
+        twin.with_tables(case, map, |tables| {
+            each_answer(tables, *exchange, learned, |trial| {
+                if trial.conforms(trial.expected.expectation) {
+                    let is_against =
+                        |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
+                    for erratum in errata.iter().filter(is_against) {
+                        *contradicted.entry(erratum.name.to_owned()).or_default() += 1;
+                    }
+                }
+            })
+        })?
+    }
+
+    /// Tries the errata of TLB maintenance that change a TLBI before a wrong answer: the case is played from its
+    /// start, as TLBs then are.
+    fn explain_by_tlbs(&mut self, twin: &mut Twin) -> Result<(), BuildError> {
+        let prepared = self.exchange.prepared;
+        let last = self.wrong.iter().max().map_or(0, |last| *last);
+        let probes = &Case::as_ref(&prepared.case).probes[..last];
+        let tlbis = probes.iter().filter_map(|probe| tlb::tlbi(probe, &prepared.registers));
+        let tlbis: Vec<Tlbi> = tlbis.collect();
+        let changes = |one: &&Erratum| tlbis.iter().any(|tlbi| one.of_tlbi(*tlbi) != *tlbi);
+        let mut candidates = errata::all().filter(changes).peekable();
+        if candidates.peek().is_none() {
+            return Ok(());
+        }
+        let mut sound = BTreeMap::new();
+        let Exchange { case, map, .. } = self.exchange;
+        twin.with_tables(case, map, |tables| {
+            each_answer(tables, self.exchange, self.learned, |trial| {
+                sound.insert(trial.index, trial.without().clone());
+            })
+        })??;
+        candidates
+            .try_for_each(|one| twin.flawed(one, |twin| self.explain_by_tlb(twin, one, &sound)))
+    }
+
+    /// Tries `erratum`, which the `twin` has: what is expected of a device without it is `sound`.
+    fn explain_by_tlb(
+        &mut self,
+        twin: &mut Twin,
+        erratum: &'static Erratum,
+        sound: &BTreeMap<usize, Expectation>,
+    ) -> Result<(), BuildError> {
+        let Self { exchange, learned, wrong, explained, contradicted, unshown } = self;
+        let Exchange { case, map, .. } = *exchange;
+        let (mut explains, mut against, mut quiet) = (false, 0, 0);
+        twin.with_tables(case, map, |tables| {
+            each_answer(tables, *exchange, learned, |trial| {
+                let predicted = trial.without();
+                if sound.get(&trial.index).is_none_or(|sound| sound == predicted) {
+                    return;
+                }
+                match (wrong.contains(&trial.index), trial.against(predicted)) {
+                    (true, Outcome::Fits) => {
+                        explained.entry(trial.index).or_default().push(erratum);
+                        explains = true;
+                    }
+                    (false, Outcome::Fits) => quiet += 1,
+                    (false, Outcome::Contradicted) => against += 1,
+                    _ => {}
+                }
+            })
+        })??;
+        if explains {
+            let counts = [(contradicted, against), (unshown, quiet)];
+            for (counts, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                counts.insert(erratum.name.to_owned(), count);
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn is_of_tlbs(erratum: &Erratum) -> bool {
+    matches!(erratum.effect, Effect::Tlbi(_))
 }
 
 /// What an erratum comes to at one answer.
@@ -159,18 +254,28 @@ impl Trial<'_, '_, '_> {
 
     /// What it comes to where the probe's instruction is executed.
     fn of_answer(&mut self, erratum: &'static Erratum) -> Outcome {
-        let Expected { probe, expectation, prediction } = self.expected;
+        let probe = self.expected.probe;
         let Some(predicted) = self.tables.expect_beside(probe, self.learned, erratum) else {
             return Outcome::Unseen;
         };
-        let without = prediction.map_or(expectation, |prediction| &prediction.expectation);
+        if predicted == *self.without() { Outcome::Unseen } else { self.against(&predicted) }
+    }
+
+    /// What is expected of the target as it is known.
+    fn without(&self) -> &Expectation {
+        let Expected { expectation, prediction, .. } = self.expected;
+        prediction.map_or(expectation, |prediction| &prediction.expectation)
+    }
+
+    /// What a prediction that is not what is allowed comes to.
+    fn against(&self, predicted: &Expectation) -> Outcome {
         // What is in memory that is not the case's nobody knows.
-        if predicted == *without || predicted.strays_to.is_some() {
+        if predicted.strays_to.is_some() {
             return Outcome::Unseen;
         }
-        match self.conforms(&predicted) {
+        match self.conforms(predicted) {
             true => Outcome::Fits,
-            false if predicted.complete => Outcome::Contradicted,
+            false if predicted.complete && !predicted.is_foreign => Outcome::Contradicted,
             false => Outcome::Unseen,
         }
     }

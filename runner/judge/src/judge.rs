@@ -42,7 +42,7 @@ impl Judge {
     pub fn new(ids: &IdRegisters, map: MemoryMap, established: Established) -> Self {
         let twin = Twin::new(conform::implementation(ids), Simulation::new(&map))
             .with_branch_targets(conform::has_branch_targets(ids))
-            .with_flaws(established.known.flaws(), established.known.ineffective());
+            .with_flaws(established.known.flaws());
         let (quarantine, forecaster) = (Quarantine::default(), Forecaster::default());
         Self { twin, map, established, quarantine, forecaster }
     }

@@ -20,6 +20,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
     pub contradicted: BTreeMap<String, u64>,
+    /// How many might have shown each erratum of TLB maintenance that predicts one, and did not, by name.
+    pub unshown: BTreeMap<String, u64>,
     /// Probes that got no verdict, by number in the whole case, and why.
     pub not_asked: Vec<(u16, Reason)>,
     /// What was observed of probes that are no findings, where the case is told in full.

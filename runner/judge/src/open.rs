@@ -57,6 +57,9 @@ impl OpenCase {
         for (name, count) in judged.contradicted {
             *record.contradicted.entry(name).or_default() += count;
         }
+        for (name, count) in judged.unshown {
+            *record.unshown.entry(name).or_default() += count;
+        }
         record.findings.sort_by_key(|finding| finding.probe);
         let told = judged.told.into_iter();
         record

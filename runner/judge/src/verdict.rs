@@ -201,6 +201,10 @@ pub struct CaseRecord {
     /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contradicted: BTreeMap<String, u64>,
+    /// How many answers that conform might have shown each erratum of TLB maintenance that predicts a finding of the
+    /// case, and did not, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unshown: BTreeMap<String, u64>,
     /// What became of each probe, by number, of a case of which everything is reported. It is not written.
     #[serde(skip)]
     pub results: BTreeMap<u16, ProbeResult>,
@@ -222,6 +226,7 @@ impl Default for CaseRecord {
             digest: 0,
             findings: Vec::new(),
             contradicted: BTreeMap::new(),
+            unshown: BTreeMap::new(),
             results: BTreeMap::new(),
         }
     }

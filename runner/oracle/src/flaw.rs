@@ -9,11 +9,14 @@
 //! ```
 
 use case::operation::Operation;
+use case::probe::Probe;
 use golden::errata::Erratum;
+use golden::tlbi::Tlbi;
 use golden::{FieldName, Registers};
 use smallvec::SmallVec;
 
 use crate::expectation::Expectation;
+use crate::tlb::{Tag, Tlb};
 
 /// An erratum that a target is known to have.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,5 +68,42 @@ impl Prediction {
     /// Whether the target may die or hang instead of answering.
     pub fn may_kill(&self) -> bool {
         self.expectation.outcomes.iter().any(|outcome| outcome.kills)
+    }
+}
+
+/// What the TLBs of a target may hold since it made something else of TLB maintenance by its flaws.
+#[derive(Debug)]
+pub(crate) struct StaleTlb {
+    pub(crate) tlb: Tlb,
+    /// The flaws by which it did so far.
+    pub(crate) flaws: SmallVec<[FlawId; 2]>,
+}
+
+impl StaleTlb {
+    /// Carries out `step`, a TLBI that is about `tlbi`, in `stale`; `sound` is what TLBs may hold before it. The
+    /// first step of which a flaw makes something else parts the two.
+    pub(crate) fn maintain(
+        stale: &mut Option<Self>,
+        sound: &Tlb,
+        flaws: &[(FlawId, &Flaw)],
+        (step, tlbi): (&Probe, Tlbi),
+        now: Tag,
+        loaded: &[u8],
+    ) {
+        let mut done = tlbi;
+        for (id, flaw) in flaws.iter().filter(|(_, flaw)| flaw.when.includes(step.operation())) {
+            let before = done;
+            done = flaw.erratum.of_tlbi(done);
+            if done != before {
+                let new = || Self { tlb: sound.clone(), flaws: SmallVec::new() };
+                let known = &mut stale.get_or_insert_with(new).flaws;
+                if !known.contains(id) {
+                    known.push(*id);
+                }
+            }
+        }
+        if let Some(stale) = stale {
+            stale.tlb.invalidate(&done, step.pe, now, loaded);
+        }
     }
 }

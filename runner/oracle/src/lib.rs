@@ -21,7 +21,6 @@
 //! | [`learned`]          | which IMPLEMENTATION DEFINED choices a target has made so far |
 //! | [`tlb`]              | what TLBs may still hold |
 //! | [`flaw`]             | errata that a target is known to have, and what is predicted for them |
-//! | [`ineffective`]      | TLB maintenance that does nothing, and what TLBs may hold then |
 //! | [`registers`]        | registers that follow from trees of tables: the root of each, its size |
 //! | [`simulation`]       | the target's memory |
 
@@ -31,7 +30,6 @@ pub mod concurrent;
 pub mod expectation;
 pub mod flaw;
 pub mod guest;
-pub mod ineffective;
 pub mod learned;
 pub mod playback;
 pub mod registers;

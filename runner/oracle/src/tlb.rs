@@ -18,6 +18,7 @@ use case::format::{Format, Granule};
 use case::operation::Operation;
 use case::probe::Probe;
 use case::tree::Role;
+use golden::tlbi::{Tlbi, TlbiDomain, TlbiOperation, TlbiRange, asid};
 use golden::{Registers, Stale};
 use smallvec::SmallVec;
 
@@ -47,12 +48,6 @@ impl Tag {
         };
         Self { vmid: if has_16_bits { vmid } else { vmid & 0xff }, asid: asid(registers, ttbr) }
     }
-}
-
-/// The ASID in bits 63:48 of a register or an operand.
-const fn asid(registers: &Registers, operand: u64) -> u16 {
-    let asid = (operand >> 48) as u16;
-    if registers.tcr_el1 >> 36 & 1 == 1 { asid } else { asid & 0xff }
 }
 
 /// Virtual addresses are compared without their tags.
@@ -93,6 +88,38 @@ impl Word {
 
     const fn bytes(&self) -> u64 {
         1 << self.granule.entry_bits(self.level)
+    }
+
+    /// Whether `range` takes an entry for it away; of a table, all that is found through it, too.
+    fn is_taken(&self, range: &TlbiRange, is_table: bool) -> bool {
+        let is_there = match is_table {
+            true => {
+                range.start <= self.start && self.start + self.bytes() <= range.start + range.bytes
+            }
+            false => {
+                range.start < self.start + self.bytes() && self.start < range.start + range.bytes
+            }
+        };
+        let level = (!is_table).then_some(self.level as u64);
+        let is_of_level = range.ttl.is_none_or(|ttl| Some(ttl) == level);
+        is_there && self.is_of_granule(range) && is_of_level && !(is_table && range.last_level)
+    }
+
+    /// The page that `range` is about, whose entries are taken away whatever their level is, if the word, a table, is
+    /// on the way to it.
+    fn page_taken(&self, range: &TlbiRange) -> Option<u64> {
+        let is_in_word = range.start.wrapping_sub(self.start) < self.bytes();
+        let takes = is_in_word && !range.last_level && range.tg.is_none() && range.bytes == 1;
+        takes.then(|| page(self.granule, range.start))
+    }
+
+    fn is_of_granule(&self, range: &TlbiRange) -> bool {
+        let own = match self.granule {
+            Granule::K4 => 1,
+            Granule::K16 => 2,
+            Granule::K64 => 3,
+        };
+        range.tg.is_none_or(|tg| tg == own)
     }
 
     /// What the word says, if a TLB may hold it: it is valid, and its access flag is set.
@@ -197,194 +224,64 @@ pub struct Tlb {
     view: View,
 }
 
-/// What a TLBI is about.
-#[derive(Clone, Copy)]
-enum Scope {
-    /// The EL1&0 regime, whatever the VMID.
-    All,
-    /// Both stages of the VMID.
-    Vmid,
-    /// Stage 1 of the VMID.
-    Stage1,
-    /// What is tagged with the ASID.
-    Asid(u16),
-    /// Stage 1 of these addresses, of one ASID or all.
-    Va { range: Range, asid: Option<u16> },
-    /// Stage 2 of these addresses.
-    Ipa { range: Range },
-}
-
-/// The addresses that a TLBI is about.
-#[derive(Clone, Copy)]
-struct Range {
-    start: u64,
-    bytes: u64,
-    /// The last level alone.
-    is_last: bool,
-    /// It need not take away anything of another granule than this.
-    granule: Option<u64>,
-    /// Nor anything but leaves of this level.
-    level: Option<u64>,
-}
-
-impl Range {
-    /// The addresses in the operand of an instruction for one address.
-    ///
-    /// ```text
-    ///   63  48 47 46 45 44 43      0
-    ///  | ASID | TTL: TG, l| VA >> 12 |        of an IPA bits 39:0, and no ASID
-    /// ```
-    const fn of_one(operand: u64, is_last: bool) -> Self {
-        let (granule, level) = (operand >> 46 & 3, operand >> 44 & 3);
-        let is_told = granule != 0;
-        Self {
-            start: operand << 12 & ADDRESS,
-            bytes: 1,
-            is_last,
-            granule: if is_told { Some(granule) } else { None },
-            level: if is_told { Some(level) } else { None },
-        }
-    }
-
-    /// The addresses in the operand of a range instruction, `ds` of whose stage is as given.
-    ///
-    /// ```text
-    ///   63  48 47 46 45   44 43 39 38 37 36             0
-    ///  | ASID |  TG | SCALE | NUM | TTL |  BaseADDR      |     (NUM + 1) * 2^(5 * SCALE + 1) pages
-    /// ```
-    const fn of_many(operand: u64, is_last: bool, ds: bool) -> Self {
-        let granule = operand >> 46 & 3;
-        let page_bits = 10 + 2 * granule;
-        let (scale, num, level) = (operand >> 44 & 3, operand >> 39 & 0x1f, operand >> 37 & 3);
-        let base_bits = if ds { 16 } else { page_bits };
-        // The base is signed: an upper range begins at its end.
-        let base = ((operand << 27) as i64 >> 27) as u64;
-        Self {
-            start: base << base_bits & ADDRESS,
-            bytes: (num + 1) << (5 * scale + 1) << page_bits,
-            is_last,
-            granule: Some(granule),
-            level: if level == 0 { None } else { Some(level) },
-        }
-    }
-
-    /// Whether an entry for `word`, a leaf, is one that it takes away.
-    fn takes(&self, word: &Word) -> bool {
-        let overlaps =
-            self.start < word.start + word.bytes() && word.start < self.start + self.bytes;
-        overlaps && self.fits(word) && self.level.is_none_or(|level| level == word.level as u64)
-    }
-
-    /// Whether `word`, a table, and all that is found through it is taken away.
-    fn takes_all(&self, word: &Word) -> bool {
-        let covers =
-            self.start <= word.start && word.start + word.bytes() <= self.start + self.bytes;
-        covers && !self.is_last && self.fits(word) && self.level.is_none()
-    }
-
-    /// The page that it is about, whose entries are taken away whatever their level is.
-    fn page(&self, word: &Word) -> Option<u64> {
-        let in_word = self.start.wrapping_sub(word.start) < word.bytes();
-        let takes = in_word && !self.is_last && self.granule.is_none() && self.bytes == 1;
-        takes.then(|| page(word.granule, self.start))
-    }
-
-    fn fits(&self, word: &Word) -> bool {
-        let own = match word.granule {
-            Granule::K4 => 1,
-            Granule::K16 => 2,
-            Granule::K64 => 3,
-        };
-        self.granule.is_none_or(|granule| granule == own)
-    }
-}
-
 /// The first address of the page of `va`.
 const fn page(granule: Granule, va: u64) -> u64 {
     va & ADDRESS & !((1 << granule.bits()) - 1)
 }
 
-impl Scope {
-    /// What `operation` is about; `None` where it is no TLBI.
-    fn of(operation: Operation, operand: u64, registers: &Registers) -> Option<Self> {
-        let asid = Some(asid(registers, operand));
-        let va = |asid, is_last| Self::Va { range: Range::of_one(operand, is_last), asid };
-        let ipa = |is_last| {
-            // Bits 43:40 say nothing, and bit 63 is the security state.
-            let range = Range::of_one(operand, is_last);
-            Self::Ipa { range: Range { start: range.start & ((1 << 52) - 1), ..range } }
-        };
-        let ds1 = registers.tcr_el1 >> 59 & 1 == 1;
-        let ds2 = registers.vtcr_el2 >> 32 & 1 == 1;
-        let vas = |asid, is_last| Self::Va { range: Range::of_many(operand, is_last, ds1), asid };
-        let ipas = |is_last| Self::Ipa { range: Range::of_many(operand, is_last, ds2) };
-        Some(match operation {
-            Operation::TlbiAlle1 => Self::All,
-            Operation::TlbiVmalls12e1 => Self::Vmid,
-            Operation::TlbiVmalle1 => Self::Stage1,
-            Operation::TlbiAside1 => Self::Asid(asid?),
-            Operation::TlbiVae1 => va(asid, false),
-            Operation::TlbiVaae1 => va(None, false),
-            Operation::TlbiVale1 => va(asid, true),
-            Operation::TlbiVaale1 => va(None, true),
-            Operation::TlbiRvae1 => vas(asid, false),
-            Operation::TlbiRvaae1 => vas(None, false),
-            Operation::TlbiRvale1 => vas(asid, true),
-            Operation::TlbiRvaale1 => vas(None, true),
-            Operation::TlbiIpas2e1 => ipa(false),
-            Operation::TlbiIpas2le1 => ipa(true),
-            Operation::TlbiRipas2e1 => ipas(false),
-            Operation::TlbiRipas2le1 => ipas(true),
-            _ => return None,
-        })
-    }
+/// The TLBI that `step` is under these registers; `None` where it is none.
+pub fn tlbi(step: &Probe, registers: &Registers) -> Option<Tlbi> {
+    let operation = match step.operation()? {
+        Operation::TlbiAlle1 => TlbiOperation::Alle1,
+        Operation::TlbiVmalls12e1 => TlbiOperation::Vmalls12e1,
+        Operation::TlbiVmalle1 => TlbiOperation::Vmalle1,
+        Operation::TlbiAside1 => TlbiOperation::Aside1,
+        Operation::TlbiVae1 => TlbiOperation::Vae1,
+        Operation::TlbiVaae1 => TlbiOperation::Vaae1,
+        Operation::TlbiVale1 => TlbiOperation::Vale1,
+        Operation::TlbiVaale1 => TlbiOperation::Vaale1,
+        Operation::TlbiRvae1 => TlbiOperation::Rvae1,
+        Operation::TlbiRvaae1 => TlbiOperation::Rvaae1,
+        Operation::TlbiRvale1 => TlbiOperation::Rvale1,
+        Operation::TlbiRvaale1 => TlbiOperation::Rvaale1,
+        Operation::TlbiIpas2e1 => TlbiOperation::Ipas2e1,
+        Operation::TlbiIpas2le1 => TlbiOperation::Ipas2le1,
+        Operation::TlbiRipas2e1 => TlbiOperation::Ripas2e1,
+        Operation::TlbiRipas2le1 => TlbiOperation::Ripas2le1,
+        _ => return None,
+    };
+    let domain = match step.flags {
+        flags if flags & Probe::OUTER_SHAREABLE != 0 => TlbiDomain::OuterShareable,
+        flags if flags & Probe::INNER_SHAREABLE != 0 => TlbiDomain::InnerShareable,
+        _ => TlbiDomain::Own,
+    };
+    Some(Tlbi::new(operation, step.address, domain, step.has(Probe::NXS), registers))
 }
 
 impl Old {
-    /// Takes it away as far as `scope` does, on these PEs, where `vmid` is the current one.
-    fn invalidate(&mut self, scope: Scope, vmid: u16, pes: Pes) {
-        if !matches!(scope, Scope::All) && self.tag.vmid != vmid {
+    /// Takes it away as far as `tlbi` does, on these PEs, where `vmid` is the current one.
+    fn invalidate(&mut self, tlbi: &Tlbi, vmid: u16, pes: Pes) {
+        if !tlbi.any_vmid && self.tag.vmid != vmid {
             return;
         }
         let is_stage1 = self.word.role.is_stage1();
-        match scope {
-            Scope::All | Scope::Vmid => {
-                self.alone &= !pes;
-                self.combined &= !pes;
+        let is_its = match is_stage1 {
+            true if self.is_global => tlbi.stage1 && tlbi.global,
+            true => tlbi.stage1 && tlbi.asid.is_none_or(|asid| asid == self.tag.asid),
+            false => tlbi.stage2,
+        };
+        match &tlbi.range {
+            _ if !is_its => {}
+            Some(range) if !self.word.is_taken(range, self.is_table) => {
+                if self.is_table && is_stage1 {
+                    self.without.extend(self.word.page_taken(range).map(|page| (page, pes)));
+                }
             }
+            _ => self.alone &= !pes,
+        }
+        if tlbi.combined {
             // As long as there are entries of stage 2 alone, others may come of them.
-            Scope::Stage1 if !is_stage1 => self.combined &= !pes | self.alone,
-            Scope::Stage1 => self.alone &= !pes,
-            Scope::Asid(asid) if is_stage1 && !self.is_global && asid == self.tag.asid => {
-                self.alone &= !pes;
-            }
-            Scope::Va { range, asid } if is_stage1 => {
-                let is_its = self.is_global || asid.is_none_or(|asid| asid == self.tag.asid);
-                if !is_its {
-                    return;
-                }
-                let takes = if self.is_table {
-                    range.takes_all(&self.word)
-                } else {
-                    range.takes(&self.word)
-                };
-                if takes {
-                    self.alone &= !pes;
-                } else if self.is_table {
-                    self.without.extend(range.page(&self.word).map(|page| (page, pes)));
-                }
-            }
-            Scope::Ipa { range } if !is_stage1 => {
-                let takes = if self.is_table {
-                    range.takes_all(&self.word)
-                } else {
-                    range.takes(&self.word)
-                };
-                if takes {
-                    self.alone &= !pes;
-                }
-            }
-            Scope::Asid(_) | Scope::Va { .. } | Scope::Ipa { .. } => {}
+            self.combined &= !pes | self.alone;
         }
     }
 
@@ -410,22 +307,22 @@ impl Old {
 }
 
 impl Context {
-    fn invalidate(&mut self, scope: Scope, vmid: u16, pes: Pes) {
-        if !matches!(scope, Scope::All) && self.tag.vmid != vmid {
+    fn invalidate(&mut self, tlbi: &Tlbi, vmid: u16, pes: Pes) {
+        if !tlbi.any_vmid && self.tag.vmid != vmid || tlbi.range.is_some() {
             return;
         }
-        let is_stage1 = self.role.is_stage1();
-        match scope {
-            Scope::All | Scope::Vmid => {
-                self.own &= !pes;
-                self.global &= !pes;
+        let (own, global) = match self.role.is_stage1() {
+            true => {
+                let is_own = tlbi.asid.is_none_or(|asid| asid == self.tag.asid);
+                (tlbi.stage1 && is_own, tlbi.stage1 && tlbi.global)
             }
-            Scope::Stage1 if is_stage1 => {
-                self.own &= !pes;
-                self.global &= !pes;
-            }
-            Scope::Asid(asid) if is_stage1 && asid == self.tag.asid => self.own &= !pes,
-            _ => {}
+            false => (tlbi.stage2, tlbi.stage2),
+        };
+        if own {
+            self.own &= !pes;
+        }
+        if global {
+            self.global &= !pes;
         }
     }
 }
@@ -459,23 +356,21 @@ impl Tlb {
         self.olds.extend(olds);
     }
 
-    /// Carries out a TLBI under these registers, while the trees with the numbers in `loaded` are.
-    pub fn invalidate(&mut self, probe: &Probe, registers: &Registers, loaded: &[u8]) {
-        let scope = probe.operation();
-        let Some(scope) = scope.and_then(|scope| Scope::of(scope, probe.address, registers)) else {
-            return;
+    /// Carries out `tlbi` on PE number `pe`, where walks have the tag `now`, while the trees with the numbers in
+    /// `loaded` are.
+    pub fn invalidate(&mut self, tlbi: &Tlbi, pe: u8, now: Tag, loaded: &[u8]) {
+        let pes = match tlbi.domain {
+            TlbiDomain::Own => 1 << (pe & 63),
+            TlbiDomain::InnerShareable | TlbiDomain::OuterShareable => ALL,
         };
-        let is_for_all = probe.flags & (Probe::INNER_SHAREABLE | Probe::OUTER_SHAREABLE) != 0;
-        let pes = if is_for_all { ALL } else { 1 << (probe.pe & 63) };
-        let now = Tag::of(registers);
         for old in &mut self.olds {
-            old.invalidate(scope, now.vmid, pes);
+            old.invalidate(tlbi, now.vmid, pes);
         }
         self.olds.retain(|old| !old.is_gone());
         for context in &mut self.contexts {
             // What is loaded is walked again at once.
             if context.tag != now || !loaded.contains(&context.tree) {
-                context.invalidate(scope, now.vmid, pes);
+                context.invalidate(tlbi, now.vmid, pes);
             }
         }
         self.contexts.retain(|context| context.own | context.global != 0);

@@ -5,7 +5,7 @@
 //!   +------------------+        +-----------------------------------------------+
 //!   | PE               |  case  | registers, roots         step: TLBI, a late   |
 //!   | memory, all zero | -----> | words in memory                edit, a root   |
-//!   | ineffective TLBI |        | TLBs                     expect: what golden  |
+//!   | flaws            |        | TLBs                     expect: what golden  |
 //!   +------------------+ <----- |                                  allows here  |
 //!                         undo  +-----------------------------------------------+
 //! ```
@@ -26,8 +26,7 @@ use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 use crate::answer::{Answer, Reach};
 use crate::expectation::{Allowed, Expectation, Setting};
 use crate::guest::Asker;
-use crate::flaw::{Flaw, FlawId, Prediction};
-use crate::ineffective::{IneffectiveTlbi, Unmaintained};
+use crate::flaw::{Flaw, FlawId, Prediction, StaleTlb};
 use crate::learned::Learned;
 use crate::registers::root;
 use crate::simulation::Simulation;
@@ -35,6 +34,9 @@ use crate::tlb::{self, Tag, Tlb, View};
 
 /// The trees of the EL1&0 regime: TLBs are followed for them.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
+
+/// A few errata together.
+type Errata = SmallVec<[&'static Erratum; 8]>;
 
 /// The twin of one target: a PE, and memory in which the tables of one case after the other stand.
 #[derive(Debug)]
@@ -45,8 +47,8 @@ pub struct Twin {
     branch_targets: Option<bool>,
     /// What is wrong with the target.
     flaws: Vec<Flaw>,
-    /// Maintenance that does nothing on it.
-    ineffective: Vec<IneffectiveTlbi>,
+    /// What is wrong with the twin itself, in all that is expected of it.
+    errata: Vec<&'static Erratum>,
     memory: Simulation,
     log: WordLog,
 }
@@ -54,8 +56,8 @@ pub struct Twin {
 impl Twin {
     /// The twin of a target with one PE like `pe`, and the arenas in `memory`.
     pub fn new(pe: Implementation, memory: Simulation) -> Self {
-        let (flaws, ineffective) = (Vec::new(), Vec::new());
-        Self { pe, branch_targets: None, flaws, ineffective, memory, log: WordLog::new() }
+        let (flaws, errata) = (Vec::new(), Vec::new());
+        Self { pe, branch_targets: None, flaws, errata, memory, log: WordLog::new() }
     }
 
     /// The same, of a PE that has FEAT_BTI or not.
@@ -64,11 +66,25 @@ impl Twin {
         Self { branch_targets: Some(branch_targets), ..self }
     }
 
-    /// The same, of a target that has these flaws, and on which such TLB maintenance does nothing: see
-    /// [`Tables::predict`].
+    /// The same, of a target that has these flaws: see [`Tables::predict`].
     #[must_use]
-    pub fn with_flaws(self, flaws: Vec<Flaw>, ineffective: Vec<IneffectiveTlbi>) -> Self {
-        Self { flaws, ineffective, ..self }
+    pub fn with_flaws(self, flaws: Vec<Flaw>) -> Self {
+        Self { flaws, ..self }
+    }
+
+    /// The same, of a target with these errata, in all that is expected of it: in its walks, and in what its TLBs may
+    /// hold.
+    #[must_use]
+    pub fn with_errata(self, errata: &[&'static Erratum]) -> Self {
+        Self { errata: errata.to_vec(), ..self }
+    }
+
+    /// Has the twin do `work` as one with `erratum` besides.
+    pub fn flawed<T>(&mut self, erratum: &'static Erratum, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.errata.push(erratum);
+        let done = work(self);
+        self.errata.pop();
+        done
     }
 
     /// Builds the tables of `case`, calls `work`, and undoes them.
@@ -109,9 +125,9 @@ pub struct Tables<'a> {
     loaded: BTreeMap<Role, u8>,
     /// Those flaws of the target that may show under these registers.
     flaws: SmallVec<[(FlawId, &'a Flaw); 8]>,
-    ineffective: &'a [IneffectiveTlbi],
-    /// From the first ineffective maintenance on.
-    unmaintained: Option<Unmaintained>,
+    errata: &'a [&'static Erratum],
+    /// What the TLBs of the target may hold by its flaws, where that is more than what is allowed.
+    stale: Option<StaleTlb>,
 }
 
 impl<'a> Tables<'a> {
@@ -130,8 +146,8 @@ impl<'a> Tables<'a> {
             updates: Updates::new(),
             loaded: BTreeMap::new(),
             flaws: flaws.filter(|(_, flaw)| flaw.when.fits(&registers)).collect(),
-            ineffective: &twin.ineffective,
-            unmaintained: None,
+            errata: &twin.errata,
+            stale: None,
         };
         tables.load_first();
         tables
@@ -146,11 +162,14 @@ impl Tables<'_> {
 
     /// What is allowed as the answer to `probe` as the tables are now; `None` where it asks the MMU nothing.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
-        self.expect_with(probe, learned, [])
+        match *self.errata {
+            [] => self.expect_of(probe, learned, []),
+            [erratum] => self.expect_of(probe, learned, [erratum]),
+            ref errata => self.expect_of(probe, learned, errata),
+        }
     }
 
-    /// The same, of a device with these errata.
-    pub fn expect_with<E: AsRef<[&'static Erratum]> + Copy>(
+    fn expect_of<E: AsRef<[&'static Erratum]> + Copy>(
         &mut self,
         probe: &Probe,
         learned: &Learned,
@@ -177,33 +196,34 @@ impl Tables<'_> {
         learned: &Learned,
         allowed: Option<&Expectation>,
     ) -> Option<Box<Prediction>> {
-        let operation = probe.operation();
-        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(operation);
+        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
         let flaws: SmallVec<[(FlawId, &Flaw); 8]> =
             self.flaws.iter().filter(shows).copied().collect();
-        if flaws.is_empty() && self.unmaintained.is_none() {
+        if flaws.is_empty() && self.stale.is_none() {
             return None;
         }
-        let errata = |without: Option<usize>| -> SmallVec<[&'static Erratum; 8]> {
+        let errata = |without: Option<usize>| -> Errata {
             let others = flaws.iter().enumerate().filter(|(place, _)| Some(*place) != without);
-            others.map(|(_, (_, flaw))| flaw.erratum).collect()
+            let others = others.map(|(_, (_, flaw))| flaw.erratum);
+            self.errata.iter().copied().chain(others).collect()
         };
-        let expectation = self.expect_stale(probe, learned, &errata(None))?;
+        let all = errata(None);
+        let without: SmallVec<[Errata; 8]> =
+            (0..flaws.len()).map(|place| errata(Some(place))).collect();
+        let expectation = self.expect_stale(probe, learned, &all)?;
         if allowed.is_some_and(|allowed| expectation.is_within(allowed)) {
             return None;
         }
         let mut acting = SmallVec::new();
-        for (place, (id, _)) in flaws.iter().enumerate() {
-            if self.expect_stale(probe, learned, &errata(Some(place))).as_ref() != Some(&expectation)
-            {
+        for ((id, _), others) in flaws.iter().zip(&without) {
+            if self.expect_stale(probe, learned, others).as_ref() != Some(&expectation) {
                 acting.push(*id);
             }
         }
-        if let Some(unmaintained) = &self.unmaintained {
-            let stale = unmaintained.flaws.clone();
-            if self.expect_with(probe, learned, &*errata(None)).as_ref() != Some(&expectation) {
-                acting.extend(stale);
-            }
+        if let Some(flaws) = self.stale.as_ref().map(|stale| stale.flaws.clone())
+            && self.expect_of(probe, learned, &*all).as_ref() != Some(&expectation)
+        {
+            acting.extend(flaws.into_iter().filter(|flaw| !acting.contains(flaw)).collect::<Vec<_>>());
         }
         // Of two that do the same each could be missing.
         if acting.is_empty() {
@@ -212,38 +232,39 @@ impl Tables<'_> {
         Some(Box::new(Prediction { flaws: acting, expectation }))
     }
 
-    /// What the target may answer to `probe` if it has `erratum` beside its flaws.
+    /// What the target may answer to `probe` if it has `erratum` beside its flaws, as its TLBs are now.
     pub fn expect_beside(
         &mut self,
         probe: &Probe,
         learned: &Learned,
         erratum: &'static Erratum,
     ) -> Option<Expectation> {
-        let operation = probe.operation();
-        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(operation);
-        let mut errata: SmallVec<[&'static Erratum; 8]> =
-            self.flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum).collect();
-        errata.push(erratum);
-        self.expect_stale(probe, learned, &errata)
+        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
+        let flaws = self.flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum);
+        let errata: Errata = self.errata.iter().copied().chain(flaws).chain([erratum]).collect();
+        match errata[..] {
+            [erratum] if self.stale.is_none() => self.expect_of(probe, learned, [erratum]),
+            ref errata => self.expect_stale(probe, learned, errata),
+        }
     }
 
-    /// What a device with these errata may answer to `probe`, in whose TLBs is whatever ineffective maintenance
-    /// has left there.
+    /// What a device with these errata may answer to `probe`, in whose TLBs is what the flaws of the target leave
+    /// there.
     fn expect_stale(
         &mut self,
         probe: &Probe,
         learned: &Learned,
         errata: &[&'static Erratum],
     ) -> Option<Expectation> {
-        let mut unmaintained = self.unmaintained.take();
-        if let Some(unmaintained) = &mut unmaintained {
-            std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        let mut stale = self.stale.take();
+        if let Some(stale) = &mut stale {
+            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
         }
-        let expectation = self.expect_with(probe, learned, errata);
-        if let Some(unmaintained) = &mut unmaintained {
-            std::mem::swap(&mut self.memory.tlb, &mut unmaintained.tlb);
+        let expectation = self.expect_of(probe, learned, errata);
+        if let Some(stale) = &mut stale {
+            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
         }
-        self.unmaintained = unmaintained;
+        self.stale = stale;
         expectation
     }
 
@@ -303,10 +324,10 @@ impl Tables<'_> {
         self.log.digest()
     }
 
-    /// What TLBs may hold, on a sound target and on one with ineffective maintenance.
+    /// What TLBs may hold, of a sound target and of this one.
     fn tlbs(&mut self) -> impl Iterator<Item = &mut Tlb> {
-        let unmaintained = self.unmaintained.as_mut().map(|unmaintained| &mut unmaintained.tlb);
-        std::iter::once(&mut self.memory.tlb).chain(unmaintained)
+        let stale = self.stale.as_mut().map(|stale| &mut stale.tlb);
+        std::iter::once(&mut self.memory.tlb).chain(stale)
     }
 
     /// Tells the TLBs of the trees that are loaded at first.
@@ -330,10 +351,13 @@ impl Tables<'_> {
 
     /// Carries out TLB maintenance.
     fn maintain(&mut self, step: &Probe) {
+        let Some(tlbi) = tlb::tlbi(step, &self.registers) else { return };
+        let tlbi = self.errata.iter().fold(tlbi, |tlbi, erratum| erratum.of_tlbi(tlbi));
         let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
-        let Self { unmaintained, memory, registers, ineffective, .. } = self;
-        Unmaintained::maintain(unmaintained, &memory.tlb, ineffective, step, registers, &loaded);
-        memory.tlb.invalidate(step, registers, &loaded);
+        let now = Tag::of(&self.registers);
+        let Self { stale, memory, flaws, .. } = self;
+        StaleTlb::maintain(stale, &memory.tlb, flaws, (step, tlbi), now, &loaded);
+        memory.tlb.invalidate(&tlbi, step.pe, now, &loaded);
     }
 
     /// Loads the tree that `probe` names.

@@ -7,8 +7,10 @@ use device::Identity;
 use judge::known::{Known, KnownErrata};
 
 use super::lookup::Shelf;
+use super::target::Opened;
 use crate::failure::Failure;
 use crate::output::remark;
+use crate::trial::{Tried, try_errata};
 
 /// What the target is known to do wrong.
 #[derive(Clone, Debug, Args)]
@@ -45,8 +47,32 @@ impl ErrataArgs {
     }
 }
 
-/// Those of one target.
+/// Those of one target, whose versions say that it has them.
 pub fn of(errata: Option<&KnownErrata>, identity: &Identity) -> Known {
     let Identity { name, emulator, .. } = identity;
     errata.map_or_else(Known::default, |errata| errata.for_target(name, emulator.as_deref()))
+}
+
+/// The same, and those of earlier versions of its emulator that still show: they are tried, which is told.
+pub fn of_tried(errata: Option<&KnownErrata>, opened: &Opened) -> Result<Known, Failure> {
+    let Identity { name, emulator, .. } = opened.target.identity();
+    let Some(errata) = errata else { return Ok(Known::default()) };
+    let known = errata.for_target(name, emulator.as_deref());
+    let earlier = errata.to_try(name, emulator.as_deref());
+    if earlier.iter().next().is_none() {
+        return Ok(known);
+    }
+    let Tried { shown, gone, untried } =
+        try_errata(opened.target.as_ref(), &opened.learned, &earlier)?;
+    let (count, all) = (shown.len(), shown.len() + gone.len() + untried.len());
+    let emulator = emulator.as_deref().unwrap_or_default();
+    remark(format_args!(
+        "note: {count} of {all} errata of earlier versions show on emulator {emulator}, and are taken for known"
+    ));
+    for (errata, what) in [(gone, "fixed: its reproducer conforms"), (untried, "not tried")] {
+        for erratum in errata {
+            remark(format_args!("note: {}: {what}", erratum.name()));
+        }
+    }
+    Ok(known.and(shown))
 }

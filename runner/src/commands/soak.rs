@@ -99,7 +99,7 @@ impl Soak {
             target: &*opened.target,
             established: Established {
                 learned: opened.learned.clone(),
-                known: known_errata::of(errata.as_ref(), identity),
+                known: known_errata::of_tried(errata.as_ref(), &opened)?,
             },
             suite: &suite,
             seed,

@@ -139,6 +139,7 @@ impl From<CaseRecord> for verdict::CaseRecord {
             digest: record.digest,
             findings: record.findings.into_iter().map(Finding::into).collect(),
             contradicted: BTreeMap::new(),
+            unshown: BTreeMap::new(),
             results: BTreeMap::new(),
         }
     }

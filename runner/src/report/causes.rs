@@ -71,6 +71,7 @@ struct Place {
 }
 
 /// A finding, and the places of those errata in the table that predict it.
+#[derive(Debug)]
 struct Evidence {
     place: Place,
     errata: Vec<usize>,
@@ -93,29 +94,13 @@ impl Causes {
     /// # Errors
     /// Where its records can't be read.
     pub fn new(run: &Run) -> Result<Self, RunError> {
-        let table: Vec<&'static Erratum> = errata::all().collect();
-        let places: BTreeMap<&str, usize> =
-            table.iter().map(|erratum| erratum.name).zip(0..).collect();
-        let (mut probes, mut evidence) = (0, Vec::new());
-        let mut contradicted = vec![0; table.len()];
+        let mut gathered = Gathered::default();
         let mut records = run.records()?;
         for record in &mut records {
-            let record = record?;
-            probes += record.probes;
-            let found = record.findings.iter();
-            evidence.extend(found.map(|finding| Evidence::new(&record, finding, &places)));
-            for (name, count) in &record.contradicted {
-                if let Some(place) = places.get(name.as_str()) {
-                    contradicted[*place] += count;
-                }
-            }
+            gathered.add(&record?);
         }
-        let findings = evidence.len() as u64;
-        let mut causes = Vec::new();
-        while let Some(cause) = take_largest(&table, &mut evidence, &contradicted) {
-            causes.push(cause);
-        }
-        causes.sort_by_key(|cause| Reverse(cause.findings));
+        let (probes, findings) = (gathered.probes, gathered.evidence.len() as u64);
+        let (causes, left) = gathered.causes();
         let header = &run.header;
         Ok(Self {
             suite: header.suite.name.clone(),
@@ -124,7 +109,7 @@ impl Causes {
             probes,
             findings,
             causes,
-            unexplained: unexplained(&evidence),
+            unexplained: unexplained(&left),
             folder: run.folder().components().collect::<PathBuf>().display().to_string(),
             torn: records.torn(),
         })
@@ -141,36 +126,91 @@ impl Causes {
     }
 }
 
-/// Takes the findings out of `evidence` that the erratum explains which explains most of it, less the answers that
-/// contradict it; `None` where none explains more than contradicts it.
-fn take_largest(
-    table: &[&'static Erratum],
-    evidence: &mut Vec<Evidence>,
-    contradicted: &[u64],
-) -> Option<Cause> {
-    let mut explained = vec![0; table.len()];
-    for erratum in evidence.iter().flat_map(|evidence| &evidence.errata) {
-        explained[*erratum] += 1_u64;
+/// What records tell of causes.
+#[derive(Debug)]
+pub struct Gathered {
+    table: Vec<&'static Erratum>,
+    places: BTreeMap<&'static str, usize>,
+    probes: u64,
+    evidence: Vec<Evidence>,
+    /// How many answers contradict each erratum of the table.
+    contradicted: Vec<u64>,
+    /// How many might have shown it, and did not.
+    unshown: Vec<u64>,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        let table: Vec<&'static Erratum> = errata::all().collect();
+        let places = table.iter().map(|erratum| erratum.name).zip(0..).collect();
+        let (contradicted, unshown) = (vec![0; table.len()], vec![0; table.len()]);
+        Self { table, places, probes: 0, evidence: Vec::new(), contradicted, unshown }
     }
-    let surplus = |erratum: &usize| explained[*erratum].saturating_sub(contradicted[*erratum]);
-    // Of equals it is the first in the table.
-    let best = (0..table.len()).max_by_key(|erratum| (surplus(erratum), Reverse(*erratum)))?;
-    if surplus(&best) == 0 {
-        return None;
+}
+
+impl Gathered {
+    /// Adds what the record of a case tells.
+    pub fn add(&mut self, record: &CaseRecord) {
+        let Self { places, probes, evidence, contradicted, unshown, .. } = self;
+        *probes += record.probes;
+        let found = record.findings.iter();
+        evidence.extend(found.map(|finding| Evidence::new(record, finding, places)));
+        for (sums, counts) in [(contradicted, &record.contradicted), (unshown, &record.unshown)] {
+            for (name, count) in counts {
+                if let Some(place) = places.get(name.as_str()) {
+                    sums[*place] += count;
+                }
+            }
+        }
     }
-    let is_its = |evidence: &Evidence| evidence.errata.contains(&best);
-    let of_best: Vec<&Evidence> = evidence.iter().filter(|evidence| is_its(evidence)).collect();
-    let is_equal = |other: &usize| {
-        explained[*other] == explained[best]
-            && contradicted[*other] == contradicted[best]
-            && of_best.iter().all(|evidence| evidence.errata.contains(other))
-    };
-    let errata = (0..table.len()).filter(is_equal).map(|erratum| table[erratum].name).collect();
-    let Erratum { does, breaks, .. } = *table[best];
-    let (findings, first) = (explained[best], of_best.first()?.place.clone());
-    let contradicted = contradicted[best];
-    evidence.retain(|evidence| !is_its(evidence));
-    Some(Cause { errata, does, breaks, findings, contradicted, first })
+
+    /// The causes, the largest first, each by the names of its errata: those that explain the same, what would have
+    /// shown least beside it first.
+    pub fn names(self) -> Vec<Vec<&'static str>> {
+        self.causes().0.into_iter().map(|cause| cause.errata).collect()
+    }
+
+    /// The causes, the largest first, and what no erratum explains.
+    fn causes(mut self) -> (Vec<Cause>, Vec<Evidence>) {
+        let mut causes = Vec::new();
+        while let Some(cause) = self.take_largest() {
+            causes.push(cause);
+        }
+        causes.sort_by_key(|cause| Reverse(cause.findings));
+        (causes, self.evidence)
+    }
+
+    /// Takes the findings out of the evidence that the erratum explains which explains most of it, less the answers
+    /// that contradict it; `None` where none explains more than contradicts it.
+    fn take_largest(&mut self) -> Option<Cause> {
+        let Self { table, evidence, contradicted, unshown, .. } = self;
+        let mut explained = vec![0; table.len()];
+        for erratum in evidence.iter().flat_map(|evidence| &evidence.errata) {
+            explained[*erratum] += 1_u64;
+        }
+        let surplus = |erratum: usize| explained[erratum].saturating_sub(contradicted[erratum]);
+        // Of equals it is the first in the table.
+        let rank = |erratum: usize| (surplus(erratum), Reverse((unshown[erratum], erratum)));
+        let best = (0..table.len()).max_by_key(|erratum| rank(*erratum))?;
+        if surplus(best) == 0 {
+            return None;
+        }
+        let is_its = |evidence: &Evidence| evidence.errata.contains(&best);
+        let of_best: Vec<&Evidence> = evidence.iter().filter(|evidence| is_its(evidence)).collect();
+        let is_equal = |other: &usize| {
+            explained[*other] == explained[best]
+                && contradicted[*other] == contradicted[best]
+                && of_best.iter().all(|evidence| evidence.errata.contains(other))
+        };
+        let mut equal: Vec<usize> = (0..table.len()).filter(is_equal).collect();
+        equal.sort_by_key(|erratum| Reverse(rank(*erratum)));
+        let errata = equal.into_iter().map(|erratum| table[erratum].name).collect();
+        let Erratum { does, breaks, .. } = *table[best];
+        let (findings, first) = (explained[best], of_best.first()?.place.clone());
+        let contradicted = contradicted[best];
+        evidence.retain(|evidence| !is_its(evidence));
+        Some(Cause { errata, does, breaks, findings, contradicted, first })
+    }
 }
 
 /// What is left by kind: how answers differ, whatever was asked.

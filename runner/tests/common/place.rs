@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 use super::folders;
 use super::targets;
 
-/// The one issue of neoverse-n1 that kills it. What else it does wrong makes findings, and those reproducers.
+/// The one erratum of neoverse-n1 that kills it. What else it does wrong makes findings, and those reproducers.
 const DEADLY: &str = "
-issues:
-  - name: aborts
+errata:
+  - names: [AT-ends-the-device-by-a-stage2-Permission-fault]
     reference: QEMU issue 3328.
-    expected: [stage 2 Permission fault]
-    observed: [the target died]
-    kills: true
+    when: { operations: ['at_s12*'] }
 ";
 
-/// The folder of a test, with `deadly.yaml`, known issues, and `target.yaml`.
+/// The folder of a test, with `deadly.yaml`, known errata, and `target.yaml`.
 pub struct Place(pub PathBuf);
 
 impl Place {

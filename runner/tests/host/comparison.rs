@@ -7,7 +7,7 @@ use case::probe::{Operation, Probe};
 use jiff::Timestamp;
 use judge::kind::{AnswerKind, Class};
 use judge::known::{Record, Shown};
-use judge::sign;
+use judge::difference;
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict,
     Wanted,

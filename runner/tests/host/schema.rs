@@ -11,7 +11,7 @@ fn schemas_in_the_repository_are_current() {
         (FileKind::Suite, "suite"),
         (FileKind::Target, "target"),
         (FileKind::Case, "case"),
-        (FileKind::KnownIssues, "known-issues"),
+        (FileKind::Errata, "errata"),
         (FileKind::Explain, "explain"),
     ];
     for (kind, name) in kinds {

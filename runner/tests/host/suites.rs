@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use case::draw::Space;
 use case::source::Source;
-use judge::known::Rules;
+use judge::known::KnownErrata;
 use runner::explain::ExplainFile;
 use suite::Suite;
 use suite::case_file::CaseFile;
@@ -90,11 +90,11 @@ fn the_examples_of_the_manual_are_right() {
         let kind = match first {
             "version" => CaseFile::from_text(&example, file).map(|_| "case"),
             "implementation" => ExplainFile::from_text(&example, file).map(|_| "walk"),
-            "issues" => Rules::from_text(&example, file).map(|_| "known issue"),
+            "errata" => KnownErrata::from_text(&example, file).map(|_| "known errata"),
             "generators" => Suite::from_text(&format!("name: x\n{example}"), file).map(|_| "suite"),
             _ => Suite::from_text(&example, file).map(|_| "suite"),
         };
         *kinds.entry(kind.unwrap()).or_default() += 1;
     }
-    assert_eq!(kinds, [("case", 2), ("known issue", 1), ("suite", 3), ("walk", 1)].into());
+    assert_eq!(kinds, [("case", 2), ("known errata", 1), ("suite", 3), ("walk", 1)].into());
 }

@@ -21,7 +21,7 @@ mod entry;
 mod gdb;
 mod guest;
 mod hyp;
-mod known_issues;
+mod known_errata;
 mod resume;
 mod run;
 mod serial;

@@ -28,7 +28,7 @@ fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
     let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
     command
         .args(["run", suite, "--target", &target, "--cases", cases, "-j", "2"])
-        .args(["--known-issues", &known, "--quiet", "--results", &place.file(results)])
+        .args(["--errata", &known, "--quiet", "--results", &place.file(results)])
         .arg("--payload")
         .arg(EXECUTOR.file())
         // By this its emulators are found.

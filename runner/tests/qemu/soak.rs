@@ -90,7 +90,7 @@ fn a_mismatch_is_found_as_in_a_run_and_can_be_replayed() {
     let (target, known) = (place.file("target.yaml"), place.file("deadly.yaml"));
     let of = |command| {
         let arguments = [command, "stage2-hostile", "--target", &target, "--cases", "400"];
-        campaign(&place, &[&arguments[..], &["--known-issues", &known]].concat())
+        campaign(&place, &[&arguments[..], &["--errata", &known]].concat())
     };
     let ((_, in_full), (line, records)) = (of("run"), of("soak"));
     assert_whole(&records, 400);
@@ -98,7 +98,7 @@ fn a_mismatch_is_found_as_in_a_run_and_can_be_replayed() {
     assert!(findings.values().flatten().count() > 5, "{findings:?}");
     assert_eq!(findings, findings_of(&in_full));
     let first = place.file(&format!("{}/repro/001.yaml", line["run"].as_str().unwrap()));
-    let replay = ["replay", &first, "--target", &target, "--known-issues", &known];
+    let replay = ["replay", &first, "--target", &target, "--errata", &known];
     let said = run(&place, &replay);
     assert_eq!(said.code, Some(1), "{}", said.all());
 }
@@ -108,7 +108,7 @@ fn a_death_is_charged_to_its_probe() {
     let place = Place::new("soak-death");
     let of = |command| {
         let arguments = [command, "stage2-random", "--target", "qemu-max", "--cases", "10"];
-        campaign(&place, &[&arguments[..], &["--no-known-issues"]].concat())
+        campaign(&place, &[&arguments[..], &["--no-errata"]].concat())
     };
     let ((_, in_full), (line, records)) = (of("run"), of("soak"));
     assert_whole(&records, 10);

@@ -1,7 +1,7 @@
 //! Files of known errata.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use case::operation::Operation;
 use golden::FieldName;
@@ -43,6 +43,10 @@ pub struct Entry {
     /// When they show. Default: always.
     #[serde(default)]
     when: When,
+    /// Case files that show them, beside this file. On an emulator that is later than the last of `emulators` they
+    /// tell whether it has them. Default: none.
+    #[serde(default)]
+    reproducers: Vec<PathBuf>,
 }
 
 /// When errata show: all of it holds.
@@ -67,6 +71,7 @@ pub struct KnownErratum {
     emulators: Versions,
     /// None: any.
     targets: Vec<Name>,
+    reproducers: Vec<PathBuf>,
 }
 
 impl KnownErratum {
@@ -92,6 +97,9 @@ impl KnownErratum {
             return Err(refuse(emulators.referenced, problem));
         }
         let emulators = entry.emulators.map(|emulators| emulators.value).unwrap_or_default();
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let reproducers: Vec<PathBuf> =
+            entry.reproducers.iter().map(|reproducer| folder.join(reproducer)).collect();
         let when = condition(entry.when, refuse)?;
         let known = |name: Spanned<String>| {
             let Some(erratum) = errata::named(&name.value) else {
@@ -108,6 +116,7 @@ impl KnownErratum {
                 reference: entry.reference.split_whitespace().collect::<Vec<_>>().join(" "),
                 emulators: emulators.clone(),
                 targets: entry.targets.clone(),
+                reproducers: reproducers.clone(),
             };
             Ok(Spanned { value, referenced: name.referenced, defined: name.defined })
         };
@@ -127,6 +136,11 @@ impl KnownErratum {
     /// The erratum, and when it shows.
     pub const fn flaw(&self) -> &Flaw {
         &self.flaw
+    }
+
+    /// The case files that show it, by their paths.
+    pub fn reproducers(&self) -> &[PathBuf] {
+        &self.reproducers
     }
 
     /// The targets that it is of; none: any.

@@ -30,7 +30,6 @@ use golden::errata::{Effect, Instruction};
 use golden::{At, Level, Stage};
 use link::soak::KnownCrash;
 use oracle::flaw::{Flaw, FlawId};
-use oracle::ineffective::IneffectiveTlbi;
 use serde::{Deserialize, Serialize};
 use suite::yaml::{self, YamlError, nearest};
 
@@ -171,6 +170,15 @@ impl KnownErrata {
         Known { errata: errata.cloned().collect(), sources: self.sources.clone(), in_full: false }
     }
 
+    /// Those of the target called `name` that are called so: those that a run was begun with.
+    pub fn named(&self, name: &str, errata: &BTreeMap<String, Issue>) -> Known {
+        let is_one = |erratum: &&KnownErratum| {
+            erratum.is_of(name) && errata.contains_key(erratum.name())
+        };
+        let errata = self.errata.iter().filter(is_one).cloned().collect();
+        Known { errata, sources: self.sources.clone(), in_full: false }
+    }
+
     /// Those of the target called `name` that were seen on earlier versions of its emulator than `emulator` alone:
     /// whether this one has them is to be tried.
     pub fn to_try(&self, name: &str, emulator: Option<&str>) -> Known {
@@ -210,11 +218,6 @@ impl Known {
     /// The errata, as the oracle is told of them.
     pub fn flaws(&self) -> Vec<Flaw> {
         self.errata.iter().map(|known| known.flaw().clone()).collect()
-    }
-
-    /// TLB maintenance that does nothing.
-    pub fn ineffective(&self) -> Vec<IneffectiveTlbi> {
-        Vec::new()
     }
 
     /// The errata one by one.

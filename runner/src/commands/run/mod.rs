@@ -15,7 +15,7 @@ use device::Target;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use judge::established::Established;
-use judge::known::KnownErrata;
+use judge::known::{Known, KnownErrata};
 use suite::granule::GranuleName;
 use suite::space::Probes;
 use suite::{Overrides, Suite, SuiteError};
@@ -140,11 +140,13 @@ impl Run {
             Some(which) => each::open(&self.how, target, which)?,
         };
         let mut worst = Exit::Conforms;
-        for (opened, suite) in opened.iter().flat_map(|one| suites.iter().map(move |s| (one, s))) {
-            let exit = self.new_run(suite, overrides, errata.as_ref(), opened, interrupt)?;
-            worst = worst.max(exit);
-            if interrupt.load(Ordering::Relaxed) {
-                break;
+        for opened in &opened {
+            let known = known_errata::of_tried(errata.as_ref(), opened)?;
+            for suite in &suites {
+                if interrupt.load(Ordering::Relaxed) {
+                    return Ok(worst);
+                }
+                worst = worst.max(self.new_run(suite, overrides, &known, opened, interrupt)?);
             }
         }
         Ok(worst)
@@ -154,7 +156,7 @@ impl Run {
         &self,
         suite: &Suite,
         overrides: Overrides,
-        errata: Option<&KnownErrata>,
+        known: &Known,
         opened: &Opened,
         interrupt: &Arc<AtomicBool>,
     ) -> Result<Exit, Failure> {
@@ -168,7 +170,7 @@ impl Run {
             target: opened.target.as_ref(),
             established: Established {
                 learned: opened.learned.clone(),
-                known: known_errata::of(errata, identity),
+                known: known.clone(),
             },
             suite,
             seed,
@@ -203,7 +205,7 @@ impl Run {
         let job = Job {
             target: opened.target.as_ref(),
             established: Established {
-                known: known_errata::of(Some(&errata), opened.target.identity()),
+                known: errata.named(&opened.target.identity().name, &header.known_issues.issues),
                 learned: opened.learned,
             },
             suite: &suite,

@@ -55,7 +55,7 @@ pub fn read(target: &str) -> Vec<Seed> {
     let mut folders = vec![root().join("runner/fuzz/corpus").join(target)];
     if target == "suites" {
         folders
-            .extend(["suites", "suites/targets", "suites/known-issues"].map(|at| root().join(at)));
+            .extend(["suites", "suites/targets", "suites/errata"].map(|at| root().join(at)));
     }
     let mut seeds = Vec::new();
     for folder in folders {
