@@ -15,6 +15,7 @@ use crate::memory::PhysicalMemory;
 use crate::observer::Observer;
 use crate::par;
 use crate::registers::Registers;
+use crate::stage1::Stage1Output;
 use crate::translate::{Abort, Machine};
 use crate::updates::Updates;
 use crate::walker::{Noted, Seen, Walker};
@@ -297,12 +298,12 @@ where
         pan: pan && at.obeys_pan() && implementation.has(Features::FEAT_PAN),
     };
     let machine = Machine { registers, ..machine };
-    let subject = Subject { instruction: Instruction::At(at), el, pan };
+    let subject = Subject { instruction: Instruction::At(at), el, pan, cause: Cause::At };
     let mut walker = Walker::new(machine, choices, observer, updates, subject);
     let result = walker.at_translate(at, va, regime, &access);
     updates.settle(result.as_ref().err());
     Ok(match result {
-        Ok((address, seen)) => {
+        Ok(Reached { address, seen, sh }) => {
             let mut noted = Noted::new(choices, observer);
             let attributes = match ask(&mut noted, Choice::ParAttributes) {
                 ParAttributes::Translated => Some(seen.translated),
@@ -314,7 +315,7 @@ where
                 && (!shows_xs || ask::<ParXs, _>(&mut noted, Choice::ParXs) == ParXs::Reported);
             let feat_rme = implementation.has(Features::FEAT_RME);
             let par = par::success(address, attributes, feat_xs, feat_rme);
-            AtResult::Par { par: choices.par(&subject, par), fault: None }
+            AtResult::Par { par: choices.par(&subject, sh, par), fault: None }
         }
         Err(fault) => {
             let fault = choices.fault(&subject, fault);
@@ -325,11 +326,19 @@ where
                 let exception = choices.exception(&subject, &fault, exception);
                 AtResult::Exception(Abort { fault, exception })
             } else {
-                let par = choices.par(&subject, par::fault(&fault));
+                let par = choices.par(&subject, None, par::fault(&fault));
                 AtResult::Par { par, fault: Some(fault) }
             }
         }
     })
+}
+
+/// What an AT instruction has found.
+struct Reached {
+    address: u64,
+    seen: Seen,
+    /// SH as it is written, where stage 1 was on and alone.
+    sh: Option<u64>,
 }
 
 const HCR_VM: u64 = 1 << 0;
@@ -347,14 +356,16 @@ where
         va: Va,
         regime: Regime,
         access: &StageAccess,
-    ) -> Result<(u64, Seen), Fault> {
+    ) -> Result<Reached, Fault> {
         self.stage1(va, regime, access)
             .and_then(|stage1| {
                 if at.is_both_stages() {
                     let stage2 = self.stage2_of(&stage1, access)?;
-                    Ok((stage2.pa.0, stage2.attributes))
+                    let sh = stage1.sh.filter(|_| stage2.level.is_none());
+                    Ok(Reached { address: stage2.pa.0, seen: stage2.attributes, sh })
                 } else {
-                    Ok((stage1.ipa.0, stage1.attributes))
+                    let Stage1Output { ipa, attributes, sh, .. } = stage1;
+                    Ok(Reached { address: ipa.0, seen: attributes, sh })
                 }
             })
             .map_err(|fault| self.reported(regime, fault))

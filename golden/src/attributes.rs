@@ -43,6 +43,14 @@ pub enum Device {
 }
 
 impl Device {
+    /// Every kind, strongest first.
+    pub(crate) const ALL: [Self; 4] = [Self::nGnRnE, Self::nGnRE, Self::nGRE, Self::GRE];
+
+    /// The `MAIR_ELx` byte, with XS = 1.
+    pub(crate) const fn to_mair(self) -> u8 {
+        (self as u8) << 2
+    }
+
     /// Source: `DecodeDevice`.
     pub(crate) const fn from_bits(bits: u64) -> Self {
         match bits & 0b11 {

@@ -48,7 +48,10 @@ where
             return Err(self.fails(blame, FaultKind::Translation, level, Rule::BlockNt));
         }
         let output = format.output(descriptor, level, contiguous, ia);
-        if format.out_of_range(output) && self.applies(blame, level, Rule::OutputOutOfRange) {
+        let site = self.site(blame, level);
+        if format.out_of_range(self.choices.checked_address(&site, format, descriptor, output))
+            && self.applies(blame, level, Rule::OutputOutOfRange)
+        {
             return Err(self.fails(blame, FaultKind::AddressSize, level, Rule::OutputOutOfRange));
         }
         let may_pass = matches!(access.kind, Kind::Maintenance(_));

@@ -44,9 +44,22 @@ pub struct Format {
     pub oa_bits: u32,
     /// The level of the first lookup.
     pub start: Level,
-    /// FEAT_LPA: 64KB descriptors have address bits in 15:12.
-    lpa: bool,
+    /// Where descriptors hold address bits 51:48.
+    pub(crate) high: HighBits,
     pa_bits: u8,
+}
+
+/// Where a descriptor holds address bits 51:48.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HighBits {
+    /// Nowhere: they are zero.
+    None,
+    /// In bits 15:12: the 64KB granule with FEAT_LPA.
+    In15To12,
+    /// Bits 51:50 in bits 9:8, bits 49:48 in their own place: DS.
+    In9To8,
+    /// Bits 49:48 in their own place, bits 51:50 nowhere: what an erratum may make of DS.
+    In49To48,
 }
 
 impl fmt::Display for Format {
@@ -80,8 +93,13 @@ impl Format {
         oa_bits: u32,
         start: Level,
     ) -> Self {
-        let lpa = pe.has(Features::FEAT_LPA);
-        Self { granule, ds, ia_bits, oa_bits, start, lpa, pa_bits: pe.pa_bits }
+        let high = match granule {
+            Granule::K64 if pe.has(Features::FEAT_LPA) => HighBits::In15To12,
+            Granule::K64 => HighBits::None,
+            _ if ds => HighBits::In9To8,
+            _ => HighBits::None,
+        };
+        Self { granule, ds, ia_bits, oa_bits, start, high, pa_bits: pe.pa_bits }
     }
 
     /// Source: `AArch64.DecodeDescriptorType`.
@@ -106,13 +124,19 @@ impl Format {
     #[inline]
     fn address(&self, descriptor: u64, lsb: u32) -> u64 {
         let low = descriptor & ones(48) & !ones(lsb);
-        let high = match self.granule {
-            Granule::K64 if self.lpa => descriptor >> 12 & 0b1111,
-            Granule::K64 => 0,
-            _ if self.ds => (descriptor >> 8 & 0b11) << 2 | descriptor >> 48 & 0b11,
-            _ => 0,
+        let high = match self.high {
+            HighBits::None => 0,
+            HighBits::In15To12 => descriptor >> 12 & 0b1111,
+            HighBits::In9To8 => (descriptor >> 8 & 0b11) << 2 | descriptor >> 48 & 0b11,
+            HighBits::In49To48 => descriptor >> 48 & 0b11,
         };
         low | high << 48
+    }
+
+    /// The address in a descriptor, block or page, as far as its bits go.
+    #[inline]
+    pub(crate) fn whole_address(&self, descriptor: u64) -> u64 {
+        self.address(descriptor, self.granule.bits())
     }
 
     /// Does the contiguous bit take effect in a leaf at this level?
@@ -177,7 +201,11 @@ impl Format {
     /// size.
     #[inline]
     pub(crate) const fn has_wide_base(&self, ps: u64) -> bool {
-        self.ds || self.lpa && matches!(self.granule, Granule::K64) && ps == PS_52
+        match self.high {
+            HighBits::In9To8 => true,
+            HighBits::In15To12 => ps == PS_52,
+            HighBits::None | HighBits::In49To48 => false,
+        }
     }
 
     /// The address in a table base register, and the bits of it that should be zero below the table's
@@ -193,18 +221,27 @@ impl Format {
     #[inline]
     pub(crate) fn base(&self, ttbr: u64, ps: u64) -> (u64, u64) {
         let wide = self.has_wide_base(ps);
-        let address = if wide {
-            ttbr & ones(48) & !ones(WIDE_BASE_ALIGNMENT) | (ttbr >> 2 & 0b1111) << 48
-        } else {
-            ttbr & ones(48) & !ones(DESCRIPTOR_LOG2)
-        };
+        let lsb = if wide { WIDE_BASE_ALIGNMENT } else { DESCRIPTOR_LOG2 };
+        let high = if wide { (ttbr >> 2 & 0b1111) << 48 } else { 0 };
+        let address = ttbr & ones(48) & !ones(lsb) | high;
         let below = ones(self.base_alignment(wide));
+        (address & !below, address & below)
+    }
+
+    /// The same, where a base that holds address bits 51:48 is aligned to its table alone.
+    pub(crate) fn base_aligned_to_its_table(&self, ttbr: u64, ps: u64) -> (u64, u64) {
+        let (base, below) = self.base(ttbr, ps);
+        if !self.has_wide_base(ps) {
+            return (base, below);
+        }
+        let address = ttbr & ones(48) & !ones(DESCRIPTOR_LOG2) | base & !ones(48);
+        let below = ones(self.base_alignment(false));
         (address & !below, address & below)
     }
 }
 
 /// PS and IPS: 52 bits.
-const PS_52: u64 = 0b110;
+pub(crate) const PS_52: u64 = 0b110;
 
 /// Bits 5:0 of a base register that holds a 52-bit address are not part of the address.
 const WIDE_BASE_ALIGNMENT: u32 = 6;

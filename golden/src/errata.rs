@@ -7,12 +7,15 @@
 //!   registers, features        a field or a feature is taken for another value        Errata::machine
 //!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params
 //!   descriptor                 bits of it are taken for others                        descriptor
+//!   table base                 its bits are taken for others                          base
 //!   a check that fails         its rule is not applied                                lifts
+//!   a check that is not due    its rule is applied, or too late                       imposes, postpones
+//!   a check of an address      made of another address                                checked_address
 //!   permissions                come out otherwise                                     stage1_permissions, ..
 //!   address, attributes        come out otherwise, of a stage or of both together     address, attributes, combined
 //!   hardware update            made, or left out                                      update
 //!   report                     the fault, the syndrome, PAR_EL1                        fault, walk_fault, exception, par
-//!   instruction                does nothing                                           does_nothing
+//!   instruction                does nothing, or is made of two                        does_nothing, halves
 //!   device                     dies or hangs by a fault                               Erratum::kills
 //!   TLB maintenance            takes other things away                                Erratum::of_tlbi
 //! ```
@@ -29,8 +32,9 @@ mod table;
 use crate::access::{Operation, StageAccess};
 use crate::at::At;
 use crate::attributes::MemoryAttributes;
+use crate::descriptor::Format;
 use crate::el::El;
-use crate::exception::Exception;
+use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, Stage};
 use crate::implementation::Implementation;
 use crate::level::Level;
@@ -62,6 +66,49 @@ pub trait Errata {
     #[inline]
     fn lifts(&self, _site: &Site, _rule: Rule) -> bool {
         false
+    }
+
+    /// Is this rule applied where it is not due, though what it asks for is there? Its fault is of level 0.
+    #[inline]
+    fn imposes(&self, _site: &Site, _rule: Rule) -> bool {
+        false
+    }
+
+    /// Is this rule applied after all others of the stage and after the update of the leaf, with a fault of
+    /// level 0?
+    #[inline]
+    fn postpones(&self, _site: &Site, _rule: Rule) -> bool {
+        false
+    }
+
+    /// The address that is held against the output size, for a leaf with this output.
+    #[inline]
+    fn checked_address(
+        &self,
+        _site: &Site,
+        _format: &Format,
+        _descriptor: u64,
+        output: u64,
+    ) -> u64 {
+        output
+    }
+
+    /// The base of the first table, and the bits of it that should be zero.
+    #[inline]
+    fn base(&self, _site: &Site, _base: &TableBase<'_>, taken: (u64, u64)) -> (u64, u64) {
+        taken
+    }
+
+    /// The smallest `VTCR_EL2.T0SZ`.
+    #[inline]
+    fn stage2_min_txsz(&self, min: u64) -> u64 {
+        min
+    }
+
+    /// In which parts is the access translated?
+    #[inline]
+    fn halves(&self, _subject: &Subject) -> Halves {
+        Halves::Together
     }
 
     /// The parameters of stage 1.
@@ -141,9 +188,10 @@ pub trait Errata {
         exception
     }
 
-    /// What an address translation instruction leaves in `PAR_EL1`.
+    /// What an address translation instruction leaves in `PAR_EL1`. `sh` is SH as it is written for the leaf
+    /// of stage 1, where that was alone.
     #[inline]
-    fn par(&self, _subject: &Subject, par: Masked) -> Masked {
+    fn par(&self, _subject: &Subject, _sh: Option<u64>, par: Masked) -> Masked {
         par
     }
 
@@ -167,6 +215,41 @@ macro_rules! forward_errata {
         #[inline]
         fn lifts(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {
             $to.lifts(site, rule)
+        }
+        #[inline]
+        fn imposes(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {
+            $to.imposes(site, rule)
+        }
+        #[inline]
+        fn postpones(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {
+            $to.postpones(site, rule)
+        }
+        #[inline]
+        fn checked_address(
+            &$self,
+            site: &crate::errata::Site,
+            format: &crate::Format,
+            descriptor: u64,
+            output: u64,
+        ) -> u64 {
+            $to.checked_address(site, format, descriptor, output)
+        }
+        #[inline]
+        fn base(
+            &$self,
+            site: &crate::errata::Site,
+            base: &crate::errata::TableBase<'_>,
+            taken: (u64, u64),
+        ) -> (u64, u64) {
+            $to.base(site, base, taken)
+        }
+        #[inline]
+        fn stage2_min_txsz(&$self, min: u64) -> u64 {
+            $to.stage2_min_txsz(min)
+        }
+        #[inline]
+        fn halves(&$self, subject: &crate::errata::Subject) -> crate::errata::Halves {
+            $to.halves(subject)
         }
         #[inline]
         fn stage1_params(
@@ -247,8 +330,13 @@ macro_rules! forward_errata {
             $to.exception(subject, fault, exception)
         }
         #[inline]
-        fn par(&$self, subject: &crate::errata::Subject, par: crate::Masked) -> crate::Masked {
-            $to.par(subject, par)
+        fn par(
+            &$self,
+            subject: &crate::errata::Subject,
+            sh: Option<u64>,
+            par: crate::Masked,
+        ) -> crate::Masked {
+            $to.par(subject, sh, par)
         }
         #[inline]
         fn does_nothing(&$self, subject: &crate::errata::Subject) -> bool {
@@ -267,6 +355,30 @@ pub struct Subject {
     pub el: El,
     /// The instruction's PSTATE.PAN, whether it obeys it or not.
     pub pan: bool,
+    /// What the syndrome of a fault may tell of the instruction.
+    pub cause: Cause,
+}
+
+/// The parts in which an access is translated that reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halves {
+    /// Both at once: what the architecture asks for.
+    Together,
+    /// As a load, and if that meets no fault as a store.
+    LoadFirst,
+    /// As a store, and if that meets no fault as a load.
+    StoreFirst,
+}
+
+/// A table base register of a walk.
+#[derive(Clone, Copy, Debug)]
+pub struct TableBase<'a> {
+    /// The format of the walk's descriptors.
+    pub format: &'a Format,
+    /// The register.
+    pub ttbr: u64,
+    /// The encoded output size.
+    pub ps: u64,
 }
 
 /// The instruction, as far as translation depends on it.

@@ -110,7 +110,8 @@ where
     let alignment = Alignment::Aligned;
     let access = StageAccess { kind, el, reads, writes, alignment, pan };
     let mut updates = Updates::new();
-    let subject = Subject { instruction: Instruction::Maintenance(maintenance), el, pan };
+    let (instruction, cause) = (Instruction::Maintenance(maintenance), Cause::Maintenance);
+    let subject = Subject { instruction, el, pan, cause };
     if choices.does_nothing(&subject) {
         return Ok(MaintenanceOutcome { result: Ok(None), updates });
     }
@@ -127,7 +128,6 @@ where
         Err(fault) => {
             let fault = choices.fault(&subject, fault);
             observer.fault(&fault);
-            let cause = Cause::Maintenance;
             let exception = Exception::new(&fault, cause, el, va, implementation, registers);
             let exception = choices.exception(&subject, &fault, exception);
             Err(Abort { fault, exception })

@@ -26,6 +26,8 @@ pub(crate) struct Stage1Output {
     pub attributes: Seen,
     /// The level of the leaf; `None` if stage 1 is off.
     pub level: Option<Level>,
+    /// SH, as it is written in the leaf or in TCR; `None` if stage 1 is off.
+    pub sh: Option<u64>,
 }
 
 impl<M, C, O> Walker<'_, M, C, O>
@@ -160,7 +162,8 @@ where
                 attributes: address,
             });
             let level = Some(entry.level);
-            return Ok(Stage1Output { ipa: Ipa(output), attributes, level });
+            let sh = Some(params.leaf_sh(entry.descriptor));
+            return Ok(Stage1Output { ipa: Ipa(output), attributes, level, sh });
         }
     }
 
@@ -202,7 +205,7 @@ where
         let address = va.0 & ones(ADDRESS_BITS);
         self.observer.output(Output { stage: Stage::One, address, attributes });
         let attributes = Seen::both(attributes);
-        Ok(Stage1Output { ipa: Ipa(address), attributes, level: None })
+        Ok(Stage1Output { ipa: Ipa(address), attributes, level: None, sh: None })
     }
 
     /// Walks to the leaf: the entry, its address in the eyes of stage 1, and what the tables above it take away.
@@ -218,7 +221,7 @@ where
         let format = &params.format;
         let mut level = format.start;
         let mut limits = TableLimits::default();
-        let first = self.first_entry(format, params.ttbr, params.ps, va.0);
+        let first = self.first_entry(blame, format, (params.ttbr, params.ps), va.0);
         if format.out_of_range(first) && self.applies(blame, Level::L0, Rule::BaseOutOfRange) {
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, Rule::BaseOutOfRange));
         }
@@ -319,8 +322,7 @@ where
     ///
     /// Source: `AArch64.S1NextWalkStateLeaf`, `S1DecodeMemAttrs`.
     fn stage1_attributes(&mut self, params: &Stage1Params, descriptor: u64) -> MemoryAttributes {
-        let sh = if params.format.ds { params.sh } else { descriptor >> 8 & 0b11 };
-        let shareability = self.shareability(sh);
+        let shareability = self.shareability(params.leaf_sh(descriptor));
         let feat_xs = self.pe.has(Features::FEAT_XS);
         let byte = params.mair_byte(descriptor);
         MemoryAttributes::from_mair(byte, shareability, feat_xs).unwrap_or_else(|| {

@@ -48,11 +48,16 @@ where
         access: &StageAccess,
         blame: Blame,
     ) -> Result<Stage2Output, Fault> {
-        if !self.stage2_enabled() {
-            return Ok(Stage2Output { pa: Pa(ipa.0), attributes: stage1, level: None });
-        }
         let s1_walk = access.kind == Kind::Walk;
         let blame = Blame { stage: Stage::Two, s1_walk, ipa: Some(ipa), ..blame };
+        let protected_walk = Rule::ProtectedTableWalk;
+        if !self.stage2_enabled() {
+            let site = self.site(blame, Level::L0);
+            if s1_walk && self.choices.imposes(&site, protected_walk) && self.protects_walks() {
+                return Err(self.fails(blame, FaultKind::Permission, Level::L0, protected_walk));
+            }
+            return Ok(Stage2Output { pa: Pa(ipa.0), attributes: stage1, level: None });
+        }
         self.observer.translating(if s1_walk {
             Input::Stage1Descriptor(ipa)
         } else {
@@ -89,12 +94,15 @@ where
                 attributes: described,
             });
             let dirty_managed = params.ha && params.hd;
+            let device = described.memory.is_device();
+            let is_protected =
+                s1_walk && params.ptw && device && self.applies(blame, entry.level, protected_walk);
+            let is_postponed = is_protected && self.choices.postpones(&site, protected_walk);
             let result =
                 self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
-                    let device = described.memory.is_device();
-                    let rule = Rule::ProtectedTableWalk;
-                    if s1_walk && params.ptw && device && self.applies(blame, entry.level, rule) {
-                        return Err(self.fails(blame, FaultKind::Permission, entry.level, rule));
+                    if is_protected && !is_postponed {
+                        let (kind, level) = (FaultKind::Permission, entry.level);
+                        return Err(self.fails(blame, kind, level, protected_walk));
                     }
                     match access.kind {
                         Kind::Maintenance(maintenance) => self.check_maintenance(
@@ -129,6 +137,9 @@ where
                 continue;
             }
             result?;
+            if is_postponed {
+                return Err(self.fails(blame, FaultKind::Permission, Level::L0, protected_walk));
+            }
 
             let attributes = self.stage2_output(&site, &params, described, old, stage1, access);
             self.observer.output(Output {
@@ -138,6 +149,12 @@ where
             });
             return Ok(Stage2Output { pa: Pa(pa), attributes, level: Some(entry.level) });
         }
+    }
+
+    /// Does `HCR_EL2.PTW` take effect?
+    fn protects_walks(&self) -> bool {
+        let hcr = self.registers.hcr_el2();
+        hcr.ptw() && !hcr.tge()
     }
 
     fn resolved_stage2(&mut self) -> Result<Stage2Params, Rule> {
@@ -164,7 +181,7 @@ where
     ) -> Result<Entry, Fault> {
         let format = &params.format;
         let mut level = format.start;
-        let first = self.first_entry(format, params.vttbr, params.ps, ipa.0);
+        let first = self.first_entry(blame, format, (params.vttbr, params.ps), ipa.0);
         let mut pa = Pa(first);
         if format.out_of_range(first) && self.applies(blame, Level::L0, Rule::BaseOutOfRange) {
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, Rule::BaseOutOfRange));

@@ -8,7 +8,7 @@ use crate::address::{Ipa, Pa, Va};
 use crate::attributes::MemoryAttributes;
 use crate::choices::{Atomics, Choice, Choices, ask};
 use crate::el::{El, Regime};
-use crate::errata::{Errata, Instruction, Subject};
+use crate::errata::{Errata, Halves, Instruction, Subject};
 use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::{Features, Implementation};
@@ -139,11 +139,20 @@ where
     };
     let mut updates = Updates::new();
     let (instruction, pan) = (Instruction::Access(access.operation), access.pan);
-    let subject = Subject { instruction, el, pan };
+    let cause = match access.operation {
+        Operation::Fetch => Cause::Fetch,
+        Operation::Atomic => Cause::Atomic,
+        Operation::Load | Operation::Store if access.is_atomic() => {
+            Cause::Data(InstructionSyndrome::Invalid)
+        }
+        Operation::Load | Operation::Store => Cause::Data(access.instruction),
+        Operation::Zero => Cause::Data(InstructionSyndrome::Invalid),
+    };
+    let subject = Subject { instruction, el, pan, cause };
     let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
     let result = walker
         .check_alignment_alone(regime, &access, &stage_access)
-        .and_then(|()| walker.full_translate(va, regime, &stage_access))
+        .and_then(|()| walker.translate_halves(va, regime, &stage_access))
         .and_then(|stages| {
             walker.check_atomicity(&access, &stages, &stage_access).map(|()| stages)
         });
@@ -151,15 +160,6 @@ where
     let result = result.map(|stages| stages.translation()).map_err(|fault| {
         let fault = choices.fault(&subject, fault);
         observer.fault(&fault);
-        let cause = match access.operation {
-            Operation::Fetch => Cause::Fetch,
-            Operation::Atomic => Cause::Atomic,
-            Operation::Load | Operation::Store if access.is_atomic() => {
-                Cause::Data(InstructionSyndrome::Invalid)
-            }
-            Operation::Load | Operation::Store => Cause::Data(access.instruction),
-            Operation::Zero => Cause::Data(InstructionSyndrome::Invalid),
-        };
         let exception = Exception::new(&fault, cause, access.el, va, implementation, registers);
         let exception = choices.exception(&subject, &fault, exception);
         Abort { fault, exception }
@@ -260,7 +260,9 @@ where
     let blame = Blame::of_stage2(stage_access.reported_as_write());
     let mut updates = Updates::new();
     let instruction = Instruction::Stage2(access.operation);
-    let subject = Subject { instruction, el: access.el, pan: false };
+    // No exception is made of its fault.
+    let cause = Cause::Data(InstructionSyndrome::NotTold);
+    let subject = Subject { instruction, el: access.el, pan: false, cause };
     let mut flawed = None;
     let machine = machine.as_seen(choices, &mut flawed);
     let mut walker = Walker::new(machine, choices, observer, &mut updates, subject);
@@ -312,6 +314,24 @@ where
     C: Choices + ?Sized,
     O: Observer + ?Sized,
 {
+    /// The translation of an access: the whole of it at once, unless an erratum divides it.
+    fn translate_halves(
+        &mut self,
+        va: Va,
+        regime: Regime,
+        access: &StageAccess,
+    ) -> Result<Stages, Fault> {
+        let load = StageAccess { writes: false, ..*access };
+        let store = StageAccess { reads: false, ..*access };
+        let [first, second] = match self.choices.halves(&self.subject) {
+            Halves::Together => return self.full_translate(va, regime, access),
+            Halves::LoadFirst => [load, store],
+            Halves::StoreFirst => [store, load],
+        };
+        self.full_translate(va, regime, &first)?;
+        self.full_translate(va, regime, &second)
+    }
+
     /// Both stages, or the one that the regime has. Whatever stage 1 finds wrong, permissions and alignment
     /// too, comes before stage 2 is asked.
     ///

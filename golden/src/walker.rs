@@ -5,7 +5,7 @@ use crate::attributes::{MemoryAttributes, Shareability};
 use crate::choices::{Answer, Choice, Choices, ConflictStage, MisalignedBase, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, Format};
 use crate::el::Regime;
-use crate::errata::{Errata, Site, Subject, forward_errata};
+use crate::errata::{Errata, Site, Subject, TableBase, forward_errata};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::Implementation;
 use crate::level::Level;
@@ -187,8 +187,16 @@ where
     /// The address of the first entry of a walk of either stage.
     ///
     /// Source: `AArch64.S1InitialTTWState`, `AArch64.S2InitialTTWState`.
-    pub fn first_entry(&mut self, format: &Format, ttbr: u64, ps: u64, ia: u64) -> u64 {
-        let (base, below_alignment) = format.base(ttbr, ps);
+    pub fn first_entry(
+        &mut self,
+        blame: Blame,
+        format: &Format,
+        (ttbr, ps): (u64, u64),
+        ia: u64,
+    ) -> u64 {
+        let base = TableBase { format, ttbr, ps };
+        let site = self.site(blame, format.start);
+        let (base, below_alignment) = self.choices.base(&site, &base, format.base(ttbr, ps));
         let entry = base | format.first_offset(ia);
         if below_alignment == 0 {
             return entry;

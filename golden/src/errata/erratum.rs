@@ -3,7 +3,10 @@
 use core::fmt;
 
 use crate::attributes::MemoryAttributes;
-use crate::errata::{Combination, Instruction, LeafUpdate, Site, Stage1Leaf, Subject};
+use crate::descriptor::Format;
+use crate::errata::{
+    Combination, Halves, Instruction, LeafUpdate, Site, Stage1Leaf, Subject, TableBase,
+};
 use crate::exception::Exception;
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::implementation::{Features, Implementation};
@@ -69,6 +72,18 @@ impl Erratum {
 pub enum Effect {
     /// A rule is not applied, at one stage or at both.
     Lifts(Option<Stage>, Rule),
+    /// A rule is applied where it is not due, at such sites.
+    Imposes(Rule, fn(&Site) -> bool),
+    /// A rule is applied after all others of its stage, with a fault of level 0.
+    Postpones(Rule),
+    /// Another address of a leaf is held against the output size: its format, its value, its output.
+    CheckedAddress(Stage, fn(&Format, u64, u64) -> u64),
+    /// The base of the first table comes out otherwise, and the bits of it that should be zero.
+    Base(Stage, fn(&TableBase<'_>) -> (u64, u64)),
+    /// The smallest `VTCR_EL2.T0SZ` is another.
+    Stage2MinTxsz(fn(u64) -> u64),
+    /// An atomic is translated in two parts.
+    Halves(Halves),
     /// A field of a register is taken for this value, where the condition on all registers holds.
     Register {
         /// The register in those of the device.
@@ -108,8 +123,8 @@ pub enum Effect {
     WalkFault(fn(&Site, &mut Fault)),
     /// A syndrome comes out otherwise.
     Exception(fn(&Subject, &Fault, &mut Exception)),
-    /// `PAR_EL1` comes out otherwise.
-    Par(fn(&Subject, &mut Masked)),
+    /// `PAR_EL1` comes out otherwise; SH as it is written, where stage 1 was alone.
+    Par(fn(Option<u64>, &mut Masked)),
     /// An instruction does nothing.
     Nothing(fn(&Subject) -> bool),
     /// An instruction that ends in such a fault ends the device.

@@ -1,8 +1,13 @@
 //! A device with errata.
 
+use crate::access::Operation;
 use crate::attributes::MemoryAttributes;
 use crate::choices::{Answer, Choice, Choices, GroupInspection};
-use crate::errata::{Combination, Effect, Errata, Erratum, LeafUpdate, Site, Stage1Leaf, Subject};
+use crate::descriptor::Format;
+use crate::errata::{
+    Combination, Effect, Errata, Erratum, Halves, Instruction, LeafUpdate, Site, Stage1Leaf,
+    Subject, TableBase,
+};
 use crate::exception::Exception;
 use crate::fault::{Fault, Stage};
 use crate::implementation::Implementation;
@@ -82,6 +87,54 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
         self.effects().any(|effect| match *effect {
             Effect::Lifts(stage, lifted) => lifted == rule && is_of(stage, site.stage),
             _ => false,
+        })
+    }
+
+    #[inline]
+    fn imposes(&self, site: &Site, rule: Rule) -> bool {
+        self.effects().any(|effect| match *effect {
+            Effect::Imposes(imposed, is_there) => imposed == rule && is_there(site),
+            _ => false,
+        })
+    }
+
+    #[inline]
+    fn postpones(&self, _: &Site, rule: Rule) -> bool {
+        self.effects().any(|effect| matches!(*effect, Effect::Postpones(late) if late == rule))
+    }
+
+    #[inline]
+    fn checked_address(&self, site: &Site, format: &Format, descriptor: u64, output: u64) -> u64 {
+        self.effects().fold(output, |checked, effect| match *effect {
+            Effect::CheckedAddress(stage, address) if stage == site.stage => {
+                address(format, descriptor, output)
+            }
+            _ => checked,
+        })
+    }
+
+    #[inline]
+    fn base(&self, site: &Site, base: &TableBase<'_>, taken: (u64, u64)) -> (u64, u64) {
+        self.effects().fold(taken, |taken, effect| match *effect {
+            Effect::Base(stage, take) if stage == site.stage => take(base),
+            _ => taken,
+        })
+    }
+
+    #[inline]
+    fn stage2_min_txsz(&self, min: u64) -> u64 {
+        self.effects().fold(min, |min, effect| match *effect {
+            Effect::Stage2MinTxsz(change) => change(min),
+            _ => min,
+        })
+    }
+
+    #[inline]
+    fn halves(&self, subject: &Subject) -> Halves {
+        let is_atomic = subject.instruction == Instruction::Access(Operation::Atomic);
+        self.effects().fold(Halves::Together, |halves, effect| match *effect {
+            Effect::Halves(divided) if is_atomic => divided,
+            _ => halves,
         })
     }
 
@@ -213,10 +266,10 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn par(&self, subject: &Subject, mut par: Masked) -> Masked {
+    fn par(&self, _: &Subject, sh: Option<u64>, mut par: Masked) -> Masked {
         for effect in self.effects() {
             if let Effect::Par(change) = *effect {
-                change(subject, &mut par);
+                change(sh, &mut par);
             }
         }
         par

@@ -20,12 +20,14 @@ use crate::errata::Erratum;
 pub fn all() -> impl Iterator<Item = &'static Erratum> {
     let parts = [
         rules::ALL,
+        rules::MISAPPLIED,
         registers::ALL,
         features::ALL,
         descriptors::ALL,
         parameters::ALL,
         permissions::ALL,
         memory::ALL,
+        addresses::CHECKS,
         addresses::ALL,
         updates::ALL,
         reports::ALL,

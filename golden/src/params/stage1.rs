@@ -283,6 +283,11 @@ impl Stage1Params {
         above != expected
     }
 
+    /// SH of a leaf: with DS, which has address bits there, that of TCR.
+    pub(crate) const fn leaf_sh(&self, descriptor: u64) -> u64 {
+        if self.format.ds { self.sh } else { descriptor >> 8 & 0b11 }
+    }
+
     /// The `MAIR_ELx` byte that a leaf selects.
     ///
     /// Source: `AArch64.MAIRAttr`, `AArch64.S1NextWalkStateLeaf`.

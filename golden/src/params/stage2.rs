@@ -117,9 +117,9 @@ fn format<C: Choices + ?Sized>(
     let ds = lpa2 && vtcr.ds();
 
     let lpa = pe.has(Features::FEAT_LPA);
-    let txsz =
-        checked_txsz(vtcr.t0sz(), min_txsz(pe, granule, ds), max_txsz(pe, granule), lpa, choices)
-            .ok_or(Rule::Stage2Txsz)?;
+    let min_txsz = choices.stage2_min_txsz(min_txsz(pe, granule, ds));
+    let txsz = checked_txsz(vtcr.t0sz(), min_txsz, max_txsz(pe, granule), lpa, choices)
+        .ok_or(Rule::Stage2Txsz)?;
     let ia_bits = 64 - txsz as u32;
 
     let sl2 = ds && granule == Granule::K4 && vtcr.sl2();

@@ -161,6 +161,17 @@ impl World {
         for choice in Choice::ALL {
             profile.settle(*choice, Answer((random.next() % 2) as u16));
         }
+        // And 64KB granules with the reserved output size, and address bits above 47 in the table bases.
+        if random.one_in(16) {
+            let high = random.next() & 0b1111 << 2;
+            registers.tcr_el1 =
+                registers.tcr_el1 & !(0b11 << 14 | 0b11 << 30) | 0b01 << 14 | 0b11 << 30;
+            registers.tcr_el1 |= 0b111 << 32;
+            registers.vtcr_el2 = registers.vtcr_el2 & !(0b11 << 14) | 0b01 << 14 | 0b111 << 16;
+            registers.ttbr0_el1 |= high;
+            registers.ttbr1_el1 |= high;
+            registers.vttbr_el2 |= high;
+        }
         let va = Va(va);
         Self { pe, registers, memory, va, pan, semantics, unprivileged, uao, profile }
     }

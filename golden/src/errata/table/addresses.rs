@@ -13,6 +13,23 @@ macro_rules! addresses {
     };
 }
 
+pub(super) const CHECKS: &[Erratum] = &[
+    Erratum::new(
+        "stage1-output-checked-as-it-stands-in-the-leaf",
+        "stage 1 holds the address field of a leaf against the output size, with the bits below a block and \
+         without the offset into it",
+        "StageOA, AArch64.OAOutOfRange",
+        Effect::CheckedAddress(Stage::One, |format, leaf, _| format.whole_address(leaf)),
+    ),
+    Erratum::new(
+        "stage2-output-checked-as-it-stands-in-the-leaf",
+        "stage 2 holds the address field of a leaf against the output size, with the bits below a block and \
+         without the offset into it",
+        "StageOA, AArch64.OAOutOfRange",
+        Effect::CheckedAddress(Stage::Two, |format, leaf, _| format.whole_address(leaf)),
+    ),
+];
+
 pub(super) const ALL: &[Erratum] = addresses! {
     "stage1-output-lost-above-48-bits" "stage2-output-lost-above-48-bits" "loses output address bits above 47" "AArch64.LeafBase":
         |_, address| address & ones(48);

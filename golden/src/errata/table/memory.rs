@@ -1,7 +1,7 @@
 //! Memory attributes that come out otherwise.
 
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
-use crate::errata::{Effect, Erratum};
+use crate::errata::{Combination, Effect, Erratum};
 use crate::fault::Stage;
 
 pub(super) const ALL: &[Erratum] = &[
@@ -92,6 +92,65 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
+        "combination-forgets-transient-under-write-through",
+        "where stage 1 is Write-Back Transient and stage 2 Write-Through, what stage 1 says of being transient is \
+         lost",
+        "S2CombineS1AttrHints",
+        Effect::Combined(|combination| {
+            let &Combination { stage1, stage2, fwb, both, .. } = combination;
+            match (stage1.memory, stage2.memory, both.memory) {
+                (
+                    MemoryType::Normal { inner: inner1, outer: outer1 },
+                    MemoryType::Normal { inner: inner2, outer: outer2 },
+                    MemoryType::Normal { inner, outer },
+                ) if !fwb => {
+                    let memory = MemoryType::Normal {
+                        inner: through_without_transient(inner1, inner2, inner),
+                        outer: through_without_transient(outer1, outer2, outer),
+                    };
+                    MemoryAttributes { memory, ..both }
+                }
+                _ => both,
+            }
+        }),
+    ),
+    Erratum::new(
+        "combination-takes-the-device-of-inner-attributes",
+        "where a stage is Device, the type of both is looked for in bits 3:0 of their attributes alone, as they \
+         stand: inner attributes count as well, and a Device type with XS = 0 is Device-GRE",
+        "S2CombineS1Device",
+        Effect::Combined(|combination| {
+            let &Combination { stage1, stage2, fwb, both, .. } = combination;
+            if fwb || !stage1.memory.is_device() && !stage2.memory.is_device() {
+                return both;
+            }
+            let found = [stage1.to_mair(true) & 0xf, stage2.to_mair(false) & 0xf];
+            let device = Device::ALL.into_iter().find(|device| found.contains(&device.to_mair()));
+            MemoryAttributes { memory: MemoryType::Device(device.unwrap_or(Device::GRE)), ..both }
+        }),
+    ),
+    Erratum::new(
+        "combination-takes-inner-attribute-0-as-it-stands",
+        "the inner attribute 0 of Normal memory with XS = 0, 0x40 and 0xa0, is taken for Write-Through Transient \
+         that does not allocate",
+        "S1DecodeMemAttrs",
+        Effect::Combined(with_inner_attribute_0),
+    ),
+    Erratum::new(
+        "combination-knows-XS-of-no-stage",
+        "where the stages are combined, XS is 1, unless FWB takes stage 1's memory as it is: then it is stage 1's",
+        "S2CombineS1MemAttrs, AArch64.S2ApplyFWBMemAttrs",
+        Effect::Combined(|combination| {
+            let &Combination { stage1, fwb, memattr, both, .. } = combination;
+            let is_of_stage1 = match memattr {
+                0b0111 => fwb,
+                0b0101 => fwb && stage1.memory.is_device(),
+                _ => false,
+            };
+            MemoryAttributes { xs: !is_of_stage1 || stage1.xs, ..both }
+        }),
+    ),
+    Erratum::new(
         "combination-forgets-XS",
         "where the stages are combined, XS is 1",
         "S2CombineS1MemAttrs",
@@ -172,6 +231,19 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
+        "FWB-MemAttr-3-makes-device",
+        "with FWB, bit 3 of MemAttr makes memory Device-nGnRnE",
+        "AArch64.S2ApplyFWBMemAttrs",
+        Effect::Combined(|combination| {
+            if combination.fwb && combination.memattr & 0b1000 != 0 {
+                let memory = MemoryType::Device(Device::nGnRnE);
+                MemoryAttributes { memory, xs: true, ..combination.both }.effective()
+            } else {
+                combination.both
+            }
+        }),
+    ),
+    Erratum::new(
         "FWB-write-back-forgets-hints-of-stage-1",
         "with FWB, forced Write-Back memory has all allocation hints",
         "AArch64.S2ApplyFWBMemAttrs",
@@ -197,6 +269,46 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
 ];
+
+/// What comes of a half of both stages: where stage 2 makes Write-Back Write-Through, it is not transient.
+fn through_without_transient(
+    stage1: Cacheability,
+    stage2: Cacheability,
+    both: Cacheability,
+) -> Cacheability {
+    match (stage1, stage2, both) {
+        (
+            Cacheability::WriteBack(_),
+            Cacheability::WriteThrough(_),
+            Cacheability::WriteThrough(hints),
+        ) => Cacheability::WriteThrough(Hints { transient: false, ..hints }),
+        _ => both,
+    }
+}
+
+/// Both stages, where the inner attribute of Normal memory with XS = 0 is 0b0000 by its encoding.
+fn with_inner_attribute_0(combination: &Combination) -> MemoryAttributes {
+    const NONE: Hints = Hints { read_allocate: false, write_allocate: false, transient: true };
+    let &Combination { stage1, stage2, fwb, memattr, both } = combination;
+    let outer = match (stage1.to_mair(true), stage1.memory) {
+        (0x40 | 0xa0, MemoryType::Normal { outer, .. }) => outer,
+        _ => return both,
+    };
+    let inner = Cacheability::WriteThrough(NONE);
+    let stage1 = MemoryAttributes { memory: MemoryType::Normal { inner, outer }, ..stage1 };
+    match (fwb, both.memory) {
+        (_, MemoryType::Device(_)) => both,
+        (false, MemoryType::Normal { .. }) => {
+            MemoryAttributes { memory: stage1.combined(stage2).memory, ..both }
+        }
+        // Forced Write-Back gives what says nothing of allocation all of it.
+        (true, MemoryType::Normal { outer, .. }) if memattr == 0b0110 => {
+            let inner = Cacheability::WriteBack(Hints::READ_WRITE);
+            MemoryAttributes { memory: MemoryType::Normal { inner, outer }, ..both }
+        }
+        (true, MemoryType::Normal { .. }) => both,
+    }
+}
 
 /// The same memory, as not transient.
 fn not_transient(attributes: MemoryAttributes) -> MemoryAttributes {

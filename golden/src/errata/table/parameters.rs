@@ -1,6 +1,8 @@
 //! Parameters that are resolved otherwise.
 
-use crate::errata::{Effect, Erratum};
+use crate::descriptor::{Format, HighBits, PS_52};
+use crate::errata::{Effect, Erratum, TableBase};
+use crate::fault::Stage;
 
 pub(super) const ALL: &[Erratum] = &[
     Erratum::new(
@@ -53,4 +55,68 @@ pub(super) const ALL: &[Erratum] = &[
         "AArch64.S1DirectBasePermissions",
         Effect::Stage1(|_, params| params.nv1 &= params.pie),
     ),
+    Erratum::new(
+        "stage1-wide-addresses-with-52-bits-alone",
+        "stage 1 looks at address bits above 47 of descriptors, with DS above 49, and of a table base only where \
+         the output size is 52 bits",
+        "AArch64.LeafBase, AArch64.NextTableBase, AArch64.S1TTBaseAddress",
+        Effect::Stage1(|_, params| narrow_below_52_bits(&mut params.format)),
+    ),
+    Erratum::new(
+        "stage2-wide-addresses-with-52-bits-alone",
+        "stage 2 looks at address bits above 47 of descriptors, with DS above 49, and of a table base only where \
+         the output size is 52 bits",
+        "AArch64.LeafBase, AArch64.NextTableBase, AArch64.S2TTBaseAddress",
+        Effect::Stage2(|_, params| narrow_below_52_bits(&mut params.format)),
+    ),
+    Erratum::new(
+        "stage1-reserved-output-size-makes-a-wide-base",
+        "stage 1 takes the reserved PS or IPS for 52 bits in a table base too",
+        "AArch64.S1TTBaseAddress",
+        Effect::Stage1(|_, params| params.ps = params.ps.min(PS_52)),
+    ),
+    Erratum::new(
+        "stage2-reserved-output-size-makes-a-wide-base",
+        "stage 2 takes the reserved PS for 52 bits in a table base too",
+        "AArch64.S2TTBaseAddress",
+        Effect::Stage2(|_, params| params.ps = params.ps.min(PS_52)),
+    ),
+    Erratum::new(
+        "stage1-wide-base-aligned-to-its-table-alone",
+        "stage 1 aligns a table base that holds address bits 51:48 to its table, and not to 64 bytes at least",
+        "AArch64.S1TTBaseAddress",
+        Effect::Base(Stage::One, aligned_to_its_table),
+    ),
+    Erratum::new(
+        "stage2-wide-base-aligned-to-its-table-alone",
+        "stage 2 aligns a table base that holds address bits 51:48 to its table, and not to 64 bytes at least",
+        "AArch64.S2TTBaseAddress",
+        Effect::Base(Stage::Two, aligned_to_its_table),
+    ),
+    Erratum::new(
+        "stage2-T0SZ-is-at-least-16",
+        "the least VTCR_EL2.T0SZ is 16 where the implemented address size calls for a larger one",
+        "AArch64.S2MinTxSZ",
+        Effect::Stage2MinTxsz(|min| min.min(16)),
+    ),
+    Erratum::new(
+        "FWB-forgets-CD",
+        "with FWB, HCR_EL2.CD is taken for 0",
+        "AArch64.S2Translate",
+        Effect::Stage2(|_, params| params.cd &= !params.fwb),
+    ),
 ];
+
+/// No address bits above 47, with DS none above 49, where the output size does not need them.
+const fn narrow_below_52_bits(format: &mut Format) {
+    if format.oa_bits <= 48 {
+        format.high = match format.high {
+            HighBits::None | HighBits::In15To12 => HighBits::None,
+            HighBits::In9To8 | HighBits::In49To48 => HighBits::In49To48,
+        };
+    }
+}
+
+fn aligned_to_its_table(base: &TableBase<'_>) -> (u64, u64) {
+    base.format.base_aligned_to_its_table(base.ttbr, base.ps)
+}

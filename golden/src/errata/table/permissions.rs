@@ -21,7 +21,7 @@ pub(super) const ALL: &[Erratum] = &[
         Effect::Stage1Permissions(|_, permissions, leaf| {
             let is_clean = leaf.descriptor & (DBM | AP_READ_ONLY) == DBM | AP_READ_ONLY;
             if is_clean && !leaf.params.pie {
-                permissions.execute = leaf.as_if(leaf.descriptor & !DBM, false).execute;
+                permissions.execute |= leaf.as_if(leaf.descriptor & !DBM, false).execute;
             }
         }),
     ),
@@ -32,7 +32,8 @@ pub(super) const ALL: &[Erratum] = &[
         Effect::Stage1Permissions(|site, permissions, leaf| {
             let is_for_el0 = leaf.params.regime.has_unprivileged() && !leaf.params.nv1;
             if is_privileged_fetch(site) && is_for_el0 && !leaf.params.pie {
-                permissions.execute = leaf.as_if(leaf.descriptor & !AP_UNPRIVILEGED, false).execute;
+                permissions.execute |=
+                    leaf.as_if(leaf.descriptor & !AP_UNPRIVILEGED, false).execute;
             }
         }),
     ),
@@ -42,7 +43,7 @@ pub(super) const ALL: &[Erratum] = &[
         "CreateAccDescIFetch",
         Effect::Stage1Permissions(|site, permissions, leaf| {
             if is_privileged_fetch(site) && site.subject.pan {
-                permissions.execute = leaf.as_if(leaf.descriptor, true).execute;
+                permissions.execute |= leaf.as_if(leaf.descriptor, true).execute;
             }
         }),
     ),

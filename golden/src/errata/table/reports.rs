@@ -1,8 +1,9 @@
 //! Reports that are wrong.
 
 use crate::access::Operation;
-use crate::errata::{Effect, Erratum, Instruction};
-use crate::exception::{self, Exception};
+use crate::attributes::Shareability;
+use crate::errata::{Effect, Erratum, Halves, Instruction};
+use crate::exception::{self, Cause, Exception};
 use crate::fault::{FaultKind, Stage};
 use crate::level::Level;
 use crate::masked::Masked;
@@ -73,6 +74,18 @@ pub(super) const ALL: &[Erratum] = &[
                 fault.write = true;
             }
         }),
+    ),
+    Erratum::new(
+        "atomic-loads-and-then-stores",
+        "an atomic is translated as a load, and only then as a store",
+        "AArch64.FullTranslate, AArch64.S1CheckPermissions",
+        Effect::Halves(Halves::LoadFirst),
+    ),
+    Erratum::new(
+        "atomic-stores-and-then-loads",
+        "an atomic is translated as a store, and only then as a load",
+        "AArch64.FullTranslate, AArch64.S1CheckPermissions",
+        Effect::Halves(Halves::StoreFirst),
     ),
     Erratum::new(
         "atomic-faults-as-a-load",
@@ -165,6 +178,21 @@ pub(super) const ALL: &[Erratum] = &[
         "ESR's ISV is 0",
         "AArch64.FaultSyndrome",
         Effect::Exception(|_, _, exception| esr(exception, exception::INSTRUCTION_SYNDROME, 0)),
+    ),
+    Erratum::new(
+        "syndrome-describes-the-instruction-of-an-external-abort",
+        "ESR's ISV is 1 for an External abort on a walk of stage 2, where it is for other faults",
+        "AArch64.FaultSyndrome",
+        Effect::Exception(|subject, fault, exception| {
+            let Cause::Data(instruction) = subject.cause else { return };
+            if fault.kind.is_external_abort() && fault.stage == Stage::Two && !fault.s1_walk {
+                let told = exception.esr.mask & exception::INSTRUCTION_SYNDROME;
+                match instruction.bits() {
+                    Some(bits) => esr(exception, told, bits),
+                    None => exception.esr.mask &= !told,
+                }
+            }
+        }),
     ),
     Erratum::new(
         "syndrome-describes-an-instruction-in-any-case",
@@ -271,6 +299,18 @@ pub(super) const ALL: &[Erratum] = &[
         Effect::Par(|_, par| {
             if !is_fault(par) && par.value & par::SH == 0b10 << 7 {
                 *par = with(*par, par::SH, par::SH);
+            }
+        }),
+    ),
+    Erratum::new(
+        "PAR-tells-reserved-shareability",
+        "PAR_EL1.SH is the reserved value of a leaf or of TCR, where stage 1 is alone",
+        "DecodeShareability, PAREncodeShareability",
+        Effect::Par(|sh, par| {
+            // Device and Non-cacheable memory is Outer Shareable, whatever was written.
+            let is_forced = par.value >> 60 == 0 || matches!(par.value >> 56, 0x40 | 0x44);
+            if sh.is_some_and(|sh| Shareability::from_bits(sh).is_none()) && !is_forced {
+                *par = with(*par, par::SH, 0b01 << 7);
             }
         }),
     ),

@@ -1,6 +1,6 @@
 //! Rules that are not applied.
 
-use crate::errata::{Effect, Erratum};
+use crate::errata::{Effect, Erratum, Instruction};
 use crate::fault::Stage;
 use crate::rule::Rule;
 
@@ -23,6 +23,25 @@ macro_rules! lifted {
     (@stage Two) => { Some(Stage::Two) };
     (@stage Any) => { None };
 }
+
+/// Rules that are applied otherwise.
+pub(super) const MISAPPLIED: &[Erratum] = &[
+    Erratum::new(
+        "protection-of-table-walks-comes-last",
+        "stage 2 protects table walks after all its other checks, with a fault of level 0",
+        "AArch64.S2Translate, AArch64.S2CheckPermissions",
+        Effect::Postpones(Rule::ProtectedTableWalk),
+    ),
+    Erratum::new(
+        "AT-protects-table-walks-without-stage-2",
+        "an AT that asks stage 1 alone obeys HCR_EL2.PTW where stage 2 is off, as if that made all memory Device",
+        "AArch64.S2Translate",
+        Effect::Imposes(
+            Rule::ProtectedTableWalk,
+            |site| matches!(site.subject.instruction, Instruction::At(at) if !at.is_both_stages()),
+        ),
+    ),
+];
 
 pub(super) const ALL: &[Erratum] = lifted! {
     "alignment-check-by-SCTLR.A" "alignment check by SCTLR_ELx.A": AlignmentCheck Any;
