@@ -32,8 +32,8 @@ pub struct Allowed {
     pub kills: bool,
 }
 
-/// The most outcomes of a device with errata: one that may do everything explains nothing.
-const MOST_WITH_ERRATA: usize = 64;
+/// The most outcomes of a device that is tried: one that may do everything explains nothing.
+pub const A_FEW: usize = 64;
 
 /// Outcomes: nearly always one.
 pub type Outcomes = SmallVec<[Allowed; 1]>;
@@ -61,7 +61,7 @@ impl Expectation {
                     == (another.answer, &another.updates, another.kills)
             })
         };
-        self.complete
+        (self.complete || !other.complete)
             && self.strays_to == other.strays_to
             && self.outcomes.iter().all(is_there)
     }
@@ -120,6 +120,8 @@ pub struct Setting<'a> {
     pub asker: Asker,
     /// What is known of its choices.
     pub learned: &'a Learned,
+    /// So many outcomes are followed at most: see [`A_FEW`].
+    pub most: usize,
 }
 
 impl Setting<'_> {
@@ -164,6 +166,11 @@ impl Setting<'_> {
         walked.is_ok() && if foreign.in_full { found.is_valid } else { found.is_global }
     }
 
+    /// Whether more outcomes are looked for.
+    fn bounded(&self, outcomes: &Outcomes) -> ControlFlow<()> {
+        if outcomes.len() >= self.most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
     fn at<E: AsRef<[&'static Erratum]> + Copy>(
         &self,
         machine: Machine<'_, Simulation>,
@@ -197,7 +204,7 @@ impl Setting<'_> {
                     kills,
                 });
             }
-            bounded(&outcomes, errata)
+            self.bounded(&outcomes)
         });
         Expectation { outcomes, complete: explored.complete, strays_to: None, is_foreign: false }
     }
@@ -233,7 +240,7 @@ impl Setting<'_> {
                 attributes: end.attributes,
                 asked: asked.to_vec(),
             }));
-            bounded(&outcomes, errata)
+            self.bounded(&outcomes)
         });
         complete &= explored.complete;
         Expectation { outcomes, complete, strays_to: None, is_foreign: false }
@@ -251,12 +258,4 @@ fn kills(
         && instruction.as_errata_know_it().is_some_and(|instruction| {
             errata.iter().any(|erratum| erratum.kills(&instruction, fault))
         })
-}
-
-/// Whether more outcomes are looked for.
-fn bounded(outcomes: &Outcomes, errata: impl AsRef<[&'static Erratum]>) -> ControlFlow<()> {
-    match outcomes.len() >= MOST_WITH_ERRATA && !errata.as_ref().is_empty() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    }
 }

@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 
 use crate::answer::{Answer, Reach};
-use crate::expectation::{Allowed, Expectation, Setting};
+use crate::expectation::{A_FEW, Allowed, Expectation, Setting};
 use crate::guest::Asker;
 use crate::flaw::{Flaw, FlawId, Prediction, StaleTlb};
 use crate::learned::Learned;
@@ -121,6 +121,8 @@ pub struct Tables<'a> {
     log: &'a mut WordLog,
     /// Room for a walk to work in.
     updates: Updates,
+    /// So many outcomes are followed at most.
+    most: usize,
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
     /// Those flaws of the target that may show under these registers.
@@ -144,6 +146,7 @@ impl<'a> Tables<'a> {
             memory: &mut twin.memory,
             log: &mut twin.log,
             updates: Updates::new(),
+            most: usize::MAX,
             loaded: BTreeMap::new(),
             flaws: flaws.filter(|(_, flaw)| flaw.when.fits(&registers)).collect(),
             errata: &twin.errata,
@@ -177,8 +180,8 @@ impl Tables<'_> {
     ) -> Option<Expectation> {
         let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
         self.memory.tlb.look(view);
-        let Self { pe, asker, ref registers, ref memory, ref loaded, .. } = *self;
-        let setting = Setting { pe, registers, memory, asker, learned };
+        let Self { pe, asker, most, ref registers, ref memory, ref loaded, .. } = *self;
+        let setting = Setting { pe, registers, memory, asker, learned, most };
         let mut expectation = setting.expect(probe, &mut self.updates, errata)?;
         let loaded: SmallVec<[u8; 3]> = loaded.values().copied().collect();
         // What crosses into another page may find something there.
@@ -225,9 +228,14 @@ impl Tables<'_> {
         {
             acting.extend(flaws.into_iter().filter(|flaw| !acting.contains(flaw)).collect::<Vec<_>>());
         }
-        // Of two that do the same each could be missing.
+        // Of two that come to the same each could be missing: those that act alone.
         if acting.is_empty() {
-            acting.extend(flaws.iter().map(|(id, _)| *id));
+            for (id, flaw) in &flaws {
+                let alone = self.expect_stale(probe, learned, &[flaw.erratum]);
+                if alone.zip(allowed).is_some_and(|(alone, allowed)| !alone.is_within(allowed)) {
+                    acting.push(*id);
+                }
+            }
         }
         Some(Box::new(Prediction { flaws: acting, expectation }))
     }
@@ -242,10 +250,13 @@ impl Tables<'_> {
         let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
         let flaws = self.flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum);
         let errata: Errata = self.errata.iter().copied().chain(flaws).chain([erratum]).collect();
-        match errata[..] {
+        self.most = A_FEW;
+        let expectation = match errata[..] {
             [erratum] if self.stale.is_none() => self.expect_of(probe, learned, [erratum]),
             ref errata => self.expect_stale(probe, learned, errata),
-        }
+        };
+        self.most = usize::MAX;
+        expectation
     }
 
     /// What a device with these errata may answer to `probe`, in whose TLBs is what the flaws of the target leave

@@ -60,6 +60,7 @@ impl Machine {
         let (mut succeeded, mut updates) = (0, Updates::new());
         for probe in case.as_ref().probes {
             let setting = Setting {
+                most: usize::MAX,
                 pe: &self.pe,
                 registers: &registers,
                 memory: &self.simulation,
