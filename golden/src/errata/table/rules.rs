@@ -28,7 +28,7 @@ macro_rules! lifted {
 pub(super) const MISAPPLIED: &[Erratum] = &[
     Erratum::new(
         "no-alignment-check-of-device-memory-while-stage-1-is-off",
-        "the alignment of Device memory is not checked by stage 1 while that is off",
+        "the alignment of memory that is Device since stage 1 is off is not checked",
         "AArch64.S1DisabledOutput, AArch64.S1HasAlignmentFault",
         Effect::LiftsWhileOff(Rule::DeviceAlignment),
     ),
