@@ -8,7 +8,7 @@
 //!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params
 //!   descriptor                 bits of it are taken for others                        descriptor
 //!   table base                 its bits are taken for others                          base
-//!   a check that fails         its rule is not applied                                lifts
+//!   a check that fails         its rule is not applied                                lifts, lifts_while_off
 //!   a check that is not due    its rule is applied, or too late                       imposes, postpones
 //!   a check of an address      made of another address                                checked_address
 //!   permissions                come out otherwise                                     stage1_permissions, ..
@@ -65,6 +65,12 @@ pub trait Errata {
     /// Is this rule not applied, where its fault is due?
     #[inline]
     fn lifts(&self, _site: &Site, _rule: Rule) -> bool {
+        false
+    }
+
+    /// Is this rule not applied while stage 1 is off?
+    #[inline]
+    fn lifts_while_off(&self, _rule: Rule) -> bool {
         false
     }
 
@@ -215,6 +221,10 @@ macro_rules! forward_errata {
         #[inline]
         fn lifts(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {
             $to.lifts(site, rule)
+        }
+        #[inline]
+        fn lifts_while_off(&$self, rule: crate::Rule) -> bool {
+            $to.lifts_while_off(rule)
         }
         #[inline]
         fn imposes(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {

@@ -200,7 +200,9 @@ where
             let rule = Rule::Stage1DisabledAddressSize;
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, rule));
         }
-        self.check_alignment(blame, access, &attributes, Level::L0)?;
+        if !self.choices.lifts_while_off(Rule::DeviceAlignment) {
+            self.check_alignment(blame, access, &attributes, Level::L0)?;
+        }
         self.observer.rule(Stage::One, Rule::Stage1Disabled);
         let address = va.0 & ones(ADDRESS_BITS);
         self.observer.output(Output { stage: Stage::One, address, attributes });

@@ -98,31 +98,37 @@ where
             let is_protected =
                 s1_walk && params.ptw && device && self.applies(blame, entry.level, protected_walk);
             let is_postponed = is_protected && self.choices.postpones(&site, protected_walk);
-            let result =
-                self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
-                    if is_protected && !is_postponed {
-                        let (kind, level) = (FaultKind::Permission, entry.level);
-                        return Err(self.fails(blame, kind, level, protected_walk));
-                    }
-                    match access.kind {
-                        Kind::Maintenance(maintenance) => self.check_maintenance(
-                            blame,
-                            maintenance,
-                            access.el,
-                            permissions,
-                            params.cmow,
-                            entry.level,
-                        ),
-                        _ => self.check_permissions(
-                            blame,
-                            access,
-                            permissions,
-                            device,
-                            dirty_managed,
-                            entry.level,
-                        ),
-                    }
-                });
+            // With FEAT_S2FWB a leaf that says Normal may be Device, which is stage 1's doing.
+            let is_stage1s = params.fwb && entry.descriptor & FWB_NORMAL != 0;
+            let aligned = if is_stage1s && self.choices.lifts_while_off(Rule::DeviceAlignment) {
+                Ok(())
+            } else {
+                self.check_alignment(blame, access, &described, entry.level)
+            };
+            let result = aligned.and_then(|()| {
+                if is_protected && !is_postponed {
+                    let (kind, level) = (FaultKind::Permission, entry.level);
+                    return Err(self.fails(blame, kind, level, protected_walk));
+                }
+                match access.kind {
+                    Kind::Maintenance(maintenance) => self.check_maintenance(
+                        blame,
+                        maintenance,
+                        access.el,
+                        permissions,
+                        params.cmow,
+                        entry.level,
+                    ),
+                    _ => self.check_permissions(
+                        blame,
+                        access,
+                        permissions,
+                        device,
+                        dirty_managed,
+                        entry.level,
+                    ),
+                }
+            });
 
             let old = entry.descriptor;
             let written = if params.s2pie || old & DBM != 0 { old | S2AP_WRITE } else { old };
@@ -338,6 +344,9 @@ where
         self.choices.combined(&Combination { stage1, stage2, memattr, fwb: params.fwb, both })
     }
 }
+
+/// Bit 2 of MemAttr, in a descriptor: with FEAT_S2FWB, Normal memory.
+const FWB_NORMAL: u64 = 1 << 4;
 
 /// Write-back memory with stage 1's allocation hints, where it has some.
 fn write_back_with_hints_of(stage1: MemoryType) -> MemoryType {

@@ -72,6 +72,8 @@ impl Erratum {
 pub enum Effect {
     /// A rule is not applied, at one stage or at both.
     Lifts(Option<Stage>, Rule),
+    /// A rule is not applied while stage 1 is off.
+    LiftsWhileOff(Rule),
     /// A rule is applied where it is not due, at such sites.
     Imposes(Rule, fn(&Site) -> bool),
     /// A rule is applied after all others of its stage, with a fault of level 0.

@@ -91,6 +91,11 @@ impl<C, E: AsRef<[&'static Erratum]>> Errata for Flawed<C, E> {
     }
 
     #[inline]
+    fn lifts_while_off(&self, rule: Rule) -> bool {
+        self.effects().any(|effect| matches!(*effect, Effect::LiftsWhileOff(off) if off == rule))
+    }
+
+    #[inline]
     fn imposes(&self, site: &Site, rule: Rule) -> bool {
         self.effects().any(|effect| match *effect {
             Effect::Imposes(imposed, is_there) => imposed == rule && is_there(site),

@@ -98,6 +98,16 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
+        "stage2-alignment-fault-is-of-stage-1",
+        "an Alignment fault of stage 2 is reported as one of stage 1",
+        "AArch64.S2HasAlignmentFault",
+        Effect::Fault(|_, fault| {
+            if fault.kind == FaultKind::Alignment && fault.stage == Stage::Two {
+                (fault.stage, fault.ipa) = (Stage::One, None);
+            }
+        }),
+    ),
+    Erratum::new(
         "permission-fault-as-access-flag-fault",
         "a Permission fault is told as an Access flag fault",
         "EncodeLDFSC",

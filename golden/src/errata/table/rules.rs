@@ -27,6 +27,12 @@ macro_rules! lifted {
 /// Rules that are applied otherwise.
 pub(super) const MISAPPLIED: &[Erratum] = &[
     Erratum::new(
+        "no-alignment-check-of-device-memory-while-stage-1-is-off",
+        "the alignment of memory that is Device since stage 1 is off is not checked",
+        "AArch64.S1DisabledOutput, AArch64.S1HasAlignmentFault",
+        Effect::LiftsWhileOff(Rule::DeviceAlignment),
+    ),
+    Erratum::new(
         "protection-of-table-walks-comes-last",
         "stage 2 protects table walks after all its other checks, with a fault of level 0",
         "AArch64.S2Translate, AArch64.S2CheckPermissions",
