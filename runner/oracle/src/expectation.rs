@@ -53,6 +53,22 @@ pub struct Expectation {
 }
 
 impl Expectation {
+    /// Expects whatever `other` does, too.
+    pub fn admit(&mut self, other: Self) {
+        for outcome in other.outcomes {
+            let is_same = |one: &Allowed| {
+                (one.answer, &one.updates, one.kills)
+                    == (outcome.answer, &outcome.updates, outcome.kills)
+            };
+            if !self.outcomes.iter().any(is_same) {
+                self.outcomes.push(outcome);
+            }
+        }
+        self.complete &= other.complete;
+        self.strays_to = self.strays_to.or(other.strays_to);
+        self.is_foreign |= other.is_foreign;
+    }
+
     /// Whether whatever is expected is expected by `other`, too.
     pub fn is_within(&self, other: &Self) -> bool {
         let is_there = |one: &Allowed| {

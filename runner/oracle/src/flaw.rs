@@ -25,6 +25,8 @@ pub struct Flaw {
     pub erratum: &'static Erratum,
     /// When it shows.
     pub when: Condition,
+    /// It shows now and then: what is answered with it is predicted, and what is answered without.
+    pub sometimes: bool,
 }
 
 /// When an erratum shows: all of this holds.

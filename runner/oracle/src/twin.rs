@@ -35,6 +35,12 @@ use crate::tlb::{self, Tag, Tlb, View};
 /// The trees of the EL1&0 regime: TLBs are followed for them.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
 
+/// So many flaws that show now and then are followed in all ways, at most; the others are taken to show.
+const MOST_SOMETIMES: usize = 4;
+
+/// A few flaws together.
+type Flaws<'a> = SmallVec<[(FlawId, &'a Flaw); 8]>;
+
 /// A few errata together.
 type Errata = SmallVec<[&'static Erratum; 8]>;
 
@@ -126,7 +132,7 @@ pub struct Tables<'a> {
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
     /// Those flaws of the target that may show under these registers.
-    flaws: SmallVec<[(FlawId, &'a Flaw); 8]>,
+    flaws: Flaws<'a>,
     errata: &'a [&'static Erratum],
     /// What the TLBs of the target may hold by its flaws, where that is more than what is allowed.
     stale: Option<StaleTlb>,
@@ -200,44 +206,66 @@ impl Tables<'_> {
         allowed: Option<&Expectation>,
     ) -> Option<Box<Prediction>> {
         let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
-        let flaws: SmallVec<[(FlawId, &Flaw); 8]> =
-            self.flaws.iter().filter(shows).copied().collect();
+        let flaws: Flaws<'_> = self.flaws.iter().filter(shows).copied().collect();
         if flaws.is_empty() && self.stale.is_none() {
             return None;
         }
-        let errata = |without: Option<usize>| -> Errata {
-            let others = flaws.iter().enumerate().filter(|(place, _)| Some(*place) != without);
-            let others = others.map(|(_, (_, flaw))| flaw.erratum);
-            self.errata.iter().copied().chain(others).collect()
-        };
-        let all = errata(None);
-        let without: SmallVec<[Errata; 8]> =
-            (0..flaws.len()).map(|place| errata(Some(place))).collect();
-        let expectation = self.expect_stale(probe, learned, &all)?;
+        let expectation = self.expect_flawed(probe, learned, &flaws)?;
         if allowed.is_some_and(|allowed| expectation.is_within(allowed)) {
             return None;
         }
-        let mut acting = SmallVec::new();
-        for ((id, _), others) in flaws.iter().zip(&without) {
-            if self.expect_stale(probe, learned, others).as_ref() != Some(&expectation) {
+        let mut acting: SmallVec<[FlawId; 2]> = SmallVec::new();
+        for (id, _) in &flaws {
+            let others = flaws.iter().filter(|(other, _)| other != id).copied().collect::<Flaws>();
+            if self.expect_flawed(probe, learned, &others).as_ref() != Some(&expectation) {
                 acting.push(*id);
             }
         }
-        if let Some(flaws) = self.stale.as_ref().map(|stale| stale.flaws.clone())
-            && self.expect_of(probe, learned, &*all).as_ref() != Some(&expectation)
-        {
-            acting.extend(flaws.into_iter().filter(|flaw| !acting.contains(flaw)).collect::<Vec<_>>());
+        if let Some(stale) = self.stale.take() {
+            if self.expect_flawed(probe, learned, &flaws).as_ref() != Some(&expectation) {
+                let is_new = |flaw: &&FlawId| !acting.contains(*flaw);
+                let new: Vec<FlawId> = stale.flaws.iter().filter(is_new).copied().collect();
+                acting.extend(new);
+            }
+            self.stale = Some(stale);
         }
         // Of two that come to the same each could be missing: those that act alone.
         if acting.is_empty() {
             for (id, flaw) in &flaws {
-                let alone = self.expect_stale(probe, learned, &[flaw.erratum]);
+                let alone = self.expect_flawed(probe, learned, &[(*id, flaw)]);
                 if alone.zip(allowed).is_some_and(|(alone, allowed)| !alone.is_within(allowed)) {
                     acting.push(*id);
                 }
             }
         }
         Some(Box::new(Prediction { flaws: acting, expectation }))
+    }
+
+    /// What the target may answer to `probe` by these flaws, whichever of those that show now and then do.
+    fn expect_flawed(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        flaws: &[(FlawId, &Flaw)],
+    ) -> Option<Expectation> {
+        let sometimes = flaws.iter().filter(|(_, flaw)| flaw.sometimes).count();
+        let mut all: Option<Expectation> = None;
+        for shown in 0..1_u32 << sometimes.min(MOST_SOMETIMES) {
+            let mut place = 0;
+            let shows = |(_, flaw): &&(FlawId, &Flaw)| {
+                place += u32::from(flaw.sometimes);
+                !flaw.sometimes || shown >> (place - 1) & 1 == 0
+            };
+            let own = self.errata.iter().copied();
+            let flaws = flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum);
+            let errata: Errata = own.chain(flaws).collect();
+            let one = self.expect_stale(probe, learned, &errata)?;
+            match &mut all {
+                Some(all) => all.admit(one),
+                None => all = Some(one),
+            }
+        }
+        all
     }
 
     /// What the target may answer to `probe` if it has `erratum` beside its flaws, as its TLBs are now.

@@ -26,6 +26,17 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
+        "fetches-take-what-has-DBM-for-read-only",
+        "a fetch takes a leaf that hardware may make dirty, or has made dirty, for one that nobody can write",
+        "AArch64.S1DirectBasePermissions",
+        Effect::Stage1Permissions(|_, permissions, leaf| {
+            if leaf.descriptor & DBM != 0 && !leaf.params.pie {
+                let clean = leaf.descriptor & !DBM | AP_READ_ONLY;
+                permissions.execute |= leaf.as_if(clean, false).execute;
+            }
+        }),
+    ),
+    Erratum::new(
         "privileged-fetch-of-what-EL0-may-write",
         "what EL0 may write is executed above EL0",
         "AArch64.S1DirectBasePermissions",

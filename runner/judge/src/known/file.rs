@@ -43,6 +43,9 @@ pub struct Entry {
     /// When they show. Default: always.
     #[serde(default)]
     when: When,
+    /// They show now and then: what is answered without them is predicted as well. Default: they always show.
+    #[serde(default)]
+    sometimes: bool,
     /// Case files that show them, beside this file. On an emulator that is later than the last of `emulators` they
     /// tell whether it has them. Default: none.
     #[serde(default)]
@@ -112,7 +115,7 @@ impl KnownErratum {
                 return Err(refuse(name.referenced, problem));
             };
             let value = Self {
-                flaw: Flaw { erratum, when: when.clone() },
+                flaw: Flaw { erratum, when: when.clone(), sometimes: entry.sometimes },
                 reference: entry.reference.split_whitespace().collect::<Vec<_>>().join(" "),
                 emulators: emulators.clone(),
                 targets: entry.targets.clone(),
