@@ -158,7 +158,9 @@ impl FieldName {
     /// The names of all of them: register and field. A field of both layouts of a register comes twice.
     pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         FIELDS.iter().flat_map(|(register, _, layouts)| {
-            layouts.iter().flat_map(move |fields| fields.iter().map(move |one| (*register, one.name)))
+            layouts
+                .iter()
+                .flat_map(move |fields| fields.iter().map(move |one| (*register, one.name)))
         })
     }
 

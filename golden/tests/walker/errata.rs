@@ -7,9 +7,8 @@ use golden::errata::{self, Effect, Erratum, Flawed, Instruction};
 use golden::tlbi::{Tlbi, TlbiDomain, TlbiOperation};
 use golden::{
     Access, Answer, At, Choice, Choices, El, Fault, FaultKind, Features, Granules, Implementation,
-    Machine,
-    Maintenance, Pa, PhysicalMemory, Profile, Refusal, Registers, Semantics, Stage, Va, access, at,
-    maintain,
+    Machine, Maintenance, Pa, PhysicalMemory, Profile, Refusal, Registers, Semantics, Stage, Va,
+    access, at, maintain,
 };
 use vectors::Question;
 
@@ -287,9 +286,8 @@ fn names_are_unique_and_lead_back() {
 #[test]
 fn every_erratum_can_be_seen() {
     // What ends the device shows in no answer: see below.
-    let is_of_walks = |erratum: &&Erratum| {
-        !erratum.is_deadly() && !matches!(erratum.effect, Effect::Tlbi(_))
-    };
+    let is_of_walks =
+        |erratum: &&Erratum| !erratum.is_deadly() && !matches!(erratum.effect, Effect::Tlbi(_));
     let mut left: Vec<&'static Erratum> = errata::all().filter(is_of_walks).collect();
     for file in ["stage2", "two-stage", "el2", "vhe", "at", "pie"] {
         unseen_in_vectors(file, &mut left);
@@ -350,8 +348,7 @@ fn an_erratum_of_tlb_maintenance_takes_less_away_and_never_more() {
 
 #[test]
 fn a_deadly_erratum_is_of_one_kind_of_fault_by_one_kind_of_instruction() {
-    let [at, access] =
-        [Instruction::At(At::S12E1R), Instruction::Access(golden::Operation::Load)];
+    let [at, access] = [Instruction::At(At::S12E1R), Instruction::Access(golden::Operation::Load)];
     let faults = [Stage::One, Stage::Two].into_iter().flat_map(|stage| {
         let kinds = [FaultKind::Translation, FaultKind::Permission, FaultKind::Alignment];
         kinds.map(|kind| {

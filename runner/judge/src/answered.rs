@@ -8,9 +8,9 @@ use oracle::learned::Learned;
 use oracle::playback::Expected;
 
 use crate::conformity::{admits, conforms};
+use crate::difference::Difference;
 use crate::memory::{Access, Memory};
 use crate::observation::Observation;
-use crate::difference::Difference;
 use crate::verdict::{Observed, Signature};
 
 /// An answer to a probe, beside what is expected of it.

@@ -95,8 +95,7 @@ fn deadly_errata(Expected { probe, expectation, prediction }: Expected<'_>) -> V
     let predicted = prediction.iter().flat_map(|prediction| &prediction.expectation.outcomes);
     let outcomes = expectation.outcomes.iter().chain(predicted);
     let faults: Vec<Fault> = outcomes.filter_map(|outcome| outcome.answer.fault()).collect();
-    let kills = |erratum: &&'static Erratum| {
-        faults.iter().any(|fault| erratum.kills(&instruction, fault))
-    };
+    let kills =
+        |erratum: &&'static Erratum| faults.iter().any(|fault| erratum.kills(&instruction, fault));
     errata::all().filter(kills).map(|erratum| erratum.name.to_owned()).collect()
 }

@@ -53,8 +53,7 @@ pub fn judge(
     let memory = Memory::new(exchange.map, exchange.observations.changed);
     let pa_bits = twin.pe.pa_bits;
     let judged = Judged::default();
-    let mut judgement =
-        Judgement { exchange, established, learned, pa_bits, memory, judged };
+    let mut judgement = Judgement { exchange, established, learned, pa_bits, memory, judged };
     if exchange.flags().0 & (Flags::UPDATES | Flags::AUDIT) == 0 {
         judgement.by_preparation();
     } else {

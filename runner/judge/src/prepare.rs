@@ -69,11 +69,7 @@ pub fn prepare(
 }
 
 /// `case` as it is built, of which nothing is asked yet.
-fn before_the_first_turn(
-    case: &Case,
-    tables: &Tables<'_>,
-    selection: Selection<'_>,
-) -> Prepared {
+fn before_the_first_turn(case: &Case, tables: &Tables<'_>, selection: Selection<'_>) -> Prepared {
     let (digest, most) = (tables.digest(), selection.wanted.len());
     Prepared {
         case: Box::new(case.clone()),
@@ -199,9 +195,11 @@ impl Preparation<'_> {
     fn finish(self, map: &MemoryMap, tables: &mut Tables<'_>) -> Prepared {
         let Established { learned, known } = self.established;
         let mut prepared = self.prepared;
-        prepared.not_asked.extend(prepared.held.iter().map(|(number, flaw)| {
-            (*number, Reason::HeldBack(Some(known.name(*flaw).to_owned())))
-        }));
+        prepared.not_asked.extend(
+            prepared.held.iter().map(|(number, flaw)| {
+                (*number, Reason::HeldBack(Some(known.name(*flaw).to_owned())))
+            }),
+        );
         let case = Case::as_ref(&prepared.case);
         if case.probes.iter().any(is_step) {
             prepared.after = tables.digest_now();

@@ -15,8 +15,7 @@ use golden::errata::Instruction;
 use golden::{
     Abort, Access, Alignment, Certainty, Choices, FaultKind, InstructionSyndrome, Machine,
     Maintenance, MemoryAttributes, Observer, OutOfScope, Pa, PhysicalMemory, Read, Refusal,
-    Registers, Semantics, Stale, Transfer, Translation, Update, Updates, Va, access,
-    maintain,
+    Registers, Semantics, Stale, Transfer, Translation, Update, Updates, Va, access, maintain,
 };
 use smallvec::SmallVec;
 

@@ -6,8 +6,8 @@ use case::probe::Probe;
 use case::tree::Role;
 use golden::errata::{self, Erratum, Flawed};
 use golden::{
-    Asked, AtQuestion, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read, Registers,
-    Stage, Update, Updates, Va, allowed, at_noting,
+    Asked, AtQuestion, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
+    Registers, Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
@@ -212,13 +212,7 @@ impl Setting<'_> {
                 };
                 let (attributes, asked) = (SmallVec::new(), asked.to_vec());
                 let kills = answer.fault().as_ref().is_some_and(kills);
-                outcomes.push(Allowed {
-                    answer,
-                    updates,
-                    attributes,
-                    asked,
-                    kills,
-                });
+                outcomes.push(Allowed { answer, updates, attributes, asked, kills });
             }
             self.bounded(&outcomes)
         });
@@ -264,11 +258,7 @@ impl Setting<'_> {
 }
 
 /// Whether a device with these errata dies or hangs by an instruction that ends in `fault`.
-fn kills(
-    instruction: Instruction,
-    fault: &Fault,
-    errata: impl AsRef<[&'static Erratum]>,
-) -> bool {
+fn kills(instruction: Instruction, fault: &Fault, errata: impl AsRef<[&'static Erratum]>) -> bool {
     let errata = errata.as_ref();
     !errata.is_empty()
         && instruction.as_errata_know_it().is_some_and(|instruction| {

@@ -181,8 +181,7 @@ fn join_predictions(
     concurrent::join_updates(&mut joined);
     for (prediction, expectation) in predictions.iter_mut().zip(joined) {
         let flaws = flaws.clone();
-        *prediction =
-            expectation.map(|expectation| Box::new(Prediction { flaws, expectation }));
+        *prediction = expectation.map(|expectation| Box::new(Prediction { flaws, expectation }));
     }
 }
 

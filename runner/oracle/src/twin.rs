@@ -25,8 +25,8 @@ use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 
 use crate::answer::{Answer, Reach};
 use crate::expectation::{A_FEW, Allowed, Expectation, Setting};
-use crate::guest::Asker;
 use crate::flaw::{Flaw, FlawId, Prediction, StaleTlb};
+use crate::guest::Asker;
 use crate::learned::Learned;
 use crate::registers::root;
 use crate::simulation::Simulation;

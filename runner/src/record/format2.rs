@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use case::draw::NotDrawn;
 use case::probe::Operation;
 use device::wire::Wear;
+use judge::difference::Difference;
 use judge::kind::{AnswerKind, Class};
 use judge::known::{Issue, Shown};
-use judge::difference::Difference;
 use judge::verdict::{
     self, Answers, Cell, Counts, Defect, NotAsked, Observed, PlacementCell, ProbeKind, Question,
     Reason, Seen, Signature, Verdict, Wanted, Word,

@@ -5,9 +5,9 @@ use std::path::Path;
 use case::format::Granule;
 use case::probe::{Operation, Probe};
 use jiff::Timestamp;
+use judge::difference;
 use judge::kind::{AnswerKind, Class};
 use judge::known::{Record, Shown};
-use judge::difference;
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, ProbeKind, Question, Reason, Seen, Signature, Verdict,
     Wanted,

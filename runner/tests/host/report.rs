@@ -12,8 +12,8 @@ use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::probe::{Operation, Probe};
 use case::source::Source;
 use jiff::Timestamp;
-use judge::known::{self, Issue, Shown};
 use judge::difference::Difference;
+use judge::known::{self, Issue, Shown};
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
     Verdict, Wanted,

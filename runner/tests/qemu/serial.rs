@@ -93,7 +93,8 @@ fn uefi_starts_the_executor_from_a_fat_image_and_is_power_cycled_when_a_probe_ki
     assert_eq!(recorded(&folder), (0..20).collect::<Vec<_>>());
     // QEMU 10.0 dies of one probe of these cases, which costs two more starts: it is found by halves.
     let summary = summary(&folder);
-    let killed = summary["tally"]["known"]["AT-ends-the-device-by-a-stage2-Permission-fault"]["shown"] != 0;
+    let killed =
+        summary["tally"]["known"]["AT-ends-the-device-by-a-stage2-Permission-fault"]["shown"] != 0;
     assert!(!killed || boots(&summary) > 1, "{summary}");
 }
 

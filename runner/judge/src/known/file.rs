@@ -187,9 +187,8 @@ fn contradict(one: &Erratum, other: &Erratum) -> bool {
         (Effect::Register { value, .. }, Effect::Register { value: another, .. }) => {
             one.breaks == other.breaks && value != another
         }
-        (Effect::With(one), Effect::Without(other)) | (Effect::Without(other), Effect::With(one)) => {
-            one == other
-        }
+        (Effect::With(one), Effect::Without(other))
+        | (Effect::Without(other), Effect::With(one)) => one == other,
         _ => false,
     }
 }
@@ -231,11 +230,15 @@ fn condition(
         };
         let too_big = values.value.iter().find(|value| **value > field.greatest());
         if let Some(value) = too_big {
-            let problem = format!("{name} has no value {value}: {} is its greatest", field.greatest());
+            let problem =
+                format!("{name} has no value {value}: {} is its greatest", field.greatest());
             return Err(refuse(values.referenced, problem));
         }
         if values.value.is_empty() {
-            return Err(refuse(values.referenced, format!("{name} has no value: it would never show")));
+            return Err(refuse(
+                values.referenced,
+                format!("{name} has no value: it would never show"),
+            ));
         }
         condition.fields.push((field, values.value));
     }

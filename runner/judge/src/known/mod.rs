@@ -172,9 +172,8 @@ impl KnownErrata {
 
     /// Those of the target called `name` that are called so: those that a run was begun with.
     pub fn named(&self, name: &str, errata: &BTreeMap<String, Issue>) -> Known {
-        let is_one = |erratum: &&KnownErratum| {
-            erratum.is_of(name) && errata.contains_key(erratum.name())
-        };
+        let is_one =
+            |erratum: &&KnownErratum| erratum.is_of(name) && errata.contains_key(erratum.name());
         let errata = self.errata.iter().filter(is_one).cloned().collect();
         Known { errata, sources: self.sources.clone(), in_full: false }
     }
@@ -183,9 +182,8 @@ impl KnownErrata {
     /// whether this one has them is to be tried.
     pub fn to_try(&self, name: &str, emulator: Option<&str>) -> Known {
         let errata = self.errata.iter();
-        let errata = errata.filter(|erratum| {
-            erratum.is_of(name) && erratum.coverage(emulator) == Coverage::Later
-        });
+        let errata = errata
+            .filter(|erratum| erratum.is_of(name) && erratum.coverage(emulator) == Coverage::Later);
         Known { errata: errata.cloned().collect(), sources: self.sources.clone(), in_full: false }
     }
 
@@ -279,4 +277,106 @@ fn crash(flaw: &Flaw) -> Option<KnownCrash> {
     let exact = if flaw.when == Default::default() { KnownCrash::EXACT } else { 0 };
     let (stage1, stage2) = if stage == Stage::One { (codes, 0) } else { (0, codes) };
     Some(KnownCrash { stage1, stage2, flags: exact, ..KnownCrash::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use case::operation::Operation;
+    use golden::Registers;
+
+    use super::*;
+
+    const ERRATA: &str = "
+errata:
+  - names: [FWB-forgets-CD, AT-sets-dirty-state]
+    reference: found by hand
+    emulators: { from: '9.0', to: '10.0' }
+    targets: [qemu-max]
+    when: { operations: ['at_s12*'], fields: { VTCR_EL2.DS: [1], HCR_EL2.FWB: [0, 1] } }
+    reproducers: [repro/one.yaml]
+  - names: [AT-ends-the-device-by-a-stage2-Permission-fault]
+    reference: it aborts
+";
+
+    fn errata(text: &str) -> Result<KnownErrata, String> {
+        KnownErrata::from_text(text, Path::new("e/k.yaml")).map_err(|error| error.problem)
+    }
+
+    #[test]
+    fn an_erratum_is_of_its_targets_and_versions() {
+        let errata = errata(ERRATA).unwrap();
+        let names = |known: Known| known.iter().map(KnownErratum::name).collect::<Vec<_>>();
+        let both = ["FWB-forgets-CD", "AT-sets-dirty-state"];
+        let deadly = "AT-ends-the-device-by-a-stage2-Permission-fault";
+        let on = |name, emulator| names(errata.for_target(name, emulator));
+        assert_eq!(on("qemu-max", Some("10.0.2 (Debian)")), [both[0], both[1], deadly]);
+        assert_eq!(on("qemu-max", Some("10.1.0")), [deadly]);
+        assert_eq!(on("board", None), [deadly]);
+        assert_eq!(names(errata.to_try("qemu-max", Some("11.1.3"))), both);
+        assert_eq!(names(errata.to_try("qemu-max", Some("7.2.22"))), [""; 0]);
+        let known = errata.for_target("qemu-max", Some("10.0"));
+        let record = known.record();
+        assert_eq!(names(errata.named("qemu-max", &record.issues)), [both[0], both[1], deadly]);
+        assert!(record.issues[deadly].only_samples && !record.issues[both[0]].only_samples);
+        let first = known.iter().next().unwrap();
+        assert_eq!(first.reproducers(), [PathBuf::from("e/repro/one.yaml")]);
+    }
+
+    #[test]
+    fn an_erratum_shows_where_its_conditions_hold() {
+        let known = errata(ERRATA).unwrap().for_target("qemu-max", Some("10.0"));
+        let flaw = &known.flaws()[0];
+        let ds = Registers { vtcr_el2: 1 << 32, ..Registers::default() };
+        assert!(flaw.when.fits(&ds) && !flaw.when.fits(&Registers::default()));
+        assert!(flaw.when.includes(Some(Operation::AtS12e0w)));
+        assert!(!flaw.when.includes(Some(Operation::Load)) && !flaw.when.includes(None));
+    }
+
+    #[test]
+    fn what_kills_is_held_back_by_name_and_told_to_a_target_that_goes_on_by_itself() {
+        let known = errata(ERRATA).unwrap().for_target("qemu-max", Some("10.0"));
+        assert_eq!(known.holds_back(&[0, 2]), Some(2));
+        assert_eq!(known.clone().in_full().holds_back(&[0, 2]), None);
+        let [(2, crash)] = known.crashes()[..] else { panic!("{:?}", known.crashes()) };
+        assert!(crash.is_exact() && crash.has_par(0xa1f) && crash.has_par(0xa19));
+        assert!(!crash.has_par(0xa0f) && !crash.has_par(0x81f) && !crash.has_par(0x980));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let problem = |from: &str, to: &str| errata(&ERRATA.replace(from, to)).unwrap_err();
+        assert_eq!(
+            problem("FWB-forgets-CD", "FWB-forget-CD"),
+            "unknown erratum `FWB-forget-CD`: did you mean `FWB-forgets-CD`?"
+        );
+        assert_eq!(
+            problem("VTCR_EL2.DS", "VTCR_EL2.DSS"),
+            "unknown field `VTCR_EL2.DSS`: did you mean `VTCR_EL2.DS`?"
+        );
+        assert_eq!(
+            problem("VTCR_EL2.DS: [1]", "VTCR_EL2.DS: [2]"),
+            "VTCR_EL2.DS has no value 2: 1 is its greatest"
+        );
+        assert!(problem("at_s12*", "at_s13*").starts_with("unknown operation `at_s13*`"));
+        assert_eq!(problem("to: '10.0'", "to: '8.0'"), "there is no version from 9.0 to 8.0");
+        assert!(problem("found by hand", "''").starts_with("`reference` is empty"));
+        assert!(problem("AT-sets-dirty-state", "FWB-forgets-CD").contains("is known already"));
+        assert_eq!(
+            problem(
+                "FWB-forgets-CD, AT-sets-dirty-state",
+                "HCR_EL2.CD-taken-for-0, HCR_EL2.CD-taken-for-1"
+            ),
+            "`HCR_EL2.CD-taken-for-1` and `HCR_EL2.CD-taken-for-0` contradict each other: no target can have both"
+        );
+        assert!(problem("emulators:", "emulator:").contains("did you mean `emulators`"));
+    }
+
+    #[test]
+    fn a_target_that_is_nearly_another_is_told() {
+        let text = ERRATA.replace("[qemu-max]", "[qemu-mx]");
+        let errata = errata(&text).unwrap();
+        let targets = ["qemu-max".to_owned(), "board".to_owned()];
+        let misspelled = errata.misspelled(&targets);
+        assert_eq!(misspelled[0], ("FWB-forgets-CD", "qemu-mx", "qemu-max"));
+    }
 }

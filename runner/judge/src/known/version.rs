@@ -52,7 +52,8 @@ impl TryFrom<String> for Version {
 
     fn try_from(text: String) -> Result<Self, String> {
         let parts: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
-        let problem = || format!("`{}` is no version such as '10.0' or '10.0.2'", text.escape_debug());
+        let problem =
+            || format!("`{}` is no version such as '10.0' or '10.0.2'", text.escape_debug());
         parts.map(Self).map_err(|_| problem())
     }
 }
@@ -93,9 +94,10 @@ impl Versions {
     /// Whether a version may lie in both.
     pub fn meet(&self, other: &Self) -> bool {
         let ends_before = |one: &Self, other: &Self| {
-            one.to.as_ref().zip(other.from.as_ref()).is_some_and(|(to, from)| {
-                from.as_exact_as(to) > &to.0[..]
-            })
+            one.to
+                .as_ref()
+                .zip(other.from.as_ref())
+                .is_some_and(|(to, from)| from.as_exact_as(to) > &to.0[..])
         };
         !ends_before(self, other) && !ends_before(other, self)
     }
@@ -142,7 +144,10 @@ mod tests {
         let old = versions("7.2", "9.2");
         assert!(!old.meet(&versions("10.0", "")) && !versions("10.0", "").meet(&old));
         assert!(old.meet(&versions("9.2.4", "11")) && old.meet(&Versions::default()));
-        assert_eq!(versions("10.1", "10.0").problem().unwrap(), "there is no version from 10.1 to 10.0");
+        assert_eq!(
+            versions("10.1", "10.0").problem().unwrap(),
+            "there is no version from 10.1 to 10.0"
+        );
         assert_eq!(versions("10.0.2", "10.0").problem(), None);
     }
 }

@@ -168,10 +168,7 @@ impl Run {
         let id = RunId::new(time, &suite.name, &format!("{}{pe}", identity.name), salt as u16);
         let job = Job {
             target: opened.target.as_ref(),
-            established: Established {
-                learned: opened.learned.clone(),
-                known: known.clone(),
-            },
+            established: Established { learned: opened.learned.clone(), known: known.clone() },
             suite,
             seed,
             shard: self.shard.unwrap_or_default(),

@@ -20,9 +20,9 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
+use judge::difference::Difference;
 use judge::known::Record;
 use judge::observation::Observation;
-use judge::difference::Difference;
 use judge::verdict::{
     CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
 };
@@ -54,8 +54,7 @@ type Seed = (String, Vec<u8>);
 pub fn read(target: &str) -> Vec<Seed> {
     let mut folders = vec![root().join("runner/fuzz/corpus").join(target)];
     if target == "suites" {
-        folders
-            .extend(["suites", "suites/targets", "suites/errata"].map(|at| root().join(at)));
+        folders.extend(["suites", "suites/targets", "suites/errata"].map(|at| root().join(at)));
     }
     let mut seeds = Vec::new();
     for folder in folders {
