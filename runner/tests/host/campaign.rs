@@ -354,8 +354,8 @@ fn of_two_errata_that_show_now_and_then_either_both_or_none_may() {
 
 #[test]
 fn what_no_erratum_predicts_has_no_cause() {
-    // A level that is off by one where bit 20 of the address is set.
-    let par = |probe: &Probe, par| par ^ (par & probe.address >> 20 & 1) << 1;
+    // A bit of the output address is inverted where bit 20 of the input address is set.
+    let par = |probe: &Probe, par: u64| par ^ (!par & probe.address >> 20 & 1) << 36;
     let (totals, records) = campaign(Quirks { par, ..NONE }, 4);
     assert!(totals.verdicts.mismatch > 0);
     let findings = records.cases.values().flat_map(|record| &record.findings);
