@@ -34,3 +34,4 @@ pub mod output;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod selftest;
