@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use clap::Args;
+use device::TargetError;
 use golden::errata::{self, Erratum};
 use suite::Suite;
 
 use super::lookup::Shelf;
-use crate::campaign::CampaignError;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, save};
-use crate::selftest::{Table, Trial, Verdict};
+use crate::selftest::{Exam, Table, Trial, Verdict};
 
 /// The suites that a device is asked, in this order: stages by themselves, both together, then sequences and what is rarer.
 const SUITES: [&str; 16] = [
@@ -74,8 +74,9 @@ impl Selftest {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
         let errata = self.errata()?;
-        let suites = self.suites()?;
-        let trial = Trial { suites: &suites, cases: self.cases, all: self.all };
+        let exams: Vec<Exam> =
+            self.suites()?.iter().map(|suite| Exam::new(suite, self.cases)).collect();
+        let trial = Trial { exams: &exams, all: self.all };
         let jobs = self.jobs.or_else(|| thread::available_parallelism().ok());
         let sound = trial.of_none()?;
         let verdicts = try_all(&trial, &errata, jobs.unwrap_or(NonZeroUsize::MIN).get())?;
@@ -128,7 +129,7 @@ fn try_all(
     jobs: usize,
 ) -> Result<Vec<Verdict>, Failure> {
     let next = AtomicUsize::new(0);
-    let work = || -> Result<_, CampaignError> {
+    let work = || -> Result<_, TargetError> {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

@@ -1,31 +1,64 @@
 //! One erratum: is it found by the suites, and named?
 
-use std::num::NonZeroUsize;
-
 use case::Case;
+use device::{Event, Session, Target, TargetError};
 use golden::errata::Erratum;
+use judge::Judge;
 use judge::established::Established;
 use judge::known::Known;
+use judge::prepare::Selection;
+use judge::prepared::Prepared;
 use judge::verdict::CaseRecord;
-use link::hello::Hello;
 use oracle::learned::Learned;
 use serde::Serialize;
 use suite::Suite;
 use suite::seed::Seed;
 
 use super::device::target;
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
+use super::pe;
 use crate::plan::Plan;
 use crate::report::causes::Gathered;
+
+/// A suite as it is put to devices: its first cases, with what is expected.
+#[derive(Debug)]
+pub struct Exam {
+    suite: String,
+    cases: Vec<(u64, Case, Prepared)>,
+}
+
+impl Exam {
+    /// The first cases of `suite`, at most so many.
+    pub fn new(suite: &Suite, most: u64) -> Self {
+        let seed = match suite.seed {
+            Seed::Fixed(seed) => seed,
+            Seed::Date => 1,
+        };
+        let generators = suite.generators.clone();
+        let plan = Plan::new(generators, pe::hello().abilities(), pe::map(), seed);
+        let mut judge = judge();
+        let mut prepared = |index| {
+            let case = plan.case(index)?.ok()?;
+            let wanted = judge.open(index, case.clone()).probes();
+            let prepared = judge.prepare(&case, Selection { wanted: &wanted, samples: &[] });
+            Some((index, case, prepared.ok()?))
+        };
+        let cases = (0..plan.count().min(most)).filter_map(&mut prepared).collect();
+        Self { suite: suite.name.to_string(), cases }
+    }
+}
+
+/// The judge of a device in software, of which nothing is known.
+fn judge() -> Judge {
+    let learned = Learned::new([]).unwrap_or_else(|error| unreachable!("{error}"));
+    Judge::new(&pe::IDS, pe::map(), Established { learned, known: Known::default() })
+}
 
 /// What is asked of a device with one erratum.
 #[derive(Debug)]
 pub struct Trial<'a> {
     /// The suites, one after another, until the erratum is named by itself.
-    pub suites: &'a [Suite],
-    /// The most cases of each.
-    pub cases: u64,
-    /// Whether all suites are asked in any case.
+    pub exams: &'a [Exam],
+    /// Whether all suites are asked in any case, and all their cases.
     pub all: bool,
 }
 
@@ -100,19 +133,18 @@ impl Trial<'_> {
     /// Asks a device with `erratum`.
     ///
     /// # Errors
-    /// As of any campaign; a device in software gives no reason for one.
-    pub fn of(&self, erratum: &'static Erratum) -> Result<Verdict, CampaignError> {
+    /// As of any target; a device in software gives no reason for one.
+    pub fn of(&self, erratum: &'static Erratum) -> Result<Verdict, TargetError> {
         let (mut suites, mut notes) = (Vec::new(), Notes::default());
         let mut named = (Naming::Unnamed, Vec::new());
-        for suite in self.suites {
-            let found = notes.findings;
-            let totals = self.ask(&[erratum], suite, &mut notes)?;
-            suites.push(Shown {
-                suite: suite.name.to_string(),
-                probes: totals.verdicts.total(),
-                findings: notes.findings - found,
-            });
-            if notes.findings > found {
+        let mut hall = Hall::new(&[erratum])?;
+        for exam in self.exams {
+            let (probes, findings) = (notes.probes, notes.findings);
+            let most = if self.all { usize::MAX } else { ENOUGH };
+            hall.ask(exam, most, &mut notes)?;
+            let (probes, findings) = (notes.probes - probes, notes.findings - findings);
+            suites.push(Shown { suite: exam.suite.clone(), probes, findings });
+            if findings > 0 {
                 named = naming(erratum, &notes.gathered.names());
             }
             if named.0 == Naming::First && !self.all {
@@ -126,33 +158,52 @@ impl Trial<'_> {
     /// Asks a device without errata all suites: it must conform.
     ///
     /// # Errors
-    /// As of any campaign.
-    pub fn of_none(&self) -> Result<Sound, CampaignError> {
+    /// As of any target.
+    pub fn of_none(&self) -> Result<Sound, TargetError> {
         let mut notes = Notes::default();
-        for suite in self.suites {
-            self.ask(&[], suite, &mut notes)?;
+        let mut hall = Hall::new(&[])?;
+        for exam in self.exams {
+            hall.ask(exam, usize::MAX, &mut notes)?;
         }
         Ok(Sound { probes: notes.probes, findings: notes.findings, first: notes.told })
     }
+}
 
-    fn ask(
-        &self,
-        errata: &[&'static Erratum],
-        suite: &Suite,
-        notes: &mut Notes,
-    ) -> Result<Totals, CampaignError> {
-        let learned = Learned::new([]).unwrap_or_else(|error| unreachable!("{error}"));
-        let established = Established { learned, known: Known::default() };
-        let seed = match suite.seed {
-            Seed::Fixed(seed) => seed,
-            Seed::Date => 1,
-        };
-        let campaign = Campaign {
-            cases: Some(self.cases),
-            workers: NonZeroUsize::MIN,
-            ..Campaign::new(suite.generators.clone(), seed, established)
-        };
-        campaign::run(&target(errata), campaign, notes)
+/// So many cases of a suite that show something are enough for a diagnosis.
+const ENOUGH: usize = 3;
+
+/// A device, and the judge of its answers.
+struct Hall {
+    session: Box<dyn Session>,
+    judge: Judge,
+}
+
+impl Hall {
+    fn new(errata: &[&'static Erratum]) -> Result<Self, TargetError> {
+        Ok(Self { session: target(errata).boot()?, judge: judge() })
+    }
+
+    /// Asks the cases of `exam` in their order, until so many of them have shown something.
+    fn ask(&mut self, exam: &Exam, most: usize, notes: &mut Notes) -> Result<(), TargetError> {
+        let Self { session, judge } = self;
+        let mut wrong = 0;
+        for (index, case, prepared) in &exam.cases {
+            if prepared.is_empty() {
+                continue;
+            }
+            let mut open = judge.open(*index, case.clone());
+            session.send_case(*index, Case::as_ref(&prepared.case))?;
+            if let Event::Observations { body, .. } = session.receive()? {
+                judge.judge(&mut open, prepared, body);
+            }
+            let record = open.close();
+            notes.add(&record);
+            wrong += usize::from(!record.findings.is_empty());
+            if wrong >= most {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -184,12 +235,8 @@ struct Notes {
 /// So many findings are told of a device that should have none.
 const MOST_TOLD: usize = 8;
 
-impl Recorder for Notes {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
+impl Notes {
+    fn add(&mut self, record: &CaseRecord) {
         self.gathered.add(record);
         self.findings += record.findings.len() as u64;
         if let (None, Some(finding)) = (self.first, record.findings.first()) {
@@ -201,10 +248,5 @@ impl Recorder for Notes {
             format!("case {}: {}: {}", record.index, finding.question, finding.signature)
         }));
         self.probes += record.probes;
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
     }
 }
