@@ -13,6 +13,7 @@ use case::{Case, CaseRef, Flags, scratch};
 use device::kind::scripted::{Reply, Scripted};
 use golden::errata::Erratum;
 use golden::{Choice, Features};
+use link::hello::IdRegisters;
 use link::observations::{
     Audited, Exception, NO_ANSWER, Point, Report, Status, SwitchTrace, Update,
 };
@@ -33,28 +34,28 @@ const WINDOW: usize = 2;
 /// AMO, IMO and FMO: an executor adds them to what a case says.
 const HCR_EL2_ROUTING: u64 = 7 << 3;
 
-/// A device with these errata. It can be booted as often as need be.
-pub fn target(errata: &[&'static Erratum]) -> Scripted {
+/// A device with these ID registers and errata. It can be booted as often as need be.
+pub fn target(ids: &IdRegisters, errata: &[&'static Erratum]) -> Scripted {
+    type Device = (IdRegisters, Vec<&'static Erratum>);
     thread_local! {
-        /// The twin that was used last, and its errata: memory is kept from case to case.
-        static LAST: RefCell<Option<(Vec<&'static Erratum>, Twin)>> = const { RefCell::new(None) };
+        /// The twin that was used last, and whose it is: memory is kept from case to case.
+        static LAST: RefCell<Option<(Device, Twin)>> = const { RefCell::new(None) };
     }
-    let errata = errata.to_vec();
-    let map = pe::map();
+    let (device, map) = ((*ids, errata.to_vec()), pe::map());
     let script = move |_, case: CaseRef<'_>| {
         LAST.with_borrow_mut(|last| {
-            let own = last.take_if(|(of, _)| *of != errata);
-            drop(own);
-            let (_, twin) = last.get_or_insert_with(|| (errata.clone(), twin(&errata, &map)));
+            drop(last.take_if(|(of, _)| *of != device));
+            let new = || (device.clone(), twin(&device.0, &device.1, &map));
+            let (_, twin) = last.get_or_insert_with(new);
             Reply::Observations(observe(twin, &map, case))
         })
     };
-    Scripted::new(pe::hello(), pe::map(), WINDOW, script)
+    Scripted::new(pe::hello(ids), pe::map(), WINDOW, script)
 }
 
-fn twin(errata: &[&'static Erratum], map: &MemoryMap) -> Twin {
-    Twin::new(conform::implementation(&pe::IDS), Simulation::new(map))
-        .with_branch_targets(conform::has_branch_targets(&pe::IDS))
+fn twin(ids: &IdRegisters, errata: &[&'static Erratum], map: &MemoryMap) -> Twin {
+    Twin::new(conform::implementation(ids), Simulation::new(map))
+        .with_branch_targets(conform::has_branch_targets(ids))
         .with_errata(errata)
 }
 

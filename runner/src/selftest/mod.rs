@@ -17,4 +17,4 @@ mod trial;
 
 pub use device::target;
 pub use table::Table;
-pub use trial::{Exam, Naming, Shown, Sound, Trial, Verdict};
+pub use trial::{Exam, Machine, Naming, Shown, Sound, Trial, Verdict};

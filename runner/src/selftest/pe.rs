@@ -1,4 +1,4 @@
-//! The machine that a device in software is: one in which everything is implemented.
+//! The machines that devices in software are: one in which everything is implemented, and one with little.
 
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::scratch;
@@ -6,7 +6,7 @@ use link::hello::{Hello, IdRegisters, MAX_PES};
 use link::surroundings::Surroundings;
 
 /// Every feature that cases are drawn by: 52-bit addresses, LPA2, both stages' features, all kinds of TLBI.
-pub const IDS: IdRegisters = IdRegisters {
+pub const FULL: IdRegisters = IdRegisters {
     midr_el1: 0,
     mpidr_el1: 0,
     revidr_el1: 0,
@@ -22,6 +22,17 @@ pub const IDS: IdRegisters = IdRegisters {
     id_aa64mmfr2_el1: 0x1221_0111_1221_1011,
     id_aa64mmfr3_el1: 0,
     id_aa64mmfr4_el1: 0,
+};
+
+/// Armv8.0 with all granules, and with addresses of 48 bits: what a feature would add is not there.
+pub const PLAIN: IdRegisters = IdRegisters {
+    id_aa64isar0_el1: 0,
+    id_aa64isar1_el1: 0,
+    id_aa64pfr1_el1: 0,
+    id_aa64mmfr0_el1: 0x10_1125,
+    id_aa64mmfr1_el1: 0,
+    id_aa64mmfr2_el1: 0,
+    ..FULL
 };
 
 /// Tables, and behind them a scratch arena, at addresses that have one bit of their own each.
@@ -79,15 +90,15 @@ pub fn map() -> MemoryMap {
     map
 }
 
-/// What it says first: it has as many PEs as a case can have, and a monitor at EL3.
-pub fn hello() -> Hello {
+/// What one with these ID registers says first: it has as many PEs as a case can have, and a monitor at EL3.
+pub fn hello(ids: &IdRegisters) -> Hello {
     Hello {
         version: link::VERSION,
         entry_el: 3,
         image: 0,
         entry_hcr_el2: 0,
         entry_sctlr_el2: 0,
-        ids: IDS,
+        ids: *ids,
         pes: MAX_PES as u64,
         surroundings: Surroundings::default(),
         free_count: 0,

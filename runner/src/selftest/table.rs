@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::trial::{Naming, Sound, Verdict};
+use super::trial::{Machine, Naming, Shown, Sound, Verdict};
 
 /// What came of all trials.
 #[derive(Debug)]
@@ -17,12 +17,16 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sound, verdicts } = self;
         let width = verdicts.iter().map(|verdict| verdict.erratum.len()).max().unwrap_or(0);
-        writeln!(f, "{:width$}  {:>8}  {:17}  named", "erratum", "probes", "found by")?;
+        writeln!(f, "{:width$}  {:>8}  {:24}  named", "erratum", "probes", "found by")?;
         for verdict in verdicts {
             let probes = verdict.probes.map_or_else(|| "-".to_owned(), |probes| probes.to_string());
-            let suite = verdict.suite().unwrap_or("not found");
+            let suite = match verdict.found_by() {
+                Some(Shown { suite, machine: Machine::Plain, .. }) => format!("{suite}, plain"),
+                Some(Shown { suite, .. }) => suite.clone(),
+                None => "not found".to_owned(),
+            };
             let erratum = verdict.erratum;
-            write!(f, "{erratum:width$}  {probes:>8}  {suite:17}  ")?;
+            write!(f, "{erratum:width$}  {probes:>8}  {suite:24}  ")?;
             naming(f, verdict)?;
         }
         let count =

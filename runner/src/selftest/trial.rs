@@ -1,7 +1,7 @@
 //! One erratum: is it found by the suites, and named?
 
 use case::Case;
-use device::{Event, Session, Target, TargetError};
+use device::{Event, Target, TargetError};
 use golden::errata::Erratum;
 use judge::Judge;
 use judge::established::Established;
@@ -9,6 +9,7 @@ use judge::known::Known;
 use judge::prepare::Selection;
 use judge::prepared::Prepared;
 use judge::verdict::CaseRecord;
+use link::hello::IdRegisters;
 use oracle::learned::Learned;
 use serde::Serialize;
 use suite::Suite;
@@ -19,23 +20,43 @@ use super::pe;
 use crate::plan::Plan;
 use crate::report::causes::Gathered;
 
+/// The machine that a device is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Machine {
+    /// Everything is implemented.
+    Full,
+    /// Armv8.0: for what a device has that it should not have.
+    Plain,
+}
+
+impl Machine {
+    const fn ids(self) -> &'static IdRegisters {
+        match self {
+            Self::Full => &pe::FULL,
+            Self::Plain => &pe::PLAIN,
+        }
+    }
+}
+
 /// A suite as it is put to devices: its first cases, with what is expected.
 #[derive(Debug)]
 pub struct Exam {
     suite: String,
+    machine: Machine,
     cases: Vec<(u64, Case, Prepared)>,
 }
 
 impl Exam {
-    /// The first cases of `suite`, at most so many.
-    pub fn new(suite: &Suite, most: u64) -> Self {
+    /// The first cases of `suite` on such a machine, at most so many.
+    pub fn new(suite: &Suite, machine: Machine, most: u64) -> Self {
         let seed = match suite.seed {
             Seed::Fixed(seed) => seed,
             Seed::Date => 1,
         };
         let generators = suite.generators.clone();
-        let plan = Plan::new(generators, pe::hello().abilities(), pe::map(), seed);
-        let mut judge = judge();
+        let plan = Plan::new(generators, pe::hello(machine.ids()).abilities(), pe::map(), seed);
+        let mut judge = judge(machine);
         let mut prepared = |index| {
             let case = plan.case(index)?.ok()?;
             let wanted = judge.open(index, case.clone()).probes();
@@ -43,20 +64,21 @@ impl Exam {
             Some((index, case, prepared.ok()?))
         };
         let cases = (0..plan.count().min(most)).filter_map(&mut prepared).collect();
-        Self { suite: suite.name.to_string(), cases }
+        Self { suite: suite.name.to_string(), machine, cases }
     }
 }
 
 /// The judge of a device in software, of which nothing is known.
-fn judge() -> Judge {
+fn judge(machine: Machine) -> Judge {
     let learned = Learned::new([]).unwrap_or_else(|error| unreachable!("{error}"));
-    Judge::new(&pe::IDS, pe::map(), Established { learned, known: Known::default() })
+    Judge::new(machine.ids(), pe::map(), Established { learned, known: Known::default() })
 }
 
 /// What is asked of a device with one erratum.
 #[derive(Debug)]
 pub struct Trial<'a> {
-    /// The suites, one after another, until the erratum is named by itself.
+    /// The suites, one after another, until the erratum is named by itself: those for the full machine, and the others
+    /// where none of them finds it.
     pub exams: &'a [Exam],
     /// Whether all suites are asked in any case, and all their cases.
     pub all: bool,
@@ -80,6 +102,7 @@ pub enum Naming {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Shown {
     pub suite: String,
+    pub machine: Machine,
     pub probes: u64,
     pub findings: u64,
 }
@@ -107,10 +130,9 @@ impl Verdict {
         self.naming <= Naming::Together
     }
 
-    /// The first suite that found it.
-    pub fn suite(&self) -> Option<&str> {
-        let found = self.suites.iter().find(|shown| shown.findings > 0);
-        found.map(|shown| shown.suite.as_str())
+    /// The first suite that found it, and on which machine.
+    pub fn found_by(&self) -> Option<&Shown> {
+        self.suites.iter().find(|shown| shown.findings > 0)
     }
 }
 
@@ -137,13 +159,16 @@ impl Trial<'_> {
     pub fn of(&self, erratum: &'static Erratum) -> Result<Verdict, TargetError> {
         let (mut suites, mut notes) = (Vec::new(), Notes::default());
         let mut named = (Naming::Unnamed, Vec::new());
-        let mut hall = Hall::new(&[erratum])?;
         for exam in self.exams {
+            if exam.machine == Machine::Plain && notes.findings > 0 && !self.all {
+                break;
+            }
             let (probes, findings) = (notes.probes, notes.findings);
             let most = if self.all { usize::MAX } else { ENOUGH };
-            hall.ask(exam, most, &mut notes)?;
+            ask(&[erratum], exam, most, &mut notes)?;
             let (probes, findings) = (notes.probes - probes, notes.findings - findings);
-            suites.push(Shown { suite: exam.suite.clone(), probes, findings });
+            let (suite, machine) = (exam.suite.clone(), exam.machine);
+            suites.push(Shown { suite, machine, probes, findings });
             if findings > 0 {
                 named = naming(erratum, &notes.gathered.names());
             }
@@ -161,9 +186,8 @@ impl Trial<'_> {
     /// As of any target.
     pub fn of_none(&self) -> Result<Sound, TargetError> {
         let mut notes = Notes::default();
-        let mut hall = Hall::new(&[])?;
         for exam in self.exams {
-            hall.ask(exam, usize::MAX, &mut notes)?;
+            ask(&[], exam, usize::MAX, &mut notes)?;
         }
         Ok(Sound { probes: notes.probes, findings: notes.findings, first: notes.told })
     }
@@ -172,39 +196,30 @@ impl Trial<'_> {
 /// So many cases of a suite that show something are enough for a diagnosis.
 const ENOUGH: usize = 3;
 
-/// A device, and the judge of its answers.
-struct Hall {
-    session: Box<dyn Session>,
-    judge: Judge,
-}
-
-impl Hall {
-    fn new(errata: &[&'static Erratum]) -> Result<Self, TargetError> {
-        Ok(Self { session: target(errata).boot()?, judge: judge() })
-    }
-
-    /// Asks the cases of `exam` in their order, until so many of them have shown something.
-    fn ask(&mut self, exam: &Exam, most: usize, notes: &mut Notes) -> Result<(), TargetError> {
-        let Self { session, judge } = self;
-        let mut wrong = 0;
-        for (index, case, prepared) in &exam.cases {
-            if prepared.is_empty() {
-                continue;
-            }
-            let mut open = judge.open(*index, case.clone());
-            session.send_case(*index, Case::as_ref(&prepared.case))?;
-            if let Event::Observations { body, .. } = session.receive()? {
-                judge.judge(&mut open, prepared, body);
-            }
-            let record = open.close();
-            notes.add(&record);
-            wrong += usize::from(!record.findings.is_empty());
-            if wrong >= most {
-                break;
-            }
+/// Asks a device with these errata the cases of `exam` in their order, until so many of them have shown something.
+fn ask(
+    errata: &[&'static Erratum],
+    exam: &Exam,
+    most: usize,
+    notes: &mut Notes,
+) -> Result<(), TargetError> {
+    let mut session = target(exam.machine.ids(), errata).boot()?;
+    let mut judge = judge(exam.machine);
+    let mut wrong = 0;
+    for (index, case, prepared) in exam.cases.iter().filter(|(.., asked)| !asked.is_empty()) {
+        let mut open = judge.open(*index, case.clone());
+        session.send_case(*index, Case::as_ref(&prepared.case))?;
+        if let Event::Observations { body, .. } = session.receive()? {
+            judge.judge(&mut open, prepared, body);
         }
-        Ok(())
+        let record = open.close();
+        notes.add(&record);
+        wrong += usize::from(!record.findings.is_empty());
+        if wrong >= most {
+            break;
+        }
     }
+    Ok(())
 }
 
 /// How `erratum` is named in these causes, and the names beside it.
