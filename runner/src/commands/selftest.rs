@@ -53,8 +53,8 @@ pub struct Selftest {
     /// A suite, in place of the shipped ones: a path, or the name of a file in suites/. Can be given several times.
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<PathBuf>,
-    /// The most cases of each suite.
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    /// The most cases of each generator of a suite.
+    #[arg(long, value_name = "N", default_value_t = 100)]
     cases: u64,
     /// Ask all suites, also when an erratum is named first.
     #[arg(long)]

@@ -39,7 +39,7 @@ impl Machine {
     }
 }
 
-/// A suite as it is put to devices: its first cases, with what is expected.
+/// A suite as it is put to devices: the first cases of each of its generators, with what is expected.
 #[derive(Debug)]
 pub struct Exam {
     suite: String,
@@ -48,7 +48,7 @@ pub struct Exam {
 }
 
 impl Exam {
-    /// The first cases of `suite` on such a machine, at most so many.
+    /// The first cases of each generator of `suite` on such a machine, at most so many.
     pub fn new(suite: &Suite, machine: Machine, most: u64) -> Self {
         let seed = match suite.seed {
             Seed::Fixed(seed) => seed,
@@ -63,7 +63,12 @@ impl Exam {
             let prepared = judge.prepare(&case, Selection { wanted: &wanted, samples: &[] });
             Some((index, case, prepared.ok()?))
         };
-        let cases = (0..plan.count().min(most)).filter_map(&mut prepared).collect();
+        let mut cases = Vec::new();
+        let mut start = 0_u64;
+        for share in plan.shares() {
+            cases.extend((start..start + share.count.min(most)).filter_map(&mut prepared));
+            start = start.saturating_add(share.count);
+        }
         Self { suite: suite.name.to_string(), machine, cases }
     }
 }
