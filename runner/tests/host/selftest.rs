@@ -36,7 +36,7 @@ fn an_erratum_of_each_kind_is_found_and_named_first() {
     let names = [
         "no-check-of-write-permission",
         "HCR_EL2.FWB-taken-for-0",
-        "FEAT_E0PD-is-not-there",
+        "FEAT_HAFDBS-is-not-there",
         "stage2-leaf-S2AP[0]-taken-for-0",
         "stage2-output-lost-above-40-bits",
         "AT-sets-dirty-state",
