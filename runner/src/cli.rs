@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     bench, compare, diagnose, errata, explain, image, merge, payload, probe, replay, report, run,
-    schema, soak, suite, vectors,
+    schema, selftest, soak, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,6 +32,7 @@ enum Command {
     Merge(merge::Merge),
     Diagnose(diagnose::Diagnose),
     Errata(errata::Errata),
+    Selftest(selftest::Selftest),
     Compare(compare::Compare),
     Probe(probe::Probe),
     Suite(suite::Suite),
@@ -61,6 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Merge(command) => command.run(),
         Command::Diagnose(command) => command.run(),
         Command::Errata(command) => command.run(),
+        Command::Selftest(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Probe(command) => command.run(),
         Command::Suite(command) => command.run(),

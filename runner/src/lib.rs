@@ -35,4 +35,5 @@ pub mod output;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod selftest;
 pub mod trial;

@@ -314,9 +314,11 @@ fn tlbis() -> Vec<Tlbi> {
         for domain in domains {
             for _ in 0..64 {
                 // TCR_EL1.DS and AS, VTCR_EL2.DS.
-                let mut registers = Registers::default();
-                registers.tcr_el1 = random.next() & (1 << 59 | 1 << 36);
-                registers.vtcr_el2 = random.next() & 1 << 32;
+                let registers = Registers {
+                    tcr_el1: random.next() & (1 << 59 | 1 << 36),
+                    vtcr_el2: random.next() & 1 << 32,
+                    ..Registers::default()
+                };
                 let (operand, nxs) = (random.next(), random.one_in(2));
                 all.push(Tlbi::new(operation, operand, domain, nxs, &registers));
             }

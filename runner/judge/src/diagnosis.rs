@@ -12,11 +12,12 @@
 //! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
 //! and costs nothing elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use case::Case;
 use case::operation::Operation;
 use case::probe::{El, Probe};
+use case::{Case, Flags};
 use conform::{has_syndrome, is_updated};
 use golden::errata::{self, Effect, Erratum};
 use golden::tlbi::Tlbi;
@@ -246,10 +247,21 @@ impl Trial<'_, '_, '_> {
 
     /// Whether what was observed is one of these outcomes.
     fn conforms(&self, expectation: &Expectation) -> bool {
+        let expectation = &self.observable(expectation);
         let expected = Expected { expectation, prediction: None, ..self.expected };
         let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
         let answered = Answered::new(self.index, expected, observations, self.updates, memory);
         answered.conforms(&mut self.learned.clone())
+    }
+
+    /// The same expectation without updates of descriptors, where the target is not asked for any.
+    fn observable<'e>(&self, expectation: &'e Expectation) -> Cow<'e, Expectation> {
+        let mut observable = Cow::Borrowed(expectation);
+        let has_updates = expectation.outcomes.iter().any(|allowed| !allowed.updates.is_empty());
+        if has_updates && !self.exchange.flags().has(Flags::UPDATES) {
+            observable.to_mut().outcomes.iter_mut().for_each(|allowed| allowed.updates.clear());
+        }
+        observable
     }
 
     /// What it comes to where the probe's instruction is executed.

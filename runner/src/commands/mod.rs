@@ -13,6 +13,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod selftest;
 pub mod soak;
 pub mod suite;
 pub mod vectors;

@@ -71,7 +71,7 @@ struct Place {
 }
 
 /// A finding, and the places of those errata in the table that predict it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Evidence {
     place: Place,
     errata: Vec<usize>,
@@ -127,7 +127,7 @@ impl Causes {
 }
 
 /// What records tell of causes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gathered {
     table: Vec<&'static Erratum>,
     places: BTreeMap<&'static str, usize>,
@@ -166,8 +166,8 @@ impl Gathered {
 
     /// The causes, the largest first, each by the names of its errata: those that explain the same, what would have
     /// shown least beside it first.
-    pub fn names(self) -> Vec<Vec<&'static str>> {
-        self.causes().0.into_iter().map(|cause| cause.errata).collect()
+    pub fn names(&self) -> Vec<Vec<&'static str>> {
+        self.clone().causes().0.into_iter().map(|cause| cause.errata).collect()
     }
 
     /// The causes, the largest first, and what no erratum explains.

@@ -22,6 +22,7 @@ mod image;
 mod intent;
 mod report;
 mod schema;
+mod selftest;
 mod suites;
 mod teeth;
 mod tlb;
