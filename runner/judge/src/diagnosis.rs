@@ -5,6 +5,8 @@
 //!   what conforms beside it  those that explain one --golden--> something else, and not that?  contradicted by it
 //! ```
 //!
+//! Of each mismatch it is noted, too, which rule decided what should have been answered.
+//!
 //! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
 //! and costs nothing elsewhere.
 
@@ -15,6 +17,7 @@ use case::operation::Operation;
 use case::probe::{El, Probe};
 use conform::{has_syndrome, is_updated};
 use golden::errata::{self, Erratum};
+use golden::{Machine, Observer, Rule, Stage, Updates, at_noting};
 use link::observations::{Exception, Update};
 use tables::BuildError;
 
@@ -24,7 +27,7 @@ use crate::judged::Judged;
 use crate::memory::Memory;
 use crate::verdict::{Finding, Signature, Verdict};
 use oracle::answer::Answer;
-use oracle::expectation::Expectation;
+use oracle::expectation::{Expectation, Instruction};
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::twin::{Tables, Twin};
@@ -51,7 +54,7 @@ pub fn diagnose(
         return Ok(());
     }
     let Exchange { case, map, .. } = exchange;
-    let mut explained = BTreeMap::new();
+    let (mut explained, mut rules) = (BTreeMap::new(), BTreeMap::new());
     let mut errata: Vec<&'static Erratum> = Vec::new();
     twin.with_tables(case, map, |tables| {
         each_answer(tables, exchange, learned, |trial| {
@@ -64,32 +67,44 @@ pub fn diagnose(
                     }
                 }
                 explained.insert(trial.index, explaining);
-            }
-        })
-    })??;
-    if errata.is_empty() {
-        return Ok(());
-    }
-    let mut contradicted: BTreeMap<&str, u64> = BTreeMap::new();
-    twin.with_tables(case, map, |tables| {
-        each_answer(tables, exchange, learned, |trial| {
-            if trial.conforms(trial.expected.expectation) {
-                let is_against =
-                    |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
-                for erratum in errata.iter().filter(is_against) {
-                    *contradicted.entry(erratum.name).or_default() += 1;
+                if let Some(rule) = trial.deciding_rule() {
+                    rules.insert(trial.index, rule);
                 }
             }
         })
     })??;
     for finding in &mut judged.findings {
-        let explaining = index(finding).and_then(|index| explained.get(&index));
-        let names = explaining.into_iter().flatten().map(|erratum| erratum.name.to_owned());
-        finding.errata = names.collect();
+        let Some(index) = index(finding) else { continue };
+        let explaining = explained.get(&index).into_iter().flatten();
+        finding.errata = explaining.map(|erratum| erratum.name.to_owned()).collect();
+        finding.rule = rules.get(&index).map(|rule: &Rule| format!("{rule:?}"));
     }
-    judged.contradicted =
-        contradicted.into_iter().map(|(name, count)| (name.into(), count)).collect();
+    if errata.is_empty() {
+        return Ok(());
+    }
+    twin.with_tables(case, map, |tables| {
+        each_answer(tables, exchange, learned, |trial| {
+            if trial.conforms(trial.expected.expectation) {
+                let number = numbers[trial.index];
+                let is_against =
+                    |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
+                for erratum in errata.iter().filter(is_against) {
+                    judged.contradicted.entry(erratum.name.to_owned()).or_default().push(number);
+                }
+            }
+        })
+    })??;
     Ok(())
+}
+
+/// Notes the last rule of a walk.
+#[derive(Default)]
+struct LastRule(Option<Rule>);
+
+impl Observer for LastRule {
+    fn rule(&mut self, _stage: Stage, rule: Rule) {
+        self.0 = Some(rule);
+    }
 }
 
 /// What an erratum comes to at one answer.
@@ -123,6 +138,26 @@ impl Trial<'_, '_, '_> {
             _ if self.stops_its_fetch(erratum) => Outcome::Fits,
             outcome => outcome,
         }
+    }
+
+    /// The last rule that the reference walker applies, with what is settled of the target and the pseudocode's own
+    /// answers to what is not.
+    fn deciding_rule(&self) -> Option<Rule> {
+        let tables = &*self.tables;
+        let (registers, memory) = (&tables.registers, &*tables.memory);
+        let machine = Machine { implementation: tables.pe(), registers, memory };
+        let (mut last, mut choices) = (LastRule::default(), self.learned.profile().clone());
+        // Where it is not executed no rule was applied.
+        match Instruction::of(self.expected.probe)? {
+            Instruction::At(question) => {
+                let updates = &mut Updates::new();
+                let _ = at_noting(machine, question, &mut choices, &mut last, updates);
+            }
+            Instruction::Access(accesses) => {
+                let _ = accesses.perform(machine, &mut choices, &mut last);
+            }
+        }
+        last.0
     }
 
     /// Whether the erratum predicts that the probe's own instruction can't be fetched, just as it was.

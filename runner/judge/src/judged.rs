@@ -18,8 +18,9 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
-    /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
-    pub contradicted: BTreeMap<String, u64>,
+    /// The probes whose answers conform and contradict an erratum that predicts a finding of the case, by its name:
+    /// their numbers in the whole case.
+    pub contradicted: BTreeMap<String, Vec<u16>>,
     /// Probes that got no verdict, by number in the whole case, and why.
     pub not_asked: Vec<(u16, Reason)>,
     /// What was observed of probes that are no findings, where the case is told in full.

@@ -110,6 +110,7 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
             },
         },
         errata: Vec::new(),
+        rule: None,
     });
     record
 }

@@ -89,6 +89,7 @@ impl Night {
             expectation: Wanted::Answer,
             observation: Seen::Par(Hex(0xa1b)).into(),
             errata: Vec::new(),
+            rule: None,
         });
         self
     }
@@ -114,7 +115,7 @@ impl Night {
         for case in &self.cases {
             tally.add(case);
         }
-        let summary = Summary::new(&header, tally, self.ending.clone());
+        let summary = Summary::new(&header, tally, self.ending.clone(), None);
         Compared::new(header, summary)
     }
 

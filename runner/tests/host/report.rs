@@ -129,6 +129,7 @@ fn finding(verdict: Verdict, signature: Signature) -> Finding {
         expectation: Wanted::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
         observation: Seen::Par(Hex(0x0000_0008_7654_3980)).into(),
         errata: Vec::new(),
+        rule: None,
     }
 }
 

@@ -1,0 +1,211 @@
+//! What runs tell of errata: findings that they predict, and answers that contradict them.
+
+use std::collections::BTreeMap;
+
+use case::Case;
+use golden::errata::{self, Erratum};
+use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
+
+use super::Example;
+use super::condition::Condition;
+use super::traits::{Trait, Value, of_case, of_probe};
+use crate::plan::Plan;
+use crate::record::redraw::plan;
+use crate::record::{Run, RunError, RunId};
+
+/// What runs tell of errata.
+#[derive(Debug)]
+pub struct Evidence {
+    /// All errata; others name them by their places.
+    pub table: Vec<&'static Erratum>,
+    /// The findings that are not explained yet.
+    pub findings: Vec<Alike>,
+    /// How many findings each erratum predicts.
+    pub shown: Vec<u64>,
+    /// How many answers contradict each erratum.
+    pub contradicted: Vec<u64>,
+    /// What is known of the cases in which something contradicts an erratum that predicts something.
+    cases: Vec<Tested>,
+    /// What tells the findings that an erratum predicts from the answers that contradict it, by its place.
+    pub conditions: BTreeMap<usize, Condition>,
+    /// How many cases there are.
+    pub count: u64,
+    pub probes: u64,
+    /// The bytes of torn records at the ends of runs, which are left out.
+    pub torn: Option<usize>,
+    /// See [`super::Causes::unknown`].
+    pub unknown: BTreeMap<String, u64>,
+    /// See [`super::Causes::undiagnosed`].
+    pub undiagnosed: Vec<RunId>,
+    /// See [`super::Causes::not_drawn`].
+    pub not_drawn: Option<String>,
+}
+
+/// Findings of one kind that the same errata predict.
+#[derive(Debug)]
+pub struct Alike {
+    /// The places of the errata.
+    pub errata: Vec<usize>,
+    pub count: u64,
+    /// The worst verdict among them.
+    pub verdict: Verdict,
+    pub first: Example,
+}
+
+/// One case in which errata show or are contradicted.
+#[derive(Debug)]
+pub struct Tested {
+    /// What holds of the whole case.
+    pub traits: Vec<(Trait, Value)>,
+    /// What holds of the probes that tell of an erratum, by its place, and whether it shows there.
+    pub probes: BTreeMap<usize, Vec<(Vec<(Trait, Value)>, bool)>>,
+}
+
+/// What makes findings alike: the errata, the deciding rule, and the kind.
+type Key = (Vec<usize>, Option<String>, String);
+
+impl Evidence {
+    /// Reads `runs`.
+    pub fn new(runs: &[Run]) -> Result<Self, RunError> {
+        let table: Vec<&'static Erratum> = errata::all().collect();
+        let places: BTreeMap<&str, usize> =
+            table.iter().map(|erratum| erratum.name).zip(0..).collect();
+        let mut evidence = Self {
+            findings: Vec::new(),
+            shown: vec![0; table.len()],
+            contradicted: vec![0; table.len()],
+            table,
+            cases: Vec::new(),
+            conditions: BTreeMap::new(),
+            count: 0,
+            probes: 0,
+            torn: None,
+            unknown: BTreeMap::new(),
+            undiagnosed: Vec::new(),
+            not_drawn: None,
+        };
+        let mut findings: BTreeMap<Key, Alike> = BTreeMap::new();
+        for (number, run) in runs.iter().enumerate() {
+            evidence.read(number, run, &places, &mut findings)?;
+        }
+        evidence.findings = findings.into_values().collect();
+        evidence.conditions = evidence.conditions();
+        Ok(evidence)
+    }
+
+    fn read(
+        &mut self,
+        number: usize,
+        run: &Run,
+        places: &BTreeMap<&str, usize>,
+        findings: &mut BTreeMap<Key, Alike>,
+    ) -> Result<(), RunError> {
+        let mut cases = None;
+        let (mut found, mut is_diagnosed) = (false, run.header.errata.is_some());
+        let mut records = run.records()?;
+        for record in &mut records {
+            let record = record?;
+            self.count = self.count.saturating_add(record.cases);
+            self.probes = self.probes.saturating_add(record.probes);
+            for finding in &record.findings {
+                found = true;
+                is_diagnosed |= !finding.errata.is_empty();
+                self.find(number, record.index, finding, places, findings);
+            }
+            for (name, probes) in &record.contradicted {
+                if let Some(place) = places.get(name.as_str()) {
+                    self.contradicted[*place] += probes.len() as u64;
+                }
+            }
+            if !record.contradicted.is_empty() {
+                let cases = cases.get_or_insert_with(|| plan(&run.header, run.folder()));
+                match cases {
+                    Ok(cases) => self.cases.extend(Tested::new(&record, cases, places)),
+                    Err(error) => self.not_drawn = Some(error.to_string()),
+                }
+            }
+        }
+        if found && !is_diagnosed {
+            self.undiagnosed.push(run.header.run.clone());
+        }
+        if let Some(bytes) = records.torn() {
+            *self.torn.get_or_insert_default() += bytes;
+        }
+        Ok(())
+    }
+
+    fn find(
+        &mut self,
+        run: usize,
+        case: u64,
+        finding: &Finding,
+        places: &BTreeMap<&str, usize>,
+        findings: &mut BTreeMap<Key, Alike>,
+    ) {
+        let mut errata = Vec::new();
+        for name in &finding.errata {
+            match places.get(name.as_str()) {
+                Some(place) => errata.push(*place),
+                None => *self.unknown.entry(name.clone()).or_default() += 1,
+            }
+        }
+        for erratum in &errata {
+            self.shown[*erratum] += 1;
+        }
+        let key = (errata, finding.rule.clone(), kind(finding));
+        let alike = findings.entry(key).or_insert_with_key(|(errata, ..)| Alike {
+            errata: errata.clone(),
+            count: 0,
+            verdict: finding.verdict,
+            first: Example { run, case, finding: finding.clone() },
+        });
+        alike.count += 1;
+        alike.verdict = alike.verdict.max(finding.verdict);
+    }
+
+    /// The conditions of those errata that show here and not there. They are looked for where all cases could be
+    /// drawn again.
+    fn conditions(&self) -> BTreeMap<usize, Condition> {
+        if self.not_drawn.is_some() {
+            return BTreeMap::new();
+        }
+        let is_split = |place: &usize| self.shown[*place] > 0 && self.contradicted[*place] > 0;
+        let split = (0..self.table.len()).filter(is_split);
+        split.filter_map(|place| Some((place, Condition::between(&self.cases, place)?))).collect()
+    }
+}
+
+impl Tested {
+    /// What the record of a case tells; `None` where it can't be drawn again.
+    fn new(record: &CaseRecord, plan: &Plan, places: &BTreeMap<&str, usize>) -> Option<Self> {
+        let case: Case = plan.case(record.index)?.ok()?;
+        let case = case.as_ref();
+        let mut probes: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        let mut tell = |name: &str, number: usize, shows: bool| {
+            let (Some(place), Some(probe)) = (places.get(name), case.probes.get(number)) else {
+                return;
+            };
+            probes.entry(*place).or_default().push((of_probe(probe), shows));
+        };
+        for finding in &record.findings {
+            let Some(number) = finding.probe else { continue };
+            for name in &finding.errata {
+                tell(name, number as usize, true);
+            }
+        }
+        for (name, numbers) in &record.contradicted {
+            for number in numbers {
+                tell(name, usize::from(*number), false);
+            }
+        }
+        Some(Self { traits: of_case(case), probes })
+    }
+}
+
+/// How the answer of `finding` differs, whatever was asked.
+pub fn kind(finding: &Finding) -> String {
+    match &finding.signature {
+        Signature::Answer { difference: Some(difference), .. } => difference.to_string(),
+        signature => signature.to_string(),
+    }
+}
