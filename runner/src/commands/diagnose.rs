@@ -19,10 +19,10 @@ use crate::report::versions::Versions;
 /// A cause is an erratum: a named way in which a device breaks a rule of the architecture. It is named where the
 /// reference walker with that erratum alone predicts the answers bit by bit. That is a hypothesis: the numbers say
 /// how many findings it predicts, and how many answers in the same cases conform where it predicts otherwise. Where
-/// something else holds of all those than of the findings, such as the instruction or a field of a register, that is
+/// something else holds of all those than of the findings, such as the instruction or the EL, that is
 /// told. Findings that no erratum predicts, or only such that as many answers contradict, are listed by the rule that
-/// decides and how the answers differ; so are deaths, which none predicts. Runs of the same suite, target and emulator
-/// or of several suites on the same are taken together.
+/// decides and how the answers differ; so are deaths, which none predicts. Runs of one target and emulator
+/// are taken together, whatever their suites.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit code: 0 when nothing was found, 1 when there are findings; with --against, 0 when RUN has \

@@ -6,18 +6,19 @@
 //!   instruction load      0       190
 //! ```
 //!
-//! One trait that tells them apart completely is a condition; a mere tendency is none. Where there are many traits
-//! and few probes one of them does so by chance: it takes enough of both.
+//! One trait that tells them apart completely is a condition; a mere tendency is none. Among few probes one does so by
+//! chance: it takes enough of both. Only traits of probes can: answers that contradict an erratum are looked for in cases
+//! that show it, so that what holds of a whole case, such as its registers, holds of both.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use case::probe::Probe;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Tested;
-use super::traits::{Trait, Value};
+use super::traits::{self, Trait, Value};
 
-/// How many probes, or cases where it is a trait of the case, are to show the erratum, and how many to contradict it.
+/// How many probes are to show the erratum, and how many to contradict it.
 const EACH: u64 = 4;
 /// How many they are to be together.
 const TOGETHER: u64 = 12;
@@ -28,7 +29,7 @@ const VALUES: usize = 2;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// A noun, or a field of a register.
+    /// What is told apart: `operation`.
     pub of: String,
     /// Whether it has one of the values where the erratum shows; else it has one of them where it does not.
     pub is: bool,
@@ -39,32 +40,26 @@ pub struct Condition {
 /// How often the erratum shows, and how often it is contradicted, by value.
 type Split = BTreeMap<Value, [u64; 2]>;
 
-impl Condition {
-    /// The first trait that tells apart where the erratum at this place in the table shows and where something
-    /// contradicts it: of a probe before those of a case, and the most general first.
-    pub fn between(cases: &[Tested], erratum: usize) -> Option<Self> {
-        let mut traits: BTreeMap<Trait, Split> = BTreeMap::new();
-        let mut count = |of: &[(Trait, Value)], shown: u64, contradicted: u64| {
-            for (of, value) in of {
-                let split = traits.entry(*of).or_default();
-                let [shows, against] = split.entry(*value).or_default();
-                *shows += shown;
-                *against += contradicted;
-            }
-        };
-        let told = || cases.iter().filter_map(|case| Some((case, case.probes.get(&erratum)?)));
-        for (_, probes) in told() {
-            for (of, shows) in probes {
-                count(of, u64::from(*shows), u64::from(!*shows));
-            }
+/// Where one erratum shows, and where it is contradicted, by trait.
+#[derive(Debug, Default)]
+pub struct Splits(BTreeMap<Trait, Split>);
+
+impl Splits {
+    /// Counts a probe that shows the erratum, or whose answer contradicts it.
+    pub fn add(&mut self, probe: &Probe, shows: bool) {
+        for (of, value) in traits::of(probe) {
+            let [shown, contradicted] = self.0.entry(of).or_default().entry(value).or_default();
+            *(if shows { shown } else { contradicted }) += 1;
         }
-        for (case, probes) in told() {
-            let has = |wanted: bool| u64::from(probes.iter().any(|(_, shows)| *shows == wanted));
-            count(&case.traits, has(true), has(false));
-        }
-        traits.into_iter().find_map(|(of, split)| Self::new(of, &split))
     }
 
+    /// The first trait that tells apart where the erratum shows and where something contradicts it.
+    pub fn condition(&self) -> Option<Condition> {
+        self.0.iter().find_map(|(of, split)| Condition::new(*of, split))
+    }
+}
+
+impl Condition {
     fn new(of: Trait, split: &Split) -> Option<Self> {
         let sum = |side: usize| split.values().map(|counts| counts[side]).sum::<u64>();
         let (shown, contradicted) = (sum(0), sum(1));
@@ -93,22 +88,16 @@ impl fmt::Display for Condition {
 
 #[cfg(test)]
 mod tests {
-    use case::probe::{El, Operation, Probe};
+    use case::probe::{El, Operation};
 
-    use super::super::traits::of_probe;
     use super::*;
 
-    /// A case in which erratum 7 shows in the first of these probes, and is contradicted in the others.
-    fn tested(shows: &[Probe], contradicts: &[Probe]) -> Tested {
-        let probes = |probes: &[Probe], shows| -> Vec<_> {
-            probes.iter().map(|probe| (of_probe(probe), shows)).collect()
-        };
-        let told = [probes(shows, true), probes(contradicts, false)].concat();
-        Tested { traits: Vec::new(), probes: BTreeMap::from([(7, told)]) }
-    }
-
+    /// What tells apart probes that show an erratum and probes that contradict it.
     fn told(shows: &[Probe], contradicts: &[Probe]) -> Option<String> {
-        Condition::between(&[tested(shows, contradicts)], 7).map(|condition| condition.to_string())
+        let mut splits = Splits::default();
+        shows.iter().for_each(|probe| splits.add(probe, true));
+        contradicts.iter().for_each(|probe| splits.add(probe, false));
+        splits.condition().map(|condition| condition.to_string())
     }
 
     #[test]
@@ -135,6 +124,5 @@ mod tests {
         assert_eq!(told(&[at; 3], &[load; 100]), None, "too few show it");
         assert_eq!(told(&[at; 5], &[load; 5]), None, "too few in all");
         assert_eq!(told(&[at; 100], &[]), None, "nothing contradicts it");
-        assert_eq!(Condition::between(&[tested(&[at; 9], &[load; 9])], 8), None, "another's");
     }
 }

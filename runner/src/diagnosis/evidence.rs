@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use case::Case;
 use golden::errata::{self, Erratum};
 use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
 
 use super::Example;
-use super::condition::Condition;
-use super::traits::{Trait, Value, of_case, of_probe};
+use super::condition::{Condition, Splits};
 use crate::plan::Plan;
 use crate::record::redraw::plan;
 use crate::record::{Run, RunError, RunId};
@@ -24,8 +22,8 @@ pub struct Evidence {
     pub shown: Vec<u64>,
     /// How many answers contradict each erratum.
     pub contradicted: Vec<u64>,
-    /// What is known of the cases in which something contradicts an erratum that predicts something.
-    cases: Vec<Tested>,
+    /// Where each erratum shows, and where it is contradicted, by its place.
+    splits: BTreeMap<usize, Splits>,
     /// What tells the findings that an erratum predicts from the answers that contradict it, by its place.
     pub conditions: BTreeMap<usize, Condition>,
     /// How many cases there are.
@@ -52,15 +50,6 @@ pub struct Alike {
     pub first: Example,
 }
 
-/// One case in which errata show or are contradicted.
-#[derive(Debug)]
-pub struct Tested {
-    /// What holds of the whole case.
-    pub traits: Vec<(Trait, Value)>,
-    /// What holds of the probes that tell of an erratum, by its place, and whether it shows there.
-    pub probes: BTreeMap<usize, Vec<(Vec<(Trait, Value)>, bool)>>,
-}
-
 /// What makes findings alike: the errata, the deciding rule, and the kind.
 type Key = (Vec<usize>, Option<String>, String);
 
@@ -75,7 +64,7 @@ impl Evidence {
             shown: vec![0; table.len()],
             contradicted: vec![0; table.len()],
             table,
-            cases: Vec::new(),
+            splits: BTreeMap::new(),
             conditions: BTreeMap::new(),
             count: 0,
             probes: 0,
@@ -117,10 +106,10 @@ impl Evidence {
                     self.contradicted[*place] += probes.len() as u64;
                 }
             }
-            if !record.contradicted.is_empty() {
+            if record.findings.iter().any(|finding| !finding.errata.is_empty()) {
                 let cases = cases.get_or_insert_with(|| plan(&run.header, run.folder()));
                 match cases {
-                    Ok(cases) => self.cases.extend(Tested::new(&record, cases, places)),
+                    Ok(cases) => self.split(&record, cases, places),
                     Err(error) => self.not_drawn = Some(error.to_string()),
                 }
             }
@@ -132,6 +121,27 @@ impl Evidence {
             *self.torn.get_or_insert_default() += bytes;
         }
         Ok(())
+    }
+
+    /// Draws the case of `record` again, and counts where errata show in it.
+    fn split(&mut self, record: &CaseRecord, cases: &Plan, places: &BTreeMap<&str, usize>) {
+        let Some(Ok(case)) = cases.case(record.index) else {
+            self.not_drawn = Some(format!("case {} is not drawn here", record.index));
+            return;
+        };
+        let probes = case.as_ref().probes;
+        let mut tell = |name: &str, number: usize, shows: bool| {
+            if let (Some(place), Some(probe)) = (places.get(name), probes.get(number)) {
+                self.splits.entry(*place).or_default().add(probe, shows);
+            }
+        };
+        for finding in &record.findings {
+            let Some(number) = finding.probe else { continue };
+            finding.errata.iter().for_each(|name| tell(name, number as usize, true));
+        }
+        for (name, numbers) in &record.contradicted {
+            numbers.iter().for_each(|number| tell(name, usize::from(*number), false));
+        }
     }
 
     fn find(
@@ -169,36 +179,8 @@ impl Evidence {
         if self.not_drawn.is_some() {
             return BTreeMap::new();
         }
-        let is_split = |place: &usize| self.shown[*place] > 0 && self.contradicted[*place] > 0;
-        let split = (0..self.table.len()).filter(is_split);
-        split.filter_map(|place| Some((place, Condition::between(&self.cases, place)?))).collect()
-    }
-}
-
-impl Tested {
-    /// What the record of a case tells; `None` where it can't be drawn again.
-    fn new(record: &CaseRecord, plan: &Plan, places: &BTreeMap<&str, usize>) -> Option<Self> {
-        let case: Case = plan.case(record.index)?.ok()?;
-        let case = case.as_ref();
-        let mut probes: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-        let mut tell = |name: &str, number: usize, shows: bool| {
-            let (Some(place), Some(probe)) = (places.get(name), case.probes.get(number)) else {
-                return;
-            };
-            probes.entry(*place).or_default().push((of_probe(probe), shows));
-        };
-        for finding in &record.findings {
-            let Some(number) = finding.probe else { continue };
-            for name in &finding.errata {
-                tell(name, number as usize, true);
-            }
-        }
-        for (name, numbers) in &record.contradicted {
-            for number in numbers {
-                tell(name, usize::from(*number), false);
-            }
-        }
-        Some(Self { traits: of_case(case), probes })
+        let conditions = self.splits.iter();
+        conditions.filter_map(|(place, splits)| Some((*place, splits.condition()?))).collect()
     }
 }
 

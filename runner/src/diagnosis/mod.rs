@@ -4,7 +4,7 @@
 //!   finding --> the errata each of which predicts it     (judged with the case, and recorded)
 //!
 //!   again and again: the erratum that explains most of what is left, less what contradicts it --> a cause
-//!   what contradicts it shows where something else holds of the case or the probe             --> its condition
+//!   what contradicts it shows where something else holds of the probe                         --> its condition
 //!   what nothing explains, by the rule that decides and how the answers differ                --> unexplained
 //! ```
 
@@ -30,7 +30,7 @@ use crate::record::{Run, RunError, RunId};
 pub struct Causes {
     /// In the order in which they were chosen: those that explain most first.
     pub causes: Vec<Cause>,
-    /// The largest first.
+    /// The largest first, and of one size in the order of their first findings.
     pub unexplained: Vec<Unexplained>,
     /// Names of errata that this version does not know, and how many findings name them. They explain nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -112,7 +112,10 @@ impl Diagnosis {
             causes.push(cause);
         }
         let unexplained = unexplained(&evidence.findings);
-        let Evidence { count: cases, probes, torn, unknown, undiagnosed, not_drawn, .. } = evidence;
+        let Evidence { count: cases, probes, torn, contradicted, .. } = evidence;
+        let Evidence { unknown, undiagnosed, not_drawn, .. } = evidence;
+        // Where nothing contradicts anything there is nothing to look for.
+        let not_drawn = not_drawn.filter(|_| contradicted.iter().any(|count| *count > 0));
         let causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
         Ok(Self { cases, probes, causes, torn })
     }
@@ -226,6 +229,6 @@ fn unexplained(left: &[Alike]) -> Vec<Unexplained> {
         }
     }
     let mut kinds: Vec<Unexplained> = kinds.into_values().collect();
-    kinds.sort_by_key(|kind| Reverse(kind.findings));
+    kinds.sort_by_key(|kind| (Reverse(kind.findings), kind.first.place()));
     kinds
 }

@@ -47,13 +47,18 @@ impl Run {
     }
 
     /// Whether its records are there: of a baseline header and summary alone may be kept.
-    fn has_records(&self) -> bool {
+    pub fn has_records(&self) -> bool {
         self.records_path().exists()
     }
 
     /// The file of its records.
     pub fn records_path(&self) -> PathBuf {
         self.folder.join(files::RECORDS)
+    }
+
+    /// The folder of its reproducers.
+    pub fn reproducers_path(&self) -> PathBuf {
+        self.folder.join(files::REPRODUCERS)
     }
 
     pub fn records(&self) -> Result<Records, RunError> {

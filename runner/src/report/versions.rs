@@ -77,6 +77,11 @@ impl fmt::Display for Versions<'_> {
             }
             writeln!(f)?;
         }
+        write!(f, "| **targets** | | |")?;
+        for (_, device) in versions {
+            write!(f, " {} |", device.targets().join(", "))?;
+        }
+        writeln!(f)?;
         let sums: [(&str, fn(&Device) -> u64); 5] = [
             ("causes", |device| device.diagnosis.causes.causes.len() as u64),
             ("findings explained", |device| device.diagnosis.causes.explained()),
