@@ -15,6 +15,7 @@
 //! | [`plan`]     | the cases of a suite on one target, in order |
 //! | [`campaign`] | the scheduler: workers, deaths, order of records; it knows no Arm |
 //! | [`record`]   | what is kept of a run on disk, written, read, gone on with, merged |
+//! | [`diagnosis`] | the causes of what runs found |
 //! | [`report`]   | what is said of a run: text, JUnit, TAP, HTML, comparisons |
 //! | [`explain`]  | walks of given registers and memory, and replays, as text |
 //! | [`trial`]    | known errata, tried by their reproducers |
@@ -26,6 +27,7 @@ pub mod bench;
 pub mod campaign;
 pub mod cli;
 pub mod commands;
+pub mod diagnosis;
 pub mod exit;
 pub mod explain;
 pub mod failure;

@@ -114,7 +114,7 @@ fn records(run: &Run, bytes: &[u8]) -> Option<Tally> {
 fn told(summary: &Summary, folder: &Path) {
     let line = summary.json_line();
     assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok() && !line.contains('\n'));
-    assert!(!Table { summary, folder }.to_string().is_empty());
+    assert!(!Table { summary, folder, is_verbose: true }.to_string().is_empty());
     assert!(summary.tally.verdicts.findings() <= summary.tally.verdicts.total());
 }
 

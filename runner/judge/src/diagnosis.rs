@@ -9,6 +9,8 @@
 //! TLBI that it changes comes before a mismatch. A TLB may lose what it holds at any time, so that hardly anything
 //! contradicts such an erratum: what conforms, and might have shown it, is counted as well.
 //!
+//! Of each mismatch it is noted, too, which rule decided what should have been answered.
+//!
 //! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
 //! and costs nothing elsewhere.
 
@@ -21,6 +23,7 @@ use case::{Case, Flags};
 use conform::{has_syndrome, is_updated};
 use golden::errata::{self, Effect, Erratum};
 use golden::tlbi::Tlbi;
+use golden::{Machine, Observer, Rule, Stage, Updates, at_noting};
 use link::observations::{Exception, Update};
 use tables::BuildError;
 
@@ -30,7 +33,7 @@ use crate::judged::Judged;
 use crate::memory::Memory;
 use crate::verdict::{Finding, Signature, Verdict};
 use oracle::answer::Answer;
-use oracle::expectation::Expectation;
+use oracle::expectation::{Expectation, Instruction};
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback};
 use oracle::tlb;
@@ -61,9 +64,10 @@ pub fn diagnose(
     diagnosis.explain_by_walks(twin)?;
     diagnosis.explain_by_tlbs(twin)?;
     for finding in &mut judged.findings {
-        let explaining = index(finding).and_then(|index| diagnosis.explained.get(&index));
-        let names = explaining.into_iter().flatten().map(|erratum| erratum.name.to_owned());
-        finding.errata = names.collect();
+        let Some(index) = index(finding) else { continue };
+        let explaining = diagnosis.explained.get(&index).into_iter().flatten();
+        finding.errata = explaining.map(|erratum| erratum.name.to_owned()).collect();
+        finding.rule = diagnosis.rules.get(&index).map(|rule| format!("{rule:?}"));
     }
     judged.contradicted = diagnosis.contradicted;
     judged.unshown = diagnosis.unshown;
@@ -78,22 +82,25 @@ struct Diagnosis<'a> {
     wrong: Vec<usize>,
     /// The errata that predict each of them.
     explained: BTreeMap<usize, Vec<&'static Erratum>>,
-    /// How many answers that conform contradict an erratum, by name.
-    contradicted: BTreeMap<String, u64>,
+    /// The rule that decided what each of them should have been.
+    rules: BTreeMap<usize, Rule>,
+    /// The answers that conform and contradict an erratum, by its name.
+    contradicted: BTreeMap<String, Vec<u16>>,
     /// How many might have shown an erratum of TLBs, and did not.
     unshown: BTreeMap<String, u64>,
 }
 
 impl<'a> Diagnosis<'a> {
     fn new(exchange: Exchange<'a>, learned: &'a Learned, wrong: Vec<usize>) -> Self {
+        let (explained, rules) = (BTreeMap::new(), BTreeMap::new());
         let (contradicted, unshown) = (BTreeMap::new(), BTreeMap::new());
-        Self { exchange, learned, wrong, explained: BTreeMap::new(), contradicted, unshown }
+        Self { exchange, learned, wrong, explained, rules, contradicted, unshown }
     }
 
     /// Tries the errata of walks: each answer by itself.
     fn explain_by_walks(&mut self, twin: &mut Twin) -> Result<(), BuildError> {
-        let Self { exchange, learned, wrong, explained, contradicted, .. } = self;
-        let Exchange { case, map, .. } = *exchange;
+        let Self { exchange, learned, wrong, explained, rules, contradicted, .. } = self;
+        let Exchange { case, map, prepared, .. } = *exchange;
         let mut errata: Vec<&'static Erratum> = Vec::new();
         twin.with_tables(case, map, |tables| {
             each_answer(tables, *exchange, learned, |trial| {
@@ -104,6 +111,9 @@ impl<'a> Diagnosis<'a> {
                     let new = explaining.iter().filter(|one| !errata.contains(one));
                     errata.extend(new.copied().collect::<Vec<_>>());
                     explained.insert(trial.index, explaining);
+                    if let Some(rule) = trial.deciding_rule() {
+                        rules.insert(trial.index, rule);
+                    }
                 }
             })
         })??;
@@ -113,10 +123,12 @@ impl<'a> Diagnosis<'a> {
         twin.with_tables(case, map, |tables| {
             each_answer(tables, *exchange, learned, |trial| {
                 if trial.conforms(trial.expected.expectation) {
+                    let number = prepared.numbers[trial.index];
                     let is_against =
                         |one: &&&'static Erratum| trial.outcome(one) == Outcome::Contradicted;
                     for erratum in errata.iter().filter(is_against) {
-                        *contradicted.entry(erratum.name.to_owned()).or_default() += 1;
+                        let against = contradicted.entry(erratum.name.to_owned()).or_default();
+                        against.push(number);
                     }
                 }
             })
@@ -154,9 +166,9 @@ impl<'a> Diagnosis<'a> {
         erratum: &'static Erratum,
         sound: &BTreeMap<usize, Expectation>,
     ) -> Result<(), BuildError> {
-        let Self { exchange, learned, wrong, explained, contradicted, unshown } = self;
+        let Self { exchange, learned, wrong, explained, contradicted, unshown, .. } = self;
         let Exchange { case, map, .. } = *exchange;
-        let (mut explains, mut against, mut quiet) = (false, 0, 0);
+        let (mut explains, mut against, mut quiet) = (false, Vec::new(), 0);
         twin.with_tables(case, map, |tables| {
             each_answer(tables, *exchange, learned, |trial| {
                 let predicted = trial.without();
@@ -169,15 +181,19 @@ impl<'a> Diagnosis<'a> {
                         explains = true;
                     }
                     (false, Outcome::Fits) => quiet += 1,
-                    (false, Outcome::Contradicted) => against += 1,
+                    (false, Outcome::Contradicted) => {
+                        against.push(exchange.prepared.numbers[trial.index]);
+                    }
                     _ => {}
                 }
             })
         })??;
         if explains {
-            let counts = [(contradicted, against), (unshown, quiet)];
-            for (counts, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-                counts.insert(erratum.name.to_owned(), count);
+            if !against.is_empty() {
+                contradicted.insert(erratum.name.to_owned(), against);
+            }
+            if quiet > 0 {
+                unshown.insert(erratum.name.to_owned(), quiet);
             }
         }
         Ok(())
@@ -186,6 +202,16 @@ impl<'a> Diagnosis<'a> {
 
 const fn is_of_tlbs(erratum: &Erratum) -> bool {
     matches!(erratum.effect, Effect::Tlbi(_))
+}
+
+/// Notes the last rule of a walk.
+#[derive(Default)]
+struct LastRule(Option<Rule>);
+
+impl Observer for LastRule {
+    fn rule(&mut self, _stage: Stage, rule: Rule) {
+        self.0 = Some(rule);
+    }
 }
 
 /// What an erratum comes to at one answer.
@@ -219,6 +245,25 @@ impl Trial<'_, '_, '_> {
             _ if self.stops_its_fetch(erratum) => Outcome::Fits,
             outcome => outcome,
         }
+    }
+
+    /// The rule that decides what should be answered.
+    fn deciding_rule(&self) -> Option<Rule> {
+        let tables = &*self.tables;
+        let (registers, memory) = (&tables.registers, &*tables.memory);
+        let machine = Machine { implementation: tables.pe(), registers, memory };
+        let (mut last, mut choices) = (LastRule::default(), self.learned.profile().clone());
+        // Where it is not executed no rule was applied.
+        match Instruction::of(self.expected.probe)? {
+            Instruction::At(question) => {
+                let updates = &mut Updates::new();
+                let _ = at_noting(machine, question, &mut choices, &mut last, updates);
+            }
+            Instruction::Access(accesses) => {
+                let _ = accesses.perform(machine, &mut choices, &mut last);
+            }
+        }
+        last.0
     }
 
     /// Whether the erratum predicts that the probe's own instruction can't be fetched, just as it was.

@@ -27,7 +27,7 @@ impl Finding {
             About::Case(question) => (None, question),
         };
         let observation = observation.into();
-        let errata = Vec::new();
-        Self { probe, verdict, signature, question, expectation, observation, errata }
+        let (errata, rule) = (Vec::new(), None);
+        Self { probe, verdict, signature, question, expectation, observation, errata, rule }
     }
 }

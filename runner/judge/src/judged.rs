@@ -18,9 +18,11 @@ pub struct Judged {
     pub known: BTreeMap<String, Shown>,
     /// What somebody has to look at.
     pub findings: Vec<Finding>,
-    /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
-    pub contradicted: BTreeMap<String, u64>,
-    /// How many might have shown each erratum of TLB maintenance that predicts one, and did not, by name.
+    /// The probes whose answers conform and contradict an erratum that predicts a finding of the case, by its name:
+    /// their numbers in the whole case.
+    pub contradicted: BTreeMap<String, Vec<u16>>,
+    /// How many answers that conform might have shown each erratum of TLB maintenance that predicts a finding of the
+    /// case, and did not, by name.
     pub unshown: BTreeMap<String, u64>,
     /// Probes that got no verdict, by number in the whole case, and why.
     pub not_asked: Vec<(u16, Reason)>,

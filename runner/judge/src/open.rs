@@ -54,8 +54,10 @@ impl OpenCase {
             record.known.entry(name).or_default().merge(shown);
         }
         record.findings.extend(judged.findings);
-        for (name, count) in judged.contradicted {
-            *record.contradicted.entry(name).or_default() += count;
+        for (name, probes) in judged.contradicted {
+            let all = record.contradicted.entry(name).or_default();
+            all.extend(probes);
+            all.sort_unstable();
         }
         for (name, count) in judged.unshown {
             *record.unshown.entry(name).or_default() += count;

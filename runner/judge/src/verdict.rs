@@ -152,6 +152,10 @@ pub struct Finding {
     /// The errata each of which predicts what was observed, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errata: Vec<String>,
+    /// The last rule that the reference walker applied on the pseudocode's own way, by name; absent where it applied
+    /// none, or where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// What became of one probe of a case of which everything is reported.
@@ -198,9 +202,10 @@ pub struct CaseRecord {
     /// What somebody has to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// How many answers that conform contradict each erratum that predicts a finding of the case, by name.
+    /// The probes whose answers conform and contradict an erratum that predicts a finding of the case, by its name:
+    /// their numbers in the case, in order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub contradicted: BTreeMap<String, u64>,
+    pub contradicted: BTreeMap<String, Vec<u16>>,
     /// How many answers that conform might have shown each erratum of TLB maintenance that predicts a finding of the
     /// case, and did not, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

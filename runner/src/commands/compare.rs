@@ -12,7 +12,7 @@ use crate::report::comparison::{Compared, Comparison, Incomparable, Tolerance};
 
 /// Tell whether a run is worse than another one of the same suite on the same target.
 ///
-/// Worse is: a kind of finding that the baseline has not, fewer cases or probes, a choice that the
+/// Worse is: a kind of finding or a cause of findings that the baseline has not, fewer cases or probes, a choice that the
 /// target settled differently, or less speed on a machine of the same kind. The seeds may differ.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code: 0 when RUN is no worse than BASELINE, 1 when it is worse.")]

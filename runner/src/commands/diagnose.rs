@@ -1,23 +1,34 @@
 //! `hypwalk diagnose`: what is wrong with a device.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::diagnosis::device::Device;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
 use crate::record::Run;
-use crate::report::causes::Causes;
+use crate::report::against::Against;
+use crate::report::causes::{Line, Told};
+use crate::report::reference;
+use crate::report::versions::Versions;
 
 /// Tell the causes behind the findings of runs, also of those that were interrupted.
 ///
 /// A cause is an erratum: a named way in which a device breaks a rule of the architecture. It is named where the
 /// reference walker with that erratum alone predicts the answers bit by bit. That is a hypothesis: the numbers say
-/// how many findings it predicts, and how many answers in the same cases conform where it predicts otherwise.
-/// Findings that no erratum predicts, or only such that as many answers contradict, are listed by kind; so are deaths,
-/// which none predicts.
+/// how many findings it predicts, and how many answers in the same cases conform where it predicts otherwise. Where
+/// something else holds of all those than of the findings, such as the instruction or the EL, that is
+/// told. Findings that no erratum predicts, or only such that as many answers contradict, are listed by the rule that
+/// decides and how the answers differ; so are deaths, which none predicts. Runs of one target and emulator
+/// are taken together, whatever their suites.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 when nothing was found, 1 when there are findings; with --against, 0 when RUN has \
+    no cause and no kind of unexplained finding that the others have not, 1 when it has. 4 when a run can't be read, \
+    such as one of another format."
+)]
 pub struct Diagnose {
     /// The runs: their folders, or their ids in the results folder.
     #[arg(required = true, value_name = "RUN")]
@@ -25,32 +36,77 @@ pub struct Diagnose {
     /// The folder of all runs.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
-    /// Write one line of JSON a run.
+    /// Tell which causes only these runs have, and which only this one has. Several can be named.
+    #[arg(long, value_name = "RUN")]
+    against: Vec<PathBuf>,
+    /// Write a table in Markdown, with a column for each version of the emulator.
+    #[arg(long, conflicts_with_all = ["against", "json"])]
+    versions: bool,
+    /// Write what is known of each version into a folder of its own in FOLDER: a file a target.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "against")]
+    reference: Option<PathBuf>,
+    /// Write one line of JSON a device.
     #[arg(long)]
     json: bool,
 }
 
 impl Diagnose {
-    /// Does it. The exit code is the worst of the runs'.
+    /// Does it. The exit code is the worst of the devices'.
     pub fn run(self) -> Result<Exit, Failure> {
-        let mut worst = Exit::Conforms;
-        for (number, name) in self.runs.iter().enumerate() {
-            let folder = if name.is_dir() { name.clone() } else { self.results.join(name) };
-            let causes = Causes::new(&Run::open(&folder)?)?;
-            if let Some(bytes) = causes.torn() {
-                remark(format_args!(
-                    "note: the last record is torn: {bytes} bytes of it are left out"
-                ));
-            }
-            if !causes.is_empty() {
-                worst = Exit::Findings;
-            }
+        let runs = self.open(&self.runs)?;
+        if !self.against.is_empty() {
+            return self.compare(runs);
+        }
+        let devices = Device::each(runs.clone(), Device::identity)?;
+        if let Some(folder) = &self.reference {
+            reference::write(folder, &devices)?;
+        }
+        if self.versions {
+            print(Versions::new(&Device::each(runs, Device::version)?))?;
+        } else {
+            self.tell(&devices)?;
+        }
+        let is_clean = devices.iter().all(|device| device.findings() == 0);
+        Ok(if is_clean { Exit::Conforms } else { Exit::Findings })
+    }
+
+    fn tell(&self, devices: &[Device]) -> Result<(), Failure> {
+        for (number, device) in devices.iter().enumerate() {
+            torn(device);
             if self.json {
-                print(format_args!("{}\n", serde_json::to_string(&causes).unwrap_or_default()))?;
+                let line = serde_json::to_string(&Line::new(device)).unwrap_or_default();
+                print(format_args!("{line}\n"))?;
             } else {
-                print(format_args!("{}{causes}", if number == 0 { "" } else { "\n" }))?;
+                let gap = if number == 0 { "" } else { "\n" };
+                print(format_args!("{gap}{}", Told(device)))?;
             }
         }
-        Ok(worst)
+        Ok(())
+    }
+
+    fn compare(&self, runs: Vec<Run>) -> Result<Exit, Failure> {
+        let here = Device::new(runs)?;
+        let there = Device::new(self.open(&self.against)?)?;
+        torn(&here);
+        torn(&there);
+        let against = Against::new(&here, &there);
+        if self.json {
+            print(format_args!("{}\n", serde_json::to_string(&against).unwrap_or_default()))?;
+        } else {
+            print(&against)?;
+        }
+        Ok(if against.has_news() { Exit::Findings } else { Exit::Conforms })
+    }
+
+    fn open(&self, runs: &[PathBuf]) -> Result<Vec<Run>, Failure> {
+        let folder =
+            |run: &Path| if run.is_dir() { run.to_owned() } else { self.results.join(run) };
+        Ok(runs.iter().map(|run| Run::open(&folder(run))).collect::<Result<_, _>>()?)
+    }
+}
+
+fn torn(device: &Device) {
+    if let Some(bytes) = device.diagnosis.torn {
+        remark(format_args!("note: the last record is torn: {bytes} bytes of it are left out"));
     }
 }

@@ -247,7 +247,10 @@ impl Image {
         // How long it took nobody knows.
         let ending = RunEnd { workers: 1, boots: 1, profile, ..RunEnd::default() };
         let summary = writer.finish(ending)?;
-        print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+        print(format_args!(
+            "{}\n",
+            Table { summary: &summary, folder: &folder, is_verbose: false }
+        ))?;
         Ok(summary.exit())
     }
 }

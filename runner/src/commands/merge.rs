@@ -41,7 +41,10 @@ impl Merge {
         let id = RunId::new(time, &first.suite.name, &first.machine.target, salt as u16);
         let (summary, folder) = merge::merge(&folders, &self.results, id)?;
         if !self.quiet {
-            print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+            print(format_args!(
+                "{}\n",
+                Table { summary: &summary, folder: &folder, is_verbose: false }
+            ))?;
         }
         if self.json {
             print(format_args!("{}\n", summary.json_line()))?;

@@ -29,6 +29,9 @@ pub struct Report {
     /// Write one line of JSON a run: --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Tell causes in full, each with its first example, and the texts of known issues.
+    #[arg(short, long)]
+    verbose: bool,
     /// The file to write, in place of standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -68,7 +71,7 @@ impl Report {
             runs.push((run, summary));
         }
         let format = if self.json { Format::Json } else { self.format };
-        let text = format.write(&runs)?;
+        let text = format.write(&runs, self.verbose)?;
         match &self.output {
             Some(file) => save(file, &text)?,
             None => print(text)?,
@@ -78,14 +81,14 @@ impl Report {
 }
 
 impl Format {
-    fn write(self, runs: &[(Run, Summary)]) -> Result<String, PageError> {
+    fn write(self, runs: &[(Run, Summary)], is_verbose: bool) -> Result<String, PageError> {
         let checklists = || -> Result<Vec<Checklist>, RunError> {
             runs.iter().map(|(run, summary)| Checklist::new(run, summary.clone())).collect()
         };
         Ok(match self {
             Self::Table => {
                 let table = |(run, summary): &(Run, Summary)| {
-                    Table { summary, folder: run.folder() }.to_string()
+                    Table { summary, folder: run.folder(), is_verbose }.to_string()
                 };
                 runs.iter().map(table).collect::<Vec<_>>().join("\n")
             }

@@ -119,7 +119,10 @@ impl Soak {
         match job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))? {
             Done::Ended { summary, folder } => {
                 if !self.quiet {
-                    print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+                    print(format_args!(
+                        "{}\n",
+                        Table { summary: &summary, folder: &folder, is_verbose: false }
+                    ))?;
                 }
                 if self.json {
                     print(format_args!("{}\n", summary.json_line()))?;

@@ -155,6 +155,7 @@ impl From<Finding> for verdict::Finding {
             expectation: Wanted::Told(finding.expectation),
             observation: observation(&finding.observation),
             errata: Vec::new(),
+            rule: None,
         }
     }
 }
@@ -163,7 +164,7 @@ impl From<Summary> for summary::Summary {
     fn from(summary: Summary) -> Self {
         let Summary { format, run, suite, target, seed, ending, issues, tally } = summary;
         let (ending, tally) = (ending.map(RunEnd::into), tally.into());
-        Self { format, run, suite, target, seed, ending, issues, tally }
+        Self { format, run, suite, target, seed, ending, issues, tally, causes: None }
     }
 }
 

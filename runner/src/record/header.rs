@@ -42,6 +42,9 @@ pub struct Header {
     /// The known issues that answers are judged by.
     #[serde(default)]
     pub known_issues: known::Record,
+    /// How many errata are looked at where an answer is wrong; absent where none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errata: Option<usize>,
 }
 
 /// A soak: what conforms was judged by the target.
@@ -116,6 +119,7 @@ impl Header {
             link: link::VERSION,
             machine,
             known_issues,
+            errata: Some(golden::errata::all().count()),
         }
     }
 }

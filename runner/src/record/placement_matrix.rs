@@ -125,6 +125,7 @@ mod tests {
             expectation: Wanted::Answer,
             observation: Seen::Told(String::new()).into(),
             errata: Vec::new(),
+            rule: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Header, OLDEST_VERSION, RunError, Summary, Tally, VERSION, files, format2};
+use crate::diagnosis::{Causes, Diagnosis};
 
 /// A run on disk.
 #[derive(Clone, Debug)]
@@ -40,9 +41,24 @@ impl Run {
         &self.folder
     }
 
+    /// The causes of what was found in it.
+    pub fn causes(&self) -> Result<Causes, RunError> {
+        Ok(Diagnosis::new(std::slice::from_ref(self))?.causes)
+    }
+
+    /// Whether its records are there: of a baseline header and summary alone may be kept.
+    pub fn has_records(&self) -> bool {
+        self.records_path().exists()
+    }
+
     /// The file of its records.
     pub fn records_path(&self) -> PathBuf {
         self.folder.join(files::RECORDS)
+    }
+
+    /// The folder of its reproducers.
+    pub fn reproducers_path(&self) -> PathBuf {
+        self.folder.join(files::REPRODUCERS)
     }
 
     pub fn records(&self) -> Result<Records, RunError> {
@@ -67,9 +83,13 @@ impl Run {
     }
 
     /// The summary: as it was written, or of the records alone where the run was killed. Also how many
-    /// bytes of a torn record were left alone at the end.
+    /// bytes of a torn record were left alone at the end. Causes are not in a summary that was written before there
+    /// were any: they come from the records, as far as those are there.
     pub fn summary(&self) -> Result<(Summary, Option<usize>), RunError> {
-        if let Some(summary) = self.ended()? {
+        if let Some(mut summary) = self.ended()? {
+            if summary.causes.is_none() && summary.tally.findings > 0 && self.has_records() {
+                summary.causes = Some(self.causes()?);
+            }
             return Ok((summary, None));
         }
         let mut tally = Tally::default();
@@ -77,7 +97,8 @@ impl Run {
         for record in &mut records {
             tally.add(&record?);
         }
-        Ok((Summary::new(&self.header, tally, None), records.torn()))
+        let causes = if tally.findings > 0 { Some(self.causes()?) } else { None };
+        Ok((Summary::new(&self.header, tally, None, causes), records.torn()))
     }
 }
 

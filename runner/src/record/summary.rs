@@ -8,6 +8,7 @@ use judge::verdict::{Answers, Counts, NotAsked};
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Host, RunId, Tally, VERSION};
+use crate::diagnosis::Causes;
 use crate::exit::Exit;
 
 /// What a run came to.
@@ -26,6 +27,9 @@ pub struct Summary {
     pub issues: BTreeMap<String, Issue>,
     /// Sums over its records.
     pub tally: Tally,
+    /// The causes of its findings; absent where there are none, or where it was written before there were causes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Causes>,
 }
 
 /// What is known at the end of a run only.
@@ -74,7 +78,12 @@ struct JsonLine<'a> {
 
 impl Summary {
     /// The summary of the run that `header` begins.
-    pub fn new(header: &Header, tally: Tally, ending: Option<RunEnd>) -> Self {
+    pub fn new(
+        header: &Header,
+        tally: Tally,
+        ending: Option<RunEnd>,
+        causes: Option<Causes>,
+    ) -> Self {
         Self {
             format: VERSION,
             run: header.run.clone(),
@@ -84,6 +93,7 @@ impl Summary {
             ending,
             issues: header.known_issues.issues.clone(),
             tally,
+            causes,
         }
     }
 

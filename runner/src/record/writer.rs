@@ -12,7 +12,7 @@ use suite::hex::Hex;
 
 use super::pace::PaceWriter;
 use super::remark::remark;
-use super::{Header, Pace, RunEnd, RunError, RunId, Summary, Tally, files};
+use super::{Header, Pace, Run, RunEnd, RunError, RunId, Summary, Tally, files};
 
 /// Cases that are kept as reproducers of each kind of finding.
 const REPRODUCERS_EACH: usize = 3;
@@ -184,7 +184,11 @@ impl RunWriter {
     pub fn finish(mut self, ending: RunEnd) -> Result<Summary, RunError> {
         // Until now the records were safe from our own end only.
         self.close(ending.seconds)?;
-        let summary = Summary::new(&self.header, self.tally, Some(ending));
+        let causes = match self.tally.findings {
+            0 => None,
+            _ => Some(Run::open(&self.folder)?.causes()?),
+        };
+        let summary = Summary::new(&self.header, self.tally, Some(ending), causes);
         write_json(&self.folder.join(files::SUMMARY), &summary)?;
         Ok(summary)
     }

@@ -3,18 +3,23 @@
 //! ```text
 //!   records.jsonl --fold--> one point a cell of the matrix:  4K ipa 32, 4K ipa 33, ... 64K ipa 52
 //!                           findings of cases without one:   no tables
+//!                           each cause of findings:          cause DC-by-VA-does-not-translate
+//!                           findings that have none:         not explained
 //!                           summary.json is there, or not:   the run came to its end
 //! ```
 //!
-//! The names stay the same from run to run, so that what reads them can tell what is new.
+//! The names stay the same from run to run, so that what reads them can tell what is new. A finding counts twice: where
+//! it is, and for its cause.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use judge::verdict::{CaseRecord, Cell, Finding, NotAsked, Signature};
 
+use super::causes::{support, what};
 use super::legal::one_line;
 use super::terminal::plural;
+use crate::diagnosis::{Cause, Causes, Unexplained};
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Square, Summary};
 
@@ -48,6 +53,8 @@ pub enum Outcome {
     Passed,
     /// There are findings, in the order of their signatures' words.
     Failed(Vec<FailedTest>),
+    /// So many findings have this cause.
+    Caused(CausedTest),
     /// There are none but known issues: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
@@ -63,6 +70,45 @@ pub struct FailedTest {
     /// Number of the first case that showed it.
     pub case: u64,
     pub first: Finding,
+}
+
+/// Findings of one cause.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CausedTest {
+    pub count: u64,
+    /// The erratum, what it does, and which rule it breaks.
+    pub title: String,
+    /// How far the findings support it, and errata that they don't tell from it.
+    pub details: Vec<String>,
+    /// Number of the first case that showed it.
+    pub case: u64,
+    pub first: Finding,
+}
+
+impl Outcome {
+    /// Whether somebody has to look at it.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Caused(_) | Self::Broken(_))
+    }
+}
+
+impl CausedTest {
+    fn new(cause: &Cause) -> Self {
+        let others = cause.errata[1..].iter();
+        let others = others.map(|name| format!("or {name}: these findings do not tell them apart"));
+        Self {
+            count: cause.findings,
+            title: format!("{}: {}", cause.name(), what(cause)),
+            details: others.chain([support(cause)]).collect(),
+            case: cause.first.case,
+            first: cause.first.finding.clone(),
+        }
+    }
+
+    /// One line.
+    pub fn message(&self) -> String {
+        format!("{}: {}", plural(self.count, "finding"), one_line(&self.title))
+    }
 }
 
 impl FailedTest {
@@ -107,6 +153,10 @@ impl Checklist {
         let mut points: Vec<Point> = cells.into_iter().map(named).collect();
         if !elsewhere.failures.is_empty() {
             points.push(elsewhere.point("no tables".to_owned()));
+        }
+        // Of a run without a diagnosis nobody can say that something is not explained.
+        if let Some(causes) = summary.causes.as_ref().filter(|it| it.undiagnosed.is_empty()) {
+            points.extend(causes_of(causes));
         }
         points.push(Point {
             name: "the run came to its end".to_owned(),
@@ -175,6 +225,24 @@ impl Checklist {
         }
         properties
     }
+}
+
+/// A point a cause, and one for what is not explained.
+fn causes_of(causes: &Causes) -> impl Iterator<Item = Point> {
+    let point = |name: String, outcome| Point { name, square: Square::default(), outcome };
+    let caused = causes.causes.iter().map(move |cause| {
+        point(format!("cause {}", cause.name()), Outcome::Caused(CausedTest::new(cause)))
+    });
+    let failed = |kind: &Unexplained| FailedTest {
+        count: kind.findings,
+        case: kind.first.case,
+        first: kind.first.finding.clone(),
+    };
+    let left = (causes.left() > 0).then(|| {
+        let failures = causes.unexplained.iter().map(failed).collect();
+        point("not explained".to_owned(), Outcome::Failed(failures))
+    });
+    caused.chain(left)
 }
 
 impl Entry {

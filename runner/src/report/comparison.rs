@@ -24,6 +24,7 @@ pub use difference::Difference;
 use judge::verdict::{Cell, Signature};
 use suite::Overrides;
 
+use crate::diagnosis::Cause;
 use crate::exit::Exit;
 use crate::record::{Group, Header, RunId};
 
@@ -50,7 +51,18 @@ pub struct Comparison {
     worse: bool,
     is: Figures,
     was: Figures,
+    /// The causes of both, those of the run first.
+    causes: Vec<CauseRow>,
     differences: Vec<Difference>,
+}
+
+/// A cause, and how many findings of each run it explains.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct CauseRow {
+    /// The names of its errata.
+    pub errata: Vec<String>,
+    pub was: u64,
+    pub is: u64,
 }
 
 /// Runs that can't be compared.
@@ -89,6 +101,8 @@ impl Comparison {
         comparable(&run.header, &baseline.header)?;
         let mut differences = Vec::new();
         differences.extend(findings(run, baseline));
+        let (causes, differing) = causes(run, baseline);
+        differences.extend(differing);
         differences.extend(fewer(run, baseline));
         differences.extend(speed(run, baseline, tolerance));
         differences.extend(choices(run, baseline));
@@ -105,6 +119,7 @@ impl Comparison {
             worse: differences.iter().any(Difference::is_worse),
             is: run.figures(),
             was: baseline.figures(),
+            causes,
             differences,
         })
     }
@@ -165,6 +180,38 @@ fn findings(run: &Compared, baseline: &Compared) -> Vec<Difference> {
         groups.into_iter()
     };
     in_order(is, was).map(new).chain(in_order(was, is).map(gone)).collect()
+}
+
+/// The causes of both, and what is new and gone of them. Two are the same where they share an erratum: which of those
+/// that predict the same is named first may change from run to run.
+fn causes(run: &Compared, baseline: &Compared) -> (Vec<CauseRow>, Vec<Difference>) {
+    let (is, was) = match (run.causes(), baseline.causes()) {
+        (Ok(is), Ok(was)) => (is, was),
+        (Err(run), _) | (_, Err(run)) => {
+            let reason = format!("{run} was recorded without a diagnosis");
+            return (Vec::new(), vec![Difference::CausesNotCompared { reason }]);
+        }
+    };
+    let sum = |causes: &[Cause], one: &Cause| -> u64 {
+        let same = causes.iter().filter(|cause| cause.shares(&one.errata));
+        same.map(|cause| cause.findings).sum()
+    };
+    let (mut rows, mut differences) = (Vec::new(), Vec::new());
+    for cause in is {
+        let (errata, count) = (cause.errata.clone(), cause.findings);
+        let before = sum(was, cause);
+        rows.push(CauseRow { errata: errata.clone(), was: before, is: count });
+        if before == 0 {
+            let first_case = cause.first.case;
+            differences.push(Difference::NewCause { errata, count, first_case });
+        }
+    }
+    for cause in was.iter().filter(|cause| sum(is, cause) == 0) {
+        let (errata, count) = (cause.errata.clone(), cause.findings);
+        rows.push(CauseRow { errata: errata.clone(), was: count, is: 0 });
+        differences.push(Difference::CauseGone { errata, count });
+    }
+    (rows, differences)
 }
 
 /// What the baseline asked and the run did not.

@@ -5,6 +5,7 @@
 //!     testsuite     smoke@qemu-max, one a run
 //!       properties  seed, versions, machine, known issues, what was not asked
 //!       testcase    4K ipa 40, one a cell; with a failure where there are findings
+//!       testcase    cause AT-sets-dirty-state, one a cause of findings: a failure
 //!       system-out  the run in a table
 //! ```
 //!
@@ -13,10 +14,11 @@
 
 use std::io;
 
+use judge::verdict::Finding;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::checklist::{Checklist, FailedTest, Outcome, Point, message};
+use super::checklist::{CausedTest, Checklist, FailedTest, Outcome, Point, message};
 use super::legal::{legal, one_line};
 use super::terminal::Table;
 
@@ -57,7 +59,10 @@ fn suite(xml: &mut Xml, id: usize, run: &Checklist) -> io::Result<()> {
         ("timestamp", started),
         ("hostname", &*run.header.machine.target),
         ("tests", &*run.points.len().to_string()),
-        ("failures", &*count(|outcome| matches!(outcome, Outcome::Failed(_)))),
+        (
+            "failures",
+            &*count(|outcome| outcome.is_failure() && !matches!(outcome, Outcome::Broken(_))),
+        ),
         ("errors", &*count(|outcome| matches!(outcome, Outcome::Broken(_)))),
         ("skipped", &*count(|outcome| matches!(outcome, Outcome::Skipped(_)))),
         ("time", &*seconds(run.seconds)),
@@ -71,7 +76,8 @@ fn suite(xml: &mut Xml, id: usize, run: &Checklist) -> io::Result<()> {
             })
         })?;
         run.points.iter().try_for_each(|point| case(xml, run, point))?;
-        let table = Table { summary: &run.summary, folder: &run.folder }.to_string();
+        let table =
+            Table { summary: &run.summary, folder: &run.folder, is_verbose: false }.to_string();
         xml.create_element("system-out").write_text_content(BytesText::new(&table))?;
         xml.create_element("system-err").write_text_content(BytesText::new(""))?;
         Ok(())
@@ -97,6 +103,10 @@ fn case(xml: &mut Xml, run: &Checklist, point: &Point) -> io::Result<()> {
         Outcome::Broken(why) => {
             ("error", Some("interrupted".to_owned()), (*why).to_owned(), String::new())
         }
+        Outcome::Caused(test) => {
+            let kind = test.title.split(':').next().map(str::to_owned);
+            ("failure", kind, test.message(), caused(run, test))
+        }
         Outcome::Failed(failures) => {
             let kind = failures.first().map(|failure| failure.signature().to_string());
             ("failure", kind, message(failures), body(run, failures))
@@ -110,21 +120,30 @@ fn case(xml: &mut Xml, run: &Checklist, point: &Point) -> io::Result<()> {
     .map(drop)
 }
 
+fn caused(run: &Checklist, test: &CausedTest) -> String {
+    let CausedTest { title, details, case, first, .. } = test;
+    format!("\n{title}\n{}\n{}", details.join("\n"), example(run, *case, first))
+}
+
+fn example(run: &Checklist, case: u64, first: &Finding) -> String {
+    let mut text = format!("  case {case}: {}\n", first.question);
+    let outcomes = first.expectation.lines();
+    for (number, allowed) in outcomes.iter().take(OUTCOMES).enumerate() {
+        let label = if number == 0 { "allowed " } else { "      or" };
+        text += &format!("  {label}  {allowed}\n");
+    }
+    match outcomes.len().saturating_sub(OUTCOMES) {
+        0 => {}
+        more => text += &format!("        or  {more} others\n"),
+    }
+    text + &format!("  observed  {}\n  {}\n", first.observation, run.replay(case))
+}
+
 fn body(run: &Checklist, failures: &[FailedTest]) -> String {
     let mut text = String::new();
     for FailedTest { count, case, first } in failures.iter().take(KINDS) {
         text += &format!("\n{count} times {}: {}\n", first.verdict.name(), first.signature);
-        text += &format!("  case {case}: {}\n", first.question);
-        let outcomes = first.expectation.lines();
-        for (number, allowed) in outcomes.iter().take(OUTCOMES).enumerate() {
-            let label = if number == 0 { "allowed " } else { "      or" };
-            text += &format!("  {label}  {allowed}\n");
-        }
-        match outcomes.len().saturating_sub(OUTCOMES) {
-            0 => {}
-            more => text += &format!("        or  {more} others\n"),
-        }
-        text += &format!("  observed  {}\n  {}\n", first.observation, run.replay(*case));
+        text += &example(run, *case, first);
     }
     match failures.len().saturating_sub(KINDS) {
         0 => {}

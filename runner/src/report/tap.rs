@@ -15,9 +15,10 @@
 
 use std::fmt::{self, Write as _};
 
+use judge::verdict::Finding;
 use serde_json::json;
 
-use super::checklist::{Checklist, FailedTest, Outcome, Point, message};
+use super::checklist::{CausedTest, Checklist, FailedTest, Outcome, Point, message};
 use super::legal::{legal, one_line};
 
 /// Kinds of findings that a test point tells.
@@ -42,8 +43,7 @@ fn subtests(text: &mut String, runs: &[Checklist]) -> fmt::Result {
         let name = escaped(&run.name());
         writeln!(text, "# Subtest: {name}")?;
         points(text, run, "    ")?;
-        let is_ok =
-            |point: &Point| !matches!(point.outcome, Outcome::Failed(_) | Outcome::Broken(_));
+        let is_ok = |point: &Point| !point.outcome.is_failure();
         let ok = if run.points.iter().all(is_ok) { "ok" } else { "not ok" };
         writeln!(text, "{ok} {number} - {name}")?;
     }
@@ -70,7 +70,9 @@ fn points(text: &mut String, run: &Checklist, indent: &str) -> fmt::Result {
                 let reasons: Vec<String> = reasons.in_words().into_keys().collect();
                 ("ok", format!(" # SKIP not asked: {}", escaped(&reasons.join(", "))))
             }
-            Outcome::Failed(_) | Outcome::Broken(_) => ("not ok", String::new()),
+            Outcome::Failed(_) | Outcome::Caused(_) | Outcome::Broken(_) => {
+                ("not ok", String::new())
+            }
         };
         writeln!(text, "{indent}{ok} {number} - {}{directive}", escaped(&point.name))?;
         diagnose(text, run, point, indent)?;
@@ -88,6 +90,7 @@ fn diagnose(text: &mut String, run: &Checklist, point: &Point, indent: &str) -> 
             (known.join(", "), "todo")
         }
         Outcome::Failed(failures) => (message(failures), "fail"),
+        Outcome::Caused(test) => (test.message(), "fail"),
         Outcome::Broken(why) => ((*why).to_owned(), "fail"),
     };
     writeln!(text, "{indent}  ---")?;
@@ -95,26 +98,44 @@ fn diagnose(text: &mut String, run: &Checklist, point: &Point, indent: &str) -> 
     writeln!(text, "{indent}  severity: {severity}")?;
     writeln!(text, "{indent}  cases: {}", point.square.cases)?;
     writeln!(text, "{indent}  probes: {}", point.square.probes)?;
-    if let Outcome::Failed(failures) = &point.outcome {
-        writeln!(text, "{indent}  findings:")?;
-        for FailedTest { count, case, first } in failures.iter().take(KINDS) {
-            let signature = first.signature.to_string();
-            writeln!(text, "{indent}    - signature: {}", json!(signature))?;
-            let mut outcomes = first.expectation.lines();
-            outcomes.truncate(OUTCOMES);
-            for (key, value) in [
-                ("verdict", json!(first.verdict)),
-                ("count", json!(count)),
-                ("question", json!(first.question.to_string())),
-                ("allowed", json!(outcomes)),
-                ("observed", json!(first.observation.to_string())),
-                ("replay", json!(run.replay(*case))),
-            ] {
-                writeln!(text, "{indent}      {key}: {value}")?;
+    match &point.outcome {
+        Outcome::Failed(failures) => {
+            writeln!(text, "{indent}  findings:")?;
+            for FailedTest { count, case, first } in failures.iter().take(KINDS) {
+                example(text, run, (*count, *case, first), indent)?;
             }
         }
+        Outcome::Caused(CausedTest { count, details, case, first, .. }) => {
+            writeln!(text, "{indent}  support: {}", json!(details))?;
+            writeln!(text, "{indent}  findings:")?;
+            example(text, run, (*count, *case, first), indent)?;
+        }
+        Outcome::Passed | Outcome::Known(_) | Outcome::Skipped(_) | Outcome::Broken(_) => {}
     }
     writeln!(text, "{indent}  ...")
+}
+
+/// So many findings, and the first of them, of the case with this number.
+fn example(
+    text: &mut String,
+    run: &Checklist,
+    (count, case, first): (u64, u64, &Finding),
+    indent: &str,
+) -> fmt::Result {
+    writeln!(text, "{indent}    - signature: {}", json!(first.signature.to_string()))?;
+    let mut outcomes = first.expectation.lines();
+    outcomes.truncate(OUTCOMES);
+    for (key, value) in [
+        ("verdict", json!(first.verdict)),
+        ("count", json!(count)),
+        ("question", json!(first.question.to_string())),
+        ("allowed", json!(outcomes)),
+        ("observed", json!(first.observation.to_string())),
+        ("replay", json!(run.replay(case))),
+    ] {
+        writeln!(text, "{indent}      {key}: {value}")?;
+    }
+    Ok(())
 }
 
 /// A description or reason: on one line, and with `#` and `\` escaped.

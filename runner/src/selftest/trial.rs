@@ -18,7 +18,7 @@ use suite::seed::Seed;
 use super::device::target;
 use super::pe;
 use crate::plan::Plan;
-use crate::report::causes::Gathered;
+use crate::diagnosis;
 
 /// The machine that a device is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -122,7 +122,7 @@ pub struct Verdict {
     pub suites: Vec<Shown>,
     pub naming: Naming,
     /// The other names of the cause in which it is named, or else of the largest, in their order.
-    pub others: Vec<&'static str>,
+    pub others: Vec<String>,
 }
 
 impl Verdict {
@@ -175,7 +175,7 @@ impl Trial<'_> {
             let (suite, machine) = (exam.suite.clone(), exam.machine);
             suites.push(Shown { suite, machine, probes, findings });
             if findings > 0 {
-                named = naming(erratum, &notes.gathered.names());
+                named = naming(erratum, &diagnosis::names(&notes.records));
             }
             if named.0 == Naming::First && !self.all {
                 break;
@@ -228,8 +228,8 @@ fn ask(
 }
 
 /// How `erratum` is named in these causes, and the names beside it.
-fn naming(erratum: &'static Erratum, causes: &[Vec<&'static str>]) -> (Naming, Vec<&'static str>) {
-    let own = causes.iter().position(|names| names.contains(&erratum.name));
+fn naming(erratum: &'static Erratum, causes: &[Vec<String>]) -> (Naming, Vec<String>) {
+    let own = causes.iter().position(|names| names.iter().any(|name| name == erratum.name));
     let naming = match own {
         Some(0) if causes[0][0] == erratum.name => Naming::First,
         Some(0) => Naming::Together,
@@ -237,13 +237,14 @@ fn naming(erratum: &'static Erratum, causes: &[Vec<&'static str>]) -> (Naming, V
         None => Naming::Unnamed,
     };
     let names = causes.get(own.unwrap_or(0)).into_iter().flatten();
-    (naming, names.copied().filter(|name| *name != erratum.name).collect())
+    (naming, names.filter(|name| **name != erratum.name).cloned().collect())
 }
 
 /// What is noted of campaigns.
 #[derive(Default)]
 struct Notes {
-    gathered: Gathered,
+    /// Those with findings.
+    records: Vec<CaseRecord>,
     probes: u64,
     findings: u64,
     /// After how many probes there was the first finding.
@@ -257,7 +258,9 @@ const MOST_TOLD: usize = 8;
 
 impl Notes {
     fn add(&mut self, record: &CaseRecord) {
-        self.gathered.add(record);
+        if !record.findings.is_empty() {
+            self.records.push(record.clone());
+        }
         self.findings += record.findings.len() as u64;
         if let (None, Some(finding)) = (self.first, record.findings.first()) {
             let before = finding.probe.map_or(record.probes, |probe| u64::from(probe) + 1);

@@ -109,7 +109,11 @@ fn with_finding(index: u64, cell: Option<Cell>, verdict: Verdict, said: &str) ->
                 updates: vec![Word::new(0x8050_e708, 0x403)],
             },
         },
-        errata: Vec::new(),
+        errata: match verdict {
+            Verdict::Mismatch if index == 4 => vec!["AT-sets-dirty-state".to_owned()],
+            _ => Vec::new(),
+        },
+        rule: Some("OutputOutOfRange".to_owned()),
     });
     record
 }
@@ -219,7 +223,7 @@ fn junit_is_valid_by_the_schemas_that_readers_follow() {
     let document = junit(&runs.each_ref().map(checklist));
     assert_eq!(complaints(&document), [""; 0]);
     let count = |text: &str| document.matches(text).count();
-    assert_eq!((count("<testsuite "), count("<failure "), count("<skipped ")), (2, 4, 2));
+    assert_eq!((count("<testsuite "), count("<failure "), count("<skipped ")), (2, 8, 2));
     assert_eq!(count("<error "), 1, "one of them was interrupted");
 }
 
@@ -290,6 +294,8 @@ fn tap_means_the_same_to_another_parser() {
         (true, "16K ipa 40", None),
         (true, "64K ipa 48", Some(&DirectiveKind::Skip)),
         (false, "no tables", None),
+        (false, "cause AT-sets-dirty-state", None),
+        (false, "not explained", None),
         (true, "the run came to its end", None),
     ];
     assert_eq!(told, wanted);
@@ -321,10 +327,10 @@ fn several_runs_are_subtests() {
         let TapStatement::Subtest(subtest) = statement else { panic!("{statement:?}") };
         assert_eq!((subtest.name, subtest.ending.desc), (Some(name), Some(name)));
         assert!(!subtest.ending.result);
-        assert_eq!(points(&subtest.statements).len(), 7);
+        assert_eq!(points(&subtest.statements).len(), 9);
     }
     let TapStatement::Subtest(nightly) = &statements[2] else { panic!() };
-    assert!(!points(&nightly.statements)[6].result, "it was interrupted");
+    assert!(!points(&nightly.statements)[8].result, "it was interrupted");
 }
 
 #[test]
@@ -334,11 +340,24 @@ fn a_page_needs_nothing_else_and_shows_what_it_can() {
     for elsewhere in ["<script", "http", "src=", "url(", "@import", "<link"] {
         assert!(!page.contains(elsewhere), "{elsewhere}");
     }
-    // Each kind with the walk of its first example, and the fields in which the answer differs.
-    assert_eq!(page.matches("stage 1 translates VA").count(), 2);
+    // Each cause and each kind of what has none with the walk of its first example, and the fields that differ.
+    assert_eq!(page.matches("stage 1 translates VA").count(), 3);
     assert_eq!(page.matches("the finding is about the case as a whole").count(), 1);
     // A death has no fields.
-    assert_eq!(page.matches("<table class=\"fields\">").count(), 1);
+    assert_eq!(page.matches("<table class=\"fields\">").count(), 2);
+    // What the page can be filtered by is on each.
+    for (class, count) in [("explained", 1), ("unexplained", 2), ("deaths", 1)] {
+        assert_eq!(
+            page.matches(&format!("<article class=\"entry {class}\"")).count(),
+            count,
+            "{class}"
+        );
+    }
+    // A cell is linked to its cases, which name their causes.
+    assert_eq!(page.matches("href=\"#run1-4k-39\"").count(), 1);
+    assert_eq!(page.matches("id=\"run1-4k-39\"").count(), 1);
+    assert!(page.contains("<li>case 4, 1: AT-sets-dirty-state <code>"), "{page}");
+    assert!(page.contains("<li>case 7, 1: not explained <code>"), "{page}");
     assert!(page.contains("hypwalk replay"), "{page}");
     assert!(page.contains("no series over time"), "{page}");
 
@@ -363,7 +382,7 @@ fn a_walk_that_can_not_be_told_is_said_so() {
     fs::write(&header, text.replace(&version, "\"generators\": 99")).unwrap();
     let page = page(&Run::open(run.folder()).unwrap());
     let told = "can&#39;t be drawn again: the cases of";
-    assert_eq!(page.matches(told).count(), 2, "{page}");
+    assert_eq!(page.matches(told).count(), 3, "{page}");
     assert!(!page.contains("stage 1 translates VA"));
 }
 
@@ -372,7 +391,7 @@ fn an_interrupted_run_is_never_shown_as_a_whole_one() {
     let run = write("interrupted", "smoke", "so it said", false);
     assert!(page(&run).contains("interrupted; there are findings"));
     assert!(junit(&[checklist(&run)]).contains("<error message=\"the run was interrupted"));
-    assert!(tap(&[checklist(&run)]).contains("not ok 7 - the run came to its end\n"));
+    assert!(tap(&[checklist(&run)]).contains("not ok 9 - the run came to its end\n"));
 }
 
 #[test]
@@ -402,7 +421,7 @@ proptest! {
         prop_assert_eq!(complaints(&junit(&runs)), [""; 0]);
         let document = tap(&runs);
         let statements = TapParser::new().parse(&document).unwrap();
-        prop_assert_eq!(points(&statements).len(), 7);
+        prop_assert_eq!(points(&statements).len(), 9);
         prop_assert_eq!(tags(&page(&run)), tags(&page(&write("any", "smoke", "", true))));
     }
 }

@@ -245,6 +245,7 @@ fn a_reproducer_is_read_back_with_its_origin() {
         expectation: Wanted::Told(vec!["a\nversion: 2".to_owned()]),
         observation: Seen::Told("PAR\u{2028}origin: {}".to_owned()).into(),
         errata: Vec::new(),
+        rule: None,
     };
     let case = Source::Random(Space::BENIGN).draw(&abilities()[0], &map(), 1, 17).unwrap();
     let file = CaseFile::new(

@@ -13,6 +13,7 @@ use judge::verdict::{
     Wanted,
 };
 use link::hello::IdRegisters;
+use runner::diagnosis::{Cause, Causes, Example};
 use runner::exit::Exit;
 use runner::plan::Shard;
 use runner::record::{Header, Host, Request, RunEnd, RunId, Summary, Tally, TargetHeader};
@@ -34,6 +35,7 @@ struct Night {
     emulator: &'static str,
     cases: Vec<CaseRecord>,
     ending: Option<RunEnd>,
+    causes: Option<Causes>,
 }
 
 fn night() -> Night {
@@ -54,6 +56,7 @@ fn night() -> Night {
         emulator: "10.0.2",
         cases: (0..200).map(case).collect(),
         ending: Some(RunEnd { seconds: 20.0, boots: 1, host: Some(host), ..RunEnd::default() }),
+        causes: Some(Causes::default()),
     }
 }
 
@@ -89,6 +92,7 @@ impl Night {
             expectation: Wanted::Answer,
             observation: Seen::Par(Hex(0xa1b)).into(),
             errata: Vec::new(),
+            rule: None,
         });
         self
     }
@@ -114,7 +118,7 @@ impl Night {
         for case in &self.cases {
             tally.add(case);
         }
-        let summary = Summary::new(&header, tally, self.ending.clone());
+        let summary = Summary::new(&header, tally, self.ending.clone(), self.causes.clone());
         Compared::new(header, summary)
     }
 
@@ -214,6 +218,45 @@ fn a_new_finding_is_worse() {
     // One that the baseline had as well is no news.
     let both = night().finding(Verdict::Mismatch, pa());
     assert_eq!(both.against(&both).exit(), Exit::Conforms);
+}
+
+/// Causes, each of errata with these names and with so many findings.
+fn causes(of: &[(&[&str], u64)]) -> Option<Causes> {
+    let finding = night().finding(Verdict::Mismatch, pa()).cases[7].findings[0].clone();
+    let cause = |(errata, findings): &(&[&str], u64)| Cause {
+        errata: errata.iter().map(|name| (*name).to_owned()).collect(),
+        findings: *findings,
+        shown: *findings,
+        contradicted: 0,
+        condition: None,
+        verdict: Verdict::Mismatch,
+        first: Example { run: 0, case: 7, finding: finding.clone() },
+    };
+    Some(Causes { causes: of.iter().map(cause).collect(), ..Causes::default() })
+}
+
+#[test]
+fn a_new_cause_is_worse_and_one_that_is_gone_is_not() {
+    let night = |of| night().finding(Verdict::Mismatch, pa()).after(|night| night.causes = of);
+    let errata = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let baseline = night(causes(&[(&["a", "b"], 9), (&["old"], 2)]));
+    // What is named may differ, as long as it may be the same.
+    let run = night(causes(&[(&["b", "c"], 5), (&["new"], 1)]));
+    let comparison = run.against(&baseline);
+    assert_eq!(comparison.exit(), Exit::Findings);
+    let expected = [
+        Difference::NewCause { errata: errata(&["new"]), count: 1, first_case: 7 },
+        Difference::CauseGone { errata: errata(&["old"]), count: 2 },
+    ];
+    assert_eq!(comparison.differences(), expected);
+    let text = comparison.to_string();
+    assert!(text.contains("             9              5  b or c\n"), "{text}");
+    let same = night(causes(&[(&["b"], 50)])).against(&baseline);
+    assert_eq!(same.exit(), Exit::Conforms);
+
+    let untold = run.against(&night(None));
+    assert!(matches!(untold.differences(), [Difference::CausesNotCompared { .. }]), "{untold}");
+    assert_eq!(untold.exit(), Exit::Conforms);
 }
 
 #[test]

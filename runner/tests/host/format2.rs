@@ -43,7 +43,8 @@ fn it_is_told_as_when_it_was_written() {
     let run = run();
     let (summary, _) = run.summary().unwrap();
     let told = |file: &str| fs::read_to_string(stored().join(file)).unwrap();
-    let table = Table { summary: &summary, folder: Path::new("results/R") }.to_string();
+    let table =
+        Table { summary: &summary, folder: Path::new("results/R"), is_verbose: false }.to_string();
     assert_eq!(table, told("report.table"));
     let mut checklist = Checklist::new(&run, summary).unwrap();
     checklist.folder = "results/R".into();
@@ -80,7 +81,9 @@ fn it_can_be_a_baseline() {
     let (compared, _) = Compared::read(&run()).unwrap();
     let comparison = Comparison::new(&compared, &compared, Tolerance::default()).unwrap();
     assert_eq!(comparison.exit(), Exit::Conforms);
-    let [Difference::SpeedNotCompared { .. }] = comparison.differences() else {
+    let [Difference::CausesNotCompared { .. }, Difference::SpeedNotCompared { .. }] =
+        comparison.differences()
+    else {
         panic!("{comparison}")
     };
 }

@@ -21,7 +21,9 @@ use judge::verdict::{
 use judge::verdict::{Ending as Allowed, Outcome};
 use oracle::answer::Answer;
 use proptest::prelude::*;
+use runner::diagnosis::Causes;
 use runner::plan::Shard;
+use runner::record::redraw::plan;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
     Header, Request, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
@@ -130,6 +132,7 @@ fn finding(verdict: Verdict, signature: Signature) -> Finding {
         expectation: Wanted::Outcomes(vec![outcome(0xa1d), outcome(0xa1f)]),
         observation: Seen::Par(Hex(0x0000_0008_7654_3980)).into(),
         errata: Vec::new(),
+        rule: None,
     }
 }
 
@@ -171,9 +174,17 @@ fn a_run(results: &Results) -> (PathBuf, Summary) {
 fn a_run_is_told_in_a_table() {
     let results = Results::new("table");
     let (_, summary) = a_run(&results);
-    insta::assert_snapshot!(Table { summary: &summary, folder: Path::new("results/R") });
+    insta::assert_snapshot!(Table {
+        summary: &summary,
+        folder: Path::new("results/R"),
+        is_verbose: false
+    });
     let quiet = Summary { ending: None, tally: Default::default(), ..summary };
-    insta::assert_snapshot!(Table { summary: &quiet, folder: Path::new("results/R") });
+    insta::assert_snapshot!(Table {
+        summary: &quiet,
+        folder: Path::new("results/R"),
+        is_verbose: false
+    });
 }
 
 #[test]
@@ -332,4 +343,64 @@ proptest! {
         let busy = Resumed::open(&folder).unwrap_err();
         prop_assert!(matches!(busy, ResumeError::Run(RunError::Busy { .. })), "one writer");
     }
+}
+
+/// The causes of a run of 20 random cases, as they are drawn, where `erratum` shows in those probes for which that is
+/// so, and is contradicted by all others of their cases.
+fn diagnosed(test: &str, erratum: &str, shows: impl Fn(&Probe) -> bool) -> Causes {
+    let mut header = header();
+    header.suite.text = "name: smoke\ngenerators: [random: { cases: 20 }]\n".to_owned();
+    let mut writer = Results::new(test).folder().begin(header).unwrap();
+    let drawn = plan(writer.header(), writer.folder()).unwrap();
+    for (index, case) in (0..20).filter_map(|index| Some((index, drawn.case(index)?.ok()?))) {
+        let mut record = conforming(index);
+        for (number, probe) in case.as_ref().probes.iter().enumerate() {
+            if shows(probe) {
+                let mut finding = finding(Verdict::Mismatch, mismatch());
+                finding.probe = Some(number as u32);
+                finding.errata = vec![erratum.to_owned()];
+                record.findings.push(finding);
+            } else {
+                record.contradicted.entry(erratum.to_owned()).or_default().push(number as u16);
+            }
+        }
+        writer.record(&record, None).unwrap();
+    }
+    writer.finish(RunEnd::default()).unwrap().causes.unwrap()
+}
+
+#[test]
+fn what_tells_apart_where_an_erratum_shows_is_its_condition() {
+    let name = "PAR-tells-no-stage";
+    let is_e0r = |probe: &Probe| probe.operation() == Some(Operation::AtS12e0r);
+    let causes = diagnosed("condition", name, is_e0r);
+    let [cause] = &causes.causes[..] else { panic!("{causes:?}") };
+    assert_eq!(cause.condition.as_ref().unwrap().to_string(), "operation is at_s12e0r");
+    // It is a cause, though many more contradict it than show it.
+    assert!(cause.contradicted > cause.shown && cause.shown == cause.findings, "{cause:?}");
+    // Some addresses that show it elsewhere, too: nothing tells them apart, and it explains nothing.
+    let causes = diagnosed("none", name, |probe| is_e0r(probe) || probe.address >> 12 & 15 == 1);
+    assert_eq!((causes.causes.len(), causes.explained()), (0, 0), "{causes:?}");
+    assert!(causes.left() > 0);
+}
+
+#[test]
+fn an_erratum_that_this_version_does_not_know_explains_nothing() {
+    let causes = diagnosed("unknown", "of-another-version", |_| true);
+    assert_eq!((causes.causes.len(), causes.explained()), (0, 0));
+    assert_eq!(causes.unknown["of-another-version"], causes.left());
+}
+
+#[test]
+fn a_run_that_was_recorded_without_a_diagnosis_says_so() {
+    let (folder, summary) = a_run(&Results::new("undiagnosed"));
+    let causes = summary.causes.clone().unwrap();
+    assert_eq!((causes.undiagnosed, causes.unexplained.len()), (vec![], 2));
+    let header = folder.join("header.json");
+    let text = fs::read_to_string(&header).unwrap();
+    let at = text.find(",\n  \"errata\": ").unwrap();
+    fs::write(&header, format!("{}\n}}\n", &text[..at])).unwrap();
+    let run = Run::open(&folder).unwrap();
+    let causes = run.causes().unwrap();
+    assert_eq!((causes.undiagnosed, causes.causes.len()), (vec![run.header.run.clone()], 0));
 }

@@ -244,7 +244,10 @@ impl Run {
             }
         };
         if !self.quiet {
-            print(format_args!("{}\n", Table { summary: &summary, folder: &folder }))?;
+            print(format_args!(
+                "{}\n",
+                Table { summary: &summary, folder: &folder, is_verbose: false }
+            ))?;
         }
         if self.json {
             print(format_args!("{}\n", summary.json_line()))?;

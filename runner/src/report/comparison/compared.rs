@@ -7,7 +7,8 @@ use judge::verdict::{Answers, Counts};
 use serde::Serialize;
 use suite::Suite;
 
-use crate::record::{Header, Host, Run, RunError, Summary};
+use crate::diagnosis::Cause;
+use crate::record::{Header, Host, Run, RunError, RunId, Summary};
 
 /// One of two runs that are compared.
 #[derive(Clone, Debug)]
@@ -71,6 +72,18 @@ impl Compared {
     pub(super) fn profile(&self) -> &Answers {
         static NONE: Answers = Answers::new();
         self.summary.ending.as_ref().map_or(&NONE, |ending| &ending.profile)
+    }
+
+    /// The causes of its findings.
+    ///
+    /// # Errors
+    /// Its name, where it has findings and no errata were looked for.
+    pub(super) fn causes(&self) -> Result<&[Cause], &RunId> {
+        match &self.summary.causes {
+            Some(causes) if causes.undiagnosed.is_empty() => Ok(&causes.causes),
+            None if self.summary.tally.findings == 0 => Ok(&[]),
+            _ => Err(&self.header.run),
+        }
     }
 
     /// How long it took; `None` where it did not end.

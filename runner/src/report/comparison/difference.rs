@@ -19,6 +19,15 @@ pub enum Difference {
         /// The file that reproduces it, relative to the run's folder.
         reproducer: Option<String>,
     },
+    /// A cause of findings that the baseline has not.
+    NewCause {
+        /// The names of its errata.
+        errata: Vec<String>,
+        /// How many findings it explains.
+        count: u64,
+        /// The first case that showed it.
+        first_case: u64,
+    },
     /// The run was interrupted, and the baseline was not.
     DidNotEnd,
     /// Fewer cases were asked, though no clock ended either run.
@@ -62,6 +71,15 @@ pub enum Difference {
         /// How many there were.
         count: u64,
     },
+    /// A cause that only the baseline has.
+    CauseGone {
+        /// The names of its errata.
+        errata: Vec<String>,
+        /// How many findings it explained.
+        count: u64,
+    },
+    /// No errata were looked for in one of the runs.
+    CausesNotCompared { reason: String },
     /// A known issue that did not show in the baseline.
     KnownNew {
         name: String,
@@ -89,6 +107,7 @@ impl Difference {
     pub const fn is_worse(&self) -> bool {
         match self {
             Self::NewFinding { .. }
+            | Self::NewCause { .. }
             | Self::DidNotEnd
             | Self::FewerCases { .. }
             | Self::FewerProbes { .. }
@@ -96,6 +115,8 @@ impl Difference {
             | Self::Slower { .. }
             | Self::Choice { .. } => true,
             Self::FindingGone { .. }
+            | Self::CauseGone { .. }
+            | Self::CausesNotCompared { .. }
             | Self::KnownNew { .. }
             | Self::KnownGone { .. }
             | Self::NotAsked { .. }

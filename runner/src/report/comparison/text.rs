@@ -4,17 +4,24 @@ use std::fmt;
 
 use judge::verdict::Verdict;
 
-use super::{Comparison, Difference, Figures};
+use super::{CauseRow, Comparison, Difference, Figures};
 use crate::report::terminal::{grouped, plural};
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, baseline, suite, target, worse, is, was, differences } = self;
+        let Self { run, baseline, suite, target, worse, is, was, causes, differences } = self;
         writeln!(f, "{suite} on {target}: {run}")?;
         writeln!(f, "against the baseline {baseline}\n")?;
         writeln!(f, "{:>14} {:>14}", "baseline", "run")?;
         for (name, was, is) in rows(was, is) {
             writeln!(f, "{:>14} {:>14}  {name}", number(was), number(is))?;
+        }
+        if !causes.is_empty() {
+            writeln!(f, "\n{:>14} {:>14}  findings by cause", "baseline", "run")?;
+        }
+        for CauseRow { errata, was, is } in causes {
+            let [was, is] = [was, is].map(|count| grouped(*count));
+            writeln!(f, "{was:>14} {is:>14}  {}", errata.join(" or "))?;
         }
         let worse_ones = differences.iter().take_while(|difference| difference.is_worse()).count();
         let (worse_ones, others) = differences.split_at(worse_ones);
@@ -61,6 +68,15 @@ impl fmt::Display for Difference {
                     None => write!(f, ")"),
                 }
             }
+            Self::NewCause { errata, count, first_case } => {
+                let (cause, findings) = (errata.join(" or "), plural(*count, "finding"));
+                write!(f, "new cause: {cause} ({findings}, the first in case {first_case})")
+            }
+            Self::CauseGone { errata, count } => {
+                let (cause, findings) = (errata.join(" or "), plural(*count, "finding"));
+                write!(f, "gone: the cause {cause} ({findings} before)")
+            }
+            Self::CausesNotCompared { reason } => write!(f, "causes are not compared: {reason}"),
             Self::DidNotEnd => write!(f, "the run was interrupted, and the baseline was not"),
             Self::FewerCases { was, is } => {
                 write!(f, "no longer asked: {} of {}", grouped(was - is), plural(*was, "case"))

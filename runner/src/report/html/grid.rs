@@ -6,6 +6,7 @@ use case::format::Granule;
 use judge::verdict::{Cell, Verdict};
 
 use super::mark::Mark;
+use super::suspects::id;
 use crate::record::{Matrix, Square};
 use crate::report::terminal::{grouped, plural};
 
@@ -34,19 +35,24 @@ pub struct Look {
     /// How many findings, known issues, or probes that conform: short.
     pub count: String,
     pub words: String,
+    /// What the list of its cases that have findings is linked by.
+    pub link: Option<String>,
 }
 
 impl Grid {
     /// The granules in the order of a row's squares.
     pub const GRANULES: [&str; 3] = ["4K", "16K", "64K"];
 
-    /// The matrix of a run.
-    pub fn new(matrix: &Matrix) -> Self {
+    /// The matrix of a run; of the cells in `linked` the cases are listed.
+    pub fn new(matrix: &Matrix, linked: &[&str]) -> Self {
         let sizes: BTreeSet<u8> = matrix.iter().map(|(cell, _)| cell.ipa_bits).collect();
         let row = |ipa_bits: u8| {
             let cells = Granule::ALL.map(|granule| Cell { granule, ipa_bits });
-            let squares = cells.iter().map(|cell| look(*cell, matrix.get(*cell))).collect();
-            Row { ipa_bits, squares }
+            let look = |cell: &Cell| {
+                let link = Some(id(*cell)).filter(|id| linked.contains(&&**id));
+                Look { link, ..look(*cell, matrix.get(*cell)) }
+            };
+            Row { ipa_bits, squares: cells.iter().map(look).collect() }
         };
         let rows: Vec<Row> = sizes.into_iter().map(row).collect();
         let worst: BTreeSet<Verdict> =
@@ -67,7 +73,8 @@ fn worst(square: &Square) -> Option<Verdict> {
 fn look(cell: Cell, square: Option<&Square>) -> Look {
     let name = format!("{}, IPA size {}", Cell::granule_name(cell.granule), cell.ipa_bits);
     let Some(square) = square else {
-        return Look { mark: Mark::NONE, count: String::new(), words: format!("{name}: no case") };
+        let words = format!("{name}: no case");
+        return Look { mark: Mark::NONE, count: String::new(), words, link: None };
     };
     let Square { cases, probes, verdicts, findings } = square;
     let mut words = format!("{name}: {}, {}", plural(*cases, "case"), plural(*probes, "probe"));
@@ -75,10 +82,10 @@ fn look(cell: Cell, square: Option<&Square>) -> Look {
         words += &format!(", {} {}", grouped(verdicts.of(verdict)), verdict.name());
     }
     let Some(worst) = worst(square) else {
-        return Look { mark: Mark::NONE, count: String::new(), words };
+        return Look { mark: Mark::NONE, count: String::new(), words, link: None };
     };
     let count = if worst.is_finding() { *findings } else { verdicts.of(worst) };
-    Look { mark: Mark::of(worst), count: short(count), words }
+    Look { mark: Mark::of(worst), count: short(count), words, link: None }
 }
 
 /// A number in four characters at most: `999`, `1.2k`, `34k`, `5.6M`.

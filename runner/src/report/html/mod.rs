@@ -4,7 +4,8 @@
 //!   (Run, Summary) --> Section --> templates/*.html --> page
 //!                        |
 //!                        +-- grid       the matrix of verdicts
-//!                        +-- findings   each kind with its walk, from a Scene built on this host
+//!                        +-- findings   each cause with the walk of its first example, told on this host
+//!                        +-- suspects   the cases of each cell that have findings
 //!                        +-- registers  who the target says it is
 //!                        +-- chart      probes a second, from pace.jsonl
 //! ```
@@ -15,10 +16,11 @@ mod chart;
 mod fields;
 mod findings;
 mod grid;
-mod group_walk;
 mod mark;
 mod registers;
 mod section;
+mod suspects;
+mod walks;
 
 use askama::Template;
 

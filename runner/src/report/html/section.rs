@@ -6,10 +6,12 @@ use judge::known::Shown;
 use judge::verdict::{NotAsked, Verdict};
 
 use super::chart::Chart;
-use super::findings::{FindingKind, kinds};
+use super::findings::{Entry, entries};
 use super::grid::Grid;
 use super::mark::Mark;
 use super::registers::{Register, meaning, registers};
+use super::suspects::{Suspects, suspects};
+use crate::diagnosis::Causes;
 use crate::exit::Exit;
 use crate::record::pace::Course;
 use crate::record::{Header, Run, RunError, Summary};
@@ -33,8 +35,16 @@ pub struct Section {
     pub grid: Grid,
     /// How many findings there are.
     pub findings: String,
-    /// The findings by kind.
-    pub kinds: Vec<FindingKind>,
+    /// The same by cause, and by kind where they have none.
+    pub entries: Vec<Entry>,
+    /// How many of them are causes.
+    pub causes: String,
+    /// How many findings they explain.
+    pub explained: String,
+    /// What has to be known of that.
+    pub notes: Vec<String>,
+    /// The cases that have findings, by cell of the matrix.
+    pub suspects: Vec<Suspects>,
     pub known: Vec<Issue>,
     pub not_asked: Vec<Silence>,
     /// What the target is, in pairs of subject and answer.
@@ -77,6 +87,10 @@ impl Section {
             shown.then(|| (Mark::of(verdict), grouped(count)))
         });
         let course = Course::read(run.folder())?;
+        let (entries, notes) = entries(run, summary);
+        let count = entries.iter().filter(|entry| entry.class == "explained").count();
+        let suspects = suspects(run, summary)?;
+        let linked: Vec<&str> = suspects.iter().map(|suspects| &*suspects.id).collect();
         Ok(Self {
             id,
             suite: header.suite.name.clone(),
@@ -85,9 +99,13 @@ impl Section {
             mark,
             facts: facts(header, run, summary),
             verdicts: verdicts.collect(),
-            grid: Grid::new(&tally.matrix),
+            grid: Grid::new(&tally.matrix, &linked),
             findings: plural(tally.findings, "finding"),
-            kinds: kinds(run, summary),
+            entries,
+            causes: plural(count as u64, "cause"),
+            explained: grouped(summary.causes.as_ref().map_or(0, Causes::explained)),
+            notes,
+            suspects,
             known: known(summary),
             not_asked: reasons(&tally.not_asked),
             meaning: meaning(&header.machine),

@@ -317,6 +317,7 @@ fn finding() -> Finding {
         }]),
         observation: Observed::new(&observation, &[update]),
         errata: vec!["AT-sets-dirty-state".to_owned()],
+        rule: None,
     }
 }
 
@@ -337,7 +338,8 @@ fn records() -> Vec<Seed> {
         lines.push(b'\n');
     }
     let header = header();
-    let summary = Summary::new(&header, tally, Some(RunEnd { seconds: 2.5, ..RunEnd::default() }));
+    let summary =
+        Summary::new(&header, tally, Some(RunEnd { seconds: 2.5, ..RunEnd::default() }), None);
     let header = serde_json::to_vec_pretty(&header).unwrap();
     let summary = serde_json::to_vec_pretty(&summary).unwrap();
     let files = |parts: &[&[u8]]| parts.join(&SEPARATOR);

@@ -1,8 +1,11 @@
 //! The tables of a past case, built again on this host, with no target.
 
+use std::collections::BTreeMap;
+use std::fs;
+
 use case::Case;
 use case::memory::MemoryMap;
-use judge::verdict::Answers;
+use judge::verdict::{Answers, Finding};
 use oracle::answer::Answer;
 use oracle::expectation::Instruction;
 use oracle::learned::{Learned, PinError};
@@ -13,21 +16,23 @@ use suite::case_file::CaseFile;
 use tables::BuildError;
 
 use crate::explain::walk;
+use crate::record::Run;
 use crate::record::redraw::{RedrawError, redraw};
-use crate::record::{Group, Run};
 
 /// Where walks of a run's cases are told.
 #[derive(Debug)]
-pub struct GroupWalks<'a> {
+pub struct Walks<'a> {
     run: &'a Run,
     map: MemoryMap,
     learned: Learned,
     twin: Twin,
+    /// The cases of which there are reproducers, by their numbers.
+    reproduced: BTreeMap<u64, Case>,
 }
 
 /// The walk of one probe.
 #[derive(Clone, Debug)]
-pub struct GroupWalk {
+pub struct ToldWalk {
     /// Registers, tables, and each step.
     pub walk: String,
     /// The first of the results that are allowed: the pseudocode's own.
@@ -36,7 +41,7 @@ pub struct GroupWalk {
 
 /// Why a walk can't be told.
 #[derive(Debug, thiserror::Error)]
-pub enum GroupWalkError {
+pub enum WalkError {
     /// The header makes no sense of its memory.
     #[error("the memory map of the run makes no sense")]
     MemoryMap,
@@ -57,11 +62,11 @@ pub enum GroupWalkError {
     Build(#[from] BuildError),
 }
 
-impl<'a> GroupWalks<'a> {
+impl<'a> Walks<'a> {
     /// The scene of `run`, whose target has `settled` its choices so.
-    pub fn new(run: &'a Run, settled: &Answers) -> Result<Self, GroupWalkError> {
+    pub fn new(run: &'a Run, settled: &Answers) -> Result<Self, WalkError> {
         let machine = &run.header.machine;
-        let map = machine.memory_map().ok_or(GroupWalkError::MemoryMap)?;
+        let map = machine.memory_map().ok_or(WalkError::MemoryMap)?;
         let settled = settled.iter().filter_map(|(choice, answers)| match &answers[..] {
             [answer] => Some((&**choice, &**answer)),
             _ => None,
@@ -69,16 +74,17 @@ impl<'a> GroupWalks<'a> {
         let learned = Learned::new(settled)?;
         let twin =
             Twin::new(conform::implementation(&machine.id_registers()), Simulation::new(&map));
-        Ok(Self { run, map, learned, twin })
+        let reproduced = reproduced(run);
+        Ok(Self { run, map, learned, twin, reproduced })
     }
 
-    /// Tells the walk that led to the first finding of `group`.
-    pub fn tell(&mut self, group: &Group) -> Result<GroupWalk, GroupWalkError> {
-        let number = group.first.probe.ok_or(GroupWalkError::NoProbe)?;
-        let case = self.case(group)?;
+    /// Tells the walk that led to `finding` of the case with this number.
+    pub fn tell(&mut self, index: u64, finding: &Finding) -> Result<ToldWalk, WalkError> {
+        let number = finding.probe.ok_or(WalkError::NoProbe)?;
+        let case = self.case(index)?;
         let asked = case.as_ref().probes.get(number as usize).copied();
         let asked = asked.and_then(|probe| Some((probe, Instruction::of(&probe)?)));
-        let (probe, instruction) = asked.ok_or(GroupWalkError::NoWalk(number))?;
+        let (probe, instruction) = asked.ok_or(WalkError::NoWalk(number))?;
         let learned = &self.learned;
         let told = self.twin.with_tables(&case, &self.map, |tables| {
             // Hardware may have updated the tables for the probes before.
@@ -90,7 +96,7 @@ impl<'a> GroupWalks<'a> {
             let steps = walk::of(tables, instruction, learned.profile());
             let expectation = tables.expect(&probe, learned);
             let first = expectation.and_then(|all| all.outcomes.into_iter().next());
-            Ok(GroupWalk {
+            Ok(ToldWalk {
                 walk: walk::setup(&case, tables) + "\n" + &steps,
                 first: first.map(|allowed| allowed.answer),
             })
@@ -98,16 +104,22 @@ impl<'a> GroupWalks<'a> {
         Ok(told.and_then(|told| told)?)
     }
 
-    /// The first case of a group: from its reproducer, or drawn again.
-    fn case(&self, group: &Group) -> Result<Case, GroupWalkError> {
-        let files = group.reproducers.iter().map(|file| self.run.folder().join(file));
-        let mut read = files.filter_map(|file| CaseFile::read(&file).ok());
-        let is_first = |file: &CaseFile| {
-            file.origin.as_ref().is_some_and(|origin| origin.index == group.first_case)
-        };
-        match read.find(is_first) {
-            Some(file) => Ok(*file.case.0),
-            None => Ok(redraw(&self.run.header, group.first_case, self.run.folder())?),
+    /// The case with this number: from its reproducer, or drawn again.
+    fn case(&self, index: u64) -> Result<Case, WalkError> {
+        match self.reproduced.get(&index) {
+            Some(case) => Ok(case.clone()),
+            None => Ok(redraw(&self.run.header, index, self.run.folder())?),
         }
     }
+}
+
+/// The cases of which `run` has reproducers. Those that can't be read are left out: they are drawn again.
+fn reproduced(run: &Run) -> BTreeMap<u64, Case> {
+    let entries = fs::read_dir(run.reproducers_path()).into_iter().flatten().flatten();
+    let read = entries.filter_map(|entry| CaseFile::read(&entry.path()).ok());
+    let numbered = |file: CaseFile| {
+        let origin = file.origin.as_ref()?;
+        (origin.run == run.header.run.to_string()).then(|| (origin.index, *file.case.0))
+    };
+    read.filter_map(numbered).collect()
 }

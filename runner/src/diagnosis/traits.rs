@@ -1,0 +1,84 @@
+//! Traits of probes: what an erratum's showing may depend on.
+
+use std::fmt;
+
+use case::probe::{Operation, Probe};
+
+/// What holds in some way of each probe, the more general first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Trait {
+    Instruction,
+    Operation,
+    El,
+    Pan,
+    Bytes,
+}
+
+/// In which way it holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Value {
+    Number(u8),
+    Name(&'static str),
+}
+
+impl fmt::Display for Trait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instruction => "instruction",
+            Self::Operation => "operation",
+            Self::El => "EL",
+            Self::Pan => "PSTATE.PAN",
+            Self::Bytes => "size in bytes",
+        })
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What holds of a probe; nothing of a kind where its words mean nothing.
+pub fn of(probe: &Probe) -> impl Iterator<Item = (Trait, Value)> {
+    let operation = probe.operation();
+    let traits = [
+        operation.map(|operation| (Trait::Instruction, Value::Name(family(operation)))),
+        operation.map(|operation| (Trait::Operation, Value::Name(operation.name()))),
+        probe.el().map(|el| (Trait::El, Value::Number(el.level()))),
+        Some((Trait::Pan, Value::Number(probe.has(Probe::PAN).into()))),
+        Some((Trait::Bytes, Value::Number(probe.bytes()))),
+    ];
+    traits.into_iter().flatten()
+}
+
+/// The instructions of which `operation` is one.
+const fn family(operation: Operation) -> &'static str {
+    match operation {
+        operation if operation.is_at() => "AT",
+        Operation::Fetch => "a fetch",
+        Operation::DcCvac
+        | Operation::DcCvau
+        | Operation::DcCivac
+        | Operation::DcIvac
+        | Operation::DcZva => "DC",
+        Operation::IcIvau => "IC",
+        Operation::Load
+        | Operation::LoadPair
+        | Operation::LoadExclusive
+        | Operation::LoadAcquire
+        | Operation::LoadUnprivileged => "a load",
+        Operation::Store
+        | Operation::StorePair
+        | Operation::StoreRelease
+        | Operation::StoreUnprivileged => "a store",
+        Operation::StoreExclusive
+        | Operation::Swap
+        | Operation::Add
+        | Operation::CompareAndSwap => "an atomic or exclusive store",
+        _ => "another",
+    }
+}
