@@ -51,6 +51,8 @@ struct Cause {
     /// How many answers that conform it predicts otherwise, in the cases that have a finding which it predicts.
     contradicted: u64,
     first: Place,
+    #[serde(skip)]
+    first_signature: Signature,
 }
 
 /// Findings of one kind that no erratum predicts.
@@ -59,6 +61,20 @@ struct Unexplained {
     signature: String,
     findings: u64,
     first: Place,
+    #[serde(skip)]
+    first_signature: Signature,
+}
+
+/// The first finding of a cause.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The name of the cause, or what its findings have in common.
+    pub name: String,
+    /// The erratum that predicts it, if one does.
+    pub erratum: Option<&'static str>,
+    pub case: u64,
+    pub probe: Option<u32>,
+    pub signature: Signature,
 }
 
 /// Where a finding is.
@@ -135,6 +151,22 @@ impl Causes {
         self.torn
     }
 
+    /// The first finding of each cause, and of each kind of those that have none, in the order in which they are told.
+    pub fn examples(&self) -> impl Iterator<Item = Example> {
+        let example = |name: String, erratum, first: &Place, signature: &Signature| {
+            let Place { case, probe, .. } = *first;
+            Example { name, erratum, case, probe, signature: signature.clone() }
+        };
+        let causes = self.causes.iter().map(move |cause| {
+            let name = cause.errata[0];
+            example(name.to_owned(), Some(name), &cause.first, &cause.first_signature)
+        });
+        let unexplained = self.unexplained.iter().map(move |kind| {
+            example(kind.signature.clone(), None, &kind.first, &kind.first_signature)
+        });
+        causes.chain(unexplained)
+    }
+
     /// Whether nothing was found.
     pub const fn is_empty(&self) -> bool {
         self.findings == 0
@@ -167,17 +199,18 @@ fn take_largest(
     };
     let errata = (0..table.len()).filter(is_equal).map(|erratum| table[erratum].name).collect();
     let Erratum { does, breaks, .. } = *table[best];
-    let (findings, first) = (explained[best], of_best.first()?.place.clone());
+    let (findings, first) = (explained[best], *of_best.first()?);
+    let (first, first_signature) = (first.place.clone(), first.signature.clone());
     let contradicted = contradicted[best];
     evidence.retain(|evidence| !is_its(evidence));
-    Some(Cause { errata, does, breaks, findings, contradicted, first })
+    Some(Cause { errata, does, breaks, findings, contradicted, first, first_signature })
 }
 
 /// What is left by kind: how answers differ, whatever was asked.
 fn unexplained(evidence: &[Evidence]) -> Vec<Unexplained> {
     let mut kinds: BTreeMap<String, Unexplained> = BTreeMap::new();
-    for Evidence { place, signature, .. } in evidence {
-        let signature = match signature {
+    for Evidence { place, signature: first, .. } in evidence {
+        let signature = match first {
             Signature::Answer { difference: Some(difference), .. } => difference.to_string(),
             signature => signature.to_string(),
         };
@@ -185,6 +218,7 @@ fn unexplained(evidence: &[Evidence]) -> Vec<Unexplained> {
             signature,
             findings: 0,
             first: place.clone(),
+            first_signature: first.clone(),
         });
         kind.findings += 1;
     }
@@ -211,7 +245,7 @@ impl fmt::Display for Causes {
             }
         }
         for (number, cause) in (1..).zip(causes) {
-            let Cause { errata, does, breaks, findings, contradicted, first } = cause;
+            let Cause { errata, does, breaks, findings, contradicted, first, .. } = cause;
             writeln!(
                 f,
                 "\n{number:>4} {:>9}  {}: {does} [{breaks}]",
@@ -232,7 +266,7 @@ impl fmt::Display for Causes {
             let kinds = plural(unexplained.len() as u64, "kind");
             writeln!(f, "\nnot explained: {} of {kinds}", plural(left, "finding"))?;
         }
-        for Unexplained { signature, findings, first } in unexplained {
+        for Unexplained { signature, findings, first, .. } in unexplained {
             writeln!(f, "\n     {:>9}  {}", grouped(*findings), one_line(signature))?;
             first.tell(f, folder)?;
         }

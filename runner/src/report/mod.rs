@@ -5,7 +5,7 @@ pub mod checklist;
 pub mod comparison;
 pub mod html;
 pub mod junit;
-mod legal;
+pub(crate) mod legal;
 pub mod tap;
 pub mod terminal;
 

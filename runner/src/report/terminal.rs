@@ -151,7 +151,7 @@ fn times(count: u64) -> String {
 }
 
 /// `1 case`, `2 cases`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(count))
 }
