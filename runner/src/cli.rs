@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, compare, diagnose, errata, explain, image, merge, payload, probe, replay, report, run,
-    schema, selftest, soak, suite, vectors,
+    bench, compare, diagnose, errata, explain, export, image, merge, payload, probe, reduce,
+    replay, report, run, schema, selftest, soak, suite, vectors,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -28,6 +28,8 @@ enum Command {
     Soak(soak::Soak),
     Image(image::Image),
     Replay(replay::Replay),
+    Reduce(reduce::Reduce),
+    Export(export::ExportCase),
     Report(report::Report),
     Merge(merge::Merge),
     Diagnose(diagnose::Diagnose),
@@ -58,6 +60,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Soak(command) => command.run(),
         Command::Image(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Reduce(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Merge(command) => command.run(),
         Command::Diagnose(command) => command.run(),

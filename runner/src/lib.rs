@@ -19,6 +19,8 @@
 //! | [`report`]   | what is said of a run: text, JUnit, TAP, HTML, comparisons |
 //! | [`explain`]  | walks of given registers and memory, and replays, as text |
 //! | [`trial`]    | known errata, tried by their reproducers |
+//! | [`reduce`]   | the smallest case that shows the cause of a finding |
+//! | [`export`]   | a case as a program of its own, for GNU's or LLVM's tools |
 //! | [`machine`]  | what a machine is, and what it can be asked |
 //! | [`bench`](mod@bench) | how fast a target answers, and how much of it a run reaches |
 //! | [`exit`], [`failure`], [`interrupt`], [`output`] | how a command ends, and what it prints |
@@ -30,12 +32,14 @@ pub mod commands;
 pub mod diagnosis;
 pub mod exit;
 pub mod explain;
+pub mod export;
 pub mod failure;
 pub mod interrupt;
 pub mod machine;
 pub mod output;
 pub mod plan;
 pub mod record;
+pub mod reduce;
 pub mod report;
 pub mod selftest;
 pub mod trial;

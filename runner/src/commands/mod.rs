@@ -5,10 +5,12 @@ pub mod compare;
 pub mod diagnose;
 pub mod errata;
 pub mod explain;
+pub mod export;
 pub mod image;
 pub mod merge;
 pub mod payload;
 pub mod probe;
+pub mod reduce;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -20,4 +22,5 @@ pub mod vectors;
 
 mod known_errata;
 mod lookup;
+mod named_case;
 mod target;

@@ -39,6 +39,19 @@ pub struct Opened {
     pub file: TargetHeader,
 }
 
+/// What the target file that `name` means says of the target's IMPLEMENTATION DEFINED choices.
+pub fn choices(name: &Path) -> Result<Learned, Failure> {
+    let TargetHeader { file, text, .. } = HowToRun::read(name, None)?;
+    learned(&Description::from_text(&text, &file).map_err(TargetError::from)?, &file)
+}
+
+fn learned(description: &Description, file: &Path) -> Result<Learned, Failure> {
+    let pins = description.choices.iter();
+    let pins = pins.map(|(choice, answer)| (choice.as_str(), answer.as_str()));
+    Learned::new(pins)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))
+}
+
 impl HowToRun {
     /// The target that `name` means: the path of a target file, or the name of one.
     pub fn open(&self, name: &Path) -> Result<Opened, Failure> {
@@ -61,11 +74,7 @@ impl HowToRun {
         let description = Description::from_text(&file.text, &file.file);
         let mut description = description.map_err(TargetError::from)?;
         description.pe = file.pe.or(description.pe);
-        let pins = &description.choices;
-        let pins = pins.iter().map(|(choice, answer)| (choice.as_str(), answer.as_str()));
-        let learned = Learned::new(pins).map_err(|error| {
-            Failure::new(Exit::Usage, format!("{}: {error}", file.file.display()))
-        })?;
+        let learned = learned(&description, &file.file)?;
         let executor = self.executor().map_err(TargetError::from)?;
         let target = device::open(description, &executor, self.qemu.clone())?;
         Ok(Opened { target, learned, file, executor: executor.file().to_owned() })

@@ -119,6 +119,14 @@ impl Diagnosis {
 }
 
 impl Causes {
+    /// The first finding of each cause, and of each kind of those that have none, in the order in which they are told:
+    /// with the name of the cause, and with the erratum that is its name.
+    pub fn examples(&self) -> impl Iterator<Item = (&str, Option<&str>, &Example)> {
+        let causes =
+            self.causes.iter().map(|cause| (cause.name(), Some(cause.name()), &cause.first));
+        causes.chain(self.unexplained.iter().map(|kind| (&*kind.kind, None, &kind.first)))
+    }
+
     /// How many findings are explained.
     pub fn explained(&self) -> u64 {
         self.causes.iter().map(|cause| cause.findings).sum()

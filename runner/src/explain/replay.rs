@@ -101,7 +101,10 @@ impl Recorder for Witness {
 }
 
 /// What the reference walker does with each probe of `case`, and what `record` says of it.
-fn story(
+///
+/// # Errors
+/// [`BuildError`] where the tables of the case can't be built.
+pub fn story(
     case: &Case,
     ids: &IdRegisters,
     map: &MemoryMap,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use device::description::Affinity;
 use judge::known;
 use serde::{Deserialize, Serialize};
+use suite::case_file::Origin;
+use suite::hex::Hex;
 use suite::machine::Machine;
 use suite::{Overrides, Suite};
 
@@ -91,6 +93,18 @@ pub struct Request<'a> {
 }
 
 impl Header {
+    /// Where case number `index` of the run came from.
+    pub fn origin(&self, index: u64) -> Origin {
+        Origin {
+            hypwalk: self.hypwalk.clone(),
+            run: self.run.to_string(),
+            suite: self.suite.name.clone(),
+            seed: Hex(self.seed),
+            index,
+            generators: self.generators,
+        }
+    }
+
     /// The header of a run of what was `asked` that begins at `time`, by this version of everything.
     pub fn new(
         run: RunId,

@@ -48,7 +48,7 @@ pub const VERSION: u32 = 3;
 pub const OLDEST_VERSION: u32 = format2::VERSION;
 
 /// The names of the files of a run, in its folder.
-mod files {
+pub(crate) mod files {
     pub const HEADER: &str = "header.json";
     pub const RECORDS: &str = "records.jsonl";
     pub const SUMMARY: &str = "summary.json";

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use judge::verdict::{CaseRecord, Signature};
 use serde::Serialize;
-use suite::case_file::{CaseFile, Origin};
-use suite::hex::Hex;
+use suite::case_file::CaseFile;
 
 use super::pace::PaceWriter;
 use super::remark::remark;
@@ -125,14 +124,7 @@ impl RunWriter {
         }
         self.reproducers += 1;
         let name = format!("{}/{:03}.yaml", files::REPRODUCERS, self.reproducers);
-        let origin = Origin {
-            hypwalk: self.header.hypwalk.clone(),
-            run: self.header.run.to_string(),
-            suite: self.header.suite.name.clone(),
-            seed: Hex(self.header.seed),
-            index: record.index,
-            generators: self.header.generators,
-        };
+        let origin = self.header.origin(record.index);
         let machine = self.header.machine.clone();
         let remarks = record.findings.iter().map(remark).collect();
         let file = CaseFile::new(origin, machine, case.clone(), remarks);

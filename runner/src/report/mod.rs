@@ -6,7 +6,7 @@ pub mod checklist;
 pub mod comparison;
 pub mod html;
 pub mod junit;
-mod legal;
+pub(crate) mod legal;
 pub mod reference;
 pub mod tap;
 pub mod terminal;

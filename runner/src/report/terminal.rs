@@ -248,7 +248,7 @@ fn more(count: usize, shown: usize) -> Option<usize> {
 /// `once`, `2 times`.
 
 /// `1 case`, `2 cases`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(count))
 }

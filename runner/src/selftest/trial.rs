@@ -17,8 +17,8 @@ use suite::seed::Seed;
 
 use super::device::target;
 use super::pe;
-use crate::plan::Plan;
 use crate::diagnosis;
+use crate::plan::Plan;
 
 /// The machine that a device is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -24,9 +24,11 @@ pub struct Machine {
     /// Whether it has a monitor at EL3. Default: no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub monitor: bool,
-    /// ID registers by name.
+    /// ID registers by name, as far as somebody wants to know them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ids: BTreeMap<String, Hex>,
-    /// The arenas, in the order of their numbers.
+    /// The arenas, in the order of their numbers; of a case that was made small those that it uses, with their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<ArenaFields>,
 }
 
@@ -35,6 +37,9 @@ pub struct Machine {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Arena")]
 pub struct ArenaFields {
+    /// Its number, where it is not one more than that of the arena before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arena: Option<u8>,
     /// First physical address.
     pub base: Hex,
     /// Size in bytes.
@@ -84,16 +89,42 @@ impl Machine {
         Self { monitor, ..self }
     }
 
-    /// The memory map; `None` where it makes no sense.
+    /// The same machine, with as much of it as `case` uses.
+    #[must_use]
+    pub fn of_case(&self, case: CaseRef<'_>) -> Self {
+        let used = self.numbered().filter(|(number, _)| uses(case, *number));
+        let memory = used.map(|(number, arena)| ArenaFields { arena: Some(number), ..*arena });
+        Self { memory: memory.collect(), ..self.clone() }
+    }
+
+    /// The arenas by their numbers.
+    fn numbered(&self) -> impl Iterator<Item = (u8, &ArenaFields)> {
+        self.memory.iter().scan(0_u8, |next, arena| {
+            let number = arena.arena.unwrap_or(*next);
+            *next = number.saturating_add(1);
+            Some((number, arena))
+        })
+    }
+
+    fn arena(&self, number: u8) -> Option<&ArenaFields> {
+        self.numbered().find(|(other, _)| *other == number).map(|(_, arena)| arena)
+    }
+
+    /// The memory map; `None` where it makes no sense. In the place of arenas that it leaves out there is nothing.
     pub fn memory_map(&self) -> Option<MemoryMap> {
+        const NOTHING: Arena = Arena { base: (1 << 56) - 1, size: 1, kind: ArenaKind::Void };
         let mut map = MemoryMap::new();
-        for arena in &self.memory {
+        for (number, arena) in self.numbered() {
+            while map.arenas().len() < usize::from(number) {
+                map.push(NOTHING)?;
+            }
             let kind = match arena.kind {
                 ArenaKindName::Tables => ArenaKind::Tables,
                 ArenaKindName::Void => ArenaKind::Void,
                 ArenaKindName::Scratch => ArenaKind::Scratch,
             };
-            map.push(Arena { base: arena.base.0, size: arena.size.0, kind })?;
+            let pushed = map.push(Arena { base: arena.base.0, size: arena.size.0, kind })?;
+            (pushed == number).then_some(())?;
         }
         Some(map)
     }
@@ -113,8 +144,8 @@ impl Machine {
     pub fn differences(&self, other: &Self, case: CaseRef<'_>) -> Vec<Difference> {
         let numbers = (0..Place::ABSOLUTE).filter(|number| uses(case, *number));
         let difference = |number: u8| {
-            let was = self.memory.get(usize::from(number))?;
-            match other.memory.get(usize::from(number)) {
+            let was = self.arena(number)?;
+            match other.arena(number) {
                 None => Some(Difference::Missing(number)),
                 Some(is) if is.kind != was.kind => Some(Difference::OtherKind(number)),
                 Some(is) if is.size < was.size => Some(Difference::Smaller(number)),
@@ -138,7 +169,8 @@ fn uses(case: CaseRef<'_>, arena: u8) -> bool {
     let places = &case.header.world_switch;
     let switched = [places.trampoline, places.exit, places.code, places.data];
     let switched = switched.into_iter().filter(|_| case.flags().has(Flags::WORLD_SWITCH));
-    let mut all = case.slots().chain(mapped).chain(edited).chain(switched);
+    let guest = Some(case.header.guest.code).filter(|_| case.flags().has(Flags::GUEST));
+    let mut all = case.slots().chain(mapped).chain(edited).chain(switched).chain(guest);
     all.any(|place| place.arena() == arena)
 }
 
@@ -149,7 +181,7 @@ impl From<&Arena> for ArenaFields {
             ArenaKind::Void => ArenaKindName::Void,
             ArenaKind::Scratch => ArenaKindName::Scratch,
         };
-        Self { base: Hex(arena.base), size: Hex(arena.size), kind }
+        Self { arena: None, base: Hex(arena.base), size: Hex(arena.size), kind }
     }
 }
 

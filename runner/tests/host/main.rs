@@ -20,6 +20,7 @@ mod guest_intent;
 mod hyp_draws;
 mod image;
 mod intent;
+mod reduce;
 mod report;
 mod schema;
 mod selftest;

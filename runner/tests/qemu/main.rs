@@ -22,6 +22,7 @@ mod gdb;
 mod guest;
 mod hyp;
 mod known_errata;
+mod reduce;
 mod resume;
 mod run;
 mod serial;

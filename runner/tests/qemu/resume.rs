@@ -28,7 +28,7 @@ fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
     let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
     command
         .args(["run", suite, "--target", &target, "--cases", cases, "-j", "2"])
-        .args(["--errata", &known, "--quiet", "--results", &place.file(results)])
+        .args(["--errata", &known, "--quiet", "--no-reduce", "--results", &place.file(results)])
         .arg("--payload")
         .arg(EXECUTOR.file())
         // By this its emulators are found.
@@ -39,7 +39,9 @@ fn begin(place: &Place, suite: &str, cases: &str, results: &str) -> Command {
 /// The command that goes on with the one run in `results`.
 fn go_on(place: &Place, results: &str) -> Command {
     let mut command = hypwalk();
-    command.args(["run", "--quiet", "-j", "2", "--resume"]).arg(place.run_in(results));
+    command
+        .args(["run", "--quiet", "--no-reduce", "-j", "2", "--resume"])
+        .arg(place.run_in(results));
     command.arg("--payload").arg(EXECUTOR.file()).env("HYPWALK_TEST", &place.0);
     command
 }

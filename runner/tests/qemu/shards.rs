@@ -17,7 +17,11 @@ fn run(place: &Place, results: &str, options: &[&str]) -> String {
     let [known, target] = ["deadly.yaml", "target.yaml"].map(|name| place.file(name));
     let mut command = hypwalk();
     command.args(["run", "stage2-hostile", "--target", &target, "--errata", &known]);
-    command.args(["--quiet", "-j", "1"]).args(options).arg("--payload").arg(EXECUTOR.file());
+    command
+        .args(["--quiet", "--no-reduce", "-j", "1"])
+        .args(options)
+        .arg("--payload")
+        .arg(EXECUTOR.file());
     let said = Said::by(command.args(["--results", &place.file(results)]));
     assert!(matches!(said.code, Some(0 | 1)), "{}", said.all());
     folder(place, results)

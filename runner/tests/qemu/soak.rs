@@ -106,11 +106,11 @@ fn a_mismatch_is_found_as_in_a_run_and_can_be_replayed() {
 #[test]
 fn a_death_is_charged_to_its_probe() {
     let place = Place::new("soak-death");
-    let of = |command| {
+    let of = |command, more: &[&str]| {
         let arguments = [command, "stage2-random", "--target", "qemu-max", "--cases", "10"];
-        campaign(&place, &[&arguments[..], &["--no-errata"]].concat())
+        campaign(&place, &[&arguments[..], &["--no-errata"], more].concat())
     };
-    let ((_, in_full), (line, records)) = (of("run"), of("soak"));
+    let ((_, in_full), (line, records)) = (of("run", &["--no-reduce"]), of("soak", &[]));
     assert_whole(&records, 10);
     assert!(line["verdicts"]["aborted"].as_u64() > Some(2), "{line}");
     assert_eq!(findings_of(&records), findings_of(&in_full));

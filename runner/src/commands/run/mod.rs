@@ -30,6 +30,8 @@ use crate::output::{print, remark};
 use crate::plan::Shard;
 use crate::record::resume::Resumed;
 use crate::record::{Request, Run as PastRun, RunFolder, RunId};
+use crate::reduce::Reducer;
+use crate::reduce::reproducers::{self, Bound, Reproducer, ReproducerError};
 use crate::report::terminal::Table;
 use each::Each;
 use job::{Book, Done, Job, NewRun, how_to_resume};
@@ -85,6 +87,9 @@ pub struct Run {
     /// Run so many machines at once. Default: one for each core, less one.
     #[arg(short, long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
+    /// Make no small case of each cause of what was found.
+    #[arg(long)]
+    no_reduce: bool,
     /// End with one line of JSON for each suite.
     #[arg(long)]
     json: bool,
@@ -181,7 +186,8 @@ impl Run {
         let shard = job.shard;
         let target = opened.file.clone();
         let asked = Request { suite, overrides, seed, shard, soak: None, target };
-        self.tell(job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?)
+        let done = job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?;
+        self.tell(&done, |folder| self.reduce(folder, opened, interrupt))
     }
 
     /// Goes on with `run`.
@@ -190,7 +196,7 @@ impl Run {
         let run = PastRun::open(&folder)?;
         if let Some(summary) = run.ended()? {
             remark("note: the run came to its end, and nothing of it is left");
-            return self.tell(Done::Ended { summary: Box::new(summary), folder });
+            return self.tell(&Done::Ended { summary: Box::new(summary), folder }, |_| ());
         }
         let resumed = Resumed::open(&folder)?;
         let header = resumed.header();
@@ -203,7 +209,7 @@ impl Run {
             target: opened.target.as_ref(),
             established: Established {
                 known: errata.named(&opened.target.identity().name, &header.known_issues.issues),
-                learned: opened.learned,
+                learned: opened.learned.clone(),
             },
             suite: &suite,
             seed: header.seed,
@@ -211,9 +217,28 @@ impl Run {
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
             soak: None,
-            interrupt,
+            interrupt: Arc::clone(&interrupt),
         };
-        self.tell(job.run(Book::Resumed(Box::new(resumed)))?)
+        let done = job.run(Book::Resumed(Box::new(resumed)))?;
+        self.tell(&done, |folder| self.reduce(folder, &opened, &interrupt))
+    }
+
+    /// Makes a small case of each cause of what was found. The run is over: whatever goes wrong here changes nothing of it.
+    fn reduce(&self, folder: &Path, opened: &Opened, interrupt: &Arc<AtomicBool>) {
+        let mut reducer =
+            Reducer::new(opened.target.as_ref(), opened.learned.clone()).with_interrupt(interrupt);
+        let mut tell = |reproducer: &Reproducer| {
+            if !self.quiet {
+                // Nobody is left to be told when standard output is gone.
+                let _ = print(format_args!("{reproducer}\n"));
+            }
+        };
+        let written = PastRun::open(folder)
+            .map_err(ReproducerError::from)
+            .and_then(|run| reproducers::write(&run, &mut reducer, Bound::OF_A_RUN, &mut tell));
+        if let Err(error) = written {
+            remark(format_args!("note: not all causes have a small case: {error}"));
+        }
     }
 
     /// How many machines at once: as asked for, or one for each core but the one that the runner needs.
@@ -234,20 +259,21 @@ impl Run {
         }
     }
 
-    fn tell(&self, done: Done) -> Result<Exit, Failure> {
+    /// Tells what came of a run. Where something was found in it, `reduce` is to do the rest.
+    fn tell(&self, done: &Done, reduce: impl FnOnce(&Path)) -> Result<Exit, Failure> {
         let (summary, folder) = match done {
             Done::Ended { summary, folder } => (summary, folder),
             Done::Interrupted { folder } => {
                 remark("note: interrupted; what was asked is recorded");
-                remark(format_args!("to go on: {}", how_to_resume(&folder)));
+                remark(format_args!("to go on: {}", how_to_resume(folder)));
                 return Ok(Exit::Interrupted);
             }
         };
         if !self.quiet {
-            print(format_args!(
-                "{}\n",
-                Table { summary: &summary, folder: &folder, is_verbose: false }
-            ))?;
+            print(format_args!("{}\n", Table { summary, folder, is_verbose: false }))?;
+        }
+        if !self.no_reduce && summary.tally.findings > 0 {
+            reduce(folder);
         }
         if self.json {
             print(format_args!("{}\n", summary.json_line()))?;

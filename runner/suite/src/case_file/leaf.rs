@@ -36,13 +36,11 @@ impl Of {
     }
 }
 
-/// How a field is written.
+/// How a field is written where it is not 0.
 #[derive(Clone, Copy)]
 enum Written {
     Decimal,
     Hex,
-    /// It is left out where it is 0.
-    IfSet,
 }
 
 /// Declares the fields, in the order in which they are written. Each has its name and its highest value, the stage
@@ -96,37 +94,37 @@ leaf! {
     /// Stage 2: execute-never.
     XN: 3, Stage2, xn >> 0, Decimal;
     /// Stage 1: not secure.
-    NS: 1, Stage1, mem_attr >> 3, IfSet;
+    NS: 1, Stage1, mem_attr >> 3, Decimal;
     /// Stage 1: privileged execute-never.
-    PXN: 1, Stage1, xn >> 0, IfSet;
+    PXN: 1, Stage1, xn >> 0, Decimal;
     /// Stage 1: unprivileged execute-never; in a regime with one range of addresses, execute-never.
-    UXN: 1, Stage1, xn >> 1, IfSet;
+    UXN: 1, Stage1, xn >> 1, Decimal;
     /// Access flag.
     AF: 1, Both, af >> 0, Decimal;
     /// One of a contiguous group.
-    Contiguous: 1, Both, flags >> Attributes::CONTIGUOUS.trailing_zeros(), IfSet;
+    Contiguous: 1, Both, flags >> Attributes::CONTIGUOUS.trailing_zeros(), Decimal;
     /// Dirty bit modifier.
-    DBM: 1, Both, flags >> Attributes::DBM.trailing_zeros(), IfSet;
+    DBM: 1, Both, flags >> Attributes::DBM.trailing_zeros(), Decimal;
     /// Block translation entry.
-    nT: 1, Both, flags >> Attributes::NT.trailing_zeros(), IfSet;
+    nT: 1, Both, flags >> Attributes::NT.trailing_zeros(), Decimal;
     /// Stage 1: not global.
-    nG: 1, Stage1, flags >> Attributes::NG.trailing_zeros(), IfSet;
+    nG: 1, Stage1, flags >> Attributes::NG.trailing_zeros(), Decimal;
     /// Stage 2: the XS attribute is ignored.
-    FnXS: 1, Stage2, flags >> Attributes::FNXS.trailing_zeros(), IfSet;
+    FnXS: 1, Stage2, flags >> Attributes::FNXS.trailing_zeros(), Decimal;
     /// Bits 58:55, which hardware ignores.
     software: 15, Both, software >> 0, Hex;
 }
 
-/// Writes what `leaf`, of a tree with this role, says, as a YAML flow mapping.
+/// Writes what `leaf`, of a tree with this role, says, as a YAML flow mapping. Fields that are 0 are left out.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, role: Role, leaf: &Attributes) -> fmt::Result {
     let mut before = "{ ";
-    for (name, value, _, written) in fields(leaf).filter(|(_, _, of, _)| of.has(role)) {
+    let set = fields(leaf).filter(|(_, value, of, _)| *value != 0 && of.has(role));
+    for (name, value, _, written) in set {
         match written {
-            Written::IfSet if value == 0 => continue,
             Written::Hex => write!(f, "{before}{name}: {value:#x}")?,
-            Written::Decimal | Written::IfSet => write!(f, "{before}{name}: {value}")?,
+            Written::Decimal => write!(f, "{before}{name}: {value}")?,
         }
         before = ", ";
     }
-    f.write_str(" }")
+    f.write_str(if before == ", " { " }" } else { "{}" })
 }

@@ -29,12 +29,14 @@ use serde::Deserialize;
 use self::fields::CaseFields;
 pub use self::fields::ProbeFlag;
 use super::hex::Hex;
-use super::machine::Machine;
+use super::machine::{ArenaFields, Machine};
 use super::yaml::{self, YamlError};
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
 
+/// ID registers on one line.
+const IDS_A_LINE: usize = 3;
 /// Remarks that are written.
 const REMARKS: usize = 8;
 
@@ -147,6 +149,12 @@ impl CaseFile {
         Self { version: Version, origin: Some(origin), machine: Some(machine), case, remarks }
     }
 
+    /// A case that was not drawn, but made of one that was.
+    pub fn made(machine: Machine, case: Case, remarks: Vec<Remark>) -> Self {
+        let (machine, case) = (Some(machine), CaseText(Box::new(case)));
+        Self { version: Version, origin: None, machine, case, remarks }
+    }
+
     /// Reads a case file.
     pub fn read(file: &Path) -> Result<Self, CaseFileError> {
         let text = std::fs::read_to_string(file)
@@ -187,38 +195,50 @@ impl fmt::Display for CaseFile {
             writeln!(f, "#\n# and {more} more")?;
         }
         writeln!(f, "version: {VERSION}")?;
-        if let Some(origin) = &self.origin {
-            writeln!(f, "origin:")?;
-            writeln!(f, "  hypwalk: {}", quoted(&origin.hypwalk))?;
-            writeln!(f, "  run: {}", quoted(&origin.run))?;
-            writeln!(f, "  suite: {}", quoted(&origin.suite))?;
-            writeln!(f, "  seed: {}", origin.seed)?;
-            writeln!(f, "  index: {}", origin.index)?;
-            writeln!(f, "  generators: {}", origin.generators)?;
-        }
+        self.origin.as_ref().map_or(Ok(()), |origin| write_origin(f, origin))?;
         if let Some(machine) = &self.machine {
             writeln!(f, "machine:")?;
             writeln!(f, "  target: {}", quoted(&machine.target))?;
             if let Some(emulator) = &machine.emulator {
                 writeln!(f, "  emulator: {}", quoted(emulator))?;
             }
-            writeln!(f, "  ids:")?;
-            for (name, value) in &machine.ids {
-                writeln!(f, "    {name}: {value}")?;
-            }
-            writeln!(f, "  memory:")?;
-            for arena in &machine.memory {
-                let kind = arena.kind.name();
-                writeln!(
-                    f,
-                    "    - {{ base: {}, size: {}, kind: {kind} }}",
-                    arena.base, arena.size
-                )?;
-            }
+            write_ids(f, machine)?;
+            write_memory(f, machine)?;
         }
         writeln!(f, "case:")?;
         write!(f, "{:2}", self.case)
     }
+}
+
+fn write_origin(f: &mut fmt::Formatter<'_>, origin: &Origin) -> fmt::Result {
+    writeln!(f, "origin:")?;
+    writeln!(f, "  hypwalk: {}", quoted(&origin.hypwalk))?;
+    writeln!(f, "  run: {}", quoted(&origin.run))?;
+    writeln!(f, "  suite: {}", quoted(&origin.suite))?;
+    writeln!(f, "  seed: {}", origin.seed)?;
+    writeln!(f, "  index: {}", origin.index)?;
+    writeln!(f, "  generators: {}", origin.generators)
+}
+
+fn write_ids(f: &mut fmt::Formatter<'_>, machine: &Machine) -> fmt::Result {
+    if machine.ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> =
+        machine.ids.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let lines: Vec<String> = ids.chunks(IDS_A_LINE).map(|ids| ids.join(", ")).collect();
+    writeln!(f, "  ids: {{ {} }}", lines.join(",\n         "))
+}
+
+fn write_memory(f: &mut fmt::Formatter<'_>, machine: &Machine) -> fmt::Result {
+    if machine.memory.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "  memory:")?;
+    machine.memory.iter().try_for_each(|ArenaFields { arena, base, size, kind }| {
+        let number = arena.map_or(String::new(), |number| format!("arena: {number}, "));
+        writeln!(f, "    - {{ {number}base: {base}, size: {size}, kind: {} }}", kind.name())
+    })
 }
 
 /// Text for a comment: nothing in it ends the comment.

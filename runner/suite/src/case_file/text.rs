@@ -29,9 +29,11 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
     write_trees(f, case.trees, indent)?;
     list(f, indent, "mappings", case.mappings, |f, mapping| {
         let role = case.trees.get(usize::from(mapping.tree)).and_then(Tree::role);
-        write_mapping(f, indent, role.unwrap_or(Role::Stage2), mapping)
+        write_mapping(f, role.unwrap_or(Role::Stage2), mapping)
     })?;
-    list(f, indent, "edits", case.edits, write_edit)?;
+    if !case.edits.is_empty() {
+        list(f, indent, "edits", case.edits, write_edit)?;
+    }
     list(f, indent, "probes", case.probes, write_probe)?;
     if case.header.world_switch != SwitchPlaces::default() {
         write_world_switch(f, &case.header.world_switch, &at)?;
@@ -50,6 +52,9 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, case: CaseRef<'_>, indent: usize
     ];
     let set = flags.iter().filter(|(_, bit)| case.flags().has(*bit));
     let set: Vec<&str> = set.map(|(name, _)| *name).collect();
+    if set.is_empty() {
+        return Ok(());
+    }
     writeln!(f, "{at}flags: [{}]", set.join(", "))
 }
 
@@ -81,7 +86,9 @@ fn write_tables(f: &mut fmt::Formatter<'_>, tree: &Tree, indent: usize) -> fmt::
             writeln!(f, "{at}granule: {}", GranuleName::from(format.granule).name())?;
             writeln!(f, "{at}start_level: {}", format.start_level)?;
             writeln!(f, "{at}ia_bits: {}", format.ia_bits)?;
-            writeln!(f, "{at}address: {}", address(format.address))?;
+            if format.address != AddressFormat::Bits48 {
+                writeln!(f, "{at}address: {}", address(format.address))?;
+            }
         }
         None => writeln!(f, "{at}granule: ?")?,
     }
@@ -132,22 +139,18 @@ fn list<T>(
     Ok(())
 }
 
-fn write_mapping(
-    f: &mut fmt::Formatter<'_>,
-    indent: usize,
-    role: Role,
-    mapping: &Mapping,
-) -> fmt::Result {
-    let at = " ".repeat(indent + 4);
-    writeln!(f, "input: {:#x}", mapping.input)?;
-    writeln!(f, "{at}output: {}", Yaml(mapping.output))?;
-    writeln!(f, "{at}level: {}", mapping.level)?;
-    writeln!(f, "{at}entries: {}", mapping.entries)?;
-    if mapping.tree != 0 {
-        writeln!(f, "{at}tree: {}", mapping.tree)?;
+/// What is as by default is left out.
+fn write_mapping(f: &mut fmt::Formatter<'_>, role: Role, mapping: &Mapping) -> fmt::Result {
+    let Mapping { input, output, level, entries, tree, .. } = mapping;
+    write!(f, "{{ input: {input:#x}, output: {}, level: {level}", Yaml(*output))?;
+    for (name, number, usual) in [("entries", *entries, 1), ("tree", u32::from(*tree), 0)] {
+        if number != usual {
+            write!(f, ", {name}: {number}")?;
+        }
     }
-    write!(f, "{at}leaf: ")?;
-    leaf::write(f, role, &mapping.attributes)
+    f.write_str(", leaf: ")?;
+    leaf::write(f, role, &mapping.attributes)?;
+    f.write_str(" }")
 }
 
 fn write_edit(f: &mut fmt::Formatter<'_>, edit: &Edit) -> fmt::Result {
