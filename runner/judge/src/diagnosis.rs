@@ -252,7 +252,7 @@ impl Trial<'_, '_, '_> {
         let tables = &*self.tables;
         let (registers, memory) = (&tables.registers, &*tables.memory);
         let machine = Machine { implementation: tables.pe(), registers, memory };
-        let (mut last, mut choices) = (LastRule::default(), self.learned.profile().clone());
+        let (mut last, mut choices) = (LastRule::default(), *self.learned.profile());
         // Where it is not executed no rule was applied.
         match Instruction::of(self.expected.probe)? {
             Instruction::At(question) => {

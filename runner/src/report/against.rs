@@ -82,11 +82,14 @@ impl Against {
     }
 }
 
+/// Some of the rows, under a heading.
+type Part = (&'static str, fn(&Row) -> bool);
+
 impl fmt::Display for Against {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [here, there] = &self.headlines;
         writeln!(f, "here:  {here}\nthere: {there}")?;
-        let parts: [(&str, fn(&Row) -> bool); 3] = [
+        let parts: [Part; 3] = [
             ("only here", |row| row.there == 0),
             ("only there", |row| row.here == 0),
             ("both", |row| row.here > 0 && row.there > 0),

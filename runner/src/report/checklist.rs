@@ -54,7 +54,7 @@ pub enum Outcome {
     /// There are findings, in the order of their signatures' words.
     Failed(Vec<FailedTest>),
     /// So many findings have this cause.
-    Caused(CausedTest),
+    Caused(Box<CausedTest>),
     /// There are none but known issues: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
@@ -231,7 +231,7 @@ impl Checklist {
 fn causes_of(causes: &Causes) -> impl Iterator<Item = Point> {
     let point = |name: String, outcome| Point { name, square: Square::default(), outcome };
     let caused = causes.causes.iter().map(move |cause| {
-        point(format!("cause {}", cause.name()), Outcome::Caused(CausedTest::new(cause)))
+        point(format!("cause {}", cause.name()), Outcome::Caused(Box::new(CausedTest::new(cause))))
     });
     let failed = |kind: &Unexplained| FailedTest {
         count: kind.findings,

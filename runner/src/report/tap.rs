@@ -105,7 +105,8 @@ fn diagnose(text: &mut String, run: &Checklist, point: &Point, indent: &str) -> 
                 example(text, run, (*count, *case, first), indent)?;
             }
         }
-        Outcome::Caused(CausedTest { count, details, case, first, .. }) => {
+        Outcome::Caused(test) => {
+            let CausedTest { count, details, case, first, .. } = &**test;
             writeln!(text, "{indent}  support: {}", json!(details))?;
             writeln!(text, "{indent}  findings:")?;
             example(text, run, (*count, *case, first), indent)?;

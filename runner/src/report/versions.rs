@@ -57,6 +57,9 @@ impl Row {
     }
 }
 
+/// What is told of each version below its causes.
+type Sum = (&'static str, fn(&Device) -> u64);
+
 impl fmt::Display for Versions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { versions, rows } = self;
@@ -82,7 +85,7 @@ impl fmt::Display for Versions<'_> {
             write!(f, " {} |", device.targets().join(", "))?;
         }
         writeln!(f)?;
-        let sums: [(&str, fn(&Device) -> u64); 5] = [
+        let sums: [Sum; 5] = [
             ("causes", |device| device.diagnosis.causes.causes.len() as u64),
             ("findings explained", |device| device.diagnosis.causes.explained()),
             ("findings not explained", |device| device.diagnosis.causes.left()),

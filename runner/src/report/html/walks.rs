@@ -119,7 +119,7 @@ fn reproduced(run: &Run) -> BTreeMap<u64, Case> {
     let read = entries.filter_map(|entry| CaseFile::read(&entry.path()).ok());
     let numbered = |file: CaseFile| {
         let origin = file.origin.as_ref()?;
-        (origin.run == run.header.run.to_string()).then(|| (origin.index, *file.case.0))
+        (origin.run == run.header.run.as_str()).then_some((origin.index, *file.case.0))
     };
     read.filter_map(numbered).collect()
 }
