@@ -245,8 +245,6 @@ fn more(count: usize, shown: usize) -> Option<usize> {
     count.checked_sub(shown).filter(|more| *more > 0)
 }
 
-/// `once`, `2 times`.
-
 /// `1 case`, `2 cases`.
 pub fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };

@@ -38,8 +38,8 @@ fn reproducers() -> BTreeMap<String, Vec<PathBuf>> {
     by_target
 }
 
-/// All at one boot of each target, but for those that kill it: each known erratum shows by the reproducers that are said
-/// to show it, and they are findings where nobody knows of it.
+/// All at one boot of each target, but for those that kill it: each known erratum that has reproducers shows by one of
+/// them, and they are findings where nobody knows of it.
 #[test]
 fn every_reproducer_shows_its_erratum_on_qemu_and_is_a_finding_where_nobody_knows_it() {
     let errata = errata();
@@ -47,7 +47,8 @@ fn every_reproducer_shows_its_erratum_on_qemu_and_is_a_finding_where_nobody_know
     let mut known_of_all = BTreeSet::new();
     for (target, files) in reproducers() {
         let known = errata.for_target(&target, Some("10.0.2"));
-        known_of_all.extend(known.iter().map(|erratum| erratum.name()));
+        let with_cases = known.iter().filter(|erratum| !erratum.reproducers().is_empty());
+        known_of_all.extend(with_cases.map(|erratum| erratum.name()));
         let found = found(&target, &files, |emulator| errata.for_target(&target, emulator));
         let unknown = self::found(&target, &files, |_| Known::default());
         for (file, (found, unknown)) in files.iter().zip(found.iter().zip(&unknown)) {

@@ -196,7 +196,7 @@ fn an_image_runs_without_a_host_and_its_log_is_judged() {
     let Said { code, stdout, stderr } = run(&place, &read);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("500 cases, "), "{stdout}");
-    assert!(stdout.contains("qemu-at-sets-dirty-state"), "{stdout}");
+    assert!(stdout.contains("AT-sets-dirty-state"), "{stdout}");
     // What it says of itself is what the host counts.
     let said: String = last.split_whitespace().skip(3).take(4).collect();
     assert!(stdout.replace(' ', "").contains(&said[..said.len() - 1]), "{stdout} {said}");

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use case::operation::Operation;
 use golden::errata::{Effect, Instruction};
 use golden::{At, Level, Stage};
 use link::soak::KnownCrash;
@@ -266,6 +267,10 @@ impl Known {
     }
 }
 
+/// The AT instructions of both stages: what a target asks that goes on by itself.
+const AT_S12: [Operation; 4] =
+    [Operation::AtS12e1r, Operation::AtS12e1w, Operation::AtS12e0r, Operation::AtS12e0w];
+
 /// By which answers of AT instructions of both stages `flaw` would kill.
 fn crash(flaw: &Flaw) -> Option<KnownCrash> {
     let Effect::Kills { by, stage, kind } = flaw.erratum.effect else { return None };
@@ -274,14 +279,15 @@ fn crash(flaw: &Flaw) -> Option<KnownCrash> {
     }
     let levels = (-1..=3).filter_map(Level::new);
     let codes = levels.fold(0, |codes, level| codes | 1 << kind.status_code(level));
-    let exact = if flaw.when == Default::default() { KnownCrash::EXACT } else { 0 };
+    let is_always = AT_S12.iter().all(|at| flaw.when.includes(Some(*at)));
+    let is_exact = is_always && flaw.when.fields.is_empty();
+    let exact = if is_exact { KnownCrash::EXACT } else { 0 };
     let (stage1, stage2) = if stage == Stage::One { (codes, 0) } else { (0, codes) };
     Some(KnownCrash { stage1, stage2, flags: exact, ..KnownCrash::default() })
 }
 
 #[cfg(test)]
 mod tests {
-    use case::operation::Operation;
     use golden::Registers;
 
     use super::*;
