@@ -17,9 +17,10 @@ mod common {
     pub mod targets;
 }
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use case::abilities::Abilities;
 use case::memory::MemoryMap;
@@ -59,7 +60,20 @@ fn main() -> ExitCode {
     // Those that a recipe starts take long to start, and have a test of their own.
     targets.retain(|target| !matches!(target.start, Start::Serial(_)));
     let tests = targets.into_iter().flat_map(|target| candidates(target, &suites));
-    libtest_mimic::run(&arguments, tests.map(Test::trial).collect()).exit_code()
+    libtest_mimic::run(&arguments, spread(tests.collect()).map(Test::trial).collect()).exit_code()
+}
+
+/// Those over a UART spread evenly among the others, so that seldom many wait for [`Lines`] at a time.
+fn spread(tests: Vec<Test>) -> impl Iterator<Item = Test> {
+    let (by_uart, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(Test::is_by_uart);
+    let place = |number: usize, of: usize| number * 1000 / of.max(1);
+    let placed = |tests: Vec<Test>| {
+        let of = tests.len();
+        tests.into_iter().enumerate().map(move |(number, test)| (place(number, of), test))
+    };
+    let mut all: Vec<_> = placed(by_uart).chain(placed(others)).collect();
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, test)| test)
 }
 
 fn suite(file: PathBuf) -> Suite {
@@ -68,6 +82,33 @@ fn suite(file: PathBuf) -> Suite {
 
 /// What a target says of itself, once it was asked.
 type Machine = Arc<OnceLock<(Abilities, MemoryMap)>>;
+
+/// How many emulators may have their executor poll a UART at a time. Each takes a processor all the while, and a
+/// second one for the runner it waits for: more of them only wait longer.
+struct Lines {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Lines {
+    fn of_this_machine() -> &'static Self {
+        static LINES: OnceLock<Lines> = OnceLock::new();
+        LINES.get_or_init(|| {
+            let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            Self { free: Mutex::new(processors.div_ceil(2)), freed: Condvar::new() }
+        })
+    }
+
+    /// Does `what` once a line is free.
+    fn with_one<T>(&self, what: impl FnOnce() -> T) -> T {
+        let free = self.free.lock().unwrap();
+        *self.freed.wait_while(free, |free| *free == 0).unwrap() -= 1;
+        let done = what();
+        *self.free.lock().unwrap() += 1;
+        self.freed.notify_one();
+        done
+    }
+}
 
 /// A part of a suite on a target.
 struct Test {
@@ -91,23 +132,28 @@ impl Test {
         if self.is_whole { name + "::whole" } else { name }
     }
 
+    fn is_by_uart(&self) -> bool {
+        matches!(self.target.transport, Transport::Uart)
+    }
+
     /// Whether it is left to those who ask for it: `--ignored`.
     fn is_ignored(&self) -> bool {
         self.is_whole || self.missing.is_some()
     }
 
     fn cases(&self) -> Option<u64> {
-        let is_slow = matches!(self.target.transport, Transport::Uart);
-        let cases = if is_slow { SHORT_BY_UART } else { SHORT };
+        let cases = if self.is_by_uart() { SHORT_BY_UART } else { SHORT };
         (!self.is_whole).then_some(cases * self.granules)
     }
 
     fn trial(self) -> Trial {
         let (name, is_ignored) = (self.name(), self.is_ignored());
         let kind = self.missing.clone().unwrap_or_default();
-        Trial::ignorable_test(name, move || self.run())
-            .with_kind(kind)
-            .with_ignored_flag(is_ignored)
+        let run = move || match self.is_by_uart() {
+            true => Lines::of_this_machine().with_one(|| self.run()),
+            false => self.run(),
+        };
+        Trial::ignorable_test(name, run).with_kind(kind).with_ignored_flag(is_ignored)
     }
 
     fn run(&self) -> Result<Completion, Failed> {

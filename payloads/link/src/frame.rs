@@ -11,8 +11,11 @@
 //! sent, and ignored where they come:
 //!
 //! ```text
-//!   0x11 --> 0x7d 0x31      0x13 --> 0x7d 0x33      0x7d --> 0x7d 0x5d
+//!   0x11 --> 0x7d 0x31      0x13 --> 0x7d 0x33      0x1b --> 0x7d 0x3b      0x7d --> 0x7d 0x5d
 //! ```
+//!
+//! Nor is ESC sent, which is a key: UEFI, which may still listen when a host begins to ask, opens its menu by it, and
+//! the executor is never started.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
@@ -20,6 +23,7 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 const XON: u8 = 0x11;
 const XOFF: u8 = 0x13;
+const ESC: u8 = 0x1b;
 const ESCAPE: u8 = 0x7d;
 /// What differs in a byte behind an [`ESCAPE`].
 const ESCAPED: u8 = 0x20;
@@ -41,7 +45,7 @@ pub fn send(parts: &[&[u8]], mut put: impl FnMut(u8)) {
     let crc = digest.finalize().to_le_bytes();
     let message = || parts.iter().flat_map(|part| part.iter().copied()).chain(crc);
     let mut escaped = |byte| match byte {
-        XON | XOFF | ESCAPE => {
+        XON | XOFF | ESC | ESCAPE => {
             put(ESCAPE);
             put(byte ^ ESCAPED);
         }
@@ -182,7 +186,7 @@ impl<B: AsMut<[u8]>> Receiver<B> {
             (Escapes::Open, _) => {
                 self.escapes = Escapes::None;
                 let byte = byte ^ ESCAPED;
-                if !matches!(byte, XON | XOFF | ESCAPE) {
+                if !matches!(byte, XON | XOFF | ESC | ESCAPE) {
                     self.state = State::Noise;
                 }
                 Some(byte)
@@ -271,10 +275,10 @@ mod tests {
     }
 
     #[test]
-    fn xon_and_xoff_are_never_sent_and_never_missed() {
+    fn what_others_take_for_themselves_is_never_sent_and_never_missed() {
         let message: Vec<u8> = (0..=255).cycle().take(700).collect();
         let stream = framed(&message);
-        assert!(!stream.iter().any(|byte| [XON, XOFF].contains(byte)), "{stream:x?}");
+        assert!(!stream.iter().any(|byte| [XON, XOFF, ESC].contains(byte)), "{stream:x?}");
         let peppered: Vec<u8> = stream.iter().flat_map(|byte| [XOFF, *byte, XON]).collect();
         assert_eq!(received(&peppered), (vec![message], 0));
     }

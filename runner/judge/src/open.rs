@@ -1,12 +1,16 @@
 //! A case of which probes are still to be judged.
 
-use case::Case;
 use case::memory::MemoryMap;
+use case::{Case, Flags};
 use oracle::learned::Learned;
 
 use crate::established::Established;
+use crate::finding::About;
 use crate::judged::Judged;
-use crate::verdict::{CaseRecord, Cell, NotAsked, PlacementCell, ProbeResult, Reason};
+use crate::verdict::{
+    CaseRecord, Cell, Finding, NotAsked, PlacementCell, ProbeResult, Reason, Seen, Signature,
+    Verdict, Wanted,
+};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -70,10 +74,15 @@ impl OpenCase {
         self.skip(&judged.not_asked);
     }
 
-    /// Adds probes that were not asked, by number, and why.
+    /// Adds probes that were not asked, by number, and why. Where a case's mappings say where its walks lead, none
+    /// leaves its memory: the builder made other tables than they ask for, on host and target alike.
     pub fn skip(&mut self, not_asked: &[(u16, Reason)]) {
+        let is_benign = self.case.as_ref().flags().has(Flags::INTENT);
         for (number, reason) in not_asked {
             self.record.not_asked.add(reason.clone(), 1);
+            if is_benign && *reason == Reason::Strays {
+                self.tell_strayed(*number);
+            }
             if self.is_in_full {
                 let told = self.record.results.entry(*number);
                 told.or_insert_with(|| ProbeResult::NotAsked(reason.clone()));
@@ -81,8 +90,45 @@ impl OpenCase {
         }
     }
 
+    fn tell_strayed(&mut self, number: u16) {
+        let Some(probe) = self.case.as_ref().probes.get(usize::from(number)) else { return };
+        let about = About::Probe(number.into(), probe);
+        let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
+        let seen = Seen::Told("its walk leaves the memory that belongs to the case".to_owned());
+        let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, seen);
+        self.record.findings.push(finding);
+        self.record.findings.sort_by_key(|finding| finding.probe);
+    }
+
     /// Adds probes that were not asked, of which there are counts alone.
     pub fn count_skipped(&mut self, not_asked: &NotAsked) {
         self.record.not_asked.merge(not_asked);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use case::probe::{Operation, Probe};
+    use case::registers::Registers;
+
+    use super::*;
+    use crate::known::Known;
+
+    #[test]
+    fn a_stray_is_a_finding_where_the_mappings_say_what_is_found() {
+        let learned = Learned::new([]).expect("nothing contradicts");
+        let established = Established { learned, known: Known::default() };
+        for (flags, findings) in [(Flags::INTENT, 1), (0, 0)] {
+            let mut case = Case::new(Registers::default());
+            case.set_flags(Flags(flags));
+            for address in [0x1000, 0x2000] {
+                case.push_probe(Probe::new(Operation::AtS12e1r, address)).expect("there is room");
+            }
+            let mut open = OpenCase::new(0, case, &MemoryMap::new(), &established);
+            open.skip(&[(0, Reason::Alone), (1, Reason::Strays)]);
+            let record = open.close();
+            let probes: Vec<_> = record.findings.iter().map(|finding| finding.probe).collect();
+            assert_eq!(probes, vec![Some(1); findings]);
+        }
     }
 }

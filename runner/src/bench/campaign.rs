@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use device::Child;
 
-use super::{Paths, Subject};
+use super::{Paths, Plan, Subject};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::record::{Run, Summary};
@@ -53,21 +53,15 @@ impl Runs {
         Ok(Self { paths, folder: Folder::new()? })
     }
 
-    /// The rate of a campaign on `processes` emulators over so many seconds.
-    pub(super) fn rate(
-        &self,
-        subject: Subject,
-        probes: u64,
-        processes: NonZeroUsize,
-        seconds: u64,
-    ) -> Result<Rate, Failure> {
-        let mut command = self.command(self.paths.suites.of(subject), processes);
+    /// The rate of a campaign of so many `probes` a case.
+    pub(super) fn rate(&self, subject: Subject, probes: u64, plan: &Plan) -> Result<Rate, Failure> {
+        let Plan { processes, campaign_seconds, most_cases, .. } = plan;
+        let mut command = self.command(self.paths.suites.of(subject), *processes);
         if let Some(granule) = subject.granule() {
             command.args(["--granule", granule.name()]);
         }
-        command.args(["--probes", &probes.to_string(), "--seconds", &seconds.to_string()]);
-        // More than there is time for.
-        command.args(["--cases", "1000000000"]);
+        command.args(["--probes", &probes.to_string(), "--cases", &most_cases.to_string()]);
+        command.args(["--seconds", &campaign_seconds.to_string()]);
         let (summary, _) = self.start(command)?.end()?;
         let ending = summary.ending.unwrap_or_default();
         let seconds = ending.seconds.max(f64::MIN_POSITIVE);

@@ -4,7 +4,6 @@
 //! that its tables are built once in thousands of probes. What remains is the loop that asks: AT, ISB, read
 //! `PAR_EL1`, store the answer.
 
-use std::num::NonZeroUsize;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan::Plan;
 
-/// How many cases are sent in turn.
+/// At most so many cases are sent in turn.
 const CASES: u64 = 256;
 /// So many probes are asked by one message: a few milliseconds, against which building counts for nothing.
 const PROBES_A_MESSAGE: u64 = 16_384;
@@ -65,22 +64,23 @@ impl Asked {
 }
 
 impl Device<'_> {
-    /// Probes a second that `processes` targets answer together, each over about `seconds`; `None` where
-    /// they can be asked nothing of the `subject`.
-    pub fn rate(
+    /// Probes a second that the targets of `bench` answer together; `None` where they can be asked nothing of
+    /// the `subject`.
+    pub(super) fn rate(
         &self,
         subject: Subject,
         asked: Asked,
-        processes: NonZeroUsize,
-        seconds: f64,
+        bench: &super::Plan,
     ) -> Result<Option<f64>, Failure> {
+        let (processes, most) = (bench.processes, bench.most_cases.min(CASES));
         let mut suite = self.suites.of(subject).clone();
         suite.apply(&Overrides { granule: subject.granule(), ..Overrides::default() });
         let suite = &suite;
         let start = &Barrier::new(processes.get());
-        let span = Duration::from_secs_f64(seconds);
+        let span = Duration::from_secs_f64(bench.device_seconds);
         thread::scope(|scope| {
-            let measure = |_| scope.spawn(move || self.rate_of_one(suite, asked, start, span));
+            let measure =
+                |_| scope.spawn(move || self.rate_of_one(suite, asked, most, start, span));
             let threads: Vec<_> = (0..processes.get()).map(measure).collect();
             let rates = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -93,11 +93,12 @@ impl Device<'_> {
         &self,
         suite: &Suite,
         asked: Asked,
+        most: u64,
         start: &Barrier,
         span: Duration,
     ) -> Result<Option<f64>, Failure> {
         let ready = self.target.boot().map(|session| {
-            let cases = self.cases(suite, asked, session.as_ref());
+            let cases = self.cases(suite, asked, most, session.as_ref());
             (session, cases)
         });
         // All wait for all, also those that can't go on: nobody is left waiting.
@@ -111,12 +112,12 @@ impl Device<'_> {
         ask(session.as_mut(), &cases, span).map(Some)
     }
 
-    /// The first cases of the suite with the probes that a campaign would ask.
-    fn cases(&self, suite: &Suite, asked: Asked, session: &dyn Session) -> Vec<Case> {
+    /// The first cases of the suite, at `most` so many, with the probes that a campaign would ask.
+    fn cases(&self, suite: &Suite, asked: Asked, most: u64, session: &dyn Session) -> Vec<Case> {
         let (ids, map) = (&session.hello().ids, session.memory_map().clone());
         let plan = Plan::new(suite.generators.clone(), ids.abilities(), map, 1);
         let mut twin = Twin::new(conform::implementation(ids), Simulation::new(plan.map()));
-        let drawn = (0..CASES).map_while(|index| plan.case(index)).filter_map(Result::ok);
+        let drawn = (0..most).map_while(|index| plan.case(index)).filter_map(Result::ok);
         let wanted = drawn.filter_map(|mut case| {
             let stays = |tables: &mut Tables<'_>| -> Vec<bool> {
                 let probes = case.as_ref().probes.iter();

@@ -49,19 +49,40 @@ pub struct Plan {
     pub device_seconds: f64,
     /// The lengths of campaigns whose memory is measured, in cases; the longest last.
     pub memory_cases: Vec<u64>,
+    /// A campaign ends after so many cases, however short it was. More than there is time for, unless who asks wants
+    /// no figures to rely on.
+    pub most_cases: u64,
 }
 
 impl Plan {
     /// A good minute.
     pub fn full(processes: NonZeroUsize) -> Self {
-        let memory_cases = vec![1_000, 10_000, 100_000];
-        Self { processes, rounds: 3, campaign_seconds: 2, device_seconds: 1.5, memory_cases }
+        Self {
+            processes,
+            rounds: 3,
+            campaign_seconds: 2,
+            device_seconds: 1.5,
+            memory_cases: vec![1_000, 10_000, 100_000],
+            most_cases: 1_000_000_000,
+        }
     }
 
     /// A quarter of a minute: figures to look at, not to compare.
     pub fn quick(processes: NonZeroUsize) -> Self {
-        let memory_cases = vec![100, 300, 1_000];
-        Self { processes, rounds: 1, campaign_seconds: 1, device_seconds: 0.4, memory_cases }
+        Self {
+            rounds: 1,
+            campaign_seconds: 1,
+            device_seconds: 0.4,
+            memory_cases: vec![100, 300, 1_000],
+            ..Self::full(processes)
+        }
+    }
+
+    /// The same with campaigns of no more than `cases`.
+    pub fn shortened(mut self, cases: u64) -> Self {
+        self.most_cases = cases;
+        self.memory_cases.iter_mut().for_each(|length| *length = cases.min(*length));
+        self
     }
 }
 
@@ -148,8 +169,7 @@ pub fn measure(
     let mut round_trips = Vec::new();
     let mut restarts = 0;
     for _ in 0..plan.rounds {
-        let alone =
-            |subject, asked| device.rate(subject, asked, plan.processes, plan.device_seconds);
+        let alone = |subject, asked| device.rate(subject, asked, plan);
         let stage2 = Subject::STAGE2.into_iter().zip(&mut samples);
         let with_code = [(Subject::Hyp, &mut hyp), (Subject::Guest, &mut guest)];
         for (subject, samples) in stage2.chain(with_code) {
@@ -160,8 +180,8 @@ pub fn measure(
             if is_guest {
                 round_trips.extend(alone(subject, Asked::RoundTrips)?);
             }
-            let few = runs.rate(subject, FEW, plan.processes, plan.campaign_seconds)?;
-            let many = runs.rate(subject, MANY, plan.processes, plan.campaign_seconds)?;
+            let few = runs.rate(subject, FEW, plan)?;
+            let many = runs.rate(subject, MANY, plan)?;
             samples.few.push(few.probes_per_second);
             samples.many.push(many.probes_per_second);
             samples.cases.push(few.cases_per_second);

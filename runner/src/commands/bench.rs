@@ -1,6 +1,6 @@
 //! `hypwalk bench`: how fast it all is.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -29,6 +29,9 @@ pub struct Bench {
     /// Measure each figure once, and briefly.
     #[arg(long)]
     quick: bool,
+    /// End each campaign after so many cases at the latest, to see that all works: too few give no figures.
+    #[arg(long, value_name = "NUMBER")]
+    cases: Option<NonZeroU64>,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -62,6 +65,10 @@ impl Bench {
         let fitting = NonZeroUsize::new(Host::this().processors.saturating_sub(1));
         let processes = self.jobs.or(fitting).unwrap_or(NonZeroUsize::MIN);
         let plan = if self.quick { Plan::quick(processes) } else { Plan::full(processes) };
+        let plan = match self.cases {
+            Some(cases) => plan.shortened(cases.get()),
+            None => plan,
+        };
         let identity = target.identity();
         let emulated =
             Emulated { target: identity.name.clone(), emulator: identity.emulator.clone() };

@@ -9,7 +9,8 @@ use crate::common::hypwalk::{Said, hypwalk};
 fn a_quick_bench_tells_rates_ratios_and_memory() {
     let folder = folders::empty("bench");
     let mut command = hypwalk();
-    command.args(["bench", "--target", "qemu-max", "--quick", "--json", "--jobs", "2"]);
+    command.args(["bench", "--target", "qemu-max", "--quick", "--cases", "24", "--json"]);
+    command.args(["--jobs", "2"]);
     let Said { code, stdout, stderr } = Said::by(command.env("TMPDIR", &folder));
     assert_eq!(code, Some(0), "{stderr}");
     let line: Value = serde_json::from_str(&stdout).unwrap();

@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::common::executor::EXECUTOR;
@@ -194,15 +195,16 @@ fn wait_for_records(place: &Place, results: &str, bytes: u64) -> u64 {
 
 #[test]
 fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
+    // Many more than the first that are recorded.
+    const CASES: &str = "2000";
     let place = Place::new("resume-signal");
-    assert_eq!(begin(&place, "smoke", "3000", "unbroken").status().unwrap().code(), Some(1));
-    for signal in ["INT", "TERM", "HUP"] {
+    assert_eq!(begin(&place, "smoke", CASES, "unbroken").status().unwrap().code(), Some(1));
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let _ = fs::remove_dir_all(place.0.join("broken"));
-        let mut command = begin(&place, "smoke", "3000", "broken");
+        let mut command = begin(&place, "smoke", CASES, "broken");
         let child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         wait_for_records(&place, "broken", 1000);
-        let kill = Command::new("/bin/kill").args(["-s", signal, &child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
         let said = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(130), "{said}");
@@ -221,13 +223,15 @@ fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
 /// The limit of a file's size plays the part of the disk: it can be had without being root.
 #[test]
 fn a_run_without_room_says_so_and_goes_on_once_there_is_some() {
+    // Their records take many times what there is room for.
+    const CASES: &str = "2000";
     let place = Place::new("resume-room");
     let suite = place.file("tame.yaml");
     fs::write(&suite, TAME).unwrap();
-    assert_eq!(begin(&place, &suite, "5000", "unbroken").status().unwrap().code(), Some(0));
+    assert_eq!(begin(&place, &suite, CASES, "unbroken").status().unwrap().code(), Some(0));
 
     // The signal that comes with the limit is ignored, so that the error is seen: as on a full disk.
-    let begin = begin(&place, &suite, "5000", "broken");
+    let begin = begin(&place, &suite, CASES, "broken");
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(begin.get_program());
     shell.args(begin.get_args()).env("HYPWALK_TEST", &place.0);

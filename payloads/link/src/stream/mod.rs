@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   host: Asker                                          target: Answerer
-//!    |<------------------------------------------ Beacon --|  I am here, of version 5: again and
+//!    |<------------------------------------------ Beacon --|  I am here, of version 6: again and
 //!    |                                                     |  again, until somebody opens a session
 //!    |-- request 0 (Open), 1 of 1, your turn ------------->|
 //!    |<-- response 0 (Hello), 1 of 4 ----------------------|

@@ -11,9 +11,8 @@ use zerocopy::IntoBytes;
 
 use super::segment::{MOST_ON_LINE, PAYLOAD, Segment, SegmentKind, send_beacon, send_epitaph};
 use super::{Answerer, Asker, Event, Heard, Parts};
-use crate::MAX_MESSAGE;
-use crate::frame;
 use crate::message::{Head, MessageKind};
+use crate::{MAX_MESSAGE, VERSION, frame};
 
 /// A generator of numbers that look random (SplitMix64).
 #[derive(Clone, Debug)]
@@ -456,13 +455,14 @@ fn executors_of_other_versions_are_told() {
         old_frame(&message, &mut stream);
         assert_eq!(hear(&stream), Some(Event::Version(version)));
     }
-    let payload = &6u32.to_le_bytes();
+    let next = VERSION + 1;
+    let payload = &next.to_le_bytes();
     let (session, number, index, words) = (0, 0, 0, 0);
     let beacon =
         Segment { kind: SegmentKind::Beacon, turn: 0, session, number, index, words, payload };
     let mut stream = Vec::new();
     beacon.send(|byte| stream.push(byte));
-    assert_eq!(hear(&stream), Some(Event::Version(6)));
+    assert_eq!(hear(&stream), Some(Event::Version(next)));
 }
 
 /// A frame as `link` 4 made them: COBS, and no escapes.
