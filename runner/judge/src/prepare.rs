@@ -146,7 +146,7 @@ impl Preparation<'_> {
         {
             let reason = self.obstacle_of(tables, probe, expectation.as_ref());
             let strays = prediction.is_some_and(|one| one.expectation.strays_to.is_some());
-            first = first.or(reason).or_else(|| strays.then_some(Reason::Strays));
+            first = first.or(reason).or_else(|| strays.then_some(Reason::StraysByErrata));
         }
         first
     }

@@ -15,6 +15,8 @@ use super::signature::ProbeKind;
 pub enum Reason {
     /// The walk would read what does not belong to the case.
     Strays,
+    /// The walk of the target would, by its known errata.
+    StraysByErrata,
     /// The guest's code is elsewhere, and what it would do nobody can say.
     GuestCode,
     /// The probe says nothing without another that is done at the same time and is not asked.
@@ -88,6 +90,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Strays => "its walk would leave the memory that belongs to the case",
+            Self::StraysByErrata => {
+                "its walk would leave the memory that belongs to the case by known errata"
+            }
             Self::GuestCode => "the guest's code is not mapped as it must be",
             Self::Alone => "another probe is not asked that is done at the same time",
             Self::ForeignTranslations => {
@@ -245,6 +250,7 @@ mod tests {
         let kind = ProbeKind { operation: Operation::AtS12e1r, expected: vec![class] };
         let mut not_asked = NotAsked::from([
             (Reason::Strays, 3),
+            (Reason::StraysByErrata, 1),
             (Reason::Quarantined(kind), 1),
             (Reason::HeldBack(Some("an-issue".to_owned())), 2),
             (Reason::HeldBack(None), 2),
