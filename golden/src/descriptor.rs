@@ -236,7 +236,8 @@ impl Format {
         }
         let address = ttbr & ones(48) & !ones(DESCRIPTOR_LOG2) | base & !ones(48);
         let below = ones(self.base_alignment(false));
-        (address & !below, address & below)
+        // Bits 5:2 are address bits elsewhere: that they are set here misaligns nothing.
+        (address & !below, address & below & !ones(WIDE_BASE_ALIGNMENT))
     }
 }
 

@@ -92,10 +92,12 @@ fn unescaped(frame: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     while let Some(byte) = bytes.next() {
         plain.push(match byte {
-            0x7d => [0x11, 0x13, 0x7d].into_iter().zip([0x31, 0x33, 0x5d]).find_map({
-                let escaped = bytes.next()?;
-                move |(plain, code)| (code == escaped).then_some(plain)
-            })?,
+            0x7d => {
+                [0x11, 0x13, 0x1b, 0x7d].into_iter().zip([0x31, 0x33, 0x3b, 0x5d]).find_map({
+                    let escaped = bytes.next()?;
+                    move |(plain, code)| (code == escaped).then_some(plain)
+                })?
+            }
             byte => byte,
         });
     }

@@ -13,7 +13,7 @@
 //! | [`passes`]   | what can be made less, one kind of thing each; they know no target |
 //! | [`search`]   | which candidates are asked, in which order |
 //! | [`cause`]    | what must stay |
-//! | [`standing`] | a target that stays up meanwhile |
+//! | `standing` | a target that stays up meanwhile |
 //! | [`report`]   | what is said of the result |
 //! | [`reproducers`] | the smallest cases of the causes of a run |
 

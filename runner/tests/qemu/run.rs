@@ -33,8 +33,8 @@ fn a_run_is_recorded_reported_and_replayed() {
     let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
     let wanted = [
         "cases",
+        "did_not_show",
         "findings",
-        "fixed",
         "known",
         "not_asked",
         "probes",

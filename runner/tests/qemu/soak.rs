@@ -76,10 +76,18 @@ fn known_issues_are_told_as_in_a_run_and_all_digests_are_the_same() {
     let (soak, records) = of("soak", &[]);
     assert_whole(&records, 300);
     assert!(records.len() < in_full.len(), "some cases share a record");
+    // What kills is predicted in a run, and told by what is allowed where a target soaks: what is held back there
+    // may be known here, and none of it conforms.
+    let held = |line: &Value| -> u64 {
+        let all = line["not_asked"].as_array().unwrap().iter();
+        all.filter(|one| one["reason"]["held_back"].is_string())
+            .map(|one| one["count"].as_u64().unwrap())
+            .sum()
+    };
+    let known = |line: &Value| line["verdicts"]["known"].as_u64().unwrap();
+    assert_eq!(known(&run) + held(&run), known(&soak) + held(&soak));
     let (run, soak) = (&run["verdicts"], &soak["verdicts"]);
-    // A run asks samples of what kills, which may meet another answer that is allowed.
-    let more = |verdict: &str| run[verdict].as_u64().unwrap() - soak[verdict].as_u64().unwrap();
-    assert!(more("conforms") < 5 && more("known") < 10, "{run} {soak}");
+    assert_eq!(run["conforms"], soak["conforms"]);
     assert!(soak["known"].as_u64() > Some(500), "{soak}");
     assert_eq!((&soak["mismatch"], &soak["aborted"]), (&0.into(), &0.into()));
 }
