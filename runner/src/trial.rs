@@ -20,7 +20,7 @@ pub struct Tried {
     pub shown: Vec<KnownErratum>,
     /// Those whose reproducers conform.
     pub gone: Vec<KnownErratum>,
-    /// Those that have no reproducer, or of whose reproducers none was asked.
+    /// Those that have no reproducer, or whose reproducers were not asked, or could not show them here.
     pub untried: Vec<KnownErratum>,
 }
 
@@ -66,7 +66,7 @@ pub fn try_errata(
         let own: Vec<&CaseRecord> = records.0.iter().filter(is_its).collect();
         let list = if own.iter().any(|record| shows(record, erratum.name())) {
             &mut tried.shown
-        } else if own.iter().any(|record| record.verdicts.conforms > 0) {
+        } else if own.iter().any(|record| is_asked(record, erratum.name())) {
             &mut tried.gone
         } else {
             &mut tried.untried
@@ -74,6 +74,11 @@ pub fn try_errata(
         list.push(erratum.clone());
     }
     Ok(tried)
+}
+
+/// Whether an answer in `record` could have shown the erratum called `name`: on another PE it may make no difference.
+fn is_asked(record: &CaseRecord, name: &str) -> bool {
+    record.known.get(name).is_some_and(|shown| shown.asked > 0)
 }
 
 /// Whether an answer in `record` shows the erratum called `name`.
