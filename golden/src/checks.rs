@@ -49,7 +49,7 @@ where
         }
         let output = format.output(descriptor, level, contiguous, ia);
         let site = self.site(blame, level);
-        if format.out_of_range(self.choices.checked_address(&site, format, descriptor, output))
+        if self.choices.out_of_range(&site, format, descriptor, output)
             && self.applies(blame, level, Rule::OutputOutOfRange)
         {
             return Err(self.fails(blame, FaultKind::AddressSize, level, Rule::OutputOutOfRange));

@@ -10,7 +10,7 @@
 //!   table base                 its bits are taken for others                          base
 //!   a check that fails         its rule is not applied                                lifts, lifts_while_off
 //!   a check that is not due    its rule is applied, or too late                       imposes, postpones
-//!   a check of an address      made of another address                                checked_address
+//!   a check of an address      made of another address                                out_of_range
 //!   permissions                come out otherwise                                     stage1_permissions, ..
 //!   address, attributes        come out otherwise, of a stage or of both together     address, attributes, combined
 //!   hardware update            made, or left out                                      update
@@ -46,8 +46,8 @@ use crate::registers::Registers;
 use crate::rule::Rule;
 use crate::translate::Stage2Operation;
 
-pub use erratum::{Effect, Erratum};
-pub use flawed::Flawed;
+pub use erratum::{Effect, Erratum, Point};
+pub use flawed::{ErrataSet, Flawed};
 pub use table::{all, named};
 
 /// What a device does otherwise. Every method does nothing unless it is implemented, and costs nothing then.
@@ -87,16 +87,10 @@ pub trait Errata {
         false
     }
 
-    /// The address that is held against the output size, for a leaf with this output.
+    /// Is the output of a leaf with this value larger than the output size?
     #[inline]
-    fn checked_address(
-        &self,
-        _site: &Site,
-        _format: &Format,
-        _descriptor: u64,
-        output: u64,
-    ) -> u64 {
-        output
+    fn out_of_range(&self, _site: &Site, format: &Format, _descriptor: u64, output: u64) -> bool {
+        format.out_of_range(output)
     }
 
     /// The base of the first table, and the bits of it that should be zero.
@@ -235,14 +229,14 @@ macro_rules! forward_errata {
             $to.postpones(site, rule)
         }
         #[inline]
-        fn checked_address(
+        fn out_of_range(
             &$self,
             site: &crate::errata::Site,
             format: &crate::Format,
             descriptor: u64,
             output: u64,
-        ) -> u64 {
-            $to.checked_address(site, format, descriptor, output)
+        ) -> bool {
+            $to.out_of_range(site, format, descriptor, output)
         }
         #[inline]
         fn base(

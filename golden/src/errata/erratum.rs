@@ -44,8 +44,9 @@ impl Erratum {
     #[must_use]
     pub fn kills(&self, instruction: &Instruction, fault: &Fault) -> bool {
         match self.effect {
-            Effect::Kills { by, stage, kind } => {
-                by(instruction) && (stage, kind) == (fault.stage, fault.kind)
+            Effect::Kills { by, stage, s1_walk, kind } => {
+                let is_its = (stage, s1_walk, kind) == (fault.stage, fault.s1_walk, fault.kind);
+                by(instruction) && is_its
             }
             _ => false,
         }
@@ -135,11 +136,72 @@ pub enum Effect {
         by: fn(&Instruction) -> bool,
         /// The stage of the fault.
         stage: Stage,
+        /// Is it on a walk of stage 1?
+        s1_walk: bool,
         /// Its kind.
         kind: FaultKind,
     },
     /// A TLBI takes other things away. No walk sees that: it is for whoever follows what TLBs may hold.
     Tlbi(fn(&mut Tlbi)),
+}
+
+/// A kind of point of a walk at which errata act.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Point {
+    /// Features and registers are looked at.
+    Machine,
+    /// An instruction begins.
+    Instruction,
+    /// The parameters of a stage are resolved.
+    Params,
+    /// A descriptor is read.
+    Descriptor,
+    /// An address comes out of a register or a descriptor, or is held against its size.
+    Address,
+    /// A rule is applied.
+    Rule,
+    /// What a leaf allows comes out of it.
+    Permissions,
+    /// What a leaf, or both stages, say of memory comes out.
+    Attributes,
+    /// Hardware updates a leaf.
+    Update,
+    /// A fault, a syndrome or `PAR_EL1` is made.
+    Report,
+    /// The device dies.
+    Death,
+    /// TLB maintenance is carried out.
+    Tlbi,
+}
+
+impl Point {
+    /// How many kinds there are.
+    pub const COUNT: usize = Self::Tlbi as usize + 1;
+}
+
+impl Effect {
+    /// The kind of point at which it acts.
+    #[must_use]
+    pub const fn point(&self) -> Point {
+        match self {
+            Self::Register { .. } | Self::Without(_) | Self::With(_) => Point::Machine,
+            Self::Halves(_) | Self::Nothing(_) => Point::Instruction,
+            Self::Stage2MinTxsz(_) | Self::Stage1(_) | Self::Stage2(_) => Point::Params,
+            Self::Descriptor(..) => Point::Descriptor,
+            Self::CheckedAddress(..) | Self::Base(..) | Self::Address(..) => Point::Address,
+            Self::Lifts(..) | Self::LiftsWhileOff(_) | Self::Imposes(..) | Self::Postpones(_) => {
+                Point::Rule
+            }
+            Self::Stage1Permissions(_) | Self::Stage2Permissions(_) => Point::Permissions,
+            Self::Attributes(..) | Self::Combined(_) => Point::Attributes,
+            Self::Update(..) => Point::Update,
+            Self::Fault(_) | Self::WalkFault(_) | Self::Exception(_) | Self::Par(_) => {
+                Point::Report
+            }
+            Self::Kills { .. } => Point::Death,
+            Self::Tlbi(_) => Point::Tlbi,
+        }
+    }
 }
 
 impl fmt::Debug for Erratum {

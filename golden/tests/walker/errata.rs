@@ -351,11 +351,12 @@ fn an_erratum_of_tlb_maintenance_takes_less_away_and_never_more() {
 #[test]
 fn a_deadly_erratum_is_of_one_kind_of_fault_by_one_kind_of_instruction() {
     let [at, access] = [Instruction::At(At::S12E1R), Instruction::Access(golden::Operation::Load)];
-    let faults = [Stage::One, Stage::Two].into_iter().flat_map(|stage| {
+    let stages = [(Stage::One, false), (Stage::Two, false), (Stage::Two, true)];
+    let faults = stages.into_iter().flat_map(|(stage, s1_walk)| {
         let kinds = [FaultKind::Translation, FaultKind::Permission, FaultKind::Alignment];
         kinds.map(|kind| {
             let level = golden::Level::L3;
-            let (s1_walk, ipa, write, dirty_bit) = (false, None, false, false);
+            let (ipa, write, dirty_bit) = (None, false, false);
             Fault { kind, level, stage, s1_walk, ipa, write, dirty_bit }
         })
     });

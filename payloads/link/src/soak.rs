@@ -44,8 +44,8 @@ pub struct Settled {
     pub answer: u32,
 }
 
-/// Signature of a known crash, by status codes in PAR_EL1 and ESR_EL2: a probe whose allowed outcomes include one of
-/// them is not executed.
+/// Signature of a known crash, by status codes in `PAR_EL1`: a probe whose allowed outcomes include one of them is not
+/// executed.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -53,33 +53,30 @@ pub struct Settled {
 pub struct KnownCrash {
     /// Bit n: `PAR_EL1` that tells of a stage 1 fault with status code n.
     pub stage1: u64,
-    /// The same for stage 2.
+    /// The same for stage 2, of the address itself.
     pub stage2: u64,
-    /// Bit n: a Data Abort with status code n.
-    pub exceptions: u64,
+    /// The same for stage 2, on a walk of stage 1.
+    pub s1_walk: u64,
     /// See the constants.
     pub flags: u64,
 }
 
 impl KnownCrash {
-    /// Flag: `PAR_EL1` that tells of success.
-    pub const SUCCESS: u64 = 1;
     /// Flag: all of these probes are held back. Otherwise only the host can tell which, and asks their
     /// cases itself.
-    pub const EXACT: u64 = 2;
+    pub const EXACT: u64 = 1;
 
     /// Whether it is about an AT instruction that answers with this `PAR_EL1`.
     pub const fn has_par(&self, par: u64) -> bool {
-        let faults = if par >> 9 & 1 == 0 { self.stage1 } else { self.stage2 };
-        match par & 1 {
-            0 => self.flags & Self::SUCCESS != 0,
-            _ => faults >> (par >> 1 & 0x3f) & 1 == 1,
-        }
-    }
-
-    /// Whether it is about one that takes an exception with this `ESR_ELx`.
-    pub const fn has_syndrome(&self, esr: u64) -> bool {
-        self.exceptions >> (esr & 0x3f) & 1 == 1
+        const F: u64 = 1;
+        const PTW: u64 = 1 << 8;
+        const S: u64 = 1 << 9;
+        let faults = match (par & S != 0, par & PTW != 0) {
+            (false, _) => self.stage1,
+            (true, false) => self.stage2,
+            (true, true) => self.s1_walk,
+        };
+        par & F == 1 && faults >> (par >> 1 & 0x3f) & 1 == 1
     }
 
     /// Whether all of its probes are held back.
@@ -555,8 +552,9 @@ mod tests {
         let bytes = &words.as_bytes()[..bytes];
         assert_eq!(Terms::from_bytes(bytes), Some(terms));
         assert_eq!(Terms::from_bytes(&bytes[..bytes.len() - 8]), None);
-        // A Permission fault of level 2, of stage 2 and of stage 1, and success.
-        assert_eq!([0xa1d, 0x81d, 0xb80].map(|par| known_crash.has_par(par)), [true, false, false]);
+        // A Permission fault of level 2, of stage 2 and of stage 1, of stage 2 on a walk, and success.
+        let pars = [0xa1d, 0x81d, 0xb1d, 0xb80];
+        assert_eq!(pars.map(|par| known_crash.has_par(par)), [true, false, false, false]);
     }
 
     proptest! {

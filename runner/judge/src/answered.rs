@@ -21,8 +21,8 @@ pub struct Answered<'a> {
     /// The probe, what is allowed, and what is predicted.
     pub expected: Expected<'a>,
     pub observation: Observation<'a>,
-    /// The descriptors that were changed by it.
-    pub updates: &'a [Update],
+    /// The descriptors that were changed by it; `None` where nobody looks for that.
+    pub updates: Option<&'a [Update]>,
 }
 
 impl<'a> Answered<'a> {
@@ -31,7 +31,7 @@ impl<'a> Answered<'a> {
         index: usize,
         expected: Expected<'a>,
         observations: &Observations<'a>,
-        updates: &'a [Update],
+        updates: Option<&'a [Update]>,
         memory: &mut Memory<'_>,
     ) -> Self {
         let observation = observe(index, expected, observations, memory);
@@ -52,11 +52,6 @@ impl<'a> Answered<'a> {
         })
     }
 
-    /// Whether it may be predicted: not all outcomes were followed.
-    pub fn may_be_predicted(&self) -> bool {
-        self.expected.prediction.is_some_and(|prediction| !prediction.expectation.complete)
-    }
-
     /// What findings like it have in common: the operation, and how the answer differs from what is allowed.
     pub fn signature(&self, learned: &Learned) -> Signature {
         let Expected { probe, expectation, .. } = self.expected;
@@ -74,11 +69,11 @@ impl<'a> Answered<'a> {
 
     /// What was observed, for records.
     pub fn observed(&self) -> Observed {
-        Observed::new(&self.observation, self.updates)
+        Observed::new(&self.observation, self.updates.unwrap_or_default())
     }
 
     fn difference(&self, allowed: &Allowed) -> Difference {
-        let is_updated = is_updated(&allowed.updates, self.updates);
+        let is_updated = self.updates.is_none_or(|updates| is_updated(&allowed.updates, updates));
         Difference::new(&allowed.answer, &self.observation, is_updated)
     }
 }
@@ -90,12 +85,11 @@ fn observe<'a>(
     observations: &Observations<'a>,
     memory: &mut Memory<'_>,
 ) -> Observation<'a> {
-    let Expected { probe, expectation, prediction } = expected;
+    let probe = expected.probe;
     let word = observations.answers[index];
     let exception = observations.exception_of(index).filter(|_| word == NO_ANSWER);
     let access = Access::new(probe, index as u16, word);
-    let predicted = prediction.iter().flat_map(|prediction| &prediction.expectation.outcomes);
-    let answers = expectation.outcomes.iter().chain(predicted).map(|allowed| &allowed.answer);
+    let answers = expected.outcomes().map(|allowed| &allowed.answer);
     match (exception, access) {
         (Some(exception), _) if exception.origin == Exception::RUNAWAY => {
             Observation::Runaway(exception)

@@ -8,16 +8,19 @@ use oracle::learned::Learned;
 
 use crate::observation::Observation;
 
-/// Whether `observation`, with the descriptors in `updates` changed by it, is one that the
-/// architecture allows. Learns from it which IMPLEMENTATION DEFINED choices the target has made.
+/// Whether `observation`, with the descriptors in `updates` changed by it, is one that is expected; `None` where
+/// nobody looks for updates. Learns from it which IMPLEMENTATION DEFINED choices the target has made.
 pub fn conforms(
     expectation: &Expectation,
     observation: &Observation<'_>,
-    updates: &[Update],
+    updates: Option<&[Update]>,
     learned: &mut Learned,
 ) -> bool {
+    // What kills does not answer.
     let fits = |allowed: &&Allowed| {
-        admits(&allowed.answer, observation) && is_updated(&allowed.updates, updates)
+        !allowed.kills
+            && admits(&allowed.answer, observation)
+            && updates.is_none_or(|updates| is_updated(&allowed.updates, updates))
     };
     // Nearly always one outcome, by no choice: nothing to learn.
     if let [only] = &expectation.outcomes[..]

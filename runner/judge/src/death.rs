@@ -88,13 +88,14 @@ impl DeathRecord {
 }
 
 /// The names of the errata by which a device would die of what is expected.
-fn deadly_errata(Expected { probe, expectation, prediction }: Expected<'_>) -> Vec<String> {
-    let Some(instruction) = Instruction::of(probe).and_then(Instruction::as_errata_know_it) else {
+fn deadly_errata(expected: Expected<'_>) -> Vec<String> {
+    let Some(instruction) =
+        Instruction::of(expected.probe).and_then(Instruction::as_errata_know_it)
+    else {
         return Vec::new();
     };
-    let predicted = prediction.iter().flat_map(|prediction| &prediction.expectation.outcomes);
-    let outcomes = expectation.outcomes.iter().chain(predicted);
-    let faults: Vec<Fault> = outcomes.filter_map(|outcome| outcome.answer.fault()).collect();
+    let faults: Vec<Fault> =
+        expected.outcomes().filter_map(|outcome| outcome.answer.fault()).collect();
     let kills =
         |erratum: &&'static Erratum| faults.iter().any(|fault| erratum.kills(&instruction, fault));
     errata::all().filter(kills).map(|erratum| erratum.name.to_owned()).collect()

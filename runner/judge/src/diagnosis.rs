@@ -14,12 +14,11 @@
 //! The case is played again with the changes that the target's hardware made. It is done where something is wrong,
 //! and costs nothing elsewhere.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use case::Case;
 use case::operation::Operation;
 use case::probe::{El, Probe};
-use case::{Case, Flags};
 use conform::{has_syndrome, is_updated};
 use golden::errata::{self, Effect, Erratum};
 use golden::tlbi::Tlbi;
@@ -28,7 +27,7 @@ use link::observations::{Exception, Update};
 use tables::BuildError;
 
 use crate::answered::Answered;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, words};
 use crate::judged::Judged;
 use crate::memory::Memory;
 use crate::verdict::{Finding, Signature, Verdict};
@@ -152,7 +151,7 @@ impl<'a> Diagnosis<'a> {
         let Exchange { case, map, .. } = self.exchange;
         twin.with_tables(case, map, |tables| {
             each_answer(tables, self.exchange, self.learned, |trial| {
-                sound.insert(trial.index, trial.without().clone());
+                sound.insert(trial.index, trial.expected.probable().clone());
             })
         })??;
         candidates
@@ -171,8 +170,8 @@ impl<'a> Diagnosis<'a> {
         let (mut explains, mut against, mut quiet) = (false, Vec::new(), 0);
         twin.with_tables(case, map, |tables| {
             each_answer(tables, *exchange, learned, |trial| {
-                let predicted = trial.without();
-                if sound.get(&trial.index).is_none_or(|sound| sound == predicted) {
+                let predicted = trial.expected.probable();
+                if sound.get(&trial.index).is_none_or(|sound| sound.is_same(predicted)) {
                     return;
                 }
                 match (wrong.contains(&trial.index), trial.against(predicted)) {
@@ -231,7 +230,7 @@ struct Trial<'a, 't, 'm> {
     index: usize,
     expected: Expected<'a>,
     exchange: Exchange<'a>,
-    updates: &'a [Update],
+    updates: Option<&'a [Update]>,
     learned: &'a Learned,
     /// Memory as it was before the answer.
     memory: &'a Memory<'m>,
@@ -281,9 +280,10 @@ impl Trial<'_, '_, '_> {
         predicted.is_some_and(|predicted| {
             predicted.outcomes.iter().any(|allowed| match &allowed.answer {
                 Answer::Exception(taken) => {
+                    let updates = |updates| is_updated(&allowed.updates, updates);
                     taken.target == found.target as u8
                         && has_syndrome(&taken.abort.exception, found)
-                        && is_updated(&allowed.updates, self.updates)
+                        && self.updates.is_none_or(updates)
                 }
                 _ => false,
             })
@@ -292,21 +292,10 @@ impl Trial<'_, '_, '_> {
 
     /// Whether what was observed is one of these outcomes.
     fn conforms(&self, expectation: &Expectation) -> bool {
-        let expectation = &self.observable(expectation);
         let expected = Expected { expectation, prediction: None, ..self.expected };
         let (memory, observations) = (&mut self.memory.clone(), self.exchange.observations);
         let answered = Answered::new(self.index, expected, observations, self.updates, memory);
         answered.conforms(&mut self.learned.clone())
-    }
-
-    /// The same expectation without updates of descriptors, where the target is not asked for any.
-    fn observable<'e>(&self, expectation: &'e Expectation) -> Cow<'e, Expectation> {
-        let mut observable = Cow::Borrowed(expectation);
-        let has_updates = expectation.outcomes.iter().any(|allowed| !allowed.updates.is_empty());
-        if has_updates && !self.exchange.flags().has(Flags::UPDATES) {
-            observable.to_mut().outcomes.iter_mut().for_each(|allowed| allowed.updates.clear());
-        }
-        observable
     }
 
     /// What it comes to where the probe's instruction is executed.
@@ -315,13 +304,10 @@ impl Trial<'_, '_, '_> {
         let Some(predicted) = self.tables.expect_beside(probe, self.learned, erratum) else {
             return Outcome::Unseen;
         };
-        if predicted == *self.without() { Outcome::Unseen } else { self.against(&predicted) }
-    }
-
-    /// What is expected of the target as it is known.
-    fn without(&self) -> &Expectation {
-        let Expected { expectation, prediction, .. } = self.expected;
-        prediction.map_or(expectation, |prediction| &prediction.expectation)
+        match predicted.is_same(self.expected.probable()) {
+            true => Outcome::Unseen,
+            false => self.against(&predicted),
+        }
     }
 
     /// What a prediction that is not what is allowed comes to.
@@ -355,19 +341,15 @@ fn each_answer(
         let is_alone = turn.probes.len() == 1;
         for (place, expected) in turn.asked() {
             let index = usize::from(turn.first) + place;
-            let is_its = |update: &&Update| update.probe as usize == index;
-            let updates: Vec<Update> =
-                observations.updates.iter().filter(is_its).copied().collect();
+            let updates = exchange.updates(index);
+            let updates = updates.as_deref();
             if is_alone {
-                let tables = playback.tables();
-                let (updates, memory) = (&updates[..], &memory);
+                let (tables, memory) = (playback.tables(), &memory);
                 each(&mut Trial { index, expected, exchange, updates, learned, memory, tables });
             }
             // Memory goes on as the answer left it.
-            Answered::new(index, expected, observations, &updates, &mut memory);
-            for update in &updates {
-                playback.tables().update(update.pa, update.value);
-            }
+            Answered::new(index, expected, observations, updates, &mut memory);
+            playback.update(expected, updates.map(words));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use case::memory::MemoryMap;
 use case::{Case, Flags};
 use golden::Implementation;
 use link::mailbox::Cursor;
-use link::observations::{Exception, Observations, Status};
+use link::observations::{Exception, Observations, Status, Update};
 
 use crate::judged::Violation;
 use crate::prepared::Prepared;
@@ -51,6 +51,14 @@ impl<'a> Exchange<'a> {
     pub fn asked(&self) -> usize {
         let all = self.prepared.numbers.len();
         self.broken().map_or(all, |exception| exception.probe as usize)
+    }
+
+    /// The descriptors that hardware changed by probe number `index` of those that were asked; `None` where the case
+    /// does not ask for that.
+    pub fn updates(&self, index: usize) -> Option<Vec<Update>> {
+        let is_its = |update: &&Update| update.probe as usize == index;
+        let updates = self.observations.updates.iter();
+        self.flags().has(Flags::UPDATES).then(|| updates.filter(is_its).copied().collect())
     }
 
     /// The flags of the case.
@@ -128,4 +136,9 @@ impl<'a> Exchange<'a> {
         let defect = Defect::OtherPlace;
         violated.map(|(wanted, found)| Violation { defect, wanted, found })
     }
+}
+
+/// The address and the value of each word that was updated.
+pub fn words(updates: &[Update]) -> impl Iterator<Item = (u64, u64)> {
+    updates.iter().map(|update| (update.pa, update.value))
 }

@@ -6,8 +6,7 @@
 use case::Flags;
 use link::observations::{Observations, Report, Status};
 use oracle::answer::Answer;
-use oracle::expectation::Expectation;
-use oracle::flaw::Prediction;
+use oracle::playback::Expected;
 use zerocopy::IntoBytes;
 
 use crate::prepared::Prepared;
@@ -50,15 +49,14 @@ impl Forecaster {
             let open = self.open[(par.value & F) as usize];
             par.value | open & !par.mask
         };
-        let all = prepared.expectations.iter().zip(&prepared.predictions);
-        all.map(|expected| probable(expected).and_then(first_par).map(answer)).collect()
+        let all = 0..prepared.numbers.len();
+        all.map(|index| first_par(prepared.expected(index)?).map(answer)).collect()
     }
 
     /// Learns from what the target answered.
     pub fn learn(&mut self, prepared: &Prepared, observations: &Observations<'_>) {
-        let all = prepared.expectations.iter().zip(&prepared.predictions);
-        for (expected, &answer) in all.zip(observations.answers) {
-            if let Some(par) = probable(expected).and_then(first_par)
+        for (index, &answer) in observations.answers.iter().enumerate() {
+            if let Some(par) = prepared.expected(index).and_then(first_par)
                 && par.value & F == answer & F
             {
                 let open = &mut self.open[(answer & F) as usize];
@@ -68,16 +66,9 @@ impl Forecaster {
     }
 }
 
-/// What is expected of a target: what its known errata predict, or what is allowed.
-fn probable<'e>(
-    (allowed, prediction): (&'e Option<Expectation>, &'e Option<Box<Prediction>>),
-) -> Option<&'e Expectation> {
-    prediction.as_deref().map(|prediction| &prediction.expectation).or(allowed.as_ref())
-}
-
-/// The `PAR_EL1` of the first outcome, where it is one and nothing is updated.
-fn first_par(expectation: &Expectation) -> Option<golden::Masked> {
-    let first = expectation.outcomes.first().filter(|first| first.updates.is_empty())?;
+/// The `PAR_EL1` of the most likely outcome, where it is one and nothing is updated.
+fn first_par(expected: Expected<'_>) -> Option<golden::Masked> {
+    let first = expected.probable().outcomes.first().filter(|first| first.updates.is_empty())?;
     match first.answer {
         Answer::Par { par, .. } => Some(par),
         _ => None,

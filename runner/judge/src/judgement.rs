@@ -24,7 +24,7 @@ use tables::BuildError;
 use crate::answered::Answered;
 use crate::diagnosis::diagnose;
 use crate::established::Established;
-use crate::exchange::{Exchange, Objection};
+use crate::exchange::{Exchange, Objection, words};
 use crate::finding::About;
 use crate::intent;
 use crate::judged::{Judged, Violation};
@@ -135,7 +135,7 @@ impl Judgement<'_> {
         let Exchange { prepared, observations, .. } = self.exchange;
         for index in 0..self.exchange.asked() {
             if let Some(expected) = prepared.expected(index) {
-                self.answer(index, expected, &[]);
+                self.answer(index, expected, None);
             }
         }
         let defect = Defect::DescriptorsChanged;
@@ -151,13 +151,9 @@ impl Judgement<'_> {
             let turn = turn?;
             for (place, expected) in turn.asked() {
                 let index = usize::from(turn.first) + place;
-                let is_its = |update: &&Update| update.probe as usize == index;
-                let updates: Vec<Update> =
-                    observations.updates.iter().filter(is_its).copied().collect();
-                self.answer(index, expected, &updates);
-                for update in &updates {
-                    playback.tables().update(update.pa, update.value);
-                }
+                let updates = self.exchange.updates(index);
+                self.answer(index, expected, updates.as_deref());
+                playback.update(expected, updates.as_deref().map(words));
             }
         }
         let defect = Defect::DescriptorsChangedLate;
@@ -167,14 +163,13 @@ impl Judgement<'_> {
     }
 
     /// Judges the answer to probe number `index`.
-    fn answer(&mut self, index: usize, expected: Expected<'_>, updates: &[Update]) {
+    fn answer(&mut self, index: usize, expected: Expected<'_>, updates: Option<&[Update]>) {
         let observations = self.exchange.observations;
         let answered = Answered::new(index, expected, observations, updates, &mut self.memory);
         let conforms = answered.conforms(self.learned);
         let is_predicted = !conforms && answered.is_predicted(self.learned);
         // An outcome that was not followed could be the one: say so, rather than accuse.
-        let is_open = !expected.expectation.complete || answered.may_be_predicted();
-        if !conforms && !is_predicted && is_open {
+        if !conforms && !is_predicted && !expected.expectation.complete {
             let number = self.exchange.prepared.numbers[index];
             self.judged.not_asked.push((number, Reason::MoreOutcomes));
             self.tell_all(&answered);
@@ -241,7 +236,8 @@ impl Judgement<'_> {
     }
 
     fn compare_digests(&mut self, defect: Defect, wanted: u64, found: u64) {
-        if self.exchange.broken().is_none() && wanted != found {
+        let is_told = !self.exchange.prepared.has_untold_updates();
+        if is_told && self.exchange.broken().is_none() && wanted != found {
             let [wanted, found] = [wanted, found].map(|digest| Fact::Digest(Hex(digest)));
             self.judged.mismatch(Question::TablesAfter, Violation { defect, wanted, found });
         }
@@ -250,7 +246,9 @@ impl Judgement<'_> {
     /// Compares all words of the arenas, where the target has told them.
     fn audit(&mut self, tables: &Tables<'_>) {
         let Exchange { observations, .. } = self.exchange;
-        if !self.exchange.flags().has(Flags::AUDIT) || self.exchange.broken().is_some() {
+        let is_told = !self.exchange.prepared.has_untold_updates();
+        if !is_told || !self.exchange.flags().has(Flags::AUDIT) || self.exchange.broken().is_some()
+        {
             return;
         }
         let wanted: Vec<(u64, u64)> = tables.memory.words().collect();

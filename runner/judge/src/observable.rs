@@ -8,7 +8,8 @@ use case::probe::{El, Operation, Probe};
 use golden::{Cacheability, MemoryAttributes, MemoryType};
 use oracle::access::Accesses;
 use oracle::answer::{Answer, Reach};
-use oracle::expectation::{Allowed, Expectation};
+use oracle::expectation::Allowed;
+use oracle::playback::Expected;
 
 use crate::aliases::Aliases;
 use crate::memory;
@@ -40,10 +41,11 @@ impl<'a> Observability<'a> {
         (!is_quiet).then_some(Reason::NotModelled)
     }
 
-    /// Why `probe` is not asked, of which so much is expected: what it did could not be observed. `None` where
-    /// it could, and the probe will be asked.
-    pub fn obstacle(&mut self, probe: &Probe, expectation: &Expectation) -> Option<Reason> {
-        if expectation.outcomes.is_empty() {
+    /// Why a probe is not asked of which so much is expected: what it did could not be observed, be it by known errata
+    /// of the target. `None` where it could, and the probe will be asked.
+    pub fn obstacle(&mut self, expected: Expected<'_>) -> Option<Reason> {
+        let probe = expected.probe;
+        if expected.expectation.outcomes.is_empty() {
             return Some(Reason::NotExecuted);
         }
         let accesses = Accesses::of(probe)?;
@@ -65,11 +67,11 @@ impl<'a> Observability<'a> {
             Answer::Maintained(Some(reach)) => self.is_in_scratch(reach),
             Answer::Maintained(None) | Answer::Par { .. } | Answer::Exception(_) => true,
         };
-        if !expectation.outcomes.iter().all(tells) {
+        if !expected.outcomes().all(tells) {
             return Some(Reason::UntoldMemory);
         }
         let lacks_atomics = |allowed: &Allowed| !allowed.attributes.iter().all(is_write_back);
-        if is_atomic(operation) && expectation.outcomes.iter().any(lacks_atomics) {
+        if is_atomic(operation) && expected.outcomes().any(lacks_atomics) {
             return Some(Reason::NoAtomics);
         }
         if !is_guest || operation == Operation::Fetch || accesses.is_maintenance() {
@@ -82,7 +84,7 @@ impl<'a> Observability<'a> {
             }
             _ => true,
         };
-        (!expectation.outcomes.iter().all(&mut admits)).then_some(Reason::MismatchedAttributes)
+        (!expected.outcomes().all(&mut admits)).then_some(Reason::MismatchedAttributes)
     }
 
     fn is_in_scratch(&self, reach: Reach) -> bool {

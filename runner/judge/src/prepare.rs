@@ -16,7 +16,7 @@ use case::probe::{El, Probe};
 use case::tree::Role;
 use case::{Case, CaseRef, Flags, scratch};
 use oracle::expectation::Expectation;
-use oracle::flaw::FlawId;
+use oracle::flaw::{FlawId, Prediction};
 use oracle::learned::Learned;
 use oracle::playback::{Expected, Playback, Turn, is_step};
 use oracle::twin::{Tables, Twin};
@@ -112,7 +112,8 @@ impl Preparation<'_> {
         }
         let deadly = self.deadly(&turn);
         // Whether it is held back or not: what comes behind it must not depend on that.
-        if Case::as_ref(&self.prepared.case).flags().has(Flags::UPDATES) {
+        let has_updates = Case::as_ref(&self.prepared.case).flags().has(Flags::UPDATES);
+        if has_updates {
             playback.forecast(&turn);
         }
         let quarantined = self.quarantined(&turn);
@@ -121,6 +122,10 @@ impl Preparation<'_> {
         } else if let Some(kind) = quarantined {
             self.skip(&Reason::Quarantined(kind), &turn);
         } else {
+            // What known errata have hardware change where nobody looks.
+            if !has_updates {
+                playback.forecast(&turn);
+            }
             self.prepared.numbers.extend(turn.numbers());
             self.prepared.expectations.extend(turn.expectations);
             self.prepared.predictions.extend(turn.predictions);
@@ -140,13 +145,13 @@ impl Preparation<'_> {
         }
         let mut first = None;
         // All of them are looked at: what the others would reach counts for the probes behind.
-        let predictions = turn.predictions.iter().map(Option::as_deref);
-        for ((probe, expectation), prediction) in
-            turn.probes.iter().zip(&turn.expectations).zip(predictions)
-        {
-            let reason = self.obstacle_of(tables, probe, expectation.as_ref());
-            let strays = prediction.is_some_and(|one| one.expectation.strays_to.is_some());
-            first = first.or(reason).or_else(|| strays.then_some(Reason::StraysByErrata));
+        let expectations = turn.expectations.iter().zip(&turn.predictions);
+        for (probe, (expectation, prediction)) in turn.probes.iter().zip(expectations) {
+            let prediction = prediction.as_deref();
+            let expected =
+                expectation.as_ref().map(|expectation| Expected { probe, expectation, prediction });
+            let reason = self.obstacle_of(tables, probe, expected);
+            first = first.or(reason);
         }
         first
     }
@@ -155,25 +160,36 @@ impl Preparation<'_> {
         &mut self,
         tables: &mut Tables<'_>,
         probe: &Probe,
-        expectation: Option<&Expectation>,
+        expected: Option<Expected<'_>>,
     ) -> Option<Reason> {
         let learned = &self.established.learned;
-        match expectation {
-            Some(Expectation { strays_to: Some(_), .. }) => Some(Reason::Strays),
-            Some(Expectation { is_foreign: true, .. }) => Some(Reason::ForeignTranslations),
+        let strays = |prediction: &Prediction| prediction.expectation.strays_to.is_some();
+        match expected {
+            Some(Expected { expectation: Expectation { strays_to: Some(_), .. }, .. }) => {
+                Some(Reason::Strays)
+            }
+            Some(Expected { expectation: Expectation { is_foreign: true, .. }, .. }) => {
+                Some(Reason::ForeignTranslations)
+            }
             _ if !self.guest_code.is_mapped(tables, learned, probe) => Some(Reason::GuestCode),
-            Some(expectation) => self.observability.obstacle(probe, expectation),
+            Some(expected) if expected.prediction.is_some_and(strays) => {
+                Some(Reason::StraysByErrata)
+            }
+            Some(expected) => self.observability.obstacle(expected),
             None => self.observability.obstacle_without_expectation(probe),
         }
     }
 
-    /// The known erratum for which the probes of `turn` are held back: by it one that is no sample may kill the
-    /// target.
+    /// The known erratum for which the probes of `turn` are held back: by it one may kill the target, and
+    /// none is a sample.
     fn deadly(&self, turn: &Turn<'_>) -> Option<FlawId> {
-        turn.asked().find_map(|(place, expected)| {
-            let is_sample = self.samples.contains(&(turn.first + place as u16));
+        // What is done at the same time is asked as a whole.
+        if turn.numbers().any(|number| self.samples.contains(&number)) {
+            return None;
+        }
+        turn.asked().find_map(|(_, expected)| {
             let prediction = expected.prediction.filter(|prediction| prediction.may_kill());
-            self.established.known.holds_back(&prediction.filter(|_| !is_sample)?.flaws)
+            self.established.known.holds_back(&prediction?.flaws)
         })
     }
 
@@ -201,11 +217,17 @@ impl Preparation<'_> {
             }),
         );
         let case = Case::as_ref(&prepared.case);
-        if case.probes.iter().any(is_step) {
+        if case.probes.iter().any(is_step) || prepared.has_untold_updates() {
             prepared.after = tables.digest_now();
         }
-        prepared.arrival = trampoline(case, map)
-            .and_then(|address| tables.expect(&Probe::new(Operation::Fetch, address), learned));
+        prepared.arrival = trampoline(case, map).and_then(|address| {
+            let fetch = Probe::new(Operation::Fetch, address);
+            let (mut arrival, prediction) = tables.expect_and_predict(&fetch, learned);
+            if let (Some(arrival), Some(prediction)) = (&mut arrival, prediction) {
+                arrival.admit(prediction.expectation);
+            }
+            arrival
+        });
         let mut left = prepared.numbers.iter().peekable();
         prepared
             .case

@@ -1,6 +1,6 @@
 //! A case that is ready to be sent.
 
-use case::Case;
+use case::{Case, Flags};
 use golden::Registers;
 use oracle::expectation::Expectation;
 use oracle::flaw::{FlawId, Prediction};
@@ -44,6 +44,15 @@ impl Prepared {
     /// Whether nothing of it is to be sent.
     pub const fn is_empty(&self) -> bool {
         self.numbers.is_empty()
+    }
+
+    /// Whether by known errata hardware may change descriptors of a case that does not ask for that: what becomes of
+    /// its tables is open then.
+    pub fn has_untold_updates(&self) -> bool {
+        let predictions = self.predictions.iter().flatten();
+        let mut outcomes = predictions.flat_map(|prediction| &prediction.expectation.outcomes);
+        !Case::as_ref(&self.case).flags().has(Flags::UPDATES)
+            && outcomes.any(|allowed| !allowed.updates.is_empty())
     }
 
     /// The probes that are asked and are no steps, which come with whatever is behind them: for each its

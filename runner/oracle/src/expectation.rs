@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use case::probe::Probe;
 use case::tree::Role;
-use golden::errata::{self, Erratum, Flawed};
+use golden::errata::{self, ErrataSet, Flawed, Point};
 use golden::{
     Asked, AtQuestion, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
     Registers, Stage, Update, Updates, Va, allowed, at_noting,
@@ -32,6 +32,15 @@ pub struct Allowed {
     pub kills: bool,
 }
 
+impl Allowed {
+    /// Whether whoever observes `other` may observe this: it is the same, and needs no choices that `other` does
+    /// without.
+    fn includes(&self, other: &Self) -> bool {
+        (self.answer, &self.updates, self.kills) == (other.answer, &other.updates, other.kills)
+            && self.asked.iter().all(|asked| other.asked.contains(asked))
+    }
+}
+
 /// The most outcomes of a device that is tried: one that may do everything explains nothing.
 pub const A_FEW: usize = 64;
 
@@ -56,11 +65,7 @@ impl Expectation {
     /// Expects whatever `other` does, too.
     pub fn admit(&mut self, other: Self) {
         for outcome in other.outcomes {
-            let is_same = |one: &Allowed| {
-                (one.answer, &one.updates, one.kills)
-                    == (outcome.answer, &outcome.updates, outcome.kills)
-            };
-            if !self.outcomes.iter().any(is_same) {
+            if !self.outcomes.iter().any(|one| one.includes(&outcome)) {
                 self.outcomes.push(outcome);
             }
         }
@@ -71,15 +76,15 @@ impl Expectation {
 
     /// Whether whatever is expected is expected by `other`, too.
     pub fn is_within(&self, other: &Self) -> bool {
-        let is_there = |one: &Allowed| {
-            other.outcomes.iter().any(|another| {
-                (one.answer, &one.updates, one.kills)
-                    == (another.answer, &another.updates, another.kills)
-            })
-        };
+        let is_there = |one: &Allowed| other.outcomes.iter().any(|another| another.includes(one));
         (self.complete || !other.complete)
             && self.strays_to == other.strays_to
             && self.outcomes.iter().all(is_there)
+    }
+
+    /// Whether the same is expected by `other`, as far as it can be observed.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is_within(other) && other.is_within(self)
     }
 }
 
@@ -143,7 +148,7 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// What a device with these errata may answer to `probe`; `None` for a probe that puts no question to the MMU.
     /// `updates` is room for a walk to work in.
-    pub fn expect<E: AsRef<[&'static Erratum]> + Copy>(
+    pub fn expect<E: ErrataSet>(
         &self,
         probe: &Probe,
         updates: &mut Updates,
@@ -187,7 +192,7 @@ impl Setting<'_> {
         if outcomes.len() >= self.most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn at<E: AsRef<[&'static Erratum]> + Copy>(
+    fn at<E: ErrataSet>(
         &self,
         machine: Machine<'_, Simulation>,
         probe: &Probe,
@@ -219,7 +224,7 @@ impl Setting<'_> {
         Expectation { outcomes, complete: explored.complete, strays_to: None, is_foreign: false }
     }
 
-    fn access<E: AsRef<[&'static Erratum]> + Copy>(
+    fn access<E: ErrataSet>(
         &self,
         machine: Machine<'_, Simulation>,
         probe: &Probe,
@@ -258,10 +263,11 @@ impl Setting<'_> {
 }
 
 /// Whether a device with these errata dies or hangs by an instruction that ends in `fault`.
-fn kills(instruction: Instruction, fault: &Fault, errata: impl AsRef<[&'static Erratum]>) -> bool {
-    let errata = errata.as_ref();
-    !errata.is_empty()
+fn kills(instruction: Instruction, fault: &Fault, errata: impl ErrataSet) -> bool {
+    let mut deadly = errata.at(Point::Death).peekable();
+    deadly.peek().is_some()
         && instruction.as_errata_know_it().is_some_and(|instruction| {
-            errata.iter().any(|erratum| erratum.kills(&instruction, fault))
+            let killing = deadly.filter(|(_, erratum)| erratum.kills(&instruction, fault));
+            killing.inspect(|(number, _)| errata.acted(*number)).count() > 0
         })
 }

@@ -21,6 +21,7 @@
 //! | [`learned`]          | which IMPLEMENTATION DEFINED choices a target has made so far |
 //! | [`tlb`]              | what TLBs may still hold |
 //! | [`flaw`]             | errata that a target is known to have, and what is predicted for them |
+//! | `flaws`              | those that may show in a case, by the points of a walk at which they act |
 //! | [`registers`]        | registers that follow from trees of tables: the root of each, its size |
 //! | [`simulation`]       | the target's memory |
 
@@ -29,6 +30,7 @@ pub mod answer;
 pub mod concurrent;
 pub mod expectation;
 pub mod flaw;
+mod flaws;
 pub mod guest;
 pub mod learned;
 pub mod playback;

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Hardware may change tables between turns. Whoever plays a case says how: as it is
-//! [most likely](Playback::forecast), or as a target [did](crate::twin::Tables::update).
+//! [most likely](Playback::forecast), or as a target [did](Playback::update).
 
 use case::operation::Operation;
 use case::probe::Probe;
@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use tables::BuildError;
 
 use crate::concurrent;
-use crate::expectation::Expectation;
+use crate::expectation::{Allowed, Expectation};
 use crate::flaw::{FlawId, Prediction};
 use crate::learned::Learned;
 use crate::twin::Tables;
@@ -79,6 +79,19 @@ pub struct Expected<'t> {
     pub prediction: Option<&'t Prediction>,
 }
 
+impl<'t> Expected<'t> {
+    /// What the target answers as it is known: by its flaws, or what is allowed.
+    pub fn probable(self) -> &'t Expectation {
+        self.prediction.map_or(self.expectation, |prediction| &prediction.expectation)
+    }
+
+    /// All outcomes that there may be: those that are allowed, and those that are predicted.
+    pub fn outcomes(self) -> impl Iterator<Item = &'t Allowed> + Clone {
+        let predicted = self.prediction.into_iter().flat_map(|one| &one.expectation.outcomes);
+        self.expectation.outcomes.iter().chain(predicted)
+    }
+}
+
 impl<'p, 't> Playback<'p, 't> {
     /// Plays all of `probes` on the `tables` of their case, on a target of which `learned` is known.
     pub fn of_all(tables: &'p mut Tables<'t>, learned: &'p Learned, probes: &'p [Probe]) -> Self {
@@ -111,7 +124,20 @@ impl<'p, 't> Playback<'p, 't> {
 
     /// Changes the tables as the hardware is most likely to in `turn`.
     pub fn forecast(&mut self, turn: &Turn<'_>) {
-        turn.asked().for_each(|(_, expected)| self.tables.forecast(expected.expectation));
+        turn.asked().for_each(|(_, expected)| self.tables.forecast(expected.probable()));
+    }
+
+    /// Changes the tables as the target's hardware did with a probe: words, each by its address and its value. `None`:
+    /// as it most likely did, where nobody has looked.
+    pub fn update(
+        &mut self,
+        expected: Expected<'_>,
+        updates: Option<impl Iterator<Item = (u64, u64)>>,
+    ) {
+        match updates {
+            Some(words) => words.for_each(|(pa, value)| self.tables.update(pa, value)),
+            None => self.tables.forecast(expected.probable()),
+        }
     }
 
     /// Plays `probes` from the first on: a step, or what is done at the same time.
@@ -123,9 +149,9 @@ impl<'p, 't> Playback<'p, 't> {
         if is_whole && !is_step {
             let Self { tables, learned, .. } = self;
             for probe in probes {
-                let expectation = tables.expect(probe, learned);
-                predictions.push(tables.predict(probe, learned, expectation.as_ref()));
+                let (expectation, prediction) = tables.expect_and_predict(probe, learned);
                 expectations.push(expectation);
+                predictions.push(prediction);
             }
             if probes.len() > 1 {
                 join_predictions(&mut predictions, &expectations);
@@ -157,31 +183,40 @@ impl<'p> Iterator for Playback<'p, '_> {
     }
 }
 
-/// Has the last of what is done at the same time have what all change in descriptors, of a target with flaws.
+/// Has the last of what is done at the same time have what all change in descriptors, of a target with flaws. What
+/// `expectations` say is not joined yet.
 fn join_predictions(
     predictions: &mut [Option<Box<Prediction>>],
     expectations: &[Option<Expectation>],
 ) {
-    let mut flaws: SmallVec<[FlawId; 2]> = SmallVec::new();
-    for flaw in predictions.iter().flatten().flat_map(|prediction| &prediction.flaws) {
-        if !flaws.contains(flaw) {
-            flaws.push(*flaw);
-        }
-    }
-    if flaws.is_empty() {
+    if predictions.iter().all(Option::is_none) {
         return;
     }
-    let all = predictions.iter_mut().zip(expectations);
-    let mut joined: SmallVec<[Option<Expectation>; 1]> = all
-        .map(|(prediction, sound)| match prediction.take() {
-            Some(prediction) => Some(prediction.expectation),
+    let all = predictions.iter().map(Option::as_deref).zip(expectations);
+    let mut joined: Vec<Option<Expectation>> = all
+        .map(|(prediction, sound)| match prediction {
+            Some(prediction) => Some(prediction.expectation.clone()),
             None => sound.clone(),
         })
         .collect();
     concurrent::join_updates(&mut joined);
-    for (prediction, expectation) in predictions.iter_mut().zip(joined) {
-        let flaws = flaws.clone();
-        *prediction = expectation.map(|expectation| Box::new(Prediction { flaws, expectation }));
+    let mut flaws: SmallVec<[FlawId; 2]> =
+        predictions.iter().flatten().flat_map(|prediction| prediction.flaws.clone()).collect();
+    flaws.sort_unstable();
+    flaws.dedup();
+    let last = predictions.len() - 1;
+    for (place, expectation) in joined.into_iter().enumerate() {
+        let Some(expectation) = expectation else { continue };
+        match &mut predictions[place] {
+            Some(prediction) => prediction.expectation = expectation,
+            of_last if place == last => {
+                *of_last = Some(Box::new(Prediction { flaws: SmallVec::new(), expectation }));
+            }
+            None => {}
+        }
+    }
+    if let Some(prediction) = &mut predictions[last] {
+        prediction.flaws = flaws;
     }
 }
 

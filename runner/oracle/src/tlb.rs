@@ -165,7 +165,7 @@ struct Meaning {
 }
 
 /// The old value of a word, as it may be held.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Old {
     word: Word,
     value: u64,
@@ -182,7 +182,7 @@ struct Old {
 }
 
 /// A tree that was loaded, and what of it may be held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Context {
     tree: u8,
     role: Role,
@@ -328,6 +328,11 @@ impl Context {
 }
 
 impl Tlb {
+    /// Whether the same may be held in `other`.
+    pub fn holds_as_much(&self, other: &Self) -> bool {
+        (&self.olds, &self.contexts) == (&other.olds, &other.contexts)
+    }
+
     /// Tree number `tree` is loaded by a register with this value, and walked under `tag`.
     pub fn load(&mut self, tree: u8, role: Role, root: u64, tag: Tag) {
         let new = Context { tree, role, tag, root, own: ALL, global: ALL };

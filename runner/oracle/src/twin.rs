@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use case::memory::MemoryMap;
 use case::operation::Operation;
@@ -18,7 +19,7 @@ use case::probe::{El, Probe};
 use case::tree::{Role, Tree};
 use case::{Case, CaseRef, scratch};
 use conform::registers;
-use golden::errata::Erratum;
+use golden::errata::{ErrataSet, Erratum};
 use golden::{Implementation, Registers, Updates};
 use smallvec::SmallVec;
 use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
@@ -26,6 +27,7 @@ use tables::{BuildError, Built, TableMemory, Word, WordLog, build, change};
 use crate::answer::{Answer, Reach};
 use crate::expectation::{A_FEW, Allowed, Expectation, Setting};
 use crate::flaw::{Flaw, FlawId, Prediction, StaleTlb};
+use crate::flaws::{Flaws, InEffect, Places};
 use crate::guest::Asker;
 use crate::learned::Learned;
 use crate::registers::root;
@@ -35,14 +37,8 @@ use crate::tlb::{self, Tag, Tlb, View};
 /// The trees of the EL1&0 regime: TLBs are followed for them.
 const REGIME: [Role; 3] = [Role::Stage2, Role::Ttbr0El1, Role::Ttbr1El1];
 
-/// So many flaws that show now and then are followed in all ways, at most; the others are taken to show.
-const MOST_SOMETIMES: usize = 4;
-
-/// A few flaws together.
-type Flaws<'a> = SmallVec<[(FlawId, &'a Flaw); 8]>;
-
-/// A few errata together.
-type Errata = SmallVec<[&'static Erratum; 8]>;
+/// The most ways that are followed in which flaws may show that do so now and then.
+const MOST_WAYS: usize = 16;
 
 /// The twin of one target: a PE, and memory in which the tables of one case after the other stand.
 #[derive(Debug)]
@@ -127,12 +123,10 @@ pub struct Tables<'a> {
     log: &'a mut WordLog,
     /// Room for a walk to work in.
     updates: Updates,
-    /// So many outcomes are followed at most.
-    most: usize,
     /// The number of the tree of each role that is loaded, of the EL1&0 regime.
     loaded: BTreeMap<Role, u8>,
-    /// Those flaws of the target that may show under these registers.
-    flaws: Flaws<'a>,
+    /// Those flaws of the target that may show under these registers. Whoever walks with them shares them.
+    flaws: Rc<Flaws<'a>>,
     errata: &'a [&'static Erratum],
     /// What the TLBs of the target may hold by its flaws, where that is more than what is allowed.
     stale: Option<StaleTlb>,
@@ -141,7 +135,7 @@ pub struct Tables<'a> {
 impl<'a> Tables<'a> {
     fn new(twin: &'a mut Twin, case: CaseRef<'a>, map: &'a MemoryMap, built: Built) -> Self {
         let registers = registers(&case, &built);
-        let flaws = twin.flaws.iter().enumerate();
+        let flaws = Rc::new(Flaws::new(&twin.errata, &twin.flaws, &registers));
         let mut tables = Self {
             pe: &twin.pe,
             asker: Asker::of(case, twin.branch_targets),
@@ -152,9 +146,8 @@ impl<'a> Tables<'a> {
             memory: &mut twin.memory,
             log: &mut twin.log,
             updates: Updates::new(),
-            most: usize::MAX,
             loaded: BTreeMap::new(),
-            flaws: flaws.filter(|(_, flaw)| flaw.when.fits(&registers)).collect(),
+            flaws,
             errata: &twin.errata,
             stale: None,
         };
@@ -172,21 +165,152 @@ impl Tables<'_> {
     /// What is allowed as the answer to `probe` as the tables are now; `None` where it asks the MMU nothing.
     pub fn expect(&mut self, probe: &Probe, learned: &Learned) -> Option<Expectation> {
         match *self.errata {
-            [] => self.expect_of(probe, learned, []),
-            [erratum] => self.expect_of(probe, learned, [erratum]),
-            ref errata => self.expect_of(probe, learned, errata),
+            [] => self.expect_of(probe, learned, [], usize::MAX),
+            [erratum] => self.expect_of(probe, learned, [erratum], usize::MAX),
+            ref errata => self.expect_of(probe, learned, errata, usize::MAX),
         }
     }
 
-    fn expect_of<E: AsRef<[&'static Erratum]> + Copy>(
+    /// The same, and what the target answers by its flaws where that is something else.
+    pub fn expect_and_predict(
         &mut self,
         probe: &Probe,
         learned: &Learned,
-        errata: E,
+    ) -> (Option<Expectation>, Option<Box<Prediction>>) {
+        if !self.flaws.select(probe.operation()) && self.stale.is_none() {
+            return (self.expect(probe, learned), None);
+        }
+        let Some((flawed, acted)) = self.expect_flawed(probe, learned, None) else {
+            return (None, None);
+        };
+        if acted.is_empty() && self.stale.is_none() {
+            return (Some(flawed), None);
+        }
+        let allowed = self.expect(probe, learned);
+        if allowed.as_ref().is_some_and(|allowed| flawed.is_within(allowed)) {
+            return (allowed, None);
+        }
+        let flaws = self.needed(probe, learned, (&flawed, &acted));
+        (allowed, Some(Box::new(Prediction { flaws, expectation: flawed })))
+    }
+
+    /// What the target may answer to `probe` if it has `erratum` beside its flaws, as its TLBs are now.
+    pub fn expect_beside(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        erratum: &'static Erratum,
+    ) -> Option<Expectation> {
+        self.flaws.select(probe.operation());
+        self.expect_flawed(probe, learned, Some(erratum)).map(|(expectation, _)| expectation)
+    }
+
+    /// What the target may answer to `probe` by the flaws that are in effect, and `beside` them by another erratum,
+    /// whichever of those that show now and then do; and the places of those that made a difference.
+    fn expect_flawed(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        beside: Option<&'static Erratum>,
+    ) -> Option<(Expectation, Places)> {
+        let flaws = &*Rc::clone(&self.flaws);
+        let most = if beside.is_some() { A_FEW } else { usize::MAX };
+        let mut all: Option<Expectation> = None;
+        let mut acted = Places::new();
+        // What does not show, for each way in which those may that show now and then.
+        let mut ways = vec![Places::new()];
+        for way in 0..MOST_WAYS {
+            let Some(hidden) = ways.get(way).cloned() else { break };
+            let one = flaws.without(&hidden, || {
+                self.expect_stale(probe, learned, InEffect { flaws, beside }, most)
+            })?;
+            for place in flaws.take_acted() {
+                let mut more: Places = hidden.iter().copied().chain([place]).collect();
+                more.sort_unstable();
+                if flaws.is_now_and_then(place) && !ways.contains(&more) {
+                    ways.push(more);
+                }
+                if !acted.contains(&place) {
+                    acted.push(place);
+                }
+            }
+            match &mut all {
+                Some(all) => all.admit(one),
+                None => all = Some(one),
+            }
+        }
+        let mut all = all?;
+        all.complete &= ways.len() <= MOST_WAYS;
+        Some((all, acted))
+    }
+
+    /// The flaws without any one of which the target would answer otherwise than as it is `flawed`, of those that
+    /// `acted`; or all of these, where each could be missing.
+    fn needed(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        (flawed, acted): (&Expectation, &[usize]),
+    ) -> SmallVec<[FlawId; 2]> {
+        let flaws = &*Rc::clone(&self.flaws);
+        let is_other = |others: Option<(Expectation, Places)>| {
+            others.is_none_or(|(others, _)| !others.is_same(flawed))
+        };
+        let mut needed = flaws.ids(acted);
+        let of_tlbs = self.stale.as_ref().map(|stale| stale.flaws.clone()).unwrap_or_default();
+        if needed.len() + of_tlbs.len() > 1 {
+            let is_needed = |place: &usize| {
+                is_other(flaws.without(&[*place], || self.expect_flawed(probe, learned, None)))
+            };
+            let places: Places = acted.iter().copied().filter(is_needed).collect();
+            let stale = self.stale.take();
+            let is_stale = stale.is_some() && is_other(self.expect_flawed(probe, learned, None));
+            self.stale = stale;
+            if !places.is_empty() || is_stale {
+                needed = flaws.ids(&places);
+            }
+            if is_stale || needed.is_empty() {
+                needed.extend(of_tlbs);
+            }
+        } else {
+            needed.extend(of_tlbs);
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+
+    /// What a device with these errata may answer to `probe`, in whose TLBs is what the flaws of the target leave
+    /// there. So many outcomes are followed at `most`.
+    fn expect_stale(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        errata: InEffect<'_>,
+        most: usize,
+    ) -> Option<Expectation> {
+        let mut stale = self.stale.take();
+        if let Some(stale) = &mut stale {
+            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
+        }
+        let expectation = self.expect_of(probe, learned, errata, most);
+        if let Some(stale) = &mut stale {
+            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
+        }
+        self.stale = stale;
+        expectation
+    }
+
+    fn expect_of(
+        &mut self,
+        probe: &Probe,
+        learned: &Learned,
+        errata: impl ErrataSet,
+        most: usize,
     ) -> Option<Expectation> {
         let view = View { pe: probe.pe, tag: Tag::of(&self.registers), va: probe.address };
         self.memory.tlb.look(view);
-        let Self { pe, asker, most, ref registers, ref memory, ref loaded, .. } = *self;
+        let Self { pe, asker, ref registers, ref memory, ref loaded, .. } = *self;
         let setting = Setting { pe, registers, memory, asker, learned, most };
         let mut expectation = setting.expect(probe, &mut self.updates, errata)?;
         let loaded: SmallVec<[u8; 3]> = loaded.values().copied().collect();
@@ -197,128 +321,19 @@ impl Tables<'_> {
         Some(expectation)
     }
 
-    /// What the target answers to `probe` by its flaws, where that is not what is `allowed`; `None` where it is,
-    /// and where the probe asks the MMU nothing.
-    pub fn predict(
-        &mut self,
-        probe: &Probe,
-        learned: &Learned,
-        allowed: Option<&Expectation>,
-    ) -> Option<Box<Prediction>> {
-        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
-        let flaws: Flaws<'_> = self.flaws.iter().filter(shows).copied().collect();
-        if flaws.is_empty() && self.stale.is_none() {
-            return None;
-        }
-        let expectation = self.expect_flawed(probe, learned, &flaws)?;
-        if allowed.is_some_and(|allowed| expectation.is_within(allowed)) {
-            return None;
-        }
-        let mut acting: SmallVec<[FlawId; 2]> = SmallVec::new();
-        for (id, _) in &flaws {
-            let others = flaws.iter().filter(|(other, _)| other != id).copied().collect::<Flaws>();
-            if self.expect_flawed(probe, learned, &others).as_ref() != Some(&expectation) {
-                acting.push(*id);
-            }
-        }
-        if let Some(stale) = self.stale.take() {
-            if self.expect_flawed(probe, learned, &flaws).as_ref() != Some(&expectation) {
-                let is_new = |flaw: &&FlawId| !acting.contains(*flaw);
-                let new: Vec<FlawId> = stale.flaws.iter().filter(is_new).copied().collect();
-                acting.extend(new);
-            }
-            self.stale = Some(stale);
-        }
-        // Of two that come to the same each could be missing: those that act alone.
-        if acting.is_empty() {
-            for (id, flaw) in &flaws {
-                let alone = self.expect_flawed(probe, learned, &[(*id, flaw)]);
-                if alone.zip(allowed).is_some_and(|(alone, allowed)| !alone.is_within(allowed)) {
-                    acting.push(*id);
-                }
-            }
-        }
-        Some(Box::new(Prediction { flaws: acting, expectation }))
-    }
-
-    /// What the target may answer to `probe` by these flaws, whichever of those that show now and then do.
-    fn expect_flawed(
-        &mut self,
-        probe: &Probe,
-        learned: &Learned,
-        flaws: &[(FlawId, &Flaw)],
-    ) -> Option<Expectation> {
-        let sometimes = flaws.iter().filter(|(_, flaw)| flaw.sometimes).count();
-        let mut all: Option<Expectation> = None;
-        for shown in 0..1_u32 << sometimes.min(MOST_SOMETIMES) {
-            let mut place = 0;
-            let shows = |(_, flaw): &&(FlawId, &Flaw)| {
-                place += u32::from(flaw.sometimes);
-                !flaw.sometimes || shown >> (place - 1) & 1 == 0
-            };
-            let own = self.errata.iter().copied();
-            let flaws = flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum);
-            let errata: Errata = own.chain(flaws).collect();
-            let one = self.expect_stale(probe, learned, &errata)?;
-            match &mut all {
-                Some(all) => all.admit(one),
-                None => all = Some(one),
-            }
-        }
-        all
-    }
-
-    /// What the target may answer to `probe` if it has `erratum` beside its flaws, as its TLBs are now.
-    pub fn expect_beside(
-        &mut self,
-        probe: &Probe,
-        learned: &Learned,
-        erratum: &'static Erratum,
-    ) -> Option<Expectation> {
-        let shows = |(_, flaw): &&(FlawId, &Flaw)| flaw.when.includes(probe.operation());
-        let flaws = self.flaws.iter().filter(shows).map(|(_, flaw)| flaw.erratum);
-        let errata: Errata = self.errata.iter().copied().chain(flaws).chain([erratum]).collect();
-        self.most = A_FEW;
-        let expectation = match errata[..] {
-            [erratum] if self.stale.is_none() => self.expect_of(probe, learned, [erratum]),
-            ref errata => self.expect_stale(probe, learned, errata),
-        };
-        self.most = usize::MAX;
-        expectation
-    }
-
-    /// What a device with these errata may answer to `probe`, in whose TLBs is what the flaws of the target leave
-    /// there.
-    fn expect_stale(
-        &mut self,
-        probe: &Probe,
-        learned: &Learned,
-        errata: &[&'static Erratum],
-    ) -> Option<Expectation> {
-        let mut stale = self.stale.take();
-        if let Some(stale) = &mut stale {
-            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
-        }
-        let expectation = self.expect_of(probe, learned, errata);
-        if let Some(stale) = &mut stale {
-            std::mem::swap(&mut self.memory.tlb, &mut stale.tlb);
-        }
-        self.stale = stale;
-        expectation
-    }
-
     /// Whether a guest at `el` executes its code where the case says that it is, whatever the architecture
-    /// leaves open.
+    /// leaves open and whatever is wrong with the target.
     pub fn finds_guest_code(&mut self, el: El, learned: &Learned) -> bool {
         let Some(guest) = self.asker.guest().copied() else { return false };
         let Some(base) = self.map.resolve(guest.code) else { return false };
         let fetch = Probe::new(Operation::Fetch, guest.code_va).by(el);
         let there = Answer::Reached(Reach::new(base + scratch::GUEST));
-        self.expect(&fetch, learned).is_some_and(|found| {
-            let is_there =
-                |allowed: &Allowed| allowed.answer == there && allowed.updates.is_empty();
-            found.strays_to.is_none() && found.outcomes.iter().all(is_there)
-        })
+        let is_there = |allowed: &Allowed| allowed.answer == there && allowed.updates.is_empty();
+        let finds =
+            |found: &Expectation| found.strays_to.is_none() && found.outcomes.iter().all(is_there);
+        let (allowed, prediction) = self.expect_and_predict(&fetch, learned);
+        allowed.as_ref().is_some_and(finds)
+            && prediction.is_none_or(|prediction| finds(&prediction.expectation))
     }
 
     /// Carries out `probe`, if it is a step of a sequence. Returns whether it is.
@@ -395,8 +410,9 @@ impl Tables<'_> {
         let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
         let now = Tag::of(&self.registers);
         let Self { stale, memory, flaws, .. } = self;
-        StaleTlb::maintain(stale, &memory.tlb, flaws, (step, tlbi), now, &loaded);
+        StaleTlb::maintain(stale, &memory.tlb, &flaws.known(), (step, tlbi), now, &loaded);
         memory.tlb.invalidate(&tlbi, step.pe, now, &loaded);
+        stale.take_if(|stale| stale.tlb.holds_as_much(&memory.tlb));
     }
 
     /// Loads the tree that `probe` names.

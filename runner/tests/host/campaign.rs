@@ -107,7 +107,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
             let question = Instruction::of(probe).unwrap();
             let Instruction::At(question) = question else { panic!("{question:?}") };
             let errata: Vec<&'static Erratum> = quirks.erratum.into_iter().collect();
-            let (choices, mut updated) = (&mut Flawed::new(profile, errata), Updates::new());
+            let (choices, mut updated) = (&mut Flawed::new(profile, &errata[..]), Updates::new());
             let result = at_noting(machine, question, choices, &mut (), &mut updated).unwrap();
             let mut exception =
                 Exception { probe: number as u32, target: 2, ..Exception::default() };

@@ -196,7 +196,7 @@ fn wait_for_records(place: &Place, results: &str, bytes: u64) -> u64 {
 #[test]
 fn a_signal_ends_a_run_cleanly_and_says_how_to_go_on() {
     // Many more than the first that are recorded.
-    const CASES: &str = "2000";
+    const CASES: &str = "4000";
     let place = Place::new("resume-signal");
     assert_eq!(begin(&place, "smoke", CASES, "unbroken").status().unwrap().code(), Some(1));
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {

@@ -249,7 +249,7 @@ impl Known {
     }
 
     /// The AT instructions of both stages by which the errata may kill a target that goes on by itself, as far as
-    /// their answers tell.
+    /// their answers tell that are allowed: what other errata make of them it does not see.
     pub fn crashes(&self) -> Vec<(FlawId, KnownCrash)> {
         let crashes = self.errata.iter().map(|erratum| crash(erratum.flaw()));
         let crashes = crashes.enumerate().filter(|_| !self.in_full);
@@ -273,7 +273,7 @@ const AT_S12: [Operation; 4] =
 
 /// By which answers of AT instructions of both stages `flaw` would kill.
 fn crash(flaw: &Flaw) -> Option<KnownCrash> {
-    let Effect::Kills { by, stage, kind } = flaw.erratum.effect else { return None };
+    let Effect::Kills { by, stage, s1_walk, kind } = flaw.erratum.effect else { return None };
     if !by(&Instruction::At(At::S12E1R)) {
         return None;
     }
@@ -282,8 +282,12 @@ fn crash(flaw: &Flaw) -> Option<KnownCrash> {
     let is_always = AT_S12.iter().all(|at| flaw.when.includes(Some(*at)));
     let is_exact = is_always && flaw.when.fields.is_empty();
     let exact = if is_exact { KnownCrash::EXACT } else { 0 };
-    let (stage1, stage2) = if stage == Stage::One { (codes, 0) } else { (0, codes) };
-    Some(KnownCrash { stage1, stage2, flags: exact, ..KnownCrash::default() })
+    let crash = KnownCrash { flags: exact, ..KnownCrash::default() };
+    Some(match (stage, s1_walk) {
+        (Stage::One, _) => KnownCrash { stage1: codes, ..crash },
+        (Stage::Two, false) => KnownCrash { stage2: codes, ..crash },
+        (Stage::Two, true) => KnownCrash { s1_walk: codes, ..crash },
+    })
 }
 
 #[cfg(test)]
