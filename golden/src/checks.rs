@@ -14,6 +14,18 @@ use crate::permissions::Permissions;
 use crate::rule::Rule;
 use crate::walker::{Blame, Entry, Walker};
 
+/// What a leaf allows, and on what it depends beside the access.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeafUse {
+    pub permissions: Permissions,
+    /// Is it Device memory?
+    pub device: bool,
+    /// Does hardware manage dirty state?
+    pub dirty_managed: bool,
+    /// Does cache maintenance that invalidates need write permission?
+    pub cmow: bool,
+}
+
 impl<M, C, O> Walker<'_, M, C, O>
 where
     M: PhysicalMemory + ?Sized,
@@ -102,11 +114,14 @@ where
         &mut self,
         blame: Blame,
         access: &StageAccess,
-        permissions: Permissions,
-        device: bool,
-        dirty_managed: bool,
+        leaf: LeafUse,
         level: Level,
     ) -> Result<(), Fault> {
+        let LeafUse { permissions, device, dirty_managed, cmow } = leaf;
+        if let Kind::Maintenance(maintenance) = access.kind {
+            let el = access.el;
+            return self.check_maintenance(blame, maintenance, el, permissions, cmow, level);
+        }
         let denied = |walker: &mut Self, write, dirty_bit, rule| {
             // A descriptor access fails as what the access was that brought it about.
             let write = if access.kind == Kind::Walk { blame.write } else { write };

@@ -8,7 +8,7 @@
 //!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params
 //!   descriptor                 bits of it are taken for others                        descriptor
 //!   table base                 its bits are taken for others                          base
-//!   a check that fails         its rule is not applied                                lifts, lifts_while_off
+//!   a check that fails         its rule is not applied                                lifts, lifts_without_leaf
 //!   a check that is not due    its rule is applied, or too late                       imposes, postpones
 //!   a check of an address      made of another address                                out_of_range
 //!   permissions                come out otherwise                                     stage1_permissions, ..
@@ -68,9 +68,10 @@ pub trait Errata {
         false
     }
 
-    /// Is this rule not applied while stage 1 is off?
+    /// Is this rule not applied where what it looks at is not said by a leaf of the stage: stage 1 is off, or stage 2
+    /// leaves it to stage 1?
     #[inline]
-    fn lifts_while_off(&self, _rule: Rule) -> bool {
+    fn lifts_without_leaf(&self, _rule: Rule) -> bool {
         false
     }
 
@@ -217,8 +218,8 @@ macro_rules! forward_errata {
             $to.lifts(site, rule)
         }
         #[inline]
-        fn lifts_while_off(&$self, rule: crate::Rule) -> bool {
-            $to.lifts_while_off(rule)
+        fn lifts_without_leaf(&$self, rule: crate::Rule) -> bool {
+            $to.lifts_without_leaf(rule)
         }
         #[inline]
         fn imposes(&$self, site: &crate::errata::Site, rule: crate::Rule) -> bool {

@@ -4,6 +4,7 @@
 use crate::access::{Kind, StageAccess};
 use crate::address::{Ipa, Pa, Va};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
+use crate::checks::LeafUse;
 use crate::choices::{Choice, Choices, ask};
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, ones};
 use crate::el::{El, Regime};
@@ -111,27 +112,10 @@ where
             });
             let dirty_managed = params.ha && params.hd;
             let device = described.memory.is_device();
-            let result =
-                self.check_alignment(blame, access, &described, entry.level).and_then(|()| {
-                    match access.kind {
-                        Kind::Maintenance(maintenance) => self.check_maintenance(
-                            blame,
-                            maintenance,
-                            access.el,
-                            permissions,
-                            params.cmow,
-                            entry.level,
-                        ),
-                        _ => self.check_permissions(
-                            blame,
-                            access,
-                            permissions,
-                            device,
-                            dirty_managed,
-                            entry.level,
-                        ),
-                    }
-                });
+            let leaf = LeafUse { permissions, device, dirty_managed, cmow: params.cmow };
+            let result = self
+                .check_alignment(blame, access, &described, entry.level)
+                .and_then(|()| self.check_permissions(blame, access, leaf, entry.level));
 
             let old = entry.descriptor;
             let written = if params.pie || old & DBM != 0 { old & !AP_READ_ONLY } else { old };
@@ -200,7 +184,7 @@ where
             let rule = Rule::Stage1DisabledAddressSize;
             return Err(self.fails(blame, FaultKind::AddressSize, Level::L0, rule));
         }
-        if !self.choices.lifts_while_off(Rule::DeviceAlignment) {
+        if !self.choices.lifts_without_leaf(Rule::DeviceAlignment) {
             self.check_alignment(blame, access, &attributes, Level::L0)?;
         }
         self.observer.rule(Stage::One, Rule::Stage1Disabled);

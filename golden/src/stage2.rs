@@ -3,6 +3,7 @@
 use crate::access::{Kind, StageAccess};
 use crate::address::{Ipa, Pa};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
+use crate::checks::LeafUse;
 use crate::choices::{Choice, Choices, ReservedFwb, ask};
 use crate::descriptor::{AF, DBM, Descriptor, S2AP_WRITE};
 use crate::errata::{Combination, Errata, LeafUpdate, Site};
@@ -11,7 +12,7 @@ use crate::level::Level;
 use crate::memory::PhysicalMemory;
 use crate::observer::{Input, Leaf, Observer, Output};
 use crate::params::Stage2Params;
-use crate::permissions;
+use crate::permissions::{self, Permissions};
 use crate::rule::Rule;
 use crate::walker::{Blame, Entry, MAX_RETRIES, Seen, Walker};
 
@@ -93,43 +94,10 @@ where
                 permissions,
                 attributes: described,
             });
+            let checked =
+                self.check_stage2(&params, &entry, blame, access, (&described, permissions));
+            let result = checked.map(|_| ());
             let dirty_managed = params.ha && params.hd;
-            let device = described.memory.is_device();
-            let is_protected =
-                s1_walk && params.ptw && device && self.applies(blame, entry.level, protected_walk);
-            let is_postponed = is_protected && self.choices.postpones(&site, protected_walk);
-            // With FEAT_S2FWB a leaf that says Normal may be Device, which is stage 1's doing.
-            let is_stage1s = params.fwb && entry.descriptor & FWB_NORMAL != 0;
-            let aligned = if is_stage1s && self.choices.lifts_while_off(Rule::DeviceAlignment) {
-                Ok(())
-            } else {
-                self.check_alignment(blame, access, &described, entry.level)
-            };
-            let result = aligned.and_then(|()| {
-                if is_protected && !is_postponed {
-                    let (kind, level) = (FaultKind::Permission, entry.level);
-                    return Err(self.fails(blame, kind, level, protected_walk));
-                }
-                match access.kind {
-                    Kind::Maintenance(maintenance) => self.check_maintenance(
-                        blame,
-                        maintenance,
-                        access.el,
-                        permissions,
-                        params.cmow,
-                        entry.level,
-                    ),
-                    _ => self.check_permissions(
-                        blame,
-                        access,
-                        permissions,
-                        device,
-                        dirty_managed,
-                        entry.level,
-                    ),
-                }
-            });
-
             let old = entry.descriptor;
             let written = if params.s2pie || old & DBM != 0 { old | S2AP_WRITE } else { old };
             let new = self.updated(old, written, params.ha, dirty_managed, access, result);
@@ -142,8 +110,7 @@ where
                 retries += 1;
                 continue;
             }
-            result?;
-            if is_postponed {
+            if checked? {
                 return Err(self.fails(blame, FaultKind::Permission, Level::L0, protected_walk));
             }
 
@@ -155,6 +122,40 @@ where
             });
             return Ok(Stage2Output { pa: Pa(pa), attributes, level: Some(entry.level) });
         }
+    }
+
+    /// Do alignment, the protection of table walks and the permissions of a leaf allow the access? True where its
+    /// protection is still to come.
+    ///
+    /// Source: `AArch64.S2HasAlignmentFault`, `AArch64.S2CheckPermissions`.
+    fn check_stage2(
+        &mut self,
+        params: &Stage2Params,
+        entry: &Entry,
+        blame: Blame,
+        access: &StageAccess,
+        (described, permissions): (&MemoryAttributes, Permissions),
+    ) -> Result<bool, Fault> {
+        let level = entry.level;
+        // With FEAT_S2FWB a leaf that says Normal may be Device, which is stage 1's doing.
+        let is_stage1s = params.fwb && entry.descriptor & FWB_NORMAL != 0;
+        if !(is_stage1s && self.choices.lifts_without_leaf(Rule::DeviceAlignment)) {
+            self.check_alignment(blame, access, described, level)?;
+        }
+        let protection = Rule::ProtectedTableWalk;
+        let device = described.memory.is_device();
+        let is_walk = access.kind == Kind::Walk;
+        let is_protected =
+            is_walk && params.ptw && device && self.applies(blame, level, protection);
+        let site = self.site(blame, level);
+        let is_postponed = is_protected && self.choices.postpones(&site, protection);
+        if is_protected && !is_postponed {
+            return Err(self.fails(blame, FaultKind::Permission, level, protection));
+        }
+        let dirty_managed = params.ha && params.hd;
+        let leaf = LeafUse { permissions, device, dirty_managed, cmow: params.cmow };
+        self.check_permissions(blame, access, leaf, level)?;
+        Ok(is_postponed)
     }
 
     /// Does `HCR_EL2.PTW` take effect?

@@ -73,8 +73,8 @@ impl Erratum {
 pub enum Effect {
     /// A rule is not applied, at one stage or at both.
     Lifts(Option<Stage>, Rule),
-    /// A rule is not applied while stage 1 is off.
-    LiftsWhileOff(Rule),
+    /// A rule is not applied where what it looks at is not said by a leaf of the stage.
+    LiftsWithoutLeaf(Rule),
     /// A rule is applied where it is not due, at such sites.
     Imposes(Rule, fn(&Site) -> bool),
     /// A rule is applied after all others of its stage, with a fault of level 0.
@@ -189,9 +189,10 @@ impl Effect {
             Self::Stage2MinTxsz(_) | Self::Stage1(_) | Self::Stage2(_) => Point::Params,
             Self::Descriptor(..) => Point::Descriptor,
             Self::CheckedAddress(..) | Self::Base(..) | Self::Address(..) => Point::Address,
-            Self::Lifts(..) | Self::LiftsWhileOff(_) | Self::Imposes(..) | Self::Postpones(_) => {
-                Point::Rule
-            }
+            Self::Lifts(..)
+            | Self::LiftsWithoutLeaf(_)
+            | Self::Imposes(..)
+            | Self::Postpones(_) => Point::Rule,
             Self::Stage1Permissions(_) | Self::Stage2Permissions(_) => Point::Permissions,
             Self::Attributes(..) | Self::Combined(_) => Point::Attributes,
             Self::Update(..) => Point::Update,

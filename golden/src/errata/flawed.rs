@@ -140,8 +140,11 @@ impl<C, E: ErrataSet> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn lifts_while_off(&self, rule: Rule) -> bool {
-        self.any(Point::Rule, |effect| matches!(*effect, Effect::LiftsWhileOff(off) if off == rule))
+    fn lifts_without_leaf(&self, rule: Rule) -> bool {
+        self.any(
+            Point::Rule,
+            |effect| matches!(*effect, Effect::LiftsWithoutLeaf(off) if off == rule),
+        )
     }
 
     #[inline]

@@ -30,7 +30,7 @@ pub(super) const MISAPPLIED: &[Erratum] = &[
         "no-alignment-check-of-device-memory-while-stage-1-is-off",
         "the alignment of memory that is Device since stage 1 is off is not checked",
         "AArch64.S1DisabledOutput, AArch64.S1HasAlignmentFault",
-        Effect::LiftsWhileOff(Rule::DeviceAlignment),
+        Effect::LiftsWithoutLeaf(Rule::DeviceAlignment),
     ),
     Erratum::new(
         "protection-of-table-walks-comes-last",
