@@ -164,6 +164,17 @@ impl FieldName {
         })
     }
 
+    /// Every field that has a place in these registers, by the names of register and field, and its value.
+    pub fn values(
+        registers: &Registers,
+    ) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let layout = usize::from(registers.hcr_el2().e2h());
+        FIELDS.iter().flat_map(move |(name, register, layouts)| {
+            let word = register(registers);
+            layouts[layout].iter().map(move |field| (*name, field.name, field.get(word)))
+        })
+    }
+
     /// The field's value; `None` where the register has another layout.
     #[must_use]
     pub fn value(&self, registers: &Registers) -> Option<u64> {

@@ -20,6 +20,17 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Whether one observation may be both this and `other`.
+    pub fn may_be(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Par { par: one, .. }, Self::Par { par: other, .. }) => agree(*one, *other),
+            (Self::Reached(one), Self::Reached(other)) => one == other,
+            (Self::Maintained(_), Self::Maintained(_)) => true,
+            (Self::Exception(one), Self::Exception(other)) => one.may_be(other),
+            _ => false,
+        }
+    }
+
     /// The fault that it tells of.
     pub const fn fault(&self) -> Option<Fault> {
         match self {
@@ -28,6 +39,11 @@ impl Answer {
             Self::Reached(_) | Self::Maintained(_) => None,
         }
     }
+}
+
+/// Whether what is determined of both is the same.
+const fn agree(one: Masked, other: Masked) -> bool {
+    (one.value ^ other.value) & one.mask & other.mask == 0
 }
 
 /// Where the bytes of an access lie.
@@ -88,6 +104,19 @@ pub struct Partial {
 }
 
 impl Taken {
+    fn may_be(&self, other: &Self) -> bool {
+        fn is_open<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        }
+        let [one, two] = [self, other].map(|taken| &taken.abort.exception);
+        self.target == other.target
+            && agree(one.esr, two.esr)
+            && one.far == two.far
+            && is_open(one.hpfar, two.hpfar)
+            && is_open(self.elr, other.elr)
+            && agree(self.spsr, other.spsr)
+    }
+
     /// The exception of an instruction of which nothing is known but its fault.
     pub const fn new(abort: Abort) -> Self {
         let target = abort.exception.target.get();

@@ -6,8 +6,8 @@ use case::probe::Probe;
 use case::tree::Role;
 use golden::errata::{self, ErrataSet, Flawed, Point};
 use golden::{
-    Asked, AtQuestion, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer, Read,
-    Registers, Stage, Update, Updates, Va, allowed, at_noting,
+    Asked, AtQuestion, Certainty, Fault, Implementation, Leaf, Machine, MemoryAttributes, Observer,
+    Read, Registers, Stage, Update, Updates, Va, allowed, at_noting,
 };
 use smallvec::SmallVec;
 
@@ -33,6 +33,21 @@ pub struct Allowed {
 }
 
 impl Allowed {
+    /// Whether one observation may be both this and `other`. Updates count where somebody looks for them.
+    fn may_be(&self, other: &Self, looks_for_updates: bool) -> bool {
+        let is_there = |all: &[Update], one: &Update| {
+            let same = all.iter().find(|update| update.pa == one.pa);
+            same.map_or(one.certainty == Certainty::Permitted, |update| update.new == one.new)
+        };
+        let are_updates = || {
+            self.updates.iter().all(|update| is_there(&other.updates, update))
+                && other.updates.iter().all(|update| is_there(&self.updates, update))
+        };
+        self.kills == other.kills
+            && self.answer.may_be(&other.answer)
+            && (!looks_for_updates || are_updates())
+    }
+
     /// Whether whoever observes `other` may observe this: it is the same, and needs no choices that `other` does
     /// without.
     fn includes(&self, other: &Self) -> bool {
@@ -80,6 +95,15 @@ impl Expectation {
         (self.complete || !other.complete)
             && self.strays_to == other.strays_to
             && self.outcomes.iter().all(is_there)
+    }
+
+    /// Whether nothing that is expected may be observed where `other` is what is. Updates count where somebody looks
+    /// for them.
+    pub fn excludes(&self, other: &Self, looks_for_updates: bool) -> bool {
+        let is_known = |one: &Self| one.complete && one.strays_to.is_none() && !one.is_foreign;
+        let may_be =
+            |one: &Allowed| other.outcomes.iter().any(|other| one.may_be(other, looks_for_updates));
+        is_known(self) && is_known(other) && !self.outcomes.iter().any(may_be)
     }
 
     /// Whether the same is expected by `other`, as far as it can be observed.

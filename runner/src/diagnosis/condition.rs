@@ -6,21 +6,20 @@
 //!   instruction load      0       190
 //! ```
 //!
-//! One trait that tells them apart completely is a condition; a mere tendency is none. Among few probes one does so by
-//! chance: it takes enough of both. Only traits of probes can: answers that contradict an erratum are looked for in cases
-//! that show it, so that what holds of a whole case, such as its registers, holds of both.
+//! One trait that tells them apart completely is a condition; a mere tendency is none. Among few one does so by chance: it
+//! takes enough of both. Answers that contradict an erratum are looked for in cases that show it, where only traits of
+//! probes can tell; what holds of whole cases is for the [scope](super::scope).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use case::probe::Probe;
 use serde::{Deserialize, Serialize};
 
-use super::traits::{self, Trait, Value};
+use super::traits::{Trait, Value};
 
 /// How many probes are to show the erratum, and how many to contradict it.
 const EACH: u64 = 4;
-/// How many they are to be together.
+/// How many they are to be together, where one trait is looked at.
 const TOGETHER: u64 = 12;
 /// How many values a condition names at most.
 const VALUES: usize = 2;
@@ -45,9 +44,9 @@ type Split = BTreeMap<Value, [u64; 2]>;
 pub struct Splits(BTreeMap<Trait, Split>);
 
 impl Splits {
-    /// Counts a probe that shows the erratum, or whose answer contradicts it.
-    pub fn add(&mut self, probe: &Probe, shows: bool) {
-        for (of, value) in traits::of(probe) {
+    /// Counts what holds of something that shows the erratum, or that contradicts it.
+    pub fn add(&mut self, traits: impl Iterator<Item = (Trait, Value)>, shows: bool) {
+        for (of, value) in traits {
             let [shown, contradicted] = self.0.entry(of).or_default().entry(value).or_default();
             *(if shows { shown } else { contradicted }) += 1;
         }
@@ -55,15 +54,17 @@ impl Splits {
 
     /// The first trait that tells apart where the erratum shows and where something contradicts it.
     pub fn condition(&self) -> Option<Condition> {
-        self.0.iter().find_map(|(of, split)| Condition::new(*of, split))
+        // Of twice as many traits one tells apart by chance twice as often.
+        let together = TOGETHER + u64::from(self.0.len().max(1).ilog2());
+        self.0.iter().find_map(|(of, split)| Condition::new(*of, split, together))
     }
 }
 
 impl Condition {
-    fn new(of: Trait, split: &Split) -> Option<Self> {
+    fn new(of: Trait, split: &Split, together: u64) -> Option<Self> {
         let sum = |side: usize| split.values().map(|counts| counts[side]).sum::<u64>();
         let (shown, contradicted) = (sum(0), sum(1));
-        let is_enough = shown >= EACH && contradicted >= EACH && shown + contradicted >= TOGETHER;
+        let is_enough = shown >= EACH && contradicted >= EACH && shown + contradicted >= together;
         if !is_enough || split.values().any(|[shown, against]| *shown > 0 && *against > 0) {
             return None;
         }
@@ -88,15 +89,16 @@ impl fmt::Display for Condition {
 
 #[cfg(test)]
 mod tests {
-    use case::probe::{El, Operation};
+    use case::probe::{El, Operation, Probe};
 
+    use super::super::traits;
     use super::*;
 
     /// What tells apart probes that show an erratum and probes that contradict it.
     fn told(shows: &[Probe], contradicts: &[Probe]) -> Option<String> {
         let mut splits = Splits::default();
-        shows.iter().for_each(|probe| splits.add(probe, true));
-        contradicts.iter().for_each(|probe| splits.add(probe, false));
+        shows.iter().for_each(|probe| splits.add(traits::of(probe), true));
+        contradicts.iter().for_each(|probe| splits.add(traits::of(probe), false));
         splits.condition().map(|condition| condition.to_string())
     }
 

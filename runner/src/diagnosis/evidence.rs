@@ -7,6 +7,7 @@ use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
 
 use super::Example;
 use super::condition::{Condition, Splits};
+use super::traits;
 use crate::plan::Plan;
 use crate::record::redraw::plan;
 use crate::record::{Run, RunError, RunId};
@@ -163,7 +164,7 @@ impl Evidence {
         let probes = case.as_ref().probes;
         let mut tell = |name: &str, number: usize, shows: bool| {
             if let (Some(place), Some(probe)) = (places.get(name), probes.get(number)) {
-                self.splits.entry(*place).or_default().add(probe, shows);
+                self.splits.entry(*place).or_default().add(traits::of(probe), shows);
             }
         };
         for finding in &record.findings {

@@ -4,13 +4,14 @@
 //!   finding --> the errata each of which predicts it     (judged with the case, and recorded)
 //!
 //!   again and again: the erratum that explains most of what is left, less what contradicts it --> a cause
-//!   what contradicts it shows where something else holds of the probe                         --> its condition
+//!   what contradicts it shows where something else holds of the probe or the case             --> its condition
 //!   what nothing explains, by the rule that decides and how the answers differ                --> unexplained
 //! ```
 
 pub mod condition;
 pub mod device;
 mod evidence;
+mod scope;
 mod traits;
 
 use std::cmp::Reverse;
@@ -55,6 +56,9 @@ pub struct Cause {
     pub shown: u64,
     /// How many answers that conform it predicts otherwise, in the cases that have a finding which it predicts.
     pub contradicted: u64,
+    /// The same in cases in which all answers conform, of those that were walked again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub elsewhere: u64,
     /// Where it shows, if that tells all that it predicts from all that contradicts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
@@ -113,7 +117,8 @@ impl Diagnosis {
         let Evidence { unknown, undiagnosed, not_drawn, .. } = evidence;
         // Where nothing contradicts anything there is nothing to look for.
         let not_drawn = not_drawn.filter(|_| contradicted.iter().any(|count| *count > 0));
-        let causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
+        let mut causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
+        scope::find(runs, &mut causes)?;
         Ok(Self { cases, probes, causes, torn })
     }
 }
@@ -224,10 +229,16 @@ fn take_largest(evidence: &mut Evidence) -> Option<Cause> {
         findings: explained[best],
         shown: evidence.shown[best],
         contradicted: evidence.contradicted[best],
+        elsewhere: 0,
         condition: evidence.conditions.get(&best).cloned(),
         verdict: its.iter().map(|alike| alike.verdict).max()?,
         first: its.into_iter().map(|alike| alike.first).min_by_key(Example::place)?,
     })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Example {

@@ -1,8 +1,9 @@
-//! Traits of probes: what an erratum's showing may depend on.
+//! Traits of probes and cases: what an erratum's showing may depend on.
 
 use std::fmt;
 
 use case::probe::{Operation, Probe};
+use golden::{FieldName, Registers};
 
 /// What holds in some way of each probe, the more general first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -12,6 +13,10 @@ pub enum Trait {
     El,
     Pan,
     Bytes,
+    Stage1Level,
+    Stage2Level,
+    /// A field of a register, by the names of both.
+    Field(&'static str, &'static str),
 }
 
 /// In which way it holds.
@@ -19,11 +24,16 @@ pub enum Trait {
 pub enum Value {
     Number(u8),
     Name(&'static str),
+    Level(i8),
+    Field(u64),
 }
 
 impl fmt::Display for Trait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Field(register, field) => return write!(f, "{register}.{field}"),
+            Self::Stage1Level => "level of stage 1",
+            Self::Stage2Level => "level of stage 2",
             Self::Instruction => "instruction",
             Self::Operation => "operation",
             Self::El => "EL",
@@ -37,6 +47,8 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
+            Self::Level(level) => write!(f, "{level}"),
+            Self::Field(value) => write!(f, "{value:#x}"),
             Self::Name(name) => f.write_str(name),
         }
     }
@@ -53,6 +65,12 @@ pub fn of(probe: &Probe) -> impl Iterator<Item = (Trait, Value)> {
         Some((Trait::Bytes, Value::Number(probe.bytes()))),
     ];
     traits.into_iter().flatten()
+}
+
+/// What the fields of registers say.
+pub fn of_registers(registers: &Registers) -> impl Iterator<Item = (Trait, Value)> {
+    let fields = FieldName::values(registers);
+    fields.map(|(register, field, value)| (Trait::Field(register, field), Value::Field(value)))
 }
 
 /// The instructions of which `operation` is one.

@@ -74,12 +74,12 @@ pub fn what(cause: &Cause) -> String {
 
 /// How far the findings support it: a diagnosis is a hypothesis.
 pub fn support(cause: &Cause) -> String {
-    let Cause { findings, shown, contradicted, condition, .. } = cause;
+    let Cause { findings, shown, contradicted, elsewhere, condition, .. } = cause;
     let mut text = match condition {
         Some(condition) => format!(
             "in all {} where {condition}, in 0 of {} others that it changes",
             grouped(*shown),
-            grouped(*contradicted)
+            grouped(contradicted + elsewhere)
         ),
         None => format!(
             "predicts {} of {} that it changes",
@@ -89,6 +89,9 @@ pub fn support(cause: &Cause) -> String {
     };
     if condition.is_none() && *contradicted > 0 {
         text += &format!("; {} conform, where it predicts otherwise", grouped(*contradicted));
+    }
+    if condition.is_none() && *elsewhere > 0 {
+        text += &format!("; so do {} in cases without a finding", grouped(*elsewhere));
     }
     if shown > findings {
         text += &format!("; {} of them count for causes above", grouped(shown - findings));

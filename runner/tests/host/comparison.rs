@@ -228,6 +228,7 @@ fn causes(of: &[(&[&str], u64)]) -> Option<Causes> {
         findings: *findings,
         shown: *findings,
         contradicted: 0,
+        elsewhere: 0,
         condition: None,
         verdict: Verdict::Mismatch,
         first: Example { run: 0, case: 7, finding: finding.clone() },

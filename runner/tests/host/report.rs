@@ -385,6 +385,38 @@ fn what_tells_apart_where_an_erratum_shows_is_its_condition() {
 }
 
 #[test]
+fn what_holds_of_the_cases_where_an_erratum_shows_and_of_no_other_is_its_condition() {
+    const K64: u64 = 1;
+    let name = "PAR-tells-no-stage";
+    let mut header = header();
+    header.suite.text = "name: smoke\ngenerators: [random: { cases: 150 }]\n".to_owned();
+    let told = |shows: fn(&Case) -> bool, test: &str| {
+        let mut writer = Results::new(test).folder().begin(header.clone()).unwrap();
+        let drawn = plan(writer.header(), writer.folder()).unwrap();
+        for (index, case) in (0..150).filter_map(|index| Some((index, drawn.case(index)?.ok()?))) {
+            let mut record = conforming(index);
+            record.probes = case.as_ref().probes.len() as u64;
+            if shows(&case) {
+                let mut finding = finding(Verdict::Mismatch, mismatch());
+                (finding.probe, finding.errata) = (Some(0), vec![name.to_owned()]);
+                record.findings.push(finding);
+            }
+            writer.record(&record, None).unwrap();
+        }
+        let causes = writer.finish(RunEnd::default()).unwrap().causes.unwrap().causes;
+        let [cause] = &causes[..] else { panic!("{causes:?}") };
+        assert!(cause.elsewhere > 50, "{cause:?}");
+        cause.condition.as_ref().map(ToString::to_string)
+    };
+    let is_64k = |case: &Case| case.as_ref().header.registers.vtcr_el2 >> 14 & 3 == K64;
+    let of_64k = told(is_64k, "scope");
+    assert_eq!(of_64k.as_deref(), Some("VTCR_EL2.TG0 is 0x1"));
+    // Where every fifth case shows it whatever it says, nothing holds of them alone.
+    let by_chance = |case: &Case| case.as_ref().header.registers.vttbr_el2 >> 48 & 3 == 1;
+    assert_eq!(told(by_chance, "no-scope"), None);
+}
+
+#[test]
 fn an_erratum_that_this_version_does_not_know_explains_nothing() {
     let causes = diagnosed("unknown", "of-another-version", |_| true);
     assert_eq!((causes.causes.len(), causes.explained()), (0, 0));
