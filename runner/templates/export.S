@@ -85,10 +85,15 @@ _start:
 {% endif %}        mov     x20, x1
         tell    "BROKEN: it is to be entered at EL{% if board.is_el3 %}3{% else %}2{% endif %}, and was at EL ", x20
         new_line
-        b       off
+        cmp     x20, #1
+        b.ne    off
+        ldr     w0, =SYSTEM_OFF                 // SMC is not EL1's
+        hvc     #0
+        b       .
 {% if board.is_el3 %}
 // EL3 lets EL2 and EL1 do all that a case needs, and stays behind. Its bits that would let EL2 use TCR2_EL2, HCRX_EL2,
-// fine-grained traps and the like stay 0: those registers then count as 0.
+// fine-grained traps and the like stay 0: those registers then count as 0. What is fetched at EL3 is fetched by Secure
+// addresses: they must lead to the same memory. Nothing is stored there.
 at_el3:
         set     sctlr_el3, SCTLR_OFF
         isb
@@ -235,13 +240,16 @@ at_el2:
         isb
 
 // --- registers ----------------------------------------------------------------------------------
-// EL1's while E2H is 0: otherwise these names would be EL2's. What turns translation on comes last, and then nothing
-// is left in TLBs that was made of registers as they were in between.
+// EL1's while E2H is 0: otherwise these names would be EL2's. What turns translation on comes last, stage 2 before
+// stage 1, so that no walk is made meanwhile that would go astray; and nothing is left in TLBs that was made of registers as
+// they were in between.
 
-{% for register in scene.el1 %}{{ register.set() }}
+{% for register in scene.registers.el1 %}{{ register.set() }}
 {% endfor %}        isb
-{% if question.is_of_el2() || question.is_guest() %}{{ scene.hcr_el2.set() }}
-{% endif %}        isb
+{% if question.is_of_el2() || question.is_guest() %}{{ scene.registers.hcr_el2.set() }}
+        isb
+{% endif %}{{ scene.registers.sctlr_el1.set() }}
+        isb
         dsb     sy
         tlbi    alle1
         tlbi    alle2
@@ -279,7 +287,7 @@ at_el2:
 //   MMU off, here --> trampoline --M--> trampoline, where it is mapped to itself --> question, at its virtual address
 //   MMU off, here <------------------------------ M --- exit, which is mapped to itself <---+
 
-        ldr     x5, ={{ scene.sctlr_el2.value() }}
+        ldr     x5, ={{ scene.registers.sctlr_el2.value() }}
         ldr     x6, =SCTLR_OFF
         ldr     x7, ={{ scene.trampoline() }}
         ldr     x25, ={{ scene.world.va() }}
@@ -295,11 +303,11 @@ at_el2:
         add     x4, x25, #0x800                 // its vectors
         mov     x25, x10
         mov     x27, #0                         // phase: 0 on the way, 1 asking, 2 on the way back
-{{ scene.sctlr_el2.comment() }}
+{{ scene.registers.sctlr_el2.comment() }}
         msr     vbar_el2, x4
-{{ scene.hcr_el2.set() }}
+{{ scene.registers.hcr_el2.set() }}
         isb                                     // E2H is there before TCR_EL2, whose layout it chooses
-{% for register in scene.el2 %}{{ register.set() }}
+{% for register in scene.registers.el2 %}{{ register.set() }}
 {% endfor %}        mov     x0, x9
         isb
         tlbi    alle2                           // of the regime that E2H chooses
@@ -628,10 +636,10 @@ el3_called:
         b.eq    el3_off
 {% if question.is_monitor() %}        mrs     x14, elr_el3                    // an exception of the question writes these
         mrs     x15, spsr_el3
-{{ scene.hcr_el2.set() }}
+{{ scene.registers.hcr_el2.set() }}
         isb                                     // E2H is there before TCR_EL2, whose layout it chooses
-{% for register in scene.el2 %}{{ register.set() }}
-{% endfor %}{{ scene.sctlr_el2.set() }}
+{% for register in scene.registers.el2 %}{{ register.set() }}
+{% endfor %}{{ scene.registers.sctlr_el2.set() }}
         isb
         tlbi    alle2                           // of the regime that E2H chooses
         dsb     sy

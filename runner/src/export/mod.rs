@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`board`]    | what it runs on: RAM, UART, and the QEMU command that makes it |
 //! | [`scene`]    | what the program sets up: tables, registers, memory |
+//! | [`registers`] | the registers, in the order in which they are written |
 //! | [`fields`]   | what the values of registers say |
 //! | [`drawing`]  | the tables, drawn |
 //! | [`question`] | what it asks, and by which instructions |
@@ -21,6 +22,7 @@ mod fields;
 pub mod needs;
 pub mod outcome;
 pub mod question;
+pub mod registers;
 pub mod scene;
 
 use askama::Template;

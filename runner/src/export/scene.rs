@@ -7,7 +7,8 @@ use case::memory::{ArenaKind, MemoryMap, Place};
 use case::{Case, CaseRef, Flags, scratch};
 use oracle::twin::Tables;
 
-use super::{drawing, fields, hex};
+use super::registers::Registers;
+use super::{drawing, hex};
 
 /// First address, and one behind the last.
 pub type Span = (u64, u64);
@@ -25,12 +26,8 @@ pub struct Scene {
     pub slots: Vec<Span>,
     /// Memory that code is copied to.
     pub code: Vec<Span>,
-    /// The registers of the EL1&0 regime and of stage 2, in the order in which they are written.
-    pub el1: Vec<Register>,
-    pub hcr_el2: Register,
-    /// The registers of EL2's own stage 1 that are written once HCR_EL2.E2H is, which chooses what `TCR_EL2` means.
-    pub el2: Vec<Register>,
-    pub sctlr_el2: Register,
+    pub registers: Registers,
+    /// Of the guest's code.
     pub guest: CodePlace,
     /// Of the world switch, likewise.
     pub world: CodePlace,
@@ -58,33 +55,6 @@ impl CodePlace {
     }
 }
 
-/// A register and its value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Register {
-    pub name: &'static str,
-    value: u64,
-    /// Its fields.
-    words: String,
-}
-
-impl Register {
-    pub fn value(&self) -> String {
-        hex(self.value)
-    }
-
-    /// What it says, as a line of comment.
-    pub fn comment(&self) -> String {
-        format!("        // {} {:#x}: {}", self.name, self.value, self.words)
-    }
-
-    /// The line that writes it.
-    pub fn set(&self) -> String {
-        let name = self.name.to_lowercase();
-        let line = format!("        set     {name}, {:#x}", self.value);
-        if self.words.is_empty() { line } else { format!("{line:<48}// {}", self.words) }
-    }
-}
-
 impl Scene {
     /// That of `case`, whose tables stand on a machine with the memory of `map`; `reached` are physical addresses that
     /// an access may come to; `None` where none is made.
@@ -106,13 +76,6 @@ impl Scene {
         let part = |offset, bytes| {
             scratch.iter().map(|base| (base + offset, base + offset + bytes)).collect()
         };
-        let registers = tables.built.registers(&case.header.registers);
-        let named = |name| {
-            let found = registers.named().into_iter().find(|(other, _)| *other == name);
-            let value = found.map_or(0, |(_, value)| value);
-            Register { name, value, words: fields::words(name, value, registers.hcr_el2) }
-        };
-        let is_host = registers.hcr_el2 & case::control::hcr::E2H != 0;
         let drawing = drawing::lines(case, map, &words);
         Self {
             cleared: cleared(case, map, &words),
@@ -120,26 +83,7 @@ impl Scene {
             tags: part(scratch::TAGS, scratch::TAGS_BYTES),
             slots: part(scratch::SLOTS, scratch::SLOTS_BYTES),
             code: code.into_iter().map(|pa| (pa, pa + scratch::CODE_BYTES)).collect(),
-            // What turns translation on comes last.
-            el1: [
-                "VTCR_EL2",
-                "VTTBR_EL2",
-                "MAIR_EL1",
-                "TCR_EL1",
-                "TTBR0_EL1",
-                "TTBR1_EL1",
-                "SCTLR_EL1",
-            ]
-            .map(named)
-            .into(),
-            hcr_el2: named("HCR_EL2"),
-            // Without FEAT_VHE there is no TTBR1_EL2, and without E2H nothing looks at it.
-            el2: ["MAIR_EL2", "TCR_EL2", "TTBR0_EL2", "TTBR1_EL2"]
-                .into_iter()
-                .filter(|name| is_host || *name != "TTBR1_EL2")
-                .map(named)
-                .collect(),
-            sctlr_el2: named("SCTLR_EL2"),
+            registers: Registers::new(&tables.built.registers(&case.header.registers)),
             guest,
             world,
             trampoline,
