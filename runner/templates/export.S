@@ -287,6 +287,7 @@ at_el2:
 //   MMU off, here --> trampoline --M--> trampoline, where it is mapped to itself --> question, at its virtual address
 //   MMU off, here <------------------------------ M --- exit, which is mapped to itself <---+
 
+{{ scene.registers.sctlr_el2.comment() }}
         ldr     x5, ={{ scene.registers.sctlr_el2.value() }}
         ldr     x6, =SCTLR_OFF
         ldr     x7, ={{ scene.trampoline() }}
@@ -303,12 +304,11 @@ at_el2:
         add     x4, x25, #0x800                 // its vectors
         mov     x25, x10
         mov     x27, #0                         // phase: 0 on the way, 1 asking, 2 on the way back
-{{ scene.registers.sctlr_el2.comment() }}
-        msr     vbar_el2, x4
 {{ scene.registers.hcr_el2.set() }}
         isb                                     // E2H is there before TCR_EL2, whose layout it chooses
 {% for register in scene.registers.el2 %}{{ register.set() }}
-{% endfor %}        mov     x0, x9
+{% endfor %}        msr     vbar_el2, x4                    // from here on an exception is the case's
+        mov     x0, x9
         isb
         tlbi    alle2                           // of the regime that E2H chooses
         dsb     sy
