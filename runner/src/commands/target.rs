@@ -39,10 +39,12 @@ pub struct Opened {
     pub file: TargetHeader,
 }
 
-/// What the target file that `name` means says of the target's IMPLEMENTATION DEFINED choices.
-pub fn choices(name: &Path) -> Result<Learned, Failure> {
+/// The target that `name` means, and what its file says of its IMPLEMENTATION DEFINED choices.
+pub fn described(name: &Path) -> Result<(Description, Learned), Failure> {
     let TargetHeader { file, text, .. } = HowToRun::read(name, None)?;
-    learned(&Description::from_text(&text, &file).map_err(TargetError::from)?, &file)
+    let description = Description::from_text(&text, &file).map_err(TargetError::from)?;
+    let learned = learned(&description, &file)?;
+    Ok((description, learned))
 }
 
 fn learned(description: &Description, file: &Path) -> Result<Learned, Failure> {

@@ -1,6 +1,7 @@
 //! What an exported case asks, and by which instructions.
 
-use case::guest::piece;
+use case::control::hcr;
+use case::guest::{EXCLUSIVE_TRIES, NOT_STORED, piece};
 use case::probe::{El, Operation, Probe};
 use case::tree::Role;
 use case::{Case, Flags, scratch};
@@ -16,21 +17,26 @@ pub enum From {
     World,
     /// A guest, at EL1 or EL0.
     Guest,
+    /// A monitor at EL3, of a set-up of EL2 that maps no code.
+    Monitor,
 }
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Question {
     pub from: From,
-    pub address: u64,
-    /// The instructions, with the address in x9, what is stored in x12, and the answer in x0.
-    pub instructions: Vec<String>,
     /// In words.
     pub words: String,
+    /// The instructions, with the address in x9, what is stored in x12, and the answer in x0.
+    pub instructions: Vec<String>,
+    pub is_fetch: bool,
+    /// Whether it accesses memory, and not only translates.
+    pub is_access: bool,
+    address: u64,
     /// `SPSR_EL2` by which a guest is entered.
-    pub spsr: u64,
+    spsr: u64,
     /// Where in the guest's code the instructions are, in bytes.
-    pub piece: u64,
+    piece: u64,
 }
 
 impl Question {
@@ -45,28 +51,40 @@ impl Question {
             return Err(NotExported::Steps);
         }
         let [probe] = case.probes else { return Err(NotExported::Probes(case.probes.len())) };
-        if flags.has(Flags::MONITOR) {
-            return Err(NotExported::Monitor);
-        }
         if case.tree(Role::Idmap).is_some() {
             return Err(NotExported::Idmap);
         }
         let operation = probe.operation().ok_or(NotExported::Steps)?;
         let no = NotExported::Operation(operation.name());
+        let is_plain = operation.is_at()
+            || matches!(operation, Operation::Load | Operation::Store | Operation::Fetch);
         let from = match probe.el() {
-            Some(El::El2) if flags.has(Flags::WORLD_SWITCH) => From::World,
+            Some(El::El2) if flags.has(Flags::MONITOR) && operation.is_at() => From::Monitor,
+            Some(El::El2) if flags.has(Flags::WORLD_SWITCH) && is_plain => From::World,
             Some(El::El2) if operation.is_at() => From::El2,
-            Some(El::El2) | None => return Err(no),
-            Some(_) => From::Guest,
+            Some(El::El0 | El::El1) if !flags.has(Flags::MONITOR) => From::Guest,
+            _ => return Err(no),
         };
+        let is_outside = matches!(from, From::El2 | From::Guest);
+        if is_outside && case.header.registers.hcr_el2 & (hcr::E2H | hcr::TGE) != 0 {
+            return Err(NotExported::Host);
+        }
         let instructions = instructions(operation, probe.bytes()).ok_or_else(|| no.clone())?;
         let piece = match from {
             From::Guest => piece(operation, probe.bytes()).ok_or(no)?,
-            From::El2 | From::World => 0,
+            From::El2 | From::World | From::Monitor => 0,
         };
-        let words = judge::verdict::Question::of(probe).to_string();
-        let (address, spsr) = (probe.address, spsr(probe));
-        Ok((*probe, Self { from, address, instructions, words, spsr, piece }))
+        let question = Self {
+            from,
+            words: judge::verdict::Question::of(probe).to_string(),
+            instructions,
+            is_fetch: operation == Operation::Fetch,
+            is_access: !operation.is_at(),
+            address: probe.address,
+            spsr: spsr(probe),
+            piece,
+        };
+        Ok((*probe, question))
     }
 
     pub const fn is_guest(&self) -> bool {
@@ -77,17 +95,34 @@ impl Question {
         matches!(self.from, From::World)
     }
 
+    pub const fn is_monitor(&self) -> bool {
+        matches!(self.from, From::Monitor)
+    }
+
+    pub const fn is_of_el2(&self) -> bool {
+        matches!(self.from, From::El2)
+    }
+
     pub fn address(&self) -> String {
         hex(self.address)
     }
 
-    pub fn spsr_in_hex(&self) -> String {
+    pub fn spsr(&self) -> String {
         hex(self.spsr)
     }
 
-    /// Where in the guest's page the instructions are, in bytes.
-    pub fn at(&self) -> String {
-        hex(scratch::GUEST + self.piece)
+    pub fn piece(&self) -> String {
+        hex(self.piece)
+    }
+
+    /// How often a store exclusive that fails is tried again.
+    pub const fn tries(&self) -> u64 {
+        EXCLUSIVE_TRIES
+    }
+
+    /// What a store stores.
+    pub fn stored(&self) -> String {
+        hex(scratch::stored(0))
     }
 }
 
@@ -103,10 +138,34 @@ fn spsr(probe: &Probe) -> u64 {
 
 /// The instructions of `operation` with so many bytes; `None` where an exported case does not ask it.
 fn instructions(operation: Operation, bytes: u8) -> Option<Vec<String>> {
+    let lines = translation(operation).or_else(|| maintenance(operation));
+    let lines = lines.or_else(|| access(operation, bytes))?;
+    Some(lines.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// An AT instruction; PAR_EL1 is written by it only as seen after an ISB.
+fn translation(operation: Operation) -> Option<String> {
+    let form = operation.name().strip_prefix("at_").filter(|_| operation.is_at())?;
+    Some(format!("at {form}, x9\nisb\nmrs x0, par_el1"))
+}
+
+/// Maintenance, which answers nothing.
+fn maintenance(operation: Operation) -> Option<String> {
+    let form = match operation {
+        Operation::DcCvac => "dc cvac",
+        Operation::DcCvau => "dc cvau",
+        Operation::DcCivac => "dc civac",
+        Operation::DcIvac => "dc ivac",
+        Operation::IcIvau => "ic ivau",
+        _ => return None,
+    };
+    Some(format!("{form}, x9\ndsb sy\nisb\nmov x0, #0"))
+}
+
+fn access(operation: Operation, bytes: u8) -> Option<String> {
     use Operation::{
-        AtS1e0r, AtS1e0w, AtS1e1r, AtS1e1rp, AtS1e1w, AtS1e1wp, AtS1e2r, AtS1e2w, AtS12e0r,
-        AtS12e0w, AtS12e1r, AtS12e1w, CompareAndSwap, DcCivac, DcCvac, DcCvau, DcIvac, Load,
-        LoadAcquire, LoadUnprivileged, Store, StoreRelease, StoreUnprivileged, Swap,
+        Add, CompareAndSwap, Fetch, Load, LoadAcquire, LoadExclusive, LoadPair, LoadUnprivileged,
+        Store, StoreExclusive, StorePair, StoreRelease, StoreUnprivileged, Swap,
     };
     let suffix = match bytes {
         1 => "b",
@@ -114,39 +173,31 @@ fn instructions(operation: Operation, bytes: u8) -> Option<Vec<String>> {
         _ => "",
     };
     let x = if bytes == 8 { "x" } else { "w" };
-    let at =
-        |form: &str| vec![format!("at {form}, x9"), "isb".to_owned(), "mrs x0, par_el1".to_owned()];
-    let load = |name: &str| vec![format!("{name}{suffix} {x}0, [x9]"), "dsb sy".to_owned()];
-    let store = |name: &str| vec![format!("{name}{suffix} {x}12, [x9]"), "dsb sy".to_owned()];
+    let load = |name: &str| format!("{name}{suffix} {x}0, [x9]\ndsb sy");
+    // The store has taken whatever exception it takes before it counts as done.
+    let store = |name: &str| format!("{name}{suffix} {x}12, [x9]\ndsb sy\nmov x0, x12");
     let atomic = |name: &str, first: &str, second: &str| {
-        vec![format!("{name}{suffix} {x}{first}, {x}{second}, [x9]"), "dsb sy".to_owned()]
+        format!("{name}{suffix} {x}{first}, {x}{second}, [x9]\ndsb sy")
     };
-    let maintain = |form: &str| vec![format!("dc {form}, x9"), "dsb sy".to_owned()];
     Some(match operation {
-        AtS12e1r => at("s12e1r"),
-        AtS12e1w => at("s12e1w"),
-        AtS12e0r => at("s12e0r"),
-        AtS12e0w => at("s12e0w"),
-        AtS1e2r => at("s1e2r"),
-        AtS1e2w => at("s1e2w"),
-        AtS1e1r => at("s1e1r"),
-        AtS1e1w => at("s1e1w"),
-        AtS1e0r => at("s1e0r"),
-        AtS1e0w => at("s1e0w"),
-        AtS1e1rp => at("s1e1rp"),
-        AtS1e1wp => at("s1e1wp"),
         Load => load("ldr"),
         LoadAcquire => load("ldar"),
         LoadUnprivileged => load("ldtr"),
+        LoadExclusive => format!("ldxr{suffix} {x}0, [x9]\nclrex"),
+        LoadPair => "ldp x0, x10, [x9]\neor x0, x0, x10, ror #32".to_owned(),
         Store => store("str"),
         StoreRelease => store("stlr"),
         StoreUnprivileged => store("sttr"),
+        StorePair => "stp x12, x12, [x9]\ndsb sy\nmov x0, x12".to_owned(),
+        StoreExclusive => format!(
+            "1: ldxr{suffix} {x}0, [x9]\nstxr{suffix} w10, {x}12, [x9]\ncbz w10, 2f\nsubs x11, x11, #1\nb.ne 1b\n\
+             movz x0, #{:#x}, lsl #48\n2: dsb sy",
+            NOT_STORED >> 48
+        ),
         Swap => atomic("swpal", "12", "0"),
+        Add => atomic("ldaddal", "12", "0"),
         CompareAndSwap => atomic("casal", "0", "12"),
-        DcCvac => maintain("cvac"),
-        DcCvau => maintain("cvau"),
-        DcCivac => maintain("civac"),
-        DcIvac => maintain("ivac"),
+        Fetch => "blr x9".to_owned(),
         _ => return None,
     })
 }

@@ -12,6 +12,7 @@ mod common {
 mod campaign;
 mod case_file;
 mod comparison;
+mod export;
 mod format2;
 mod fuzz;
 mod guest_draws;

@@ -11,6 +11,7 @@ use case::draw::el10::GuestSpace;
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::source::Source;
+use device::Description;
 use oracle::learned::Learned;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
@@ -24,6 +25,7 @@ use suite::case_file::{CaseFile, CaseText};
 use suite::machine::Machine;
 
 use crate::common::machines::{self, DIMMS};
+use crate::common::shipped::suites;
 
 fn map() -> MemoryMap {
     machines::with_scratch(&DIMMS)
@@ -194,7 +196,9 @@ fn a_case_that_was_made_small_names_the_arenas_that_it_uses() {
 fn what_an_exported_case_can_not_do_is_refused() {
     let machine = Machine::new("max", None, &machines::max(), &map());
     let learned = Learned::new([]).unwrap();
-    let export = |case: &Case| Export::new(case, &machine, &learned, Vec::new()).map(|_| ());
+    let described = Description::read(&suites().join("targets/qemu-max.yaml")).unwrap();
+    let export =
+        |case: &Case| Export::new(case, &machine, &described, &learned, Vec::new()).map(|_| ());
     let guest = reducible();
     let count = guest.as_ref().probes.len();
     assert_eq!(export(&guest), Err(NotExported::Probes(count)));

@@ -1,7 +1,6 @@
 //! The known errata that are delivered, each shown by its own cases on a real QEMU.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use judge::established::Established;
@@ -13,7 +12,8 @@ use suite::generator::{ExplicitCase, Generator};
 
 use crate::common::executor::EXECUTOR;
 use crate::common::records::judged_by;
-use crate::common::shipped::{suites, yaml};
+use crate::common::reproducers::reproducers;
+use crate::common::shipped::suites;
 use crate::common::targets::{description, open};
 
 fn folder() -> PathBuf {
@@ -22,20 +22,6 @@ fn folder() -> PathBuf {
 
 fn errata() -> KnownErrata {
     KnownErrata::read(&[folder()]).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The case files that are delivered, by the target that each says it is for.
-fn reproducers() -> BTreeMap<String, Vec<PathBuf>> {
-    let mut by_target = BTreeMap::<_, Vec<_>>::new();
-    for file in yaml(&folder().join("repro")) {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        let command = format!("#     hypwalk replay suites/errata/repro/{name} --target ");
-        let text = fs::read_to_string(&file).unwrap();
-        let target = text.lines().find_map(|line| line.strip_prefix(&command));
-        let target = target.unwrap_or_else(|| panic!("{name} says how it is replayed")).to_owned();
-        by_target.entry(target).or_default().push(file);
-    }
-    by_target
 }
 
 /// All at one boot of each target, but for those that kill it: each known erratum that has reproducers shows by one of

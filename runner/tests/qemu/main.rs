@@ -4,11 +4,13 @@
 mod common {
     pub mod answer;
     pub mod executor;
+    pub mod exported;
     pub mod folders;
     pub mod hypwalk;
     pub mod identity;
     pub mod place;
     pub mod records;
+    pub mod reproducers;
     pub mod self_test;
     pub mod shipped;
     pub mod targets;
@@ -18,6 +20,7 @@ mod bench;
 mod campaigns;
 mod efi;
 mod entry;
+mod export;
 mod gdb;
 mod guest;
 mod hyp;

@@ -1,27 +1,23 @@
 //! A finding on QEMU made small, and what is left of it without Hypwalk.
 
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::process::Command;
 
 use case::Case;
 use device::Target;
 use judge::verdict::CaseRecord;
 use oracle::learned::Learned;
-use runner::export::Export;
 use runner::plan::Plan;
 use runner::reduce::cause::Kept;
 use runner::reduce::report::Report;
 use runner::reduce::{Reduced, Reducer};
 use suite::Suite;
 use suite::case_file::CaseFile;
-use suite::machine::Machine;
 
 use crate::common::executor::EXECUTOR;
-use crate::common::folders;
+use crate::common::exported::Exported;
 use crate::common::shipped::suites;
-use crate::common::targets::{description, open, program};
+use crate::common::targets::{description, open};
 
 /// QEMU 10.0 does not check the alignment of accesses to Device memory.
 const ERRATUM: &str = "no-alignment-check-of-device-memory";
@@ -53,19 +49,6 @@ fn reduced(reducer: &mut Reducer<'_>, case: &Case) -> Reduced {
     reduced
 }
 
-/// Builds and runs the exported case; returns what it says.
-fn run_exported(case: &Case, machine: &Machine, folder: &Path) -> String {
-    let export = Export::new(case, machine, &Learned::new([]).unwrap(), Vec::new()).unwrap();
-    for (name, text) in export.files().unwrap() {
-        fs::write(folder.join(name), text).unwrap();
-    }
-    let qemu = format!("QEMU={}", program().display());
-    let output = Command::new("make").arg("-C").arg(folder).args(["run", &qemu]).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
-    assert!(output.status.success(), "{said}");
-    said
-}
-
 #[test]
 fn a_fault_of_qemu_is_made_small_and_shows_without_hypwalk() {
     let target = open(description("qemu-max"), &EXECUTOR);
@@ -90,14 +73,15 @@ fn a_fault_of_qemu_is_made_small_and_shows_without_hypwalk() {
     let read = CaseFile::from_text(&file.to_string(), Path::new("case.yaml")).unwrap();
     assert_eq!(*read.case.0, reduced.case);
     let machine = read.machine.unwrap();
-    let said = run_exported(&read.case.0, &machine, &folders::empty("export-wrong"));
-    assert!(said.contains("\nFAIL: "), "{said}");
+    let described = description("qemu-max");
+    let exported = Exported::new(&read.case.0, &machine, &described, "export-wrong").unwrap();
+    exported.run().is(1, "FAIL: this is not allowed");
 
     // An access that is aligned faults as it must.
     let mut aligned = reduced.case.clone();
     let probe = aligned.as_ref().probes[0];
     aligned.retain_probes(|_| false);
     aligned.push_probe(probe.at(probe.address & !0xf)).unwrap();
-    let said = run_exported(&aligned, &machine, &folders::empty("export-right"));
-    assert!(said.contains("\nPASS: "), "{said}");
+    let exported = Exported::new(&aligned, &machine, &described, "export-right").unwrap();
+    exported.run().is(0, "PASS: this is allowed");
 }
