@@ -7,13 +7,14 @@ use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
 
 use super::Example;
 use super::condition::{Condition, Splits};
+use super::scope::Scope;
 use super::traits;
 use crate::plan::Plan;
 use crate::record::redraw::plan;
 use crate::record::{Run, RunError, RunId};
 
 /// What runs tell of errata.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Evidence {
     /// All errata; others name them by their places.
     pub table: Vec<&'static Erratum>,
@@ -23,6 +24,8 @@ pub struct Evidence {
     pub shown: Vec<u64>,
     /// How many answers contradict each erratum.
     pub contradicted: Vec<u64>,
+    /// The same in cases in which all answers conform, of those that were walked again.
+    pub elsewhere: Vec<u64>,
     /// How many answers might have shown each erratum of TLBs, and did not.
     pub unshown: Vec<u64>,
     /// Where each erratum shows, and where it is contradicted, by its place.
@@ -43,7 +46,7 @@ pub struct Evidence {
 }
 
 /// Findings of one kind that the same errata predict.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Alike {
     /// The places of the errata.
     pub errata: Vec<usize>,
@@ -85,12 +88,26 @@ impl Evidence {
         evidence
     }
 
+    /// Takes into account what `scopes` tell of errata.
+    pub fn weigh(&mut self, scopes: &BTreeMap<&str, Scope>) {
+        for (place, erratum) in self.table.iter().enumerate() {
+            let Some(scope) = scopes.get(erratum.name) else { continue };
+            match &scope.condition {
+                Some(condition) => {
+                    self.conditions.entry(place).or_insert_with(|| condition.clone());
+                }
+                None => self.elsewhere[place] = scope.elsewhere,
+            }
+        }
+    }
+
     fn none() -> Self {
         let table: Vec<&'static Erratum> = errata::all().collect();
         Self {
             findings: Vec::new(),
             shown: vec![0; table.len()],
             contradicted: vec![0; table.len()],
+            elsewhere: vec![0; table.len()],
             unshown: vec![0; table.len()],
             table,
             splits: BTreeMap::new(),

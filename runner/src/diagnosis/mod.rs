@@ -111,17 +111,48 @@ impl Diagnosis {
     /// Where records can't be read.
     pub fn new(runs: &[Run]) -> Result<Self, RunError> {
         let mut evidence = Evidence::new(runs)?;
-        let causes = take_all(&mut evidence);
+        let causes = Self::causes(runs, &mut evidence)?;
         let unexplained = unexplained(&evidence.findings);
         let Evidence { count: cases, probes, torn, contradicted, .. } = evidence;
         let Evidence { unknown, undiagnosed, not_drawn, .. } = evidence;
         // Where nothing contradicts anything there is nothing to look for.
         let not_drawn = not_drawn.filter(|_| contradicted.iter().any(|count| *count > 0));
-        let mut causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
-        scope::find(runs, &mut causes)?;
+        let causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
         Ok(Self { cases, probes, causes, torn })
     }
 }
+
+impl Diagnosis {
+    /// Takes the findings out of `evidence` that have causes. What cases without a finding contradict more often than it
+    /// explains comes last: it may be the look of another.
+    fn causes(runs: &[Run], evidence: &mut Evidence) -> Result<Vec<Cause>, RunError> {
+        let mut scopes = BTreeMap::new();
+        for _ in 0..LOOKS {
+            evidence.weigh(&scopes);
+            let looks = take_all(&mut evidence.clone());
+            let alike = looks.iter().flat_map(|cause| cause.errata.iter().take(EQUALS));
+            let new = alike.filter(|name| !scopes.contains_key(name.as_str()));
+            let new: Vec<_> = new.filter_map(|name| errata::named(name)).collect();
+            if new.is_empty() {
+                break;
+            }
+            scopes.extend(scope::find(runs, new)?);
+        }
+        evidence.weigh(&scopes);
+        let mut causes = take_all(evidence);
+        evidence.elsewhere.fill(0);
+        causes.extend(take_all(evidence));
+        for cause in &mut causes {
+            cause.elsewhere = scopes.get(cause.name()).map_or(0, |scope| scope.elsewhere);
+        }
+        Ok(causes)
+    }
+}
+
+/// How often causes are chosen anew by what their scopes tell.
+const LOOKS: usize = 3;
+/// Of how many errata that predict the same the scope is looked for.
+const EQUALS: usize = 6;
 
 impl Causes {
     /// The first finding of each cause, and of each kind of those that have none, in the order in which they are told:
@@ -201,7 +232,8 @@ fn take_largest(evidence: &mut Evidence) -> Option<Cause> {
     }
     let surplus = |erratum: usize| match evidence.conditions.get(&erratum) {
         Some(_) => explained[erratum],
-        None => explained[erratum].saturating_sub(evidence.contradicted[erratum]),
+        None => explained[erratum]
+            .saturating_sub(evidence.contradicted[erratum] + evidence.elsewhere[erratum]),
     };
     // Of equals it is the one that least contradicts, then the one that most shows where it might, and then the first in
     // the table.
@@ -219,6 +251,7 @@ fn take_largest(evidence: &mut Evidence) -> Option<Cause> {
     let is_equal = |other: &usize| {
         explained[*other] == explained[best]
             && evidence.contradicted[*other] == evidence.contradicted[best]
+            && evidence.elsewhere[*other] == evidence.elsewhere[best]
             && its.iter().all(|alike| alike.errata.contains(other))
     };
     let name = |erratum: usize| evidence.table[erratum].name.to_owned();

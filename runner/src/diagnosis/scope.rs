@@ -1,4 +1,4 @@
-//! The scope of a cause: what holds of the cases in which its erratum shows, and of no case that contradicts it.
+//! The scope of an erratum: what holds of the cases in which it shows, and of no case that contradicts it.
 //!
 //! ```text
 //!   cases that show it          walked again ---> registers, levels, operation     shows
@@ -25,25 +25,33 @@ use oracle::playback::Playback;
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
 
-use super::condition::Splits;
+use super::condition::{Condition, Splits};
 use super::traits::{self, Trait, Value};
-use super::{Cause, Causes};
 use crate::plan::Plan;
 use crate::record::redraw::plan;
 use crate::record::{Header, Run, RunError};
 
-/// So many cases are walked again of those that show a cause, and of those that conform.
+/// So many cases are walked again of those that show an erratum, and of those that conform.
 const CASES: usize = 48;
 
-/// Looks for the scopes of those of `causes` that have no condition, in what `runs` kept.
+/// The scope of an erratum.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// How many answers contradict it in the cases that conform, of those that were walked again.
+    pub elsewhere: u64,
+    /// What holds where it shows and where nothing contradicts it.
+    pub condition: Option<Condition>,
+}
+
+/// Looks for the scopes of `errata` in what `runs` kept.
 ///
 /// # Errors
 /// Where records can't be read.
-pub fn find(runs: &[Run], causes: &mut Causes) -> Result<(), RunError> {
-    let mut open: Vec<Open> = causes.causes.iter_mut().filter_map(Open::new).collect();
-    if open.is_empty() {
-        return Ok(());
-    }
+pub fn find(
+    runs: &[Run],
+    errata: impl IntoIterator<Item = &'static Erratum>,
+) -> Result<BTreeMap<&'static str, Scope>, RunError> {
+    let mut open: Vec<Open> = errata.into_iter().map(Open::new).collect();
     for run in runs {
         let picked = Picked::of(run, &open)?;
         if picked.showing.is_empty() {
@@ -55,30 +63,27 @@ pub fn find(runs: &[Run], causes: &mut Causes) -> Result<(), RunError> {
         picked.showing.iter().for_each(|record| stand.show(&plan, record, &mut open));
         picked.conforming.iter().for_each(|index| stand.hold_against(&plan, *index, &mut open));
     }
-    open.into_iter().for_each(Open::close);
-    Ok(())
+    Ok(open.into_iter().map(|open| (open.erratum.name, open.close())).collect())
 }
 
-/// A cause whose scope is open.
-struct Open<'c> {
-    cause: &'c mut Cause,
+/// An erratum whose scope is open.
+struct Open {
     erratum: &'static Erratum,
+    elsewhere: u64,
     splits: Splits,
 }
 
-impl<'c> Open<'c> {
-    fn new(cause: &'c mut Cause) -> Option<Self> {
-        let erratum = errata::named(cause.name())?;
-        let is_open = cause.condition.is_none();
-        is_open.then(|| Self { cause, erratum, splits: Splits::default() })
+impl Open {
+    fn new(erratum: &'static Erratum) -> Self {
+        Self { erratum, elsewhere: 0, splits: Splits::default() }
     }
 
     fn add(&mut self, facts: &BTreeSet<(Trait, Value)>, shows: bool) {
         self.splits.add(facts.iter().copied(), shows);
     }
 
-    fn close(self) {
-        self.cause.condition = self.splits.condition();
+    fn close(self) -> Scope {
+        Scope { elsewhere: self.elsewhere, condition: self.splits.condition() }
     }
 }
 
@@ -90,7 +95,7 @@ struct Picked {
 }
 
 impl Picked {
-    fn of(run: &Run, open: &[Open<'_>]) -> Result<Self, RunError> {
+    fn of(run: &Run, open: &[Open]) -> Result<Self, RunError> {
         let (mut showing, mut conforming) = (Vec::new(), Vec::new());
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for record in run.records()? {
@@ -140,8 +145,8 @@ impl Stand {
         Some(Self { twin, map, learned })
     }
 
-    /// Notes where causes show in the case of `record`, and where answers beside that contradict them.
-    fn show(&mut self, plan: &Plan, record: &CaseRecord, open: &mut [Open<'_>]) {
+    /// Notes where errata show in the case of `record`, and where answers beside that contradict them.
+    fn show(&mut self, plan: &Plan, record: &CaseRecord, open: &mut [Open]) {
         let Some(Ok(case)) = plan.case(record.index) else { return };
         let mut facts: Vec<[Facts; 2]> = open.iter().map(|_| <[Facts; 2]>::default()).collect();
         self.walk(&case, |number, walked| {
@@ -165,8 +170,8 @@ impl Stand {
         }
     }
 
-    /// Notes which causes the answers to case number `index`, which conform, contradict.
-    fn hold_against(&mut self, plan: &Plan, index: u64, open: &mut [Open<'_>]) {
+    /// Notes which errata the answers to case number `index`, which conform, contradict.
+    fn hold_against(&mut self, plan: &Plan, index: u64, open: &mut [Open]) {
         let Some(Ok(case)) = plan.case(index) else { return };
         let has_updates = case.as_ref().flags().has(Flags::UPDATES);
         let mut facts: Vec<Facts> = open.iter().map(|_| Facts::new()).collect();
@@ -174,7 +179,7 @@ impl Stand {
             for (one, facts) in open.iter_mut().zip(&mut facts) {
                 let predicted = walked.beside(one.erratum);
                 if predicted.is_some_and(|it| it.excludes(walked.expectation, has_updates)) {
-                    one.cause.elsewhere += 1;
+                    one.elsewhere += 1;
                     facts.extend(walked.facts());
                 }
             }
