@@ -139,10 +139,11 @@ where
             let update = LeafUpdate { old, new, written, hd: dirty_managed, result };
             let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old {
-                // A fault of stage 2 on the update is reported as what the access has come to so far.
+                // A fault of stage 2 on the update is reported as what the access has come to so far, but for DirtyBit:
+                // that is about the fault that is reported.
                 let so_far = match result {
                     Ok(()) => blame,
-                    Err(fault) => Blame { write: fault.write, dirty_bit: fault.dirty_bit, ..blame },
+                    Err(fault) => Blame { write: fault.write, ..blame },
                 };
                 let level = entry.level;
                 let swapped =

@@ -401,7 +401,7 @@ impl Observer for Watched {
 fn merge(all: &mut Vec<Update>, later: &[Update]) {
     for update in later {
         match all.iter_mut().find(|earlier| earlier.pa == update.pa) {
-            Some(earlier) => earlier.new = update.new,
+            Some(earlier) => *earlier = earlier.joined(update),
             None => all.push(*update),
         }
     }
