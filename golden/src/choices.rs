@@ -88,6 +88,14 @@ pub(crate) enum OutOfRange {
     Clamp,
 }
 
+/// What PS = 0b111 acts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReservedPs {
+    Largest,
+    As52,
+    As48,
+}
+
 /// Does a check fault?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Faults {
@@ -185,6 +193,7 @@ pub(crate) enum HostStage2 {
 
 answers! {
     OutOfRange: OutOfRange { Self::Fault => "fault", Self::Clamp => "clamp", }
+    ReservedPs: ReservedPs { Self::Largest => "52_bits", Self::As52 => "0b110", Self::As48 => "0b101", }
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
     Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
@@ -315,6 +324,12 @@ choices! {
     ///
     /// Source: `AArch64.S2DecodeTG0`.
     VtcrTg0ActsAs: ImplementationDefined, "unsupported_vtcr_tg0_acts_as", Names::Listed(listed::<Granule>);
+    /// PS or IPS is 0b111, where the size can be 52 bits: the output size is 52 bits and a table base has its form of
+    /// other values, which is what the pseudocode makes of it; or it acts as 0b110 in all, or as 0b101.
+    ///
+    /// Source: DDI 0487, `TCR_EL1.IPS`: "the reserved values behave in the same way as the 0b101 or 0b110 encoding" up to
+    /// 2024, "OA size represented by 0b110" since; `AArch64.PhysicalAddressSize`.
+    ReservedOutputSize: ConstrainedUnpredictable, "reserved_output_size", Names::Listed(listed::<ReservedPs>);
     /// With `HCR_EL2.VM` = 1, stage 1 makes Device and Non-cacheable memory Outer Shareable before stage 2
     /// combines. It shows only with FEAT_S2FWB.
     ///

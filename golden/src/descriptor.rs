@@ -241,6 +241,8 @@ impl Format {
     }
 }
 
+/// PS and IPS: 48 bits.
+pub(crate) const PS_48: u64 = 0b101;
 /// PS and IPS: 52 bits.
 pub(crate) const PS_52: u64 = 0b110;
 
