@@ -28,7 +28,8 @@ pub(crate) const CONTIGUOUS: u64 = 1 << 52;
 /// Block translation entry.
 pub(crate) const NT: u64 = 1 << 16;
 
-const VALID: u64 = 1 << 0;
+/// The descriptor is valid.
+pub(crate) const VALID: u64 = 1 << 0;
 const TABLE_OR_PAGE: u64 = 1 << 1;
 
 /// What decides how the descriptors of a stage are read.

@@ -5,6 +5,7 @@ use crate::access::{Kind, StageAccess};
 use crate::address::{Ipa, Pa, Va};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::choices::{Choice, Choices, ask};
+use crate::contiguous::Managed;
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, ones};
 use crate::el::{El, Regime};
 use crate::errata::{Errata, LeafUpdate, Stage1Leaf};
@@ -235,8 +236,9 @@ where
             let pa = self.stage1_descriptor(params.regime, (level, ipa), &read, blame)?;
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
+            let managed = Managed::by_stage1(params, access);
             let entry = self
-                .select(blame, format, found, params.ee, params.ha)
+                .select(blame, format, found, params.ee, managed)
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok((entry, ipa, limits)),

@@ -428,4 +428,9 @@ impl<M: PhysicalMemory> PhysicalMemory for Updated<'_, M> {
     fn stale(&self, pa: Pa) -> Option<Stale> {
         self.memory.stale(pa)
     }
+
+    fn set_bits(&self, first: Pa, words: u64) -> u64 {
+        let set = self.memory.set_bits(first, words);
+        self.updates.iter().fold(set, |set, update| set | update.new)
+    }
 }
