@@ -28,7 +28,8 @@ pub struct Asked {
 pub struct Explored {
     /// How many walks it made: 1 where no open choice was consulted.
     pub walks: u32,
-    /// Were all outcomes seen? Not if the callback broke off, or a limit was met.
+    /// Were all outcomes seen? Not if the callback broke off, a limit was met, or the architecture allows more than
+    /// choices can name.
     pub complete: bool,
 }
 
@@ -90,6 +91,7 @@ pub struct Script<'a> {
     len: usize,
     /// How much of the path the current walk has come through.
     position: usize,
+    /// More choices were put than fit into the path, or something is allowed that no choice names.
     overflowed: bool,
 }
 
@@ -142,10 +144,17 @@ impl Choices for Script<'_> {
     }
 
     fn group_inspection(&self) -> GroupInspection {
-        // A settled group needs no look at its members.
-        match self.profile.settled(Choice::ContiguousGroup) {
-            Some(Answer(0)) => GroupInspection::Never,
-            _ => self.profile.group_inspection(),
+        // Where all is settled as if there were no group, its members need no look.
+        let is_settled = |&choice: &Choice| self.profile.settled(choice) == Some(Answer(0));
+        let of_groups =
+            [Choice::ContiguousGroup, Choice::ContiguousConflict, Choice::ContiguousOutOfPlace];
+        match of_groups.iter().all(is_settled) {
+            true => GroupInspection::Never,
+            false => self.profile.group_inspection(),
         }
+    }
+
+    fn anything(&mut self) {
+        self.overflowed = true;
     }
 }

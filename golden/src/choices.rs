@@ -29,10 +29,13 @@ pub trait Choices: Errata {
     /// taken as 0.
     fn choose(&mut self, choice: Choice, count: u16) -> Answer;
 
-    /// When does a walk look at the neighbours of a descriptor, to find a misprogrammed contiguous group?
+    /// Does a walk look at the neighbours of a descriptor, to find what a TLB may hold of its contiguous group?
     fn group_inspection(&self) -> GroupInspection {
-        GroupInspection::WhenContiguous
+        GroupInspection::Always
     }
+
+    /// The architecture allows more here than choices can name.
+    fn anything(&mut self) {}
 }
 
 impl<C: Errata + ?Sized> Errata for &mut C {
@@ -47,18 +50,20 @@ impl<C: Choices + ?Sized> Choices for &mut C {
     fn group_inspection(&self) -> GroupInspection {
         (**self).group_inspection()
     }
+
+    fn anything(&mut self) {
+        (**self).anything();
+    }
 }
 
-/// When a walk reads the neighbours of the descriptor that it ends in. These reads are the model's, not
-/// the walk's: no observer sees them. A group has up to 128 members.
+/// When a walk reads the neighbours of a descriptor. These reads are the model's, not the walk's: no observer sees
+/// them. A group has up to 128 members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum GroupInspection {
     /// Never: the descriptor found is the one used.
     Never,
-    /// Where the descriptor found has the contiguous bit.
-    #[default]
-    WhenContiguous,
     /// Wherever a neighbour's contiguous bit might reach the address: every lookup that can end a walk.
+    #[default]
     Always,
 }
 
@@ -86,6 +91,14 @@ macro_rules! answers {
 pub(crate) enum OutOfRange {
     Fault,
     Clamp,
+}
+
+/// What PS = 0b111 acts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReservedPs {
+    Largest,
+    As52,
+    As48,
 }
 
 /// Does a check fault?
@@ -169,6 +182,13 @@ pub(crate) enum Conflict {
     TlbConflict,
 }
 
+/// What an entry with the contiguous bit that is out of its place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContiguousUse {
+    AsRange,
+    Alone,
+}
+
 /// The stage that reports a TLB conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictStage {
@@ -185,6 +205,7 @@ pub(crate) enum HostStage2 {
 
 answers! {
     OutOfRange: OutOfRange { Self::Fault => "fault", Self::Clamp => "clamp", }
+    ReservedPs: ReservedPs { Self::Largest => "52_bits", Self::As52 => "0b110", Self::As48 => "0b101", }
     Faults: Faults { Self::Ignore => "ignore", Self::Fault => "fault", }
     DeviceFetch: DeviceFetch { Self::NoFault => "no_fault", Self::PermissionFault => "permission_fault", }
     Atomics: Atomics { Self::Performed => "performed", Self::Fault => "fault", }
@@ -218,6 +239,7 @@ answers! {
     }
     ParXs: ParXs { Self::Reported => "reported", Self::NotReported => "not_reported", }
     Conflict: Conflict { Self::None => "none", Self::TlbConflict => "tlb_conflict", }
+    ContiguousUse: ContiguousUse { Self::AsRange => "as_range", Self::Alone => "alone", }
     ConflictStage: ConflictStage { Self::AsFound => "as_found", Self::Other => "other", }
     HostStage2: HostStage2 { Self::AsWritten => "as_written", Self::Off => "off", }
 }
@@ -237,7 +259,7 @@ enum Names {
     Listed(fn(usize) -> Option<&'static str>),
     /// The byte itself.
     Byte,
-    /// [`ContiguousUse`].
+    /// The entry found, or another member of its group: the one of this number among those with another outcome.
     Group,
 }
 
@@ -315,6 +337,12 @@ choices! {
     ///
     /// Source: `AArch64.S2DecodeTG0`.
     VtcrTg0ActsAs: ImplementationDefined, "unsupported_vtcr_tg0_acts_as", Names::Listed(listed::<Granule>);
+    /// PS or IPS is 0b111, where the size can be 52 bits: the output size is 52 bits and a table base has its form of
+    /// other values, which is what the pseudocode makes of it; or it acts as 0b110 in all, or as 0b101.
+    ///
+    /// Source: DDI 0487, `TCR_EL1.IPS`: reserved values behave as 0b101 or 0b110 by earlier issues, and 0b111 stands for
+    /// the size of 0b110 by later ones; `AArch64.PhysicalAddressSize`.
+    ReservedOutputSize: ConstrainedUnpredictable, "reserved_output_size", Names::Listed(listed::<ReservedPs>);
     /// With `HCR_EL2.VM` = 1, stage 1 makes Device and Non-cacheable memory Outer Shareable before stage 2
     /// combines. It shows only with FEAT_S2FWB.
     ///
@@ -416,12 +444,25 @@ choices! {
     ///
     /// Source: DDI 0487, `TTBR0_EL1.BADDR`; `AArch64.S2TTBaseAddress`.
     MisalignedBase: ConstrainedUnpredictable, "misaligned_base", Names::Listed(listed::<MisalignedBase>);
-    /// The members of a contiguous group disagree, or one's output address is not the one its place calls
-    /// for: any member's translation may be used, or a TLB conflict abort taken. Of a group that is larger
-    /// than the input address size ([`Choice::ContiguousMisprogrammed`]), the members in the table count.
+    /// Of a contiguous group, a TLB may hold any member as an entry for all of them, if it is valid, has the bit, and
+    /// its access flag is set or hardware may set it. Where another outcome would come of it (the member that is asked
+    /// about is invalid, lacks the bit or the access flag, or maps something else; hardware would make it dirty, or
+    /// another one in its place): its own entry, or another member's. Of a group that is larger than the input address size ([`Choice::ContiguousMisprogrammed`]), the
+    /// members in the table count.
     ///
-    /// Source: DDI 0487, "Misprogramming the Contiguous bit".
+    /// Source: DDI 0487, "The Contiguous bit" (R_SKQHL), "Misprogramming the Contiguous bit" (R_NGLXZ, R_JQQTC), "Use
+    /// of the Contiguous bit with hardware updates to the translation tables" (R_GPHKF, R_JKCXG, I_QDCMP).
     ContiguousGroup: ConstrainedUnpredictable, "contiguous_group", Names::Group;
+    /// The output address in an entry with the contiguous bit is not the one that its place in its group calls for: it
+    /// is the beginning of a range whose bits come from the input address, or an entry of its own.
+    ///
+    /// Source: DDI 0487, "Misprogramming the Contiguous bit" (R_JQQTC); `StageOA`.
+    ContiguousOutOfPlace: ConstrainedUnpredictable, "contiguous_out_of_place", Names::Listed(listed::<ContiguousUse>);
+    /// Of a contiguous group, some members have the bit, and some that are valid do not: a translation, or a TLB
+    /// conflict abort.
+    ///
+    /// Source: DDI 0487, "Misprogramming the Contiguous bit" (R_QTRPM, R_NGLXZ).
+    ContiguousConflict: ConstrainedUnpredictable, "contiguous_conflict", Names::Listed(listed::<Conflict>);
     /// A TLB may hold older values of a descriptor ([`Stale`](crate::Stale)): the new value, or an older one.
     /// Where break-before-make was left out, this is asked for each part in which they differ: for the address,
     /// for the memory attributes of a leaf and for its permissions, or for what a table takes away.
@@ -462,9 +503,7 @@ impl Choice {
                 .ok()
                 .map(|byte| Answer(byte.into())),
             Names::Group => match name {
-                "own_entry" => Some(Answer(ContiguousUse::OWN_GROUP)),
-                "own_entry_alone" => Some(Answer(ContiguousUse::OWN_ALONE)),
-                "tlb_conflict" => Some(Answer(ContiguousUse::TLB_CONFLICT)),
+                "own_entry" => Some(Answer(0)),
                 _ => None,
             },
         }
@@ -496,44 +535,8 @@ impl fmt::Display for AnswerName {
         match self.choice.names() {
             Names::Listed(listed) => f.write_str(listed(usize::from(n)).unwrap_or("?")),
             Names::Byte => write!(f, "{n:#04x}"),
-            Names::Group => match ContiguousUse::from(self.answer) {
-                ContiguousUse::OwnGroup => f.write_str("own_entry"),
-                ContiguousUse::OwnAlone => f.write_str("own_entry_alone"),
-                ContiguousUse::TlbConflict => f.write_str("tlb_conflict"),
-                ContiguousUse::Member(n) => write!(f, "member_{n}"),
-            },
-        }
-    }
-}
-
-/// Which translation a misprogrammed contiguous group gives: the answers of [`Choice::ContiguousGroup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ContiguousUse {
-    /// The descriptor found, as a contiguous range: what the pseudocode does.
-    OwnGroup,
-    /// The descriptor found, for its own part only.
-    OwnAlone,
-    /// A TLB conflict abort.
-    TlbConflict,
-    /// The group's member of this number, as a contiguous range.
-    Member(u16),
-}
-
-impl ContiguousUse {
-    const OWN_GROUP: u16 = 0;
-    const OWN_ALONE: u16 = 1;
-    const TLB_CONFLICT: u16 = 2;
-    /// How many answers there are before the members.
-    pub const FIXED: u16 = 3;
-}
-
-impl From<Answer> for ContiguousUse {
-    fn from(Answer(n): Answer) -> Self {
-        match n {
-            Self::OWN_GROUP => Self::OwnGroup,
-            Self::OWN_ALONE => Self::OwnAlone,
-            Self::TLB_CONFLICT => Self::TlbConflict,
-            n => Self::Member(n - Self::FIXED),
+            Names::Group if n == 0 => f.write_str("own_entry"),
+            Names::Group => write!(f, "other_entry_{n}"),
         }
     }
 }

@@ -28,7 +28,8 @@ pub(crate) const CONTIGUOUS: u64 = 1 << 52;
 /// Block translation entry.
 pub(crate) const NT: u64 = 1 << 16;
 
-const VALID: u64 = 1 << 0;
+/// The descriptor is valid.
+pub(crate) const VALID: u64 = 1 << 0;
 const TABLE_OR_PAGE: u64 = 1 << 1;
 
 /// What decides how the descriptors of a stage are read.
@@ -241,6 +242,8 @@ impl Format {
     }
 }
 
+/// PS and IPS: 48 bits.
+pub(crate) const PS_48: u64 = 0b101;
 /// PS and IPS: 52 bits.
 pub(crate) const PS_52: u64 = 0b110;
 

@@ -35,5 +35,5 @@
 mod drawing;
 mod walk;
 
-pub use drawing::{Column, Drawing, Esr, Par, fault_status};
+pub use drawing::{Column, Drawing, Esr, Layout, Par, fault_status};
 pub use walk::Explain;

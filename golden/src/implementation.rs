@@ -87,6 +87,8 @@ features! {
     FEAT_LSE2 = 31,
     /// Cache maintenance that wants to be allowed to write: `SCTLR_ELx.CMOW`, `HCRX_EL2.CMOW`.
     FEAT_CMOW = 32,
+    /// TLB maintenance by address can name the level of the leaf: TTL.
+    FEAT_TTL = 33,
 }
 
 impl Features {
@@ -329,6 +331,7 @@ impl Implementation {
             .when(field(mmfr2, 24) >= 1, Features::FEAT_NV)
             .when(field(mmfr2, 28) >= 1, Features::FEAT_TTST)
             .when(field(mmfr2, 40) >= 1, Features::FEAT_S2FWB)
+            .when(field(mmfr2, 48) >= 1, Features::FEAT_TTL)
             .when(bbm >= 1, Features::FEAT_BBM)
             .when(field(mmfr1, 56) >= 1, Features::FEAT_CMOW)
             .when(field(mmfr2, 32) >= 1, Features::FEAT_LSE2)

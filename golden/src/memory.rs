@@ -30,6 +30,13 @@ pub trait PhysicalMemory {
     fn stale(&self, _pa: Pa) -> Option<Stale> {
         None
     }
+
+    /// Bits that may be set in one of so many words from this one on, as little-endian loads would read them: no word
+    /// has another one. All bits, if not overridden. Whoever says less spares a walk to read all of a contiguous
+    /// group.
+    fn set_bits(&self, _first: Pa, _words: u64) -> u64 {
+        u64::MAX
+    }
 }
 
 /// Older values of a word that a TLB may still hold, because it was not told to drop them.
@@ -98,6 +105,10 @@ impl<M: PhysicalMemory + ?Sized> PhysicalMemory for &M {
 
     fn stale(&self, pa: Pa) -> Option<Stale> {
         (**self).stale(pa)
+    }
+
+    fn set_bits(&self, first: Pa, words: u64) -> u64 {
+        (**self).set_bits(first, words)
     }
 }
 

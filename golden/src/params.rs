@@ -7,7 +7,8 @@ pub use stage1::Stage1Params;
 pub(crate) use stage1::disabled_top_bit;
 pub use stage2::Stage2Params;
 
-use crate::choices::{Choice, Choices, OutOfRange, ask};
+use crate::choices::{Choice, Choices, OutOfRange, ReservedPs, ask};
+use crate::descriptor::{PS_48, PS_52};
 use crate::granule::Granule;
 use crate::implementation::{Features, Granules, Implementation};
 use crate::registers::Registers;
@@ -41,6 +42,26 @@ fn granule<C: Choices + ?Sized>(
     match selected {
         Some(granule) if supported.has(granule) => granule,
         _ => ask(choices, otherwise),
+    }
+}
+
+/// PS or IPS as it takes effect: the reserved value acts as another one.
+///
+/// Source: DDI 0487, `TCR_EL1.IPS`.
+fn output_size<C: Choices + ?Sized>(
+    pe: &Implementation,
+    ps: u64,
+    (granule, ds): (Granule, bool),
+    choices: &mut C,
+) -> u64 {
+    let can_be_52 = pe.has(Features::FEAT_LPA) && (granule == Granule::K64 || ds);
+    if ps <= PS_52 || !can_be_52 {
+        return ps;
+    }
+    match ask(choices, Choice::ReservedOutputSize) {
+        ReservedPs::Largest => ps,
+        ReservedPs::As52 => PS_52,
+        ReservedPs::As48 => PS_48,
     }
 }
 

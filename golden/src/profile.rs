@@ -22,7 +22,7 @@ impl Profile {
     /// All choices open.
     #[must_use]
     pub const fn open() -> Self {
-        Self { settled: [None; Choice::COUNT], group_inspection: GroupInspection::WhenContiguous }
+        Self { settled: [None; Choice::COUNT], group_inspection: GroupInspection::Always }
     }
 
     /// All choices settled as the pseudocode is usually run, and contiguous groups taken at their word.

@@ -6,6 +6,7 @@ use crate::address::{Ipa, Pa, Va};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::checks::LeafUse;
 use crate::choices::{Choice, Choices, ask};
+use crate::contiguous::Managed;
 use crate::descriptor::{AF, AP_READ_ONLY, DBM, Descriptor, ones};
 use crate::el::{El, Regime};
 use crate::errata::{Errata, LeafUpdate, Stage1Leaf};
@@ -123,10 +124,11 @@ where
             let update = LeafUpdate { old, new, written, hd: dirty_managed, result };
             let new = self.choices.update(&self.site(blame, entry.level), &update);
             if new != old {
-                // A fault of stage 2 on the update is reported as what the access has come to so far.
+                // A fault of stage 2 on the update is reported as what the access has come to so far, but for DirtyBit:
+                // that is about the fault that is reported.
                 let so_far = match result {
                     Ok(()) => blame,
-                    Err(fault) => Blame { write: fault.write, dirty_bit: fault.dirty_bit, ..blame },
+                    Err(fault) => Blame { write: fault.write, ..blame },
                 };
                 let level = entry.level;
                 let swapped =
@@ -218,8 +220,9 @@ where
             let pa = self.stage1_descriptor(params.regime, (level, ipa), &read, blame)?;
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
+            let managed = Managed::by_stage1(params, access);
             let entry = self
-                .select(blame, format, found, params.ee, params.ha)
+                .select(blame, format, found, params.ee, managed)
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok((entry, ipa, limits)),

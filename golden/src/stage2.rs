@@ -5,6 +5,7 @@ use crate::address::{Ipa, Pa};
 use crate::attributes::{Cacheability, Device, Hints, MemoryAttributes, MemoryType, Shareability};
 use crate::checks::LeafUse;
 use crate::choices::{Choice, Choices, ReservedFwb, ask};
+use crate::contiguous::Managed;
 use crate::descriptor::{AF, DBM, Descriptor, S2AP_WRITE};
 use crate::errata::{Combination, Errata, LeafUpdate, Site};
 use crate::fault::{Fault, FaultKind, Stage};
@@ -78,7 +79,7 @@ where
 
         let mut retries = 0;
         loop {
-            let entry = self.stage2_walk(&params, ipa, blame)?;
+            let entry = self.stage2_walk(&params, ipa, access, blame)?;
             let pa = self.check_leaf(blame, &params.format, &entry, ipa.0, params.ha, access)?;
             let described = self.stage2_attributes(&params, entry.descriptor, stage1.translated);
             let site = self.site(blame, entry.level);
@@ -184,6 +185,7 @@ where
         &mut self,
         params: &Stage2Params,
         ipa: Ipa,
+        access: &StageAccess,
         blame: Blame,
     ) -> Result<Entry, Fault> {
         let format = &params.format;
@@ -198,7 +200,7 @@ where
             let descriptor = self.fetch(blame, format, level, pa, params.ee)?;
             let found = Entry { level, pa, descriptor, contiguous: false };
             let entry = self
-                .select(blame, format, found, params.ee, params.ha)
+                .select(blame, format, found, params.ee, Managed::by_stage2(params, access))
                 .map_err(|_| self.fails(blame, FaultKind::TlbConflict, level, Rule::TlbConflict))?;
             match format.decode(entry.descriptor, level) {
                 Descriptor::Leaf => return Ok(entry),

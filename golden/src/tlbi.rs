@@ -1,7 +1,7 @@
 //! TLB maintenance instructions of the EL1&0 regime: what each takes away of what TLBs hold.
 //!
 //! ```text
-//!   TLBI instruction, operand, TCR_EL1, VTCR_EL2 --Tlbi::new--> which VMIDs, stages, ASIDs, addresses, levels
+//!   TLBI instruction, operand, features, TCR_EL1, VTCR_EL2 --Tlbi::new--> which VMIDs, stages, ASIDs, addresses, levels
 //! ```
 //!
 //! TLBs themselves are no part of this crate. An instruction may take away more than it says; whoever follows what a
@@ -9,6 +9,7 @@
 //!
 //! Source: DDI 0487, "TLB maintenance instructions"; `AArch64.TLBI_VA` and the other functions of that name.
 
+use crate::implementation::{Features, Implementation};
 use crate::registers::Registers;
 
 /// A TLB maintenance instruction, whatever its shareability and XS form.
@@ -49,7 +50,8 @@ pub enum TlbiDomain {
 pub struct Tlbi {
     /// The instruction.
     pub operation: TlbiOperation,
-    /// It does not wait for accesses with the XS attribute: `..nXS`.
+    /// It does not wait for accesses with the XS attribute: `..nXS`. Whether it takes away entries that have it is
+    /// IMPLEMENTATION SPECIFIC, since DDI 0487 of 2025-09.
     pub nxs: bool,
     /// Its operand; 0 where it has none.
     pub operand: u64,
@@ -82,7 +84,7 @@ pub struct TlbiRange {
     pub last_level: bool,
     /// Its TG field: it need not take away anything of another granule.
     pub tg: Option<u64>,
-    /// Its TTL field: it need not take away anything but leaves of this level.
+    /// Its TTL field: it need not take away other leaves than those of this level, nor tables of it or below.
     pub ttl: Option<u64>,
 }
 
@@ -90,16 +92,20 @@ pub struct TlbiRange {
 const ADDRESS: u64 = (1 << 56) - 1;
 
 impl TlbiRange {
-    /// The addresses in the operand of an instruction for one address.
+    /// The addresses in the operand of an instruction for one address. A TTL that is reserved tells nothing, nor does
+    /// any without FEAT_TTL.
     ///
     /// ```text
     ///   63  48 47 46 45 44 43      0
     ///  | ASID | TTL: TG, l| VA >> 12 |        of an IPA bits 39:0, and no ASID
     /// ```
+    ///
+    /// Source: DDI 0487, "TTL field encodings in TLB instructions that apply to a single address".
     #[must_use]
-    pub const fn of_one(operand: u64, last_level: bool) -> Self {
+    pub const fn of_one(operand: u64, last_level: bool, pe: &Implementation) -> Self {
         let (tg, level) = (operand >> 46 & 3, operand >> 44 & 3);
-        let (tg, ttl) = if tg == 0 { (None, None) } else { (Some(tg), Some(level)) };
+        let is_told = tg != 0 && pe.has(Features::FEAT_TTL) && has_leaves(tg, level, pe);
+        let (tg, ttl) = if is_told { (Some(tg), Some(level)) } else { (None, None) };
         Self { start: operand << 12 & ADDRESS, bytes: 1, last_level, tg, ttl }
     }
 
@@ -109,12 +115,15 @@ impl TlbiRange {
     ///   63  48 47 46 45   44 43 39 38 37 36             0
     ///  | ASID |  TG | SCALE | NUM | TTL |  BaseADDR      |     (NUM + 1) * 2^(5 * SCALE + 1) pages
     /// ```
+    ///
+    /// Source: DDI 0487, "TTL field encodings in TLB instructions that apply to a range of addresses".
     #[must_use]
-    pub const fn of_many(operand: u64, last_level: bool, ds: bool) -> Self {
+    pub const fn of_many(operand: u64, last_level: bool, ds: bool, pe: &Implementation) -> Self {
         let tg = operand >> 46 & 3;
         let page_bits = 10 + 2 * tg;
         let (scale, num, level) = (operand >> 44 & 3, operand >> 39 & 0x1f, operand >> 37 & 3);
         let base_bits = if ds { 16 } else { page_bits };
+        let is_told = level != 0 && pe.has(Features::FEAT_TTL) && has_leaves(tg, level, pe);
         // The base is signed: an upper range begins at its end.
         let base = ((operand << 27) as i64 >> 27) as u64;
         Self {
@@ -122,19 +131,29 @@ impl TlbiRange {
             bytes: (num + 1) << (5 * scale + 1) << page_bits,
             last_level,
             tg: Some(tg),
-            ttl: if level == 0 { None } else { Some(level) },
+            ttl: if is_told { Some(level) } else { None },
         }
     }
 }
 
+/// Does a TTL of this granule and level stand for leaves, or is it reserved?
+const fn has_leaves(tg: u64, level: u64, pe: &Implementation) -> bool {
+    match (tg, level) {
+        (1, 0) | (2, 1) => pe.has(Features::FEAT_LPA2),
+        (2 | 3, 0) => false,
+        _ => true,
+    }
+}
+
 impl Tlbi {
-    /// `operation` with this operand, under these registers.
+    /// `operation` with this operand, on a PE like this and under these registers.
     #[must_use]
     pub const fn new(
         operation: TlbiOperation,
         operand: u64,
         domain: TlbiDomain,
         nxs: bool,
+        pe: &Implementation,
         registers: &Registers,
     ) -> Self {
         use TlbiOperation as O;
@@ -161,7 +180,9 @@ impl Tlbi {
             operation,
             O::Vale1 | O::Vaale1 | O::Rvale1 | O::Rvaale1 | O::Ipas2le1 | O::Ripas2le1
         );
-        let one = TlbiRange::of_one(operand, is_last);
+        let one = TlbiRange::of_one(operand, is_last, pe);
+        let many1 = TlbiRange::of_many(operand, is_last, ds1, pe);
+        let many2 = TlbiRange::of_many(operand, is_last, ds2, pe);
         // Bits 43:40 say nothing, and bit 63 is the security state.
         let ipa = TlbiRange { start: one.start & ((1 << 52) - 1), ..one };
         match operation {
@@ -171,16 +192,10 @@ impl Tlbi {
             O::Aside1 => Self { asid, global: false, ..stage1 },
             O::Vae1 | O::Vale1 => Self { asid, range: Some(one), ..stage1 },
             O::Vaae1 | O::Vaale1 => Self { range: Some(one), ..stage1 },
-            O::Rvae1 | O::Rvale1 => {
-                Self { asid, range: Some(TlbiRange::of_many(operand, is_last, ds1)), ..stage1 }
-            }
-            O::Rvaae1 | O::Rvaale1 => {
-                Self { range: Some(TlbiRange::of_many(operand, is_last, ds1)), ..stage1 }
-            }
+            O::Rvae1 | O::Rvale1 => Self { asid, range: Some(many1), ..stage1 },
+            O::Rvaae1 | O::Rvaale1 => Self { range: Some(many1), ..stage1 },
             O::Ipas2e1 | O::Ipas2le1 => Self { range: Some(ipa), ..stage2 },
-            O::Ripas2e1 | O::Ripas2le1 => {
-                Self { range: Some(TlbiRange::of_many(operand, is_last, ds2)), ..stage2 }
-            }
+            O::Ripas2e1 | O::Ripas2le1 => Self { range: Some(many2), ..stage2 },
         }
     }
 

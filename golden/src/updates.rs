@@ -34,6 +34,9 @@ pub enum Certainty {
     /// The architecture allows it and does not require it: the update of a stage 1 descriptor by an
     /// access that then faults at stage 2, and what that update itself updates at stage 2.
     Permitted,
+    /// Of a word that is updated more than once: a part is certain, the rest permitted. The word has this value or the
+    /// new one.
+    InPart(u64),
 }
 
 impl fmt::Display for Update {
@@ -42,7 +45,34 @@ impl fmt::Display for Update {
         match self.certainty {
             Certainty::Certain => Ok(()),
             Certainty::Permitted => f.write_str(" (permitted)"),
+            Certainty::InPart(certain) => write!(f, " (permitted beyond {certain:#018x})"),
         }
+    }
+}
+
+impl Update {
+    /// The bits that must change.
+    const fn certain(&self) -> u64 {
+        match self.certainty {
+            Certainty::Certain => self.old ^ self.new,
+            Certainty::Permitted => 0,
+            Certainty::InPart(certain) => self.old ^ certain,
+        }
+    }
+
+    /// Both updates of a word together, where one follows the other or neither knows of the other: what one of them
+    /// must change must change.
+    #[must_use]
+    pub const fn joined(self, other: &Self) -> Self {
+        let (first, second) = (self.old ^ self.new, other.old ^ other.new);
+        // Dirty state of stage 1 is undone by that of stage 2.
+        let changed = if other.old == self.new { first ^ second } else { first | second };
+        let certainty = match (self.certain() | other.certain()) & changed {
+            0 => Certainty::Permitted,
+            all if all == changed => Certainty::Certain,
+            part => Certainty::InPart(self.old ^ part),
+        };
+        Self { new: self.old ^ changed, certainty, ..self }
     }
 }
 
@@ -101,10 +131,11 @@ impl Updates {
     pub(crate) fn push(&mut self, stage: Stage, pa: Pa, old: u64, new: u64) -> Option<Update> {
         let known = self.as_slice().iter().position(|update| update.pa == pa);
         let slot = self.list.get_mut(known.unwrap_or(self.len))?;
+        let update = Update { stage, pa, old, new, certainty: self.after_stage2_fault };
         match known {
-            Some(_) => slot.new = new,
+            Some(_) => *slot = slot.joined(&update),
             None => {
-                *slot = Update { stage, pa, old, new, certainty: self.after_stage2_fault };
+                *slot = update;
                 self.len += 1;
             }
         }

@@ -87,6 +87,10 @@ impl<C: Choices, E: ErrataSet> Choices for Flawed<C, E> {
     fn group_inspection(&self) -> GroupInspection {
         self.choices.group_inspection()
     }
+
+    fn anything(&mut self) {
+        self.choices.anything();
+    }
 }
 
 fn is_of(wanted: Option<Stage>, stage: Stage) -> bool {

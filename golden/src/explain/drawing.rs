@@ -3,10 +3,12 @@
 use core::fmt;
 
 use crate::descriptor::Format;
-use crate::fault::{FaultKind, Stage};
+use crate::el::Regime;
+use crate::fault::FaultKind;
 use crate::granule::Granule;
 use crate::level::Level;
 use crate::masked::Masked;
+use crate::params::{Stage1Params, Stage2Params};
 use crate::registers::Field;
 
 /// One box of a drawing.
@@ -76,58 +78,70 @@ impl Drawing {
         self.columns.get(..self.len).unwrap_or_default()
     }
 
-    /// A table descriptor of a stage.
+    /// A table descriptor in this layout.
     #[must_use]
-    pub fn table(stage: Stage, format: &Format, descriptor: u64) -> Self {
+    pub fn table(layout: &Layout, format: &Format, descriptor: u64) -> Self {
+        let ns = bit("NSTable", 63);
+        let read_only = bit("APTable[1]", 62);
         let drawing = Self::new(Masked::exact(descriptor));
-        let drawing = match stage {
-            Stage::One => drawing.with(&[
-                bit("NSTable", 63),
+        let drawing = match layout.kind {
+            Kind::TwoRanges => drawing.with(&[
+                ns,
                 field("APTable", 62, 61),
                 bit("UXNTable", 60),
                 bit("PXNTable", 59),
             ]),
-            Stage::Two => drawing,
+            Kind::NestedVirtualization => drawing.with(&[
+                ns,
+                read_only,
+                bit("as 0", 61),
+                bit("PXNTable", 60),
+                bit("RES0", 59),
+            ]),
+            Kind::OneRange => {
+                drawing.with(&[ns, read_only, bit("RES0", 61), bit("XNTable", 60), bit("RES0", 59)])
+            }
+            Kind::Stage2 => drawing,
         };
         drawing
             .with_address(format, "table", format.granule.bits() as u8)
             .with(&[bit("AF", 10), TYPE])
     }
 
-    /// A block or page descriptor of a stage.
+    /// A block or page descriptor in this layout.
     #[must_use]
-    pub fn leaf(
-        stage: Stage,
-        format: &Format,
-        level: Level,
-        descriptor: u64,
-        indirect: bool,
-    ) -> Self {
+    pub fn leaf(layout: &Layout, format: &Format, level: Level, descriptor: u64) -> Self {
+        let Layout { kind, indirect } = *layout;
         let drawing = Self::new(Masked::exact(descriptor));
-        let drawing = match (stage, indirect) {
-            (Stage::One, false) => drawing.with(&[bit("UXN", 54), bit("PXN", 53)]),
-            (Stage::Two, false) => drawing.with(&[field("XN", 54, 53)]),
-            (_, true) => drawing.with(&[field("PI", 54, 53)]),
+        let drawing = match kind {
+            _ if indirect => drawing.with(&[field("PI", 54, 53)]),
+            Kind::TwoRanges => drawing.with(&[bit("UXN", 54), bit("PXN", 53)]),
+            Kind::NestedVirtualization => drawing.with(&[bit("PXN", 54), bit("RES0", 53)]),
+            Kind::OneRange => drawing.with(&[bit("XN", 54), bit("RES0", 53)]),
+            Kind::Stage2 => drawing.with(&[field("XN", 54, 53)]),
         };
         let drawing =
             drawing.with(&[bit("Cont", 52), bit(if indirect { "PI" } else { "DBM" }, 51)]);
         let drawing = drawing.with_address(format, "OA", format.granule.leaf_bits(level) as u8);
         let drawing = if level == Level::FINAL { drawing } else { drawing.with(&[bit("nT", 16)]) };
-        let bit_11 = match stage {
-            Stage::One => bit("nG", 11),
-            Stage::Two => bit("FnXS", 11),
+        let bit_11 = match kind {
+            Kind::TwoRanges | Kind::NestedVirtualization => "nG",
+            Kind::OneRange => "RES0",
+            Kind::Stage2 => "FnXS",
         };
-        let drawing = drawing.with(&[bit_11, bit("AF", 10)]);
+        let drawing = drawing.with(&[bit(bit_11, 11), bit("AF", 10)]);
         let drawing = if format.ds { drawing } else { drawing.with(&[field("SH", 9, 8)]) };
-        let drawing = match (stage, indirect) {
-            (Stage::One, false) => drawing.with(&[field("AP", 7, 6)]),
-            (Stage::Two, false) => drawing.with(&[field("S2AP", 7, 6)]),
-            (Stage::One, true) => drawing.with(&[bit("nDirty", 7), bit("PI", 6)]),
-            (Stage::Two, true) => drawing.with(&[bit("Dirty", 7), bit("PI", 6)]),
+        let drawing = match kind {
+            Kind::Stage2 if indirect => drawing.with(&[bit("Dirty", 7), bit("PI", 6)]),
+            _ if indirect => drawing.with(&[bit("nDirty", 7), bit("PI", 6)]),
+            Kind::TwoRanges => drawing.with(&[field("AP", 7, 6)]),
+            Kind::NestedVirtualization => drawing.with(&[bit("AP[2]", 7), bit("as 0", 6)]),
+            Kind::OneRange => drawing.with(&[bit("AP[2]", 7), bit("RES1", 6)]),
+            Kind::Stage2 => drawing.with(&[field("S2AP", 7, 6)]),
         };
-        match stage {
-            Stage::One => drawing.with(&[field("AttrIndx", 4, 2), TYPE]),
-            Stage::Two => drawing.with(&[field("MemAttr", 5, 2), TYPE]),
+        match kind {
+            Kind::Stage2 => drawing.with(&[field("MemAttr", 5, 2), TYPE]),
+            _ => drawing.with(&[field("AttrIndx", 4, 2), TYPE]),
         }
     }
 
@@ -150,6 +164,45 @@ impl Drawing {
 }
 
 const TYPE: Column = field("type", 1, 0);
+
+/// Which fields the descriptors of a stage have, by the regime and the permissions in use.
+///
+/// Source: DDI 0487, "VMSAv8-64 descriptor formats"; `HCR_EL2.NV1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    kind: Kind,
+    indirect: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Stage 1 of a regime with two VA ranges: EL1&0, EL2&0.
+    TwoRanges,
+    /// The same, where {NV, NV1} is {1, 1}: bit 54 is PXN, and AP\[1] counts as 0.
+    NestedVirtualization,
+    /// Stage 1 of EL2 with one VA range.
+    OneRange,
+    Stage2,
+}
+
+impl Layout {
+    /// That of a stage 1.
+    #[must_use]
+    pub const fn of_stage1(params: &Stage1Params) -> Self {
+        let kind = match params.regime {
+            Regime::El2 => Kind::OneRange,
+            Regime::El10 if params.nv1 => Kind::NestedVirtualization,
+            Regime::El10 | Regime::El20 => Kind::TwoRanges,
+        };
+        Self { kind, indirect: params.pie }
+    }
+
+    /// That of a stage 2.
+    #[must_use]
+    pub const fn of_stage2(params: &Stage2Params) -> Self {
+        Self { kind: Kind::Stage2, indirect: params.s2pie }
+    }
+}
 
 /// The three lines of a drawing.
 #[derive(Clone, Copy)]

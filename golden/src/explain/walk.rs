@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::drawing::{Drawing, Esr, Par};
+use super::drawing::{Drawing, Esr, Layout, Par};
 use crate::at::AtResult;
 use crate::choices::{Answer, Choice};
 use crate::descriptor::Format;
@@ -22,8 +22,8 @@ use crate::updates::Update;
 pub struct Explain<W> {
     writer: W,
     failed: bool,
-    stage1: Option<(Format, bool)>,
-    stage2: Option<(Format, bool)>,
+    stage1: Option<(Format, Layout)>,
+    stage2: Option<(Format, Layout)>,
     /// The last descriptor read, whose drawing waits for what it turns out to be.
     pending: Option<Read>,
     on_descriptor: bool,
@@ -78,7 +78,7 @@ impl<W: Write> Explain<W> {
         }
     }
 
-    const fn format(&self, stage: Stage) -> Option<(Format, bool)> {
+    const fn format(&self, stage: Stage) -> Option<(Format, Layout)> {
         match stage {
             Stage::One => self.stage1,
             Stage::Two => self.stage2,
@@ -86,10 +86,10 @@ impl<W: Write> Explain<W> {
     }
 
     /// Draws the last descriptor read, as what it is.
-    fn draw(&mut self, stage: Stage, draw: impl FnOnce(&Format, bool, Read) -> Drawing) {
-        if let (Some(read), Some((format, indirect))) = (self.pending.take(), self.format(stage)) {
+    fn draw(&mut self, stage: Stage, draw: impl FnOnce(&Format, &Layout, Read) -> Drawing) {
+        if let (Some(read), Some((format, layout))) = (self.pending.take(), self.format(stage)) {
             let indent = self.indent(stage) + 2;
-            self.line(0, format_args!("{}", draw(&format, indirect, read).indented(indent)));
+            self.line(0, format_args!("{}", draw(&format, &layout, read).indented(indent)));
         }
     }
 }
@@ -107,14 +107,14 @@ impl<W: Write> Observer for Explain<W> {
     }
 
     fn stage1_params(&mut self, params: &Stage1Params) {
-        self.stage1 = Some((params.format, params.pie));
+        self.stage1 = Some((params.format, Layout::of_stage1(params)));
         let Stage1Params { regime, upper, ttbr, format, .. } = params;
         let n = u8::from(*upper);
         self.line(2, format_args!("regime {regime}, TTBR{n} = {ttbr:#x}: {format}"));
     }
 
     fn stage2_params(&mut self, params: &Stage2Params) {
-        if self.stage2.replace((params.format, params.s2pie)).is_some() {
+        if self.stage2.replace((params.format, Layout::of_stage2(params))).is_some() {
             return;
         }
         let Stage2Params { vttbr, format, .. } = params;
@@ -133,15 +133,13 @@ impl<W: Write> Observer for Explain<W> {
     }
 
     fn table(&mut self, stage: Stage, _level: Level, table: u64) {
-        self.draw(stage, |format, _, read| Drawing::table(stage, format, read.descriptor));
+        self.draw(stage, |format, layout, read| Drawing::table(layout, format, read.descriptor));
         self.line(self.indent(stage) + 2, format_args!("table at {table:#x}"));
     }
 
     fn leaf(&mut self, leaf: &Leaf) {
-        let Leaf { stage, level, output, contiguous, permissions, attributes, .. } = *leaf;
-        self.draw(stage, |format, indirect, read| {
-            Drawing::leaf(stage, format, level, read.descriptor, indirect)
-        });
+        let Leaf { stage, level, descriptor, output, contiguous, permissions, attributes } = *leaf;
+        self.draw(stage, |format, layout, _| Drawing::leaf(layout, format, level, descriptor));
         let contiguous = if contiguous { ", contiguous" } else { "" };
         let kind = if level == Level::FINAL { "page" } else { "block" };
         self.line(
@@ -160,8 +158,8 @@ impl<W: Write> Observer for Explain<W> {
             | Rule::BlockNt
             | Rule::OutputOutOfRange
             | Rule::AccessFlag => {
-                self.draw(stage, |format, indirect, read| {
-                    Drawing::leaf(stage, format, read.level, read.descriptor, indirect)
+                self.draw(stage, |format, layout, read| {
+                    Drawing::leaf(layout, format, read.level, read.descriptor)
                 });
             }
             _ => {}

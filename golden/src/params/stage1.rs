@@ -1,6 +1,6 @@
 //! The parameters of stage 1.
 
-use super::{GranuleField, checked_txsz, granule, max_txsz, tcr2_el1_enabled};
+use super::{GranuleField, checked_txsz, granule, max_txsz, output_size, tcr2_el1_enabled};
 use crate::address::Va;
 use crate::choices::{Choice, Choices, Nv1, ask};
 use crate::descriptor::{Format, output_bits};
@@ -22,7 +22,7 @@ pub struct Stage1Params {
     pub format: Format,
     /// TnSZ as written.
     pub txsz: u64,
-    /// PS or IPS as written.
+    /// PS or IPS as it takes effect.
     pub ps: u64,
     /// The table base register.
     pub ttbr: u64,
@@ -229,7 +229,8 @@ impl Stage1Params {
         let min_txsz = if ds || lva && granule == Granule::K64 { 12 } else { 16 };
         let txsz = checked_txsz(range.txsz, min_txsz, max_txsz(pe, granule), lva, choices)?;
         let ia_bits = 64 - txsz as u32;
-        let oa_bits = output_bits(pe, range.ps, granule, lpa2);
+        let ps = output_size(pe, range.ps, (granule, ds), choices);
+        let oa_bits = output_bits(pe, ps, granule, lpa2);
         let start = start_level(granule, ia_bits);
 
         let pie = pe.has(Features::FEAT_S1PIE) && controls.tcr2.pie();
@@ -240,7 +241,7 @@ impl Stage1Params {
             upper: range.upper,
             format: Format::new(pe, granule, ds, ia_bits, oa_bits, start),
             txsz: range.txsz,
-            ps: range.ps,
+            ps,
             ttbr: range.ttbr,
             tbi: range.tbi,
             tbid: pe.has(Features::FEAT_PAuth) && range.tbid,

@@ -1,6 +1,6 @@
 //! The parameters of stage 2, and which configurations of it are legal.
 
-use super::{GranuleField, checked_txsz, granule, max_txsz};
+use super::{GranuleField, checked_txsz, granule, max_txsz, output_size};
 use crate::choices::{Choice, Choices};
 use crate::descriptor::{Format, output_bits};
 use crate::granule::Granule;
@@ -64,12 +64,12 @@ impl Stage2Params {
     ) -> Result<Self, Rule> {
         let vtcr = registers.vtcr_el2();
         let hcr = registers.hcr_el2();
-        let format = format(pe, vtcr, choices)?;
+        let (format, ps) = format(pe, vtcr, choices)?;
         let ha = pe.has(Features::FEAT_HAFDBS) && vtcr.ha();
         Ok(Self {
             format,
             txsz: vtcr.t0sz(),
-            ps: vtcr.ps(),
+            ps,
             vttbr: registers.vttbr_el2,
             sh: vtcr.sh0(),
             ee: registers.sctlr_el2().ee(),
@@ -105,12 +105,12 @@ impl Stage2Params {
     }
 }
 
-/// Which descriptors stage 2 uses, from which level, if it can use any.
+/// Which descriptors stage 2 uses, from which level, if it can use any; and PS as it takes effect.
 fn format<C: Choices + ?Sized>(
     pe: &Implementation,
     vtcr: VtcrEl2,
     choices: &mut C,
-) -> Result<Format, Rule> {
+) -> Result<(Format, u64), Rule> {
     let granules = pe.stage2_granules;
     let granule = granule(GranuleField::Tg0, vtcr.tg0(), granules, Choice::VtcrTg0ActsAs, choices);
     let lpa2 = granules.has_lpa2(granule);
@@ -127,8 +127,9 @@ fn format<C: Choices + ?Sized>(
     if is_inconsistent(granule, start, ia_bits) {
         return Err(Rule::InconsistentStartLevel);
     }
-    let oa_bits = output_bits(pe, vtcr.ps(), granule, lpa2);
-    Ok(Format::new(pe, granule, ds, ia_bits, oa_bits, start))
+    let ps = output_size(pe, vtcr.ps(), (granule, ds), choices);
+    let oa_bits = output_bits(pe, ps, granule, lpa2);
+    Ok((Format::new(pe, granule, ds, ia_bits, oa_bits, start), ps))
 }
 
 /// The smallest T0SZ: the input is no larger than the implemented physical address size, whatever PS says.

@@ -226,6 +226,76 @@ fn updates_before_a_stage_2_fault_are_permitted() {
     assert_eq!(fault_of(&guest.load(0x5000)).ipa, Some(Ipa(0x5000)));
 }
 
+/// A word that is a leaf of both stages at once: stage 1 sets the access flag, which need not be if stage 2 faults, and
+/// stage 2 dirty state, which must be by then, or the other way round.
+#[test]
+fn each_update_of_a_word_keeps_its_certainty() {
+    use golden::Update;
+    let update = |old: u64, new: u64, certainty| {
+        let (stage, pa) = (Stage::One, Pa(0x1000));
+        Update { stage, pa, old, new, certainty }
+    };
+    use Certainty::{Certain, InPart, Permitted};
+    for (first, second, both) in [
+        (Certain, Certain, Certain),
+        (Permitted, Permitted, Permitted),
+        (Certain, Permitted, InPart(0x401)),
+        (Permitted, Certain, InPart(0x81)),
+        (Permitted, InPart(0x481), InPart(0x81)),
+    ] {
+        let beyond = if second == InPart(0x481) { 0x100 } else { 0 };
+        let second = update(0x401, 0x481 | beyond, second);
+        let joined = update(1, 0x401, first).joined(&second);
+        assert_eq!(joined, update(1, 0x481 | beyond, both), "{first:?}, {second:?}");
+    }
+    // Neither knows of the other.
+    let joined = update(1, 0x401, Certain).joined(&update(1, 0x481, Permitted));
+    assert_eq!(joined, update(1, 0x481, InPart(0x401)));
+    // What is done and undone is no update.
+    assert_eq!(update(1, 0x81, Certain).joined(&update(0x81, 1, Certain)).new, 1);
+}
+
+/// The same in a walk: a leaf of stage 2 that the walk uses to read a table and then to write it.
+#[test]
+fn the_parts_of_an_update_may_differ_in_certainty() {
+    const WRITABLE: u64 = 1 << 7;
+    let page_of_table = S2_L3 + 8 * (S1_L3 >> 12);
+    let mut guest = Guest::both_stages();
+    guest.registers.vtcr_el2 |= VTCR_HA | VTCR_HD;
+    guest.registers.tcr_el1 |= TCR_HA;
+    let clean = S1_L3 | S2_PAGE & !WRITABLE | DBM;
+    guest.set(page_of_table, clean & !AF);
+    guest.set(S1_L3 + 8 * 5, 0x5000 | S1_PAGE & !AF);
+    let updated = |guest: &Guest| {
+        let update = guest.load(0x5000).updates.as_slice()[0];
+        assert_eq!((update.pa, update.new), (Pa(page_of_table), clean | WRITABLE));
+        update.certainty
+    };
+    assert_eq!(updated(&guest), Certainty::Certain);
+    // Stage 2 faults on the output: stage 1 had to read its descriptor, and not to write it.
+    guest.set(S2_L3 + 8 * 5, 0);
+    assert_eq!(updated(&guest), Certainty::InPart(clean));
+}
+
+/// R_FBZPR: of table descriptors, an address translation instruction must set the access flag.
+#[test]
+fn at_sets_the_access_flag_of_tables() {
+    let mut guest = Guest::stage2();
+    guest.implementation.features = features().with(Features::FEAT_HAFT);
+    // HAFT.
+    guest.registers.vtcr_el2 |= VTCR_HA | 1 << 44;
+    guest.set(S2_L3 + 8 * 5, 0x5000 | S2_PAGE & !AF);
+    let outcomes = guest.allowed_ats(At::S12E1R, 0x5000);
+    let leaf = |outcome: &golden::AtOutcome| outcome.updates.value(Pa(S2_L3 + 8 * 5)).is_some();
+    assert!(outcomes.iter().any(|(outcome, _)| leaf(outcome)));
+    assert!(outcomes.iter().any(|(outcome, _)| !leaf(outcome)), "R_XQSMX");
+    for (outcome, _) in outcomes {
+        for (table, next) in [(S2_L1, S2_L2), (S2_L2, S2_L3)] {
+            assert_eq!(outcome.updates.value(Pa(table)), Some(next | TABLE | AF));
+        }
+    }
+}
+
 /// HPFAR_EL2 for a Permission fault is valid on a stage 1 walk only.
 #[test]
 fn permission_faults_tell_the_ipa_on_a_walk_only() {

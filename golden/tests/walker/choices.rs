@@ -28,7 +28,7 @@ fn choices_and_answers_have_names() {
         assert_eq!(Choice::named(choice.name()), Some(choice));
         for n in 0..8 {
             let name = choice.answer_name(Answer(n)).to_string();
-            if name != "?" && !name.starts_with("member_") {
+            if name != "?" && !name.starts_with("other_entry_") {
                 assert_eq!(choice.answer_named(&name), Some(Answer(n)), "{choice}={name}");
             }
         }
@@ -72,6 +72,41 @@ fn cnp_does_not_misalign_the_base() {
     assert_eq!(guest.allowed_loads(0x5000).len(), 1);
 }
 
+/// PS = 0b111 acts as 0b110, of a table base too or not, or as 0b101; where no output has 52 bits it says nothing.
+#[test]
+fn a_reserved_output_size() {
+    const PS: u64 = 0b111 << 16;
+    let mut guest = Guest::stage2();
+    let features = features().with(Features::FEAT_LPA).with(Features::FEAT_TTST);
+    guest.implementation = golden::Implementation::new(52, features);
+    // 64KB pages from level 3, with an input of 29 bits; bit 2 of the base is address bit 48, or none.
+    guest.registers.vtcr_el2 = 35 | 0b01 << 14 | PS;
+    guest.registers.vttbr_el2 = 0x1_0000 | 1 << 2;
+    let page = |high: u64| 0x7_0000 | high << 12 | S2_PAGE;
+    guest.set(0x1_0000, page(0));
+    guest.set(0x1_0000 + (1 << 48), page(1));
+    let size = |answer| format!("reserved_output_size={answer}");
+    assert_eq!(
+        told_at(&guest, 0x123),
+        [
+            (Ok(0x7_0123), size("52_bits")),
+            (Ok(1 << 48 | 0x7_0123), size("0b110")),
+            (Ok(0x7_0123), size("0b101")),
+        ]
+    );
+    // An output of more than 48 bits.
+    guest.registers.vttbr_el2 = 0x1_0000;
+    guest.set(0x1_0000, page(1));
+    let told = told_at(&guest, 0x123);
+    assert_eq!(told[0].0, Ok(1 << 48 | 0x7_0123));
+    assert_eq!(told[2], (Err(FaultKind::AddressSize), size("0b101")));
+    guest.implementation.features = features.without(Features::FEAT_LPA);
+    assert_eq!(told_at(&guest, 0x123).len(), 1);
+    guest.implementation.features = features;
+    guest.registers.vtcr_el2 ^= 1 << 16;
+    assert_eq!(told_at(&guest, 0x123), [(Ok(1 << 48 | 0x7_0123), String::new())]);
+}
+
 /// A group of 16 pages, all alike but for `odd` of them.
 fn contiguous_guest(odd: u64, descriptor: u64) -> Guest {
     let mut guest = Guest::stage2();
@@ -92,22 +127,34 @@ fn a_contiguous_group_that_agrees() {
     assert_eq!(guest.allowed_loads(0x5000).len(), 1);
 }
 
+/// The outcomes of a load at 0x5000: the page, or the kind of fault; with the choices behind each.
+fn told(guest: &Guest) -> Vec<(Result<u64, FaultKind>, String)> {
+    told_at(guest, 0x5000)
+}
+
+fn told_at(guest: &Guest, va: u64) -> Vec<(Result<u64, FaultKind>, String)> {
+    let outcomes = guest.allowed_loads(va);
+    let told = outcomes.iter().map(|(outcome, asked)| {
+        let result = outcome.result.map(|translation| translation.pa.0);
+        (result.map_err(|abort| abort.fault.kind), names(asked).join(" "))
+    });
+    told.collect()
+}
+
+fn named<const N: usize>(
+    all: [(Result<u64, FaultKind>, &str); N],
+) -> Vec<(Result<u64, FaultKind>, String)> {
+    all.map(|(result, name)| (result, name.to_owned())).to_vec()
+}
+
+const OWN: &str = "contiguous_group=own_entry";
+const OTHER: &str = "contiguous_group=other_entry_1";
+
+/// R_JQQTC: the bits agree, so that there is no conflict; any member's translation may be used.
 #[test]
 fn a_contiguous_group_whose_member_is_elsewhere() {
     let guest = contiguous_guest(7, 0x4000_7000 | S2_PAGE | CONTIGUOUS);
-    let outcomes = guest.allowed_loads(0x5000);
-    // Its own entry as a group, its own alone, a conflict, and 16 members.
-    assert_eq!(outcomes.len(), 19);
-    assert_eq!(names(&outcomes[0].1), ["contiguous_group=own_entry"]);
-    assert_eq!(pa(&outcomes[0].0), 0x5000);
-    assert_eq!(names(&outcomes[1].1), ["contiguous_group=own_entry_alone"]);
-    assert_eq!(pa(&outcomes[1].0), 0x5000);
-    assert_eq!(names(&outcomes[2].1), ["contiguous_group=tlb_conflict"]);
-    let fault = outcomes[2].0.result.expect_err("a conflict").fault;
-    assert_eq!(fault.kind, FaultKind::TlbConflict);
-    for (n, (outcome, _)) in outcomes[3..].iter().enumerate() {
-        assert_eq!(pa(outcome), if n == 7 { 0x4000_5000 } else { 0x5000 }, "member {n}");
-    }
+    assert_eq!(told(&guest), named([(Ok(0x5000), OWN), (Ok(0x4000_5000), OTHER)]));
 }
 
 /// An output address that its place does not call for: its bits come from the input address, if the group
@@ -115,8 +162,13 @@ fn a_contiguous_group_whose_member_is_elsewhere() {
 #[test]
 fn a_contiguous_group_with_a_misplaced_member() {
     let guest = contiguous_guest(5, 0x8000 | S2_PAGE | CONTIGUOUS);
-    let outcomes = guest.allowed_loads(0x5000);
-    assert_eq!((pa(&outcomes[0].0), pa(&outcomes[1].0)), (0x5000, 0x8000));
+    assert_eq!(
+        told(&guest),
+        named([
+            (Ok(0x5000), "contiguous_out_of_place=as_range"),
+            (Ok(0x8000), "contiguous_out_of_place=alone"),
+        ])
+    );
 }
 
 /// Two 2MB blocks that call themselves contiguous, where the input address has no room for a group of 16.
@@ -147,62 +199,160 @@ fn a_contiguous_group_larger_than_the_input() {
 /// If it does not fault, its members may disagree as those of any group.
 #[test]
 fn a_contiguous_group_larger_than_the_input_that_disagrees() {
-    for second in [0x4060_0000, 0x8020_0000, 0x4120_0000] {
+    let fault = (0, "misprogrammed=fault".to_owned());
+    let ignored = |page: u64, name: &str| (page, format!("misprogrammed=ignore {name}"));
+    let misplaced = |alone| {
+        [ignored(0x4020_5000, "out_of_place=as_range"), ignored(alone, "out_of_place=alone")]
+    };
+    let elsewhere =
+        [ignored(0x8020_5000, "group=own_entry"), ignored(0x4020_5000, "group=other_entry_1")];
+    for (second, ignored) in [
+        (0x4060_0000, misplaced(0x4060_5000)),
+        (0x4120_0000, misplaced(0x4120_5000)),
+        (0x8020_0000, elsewhere),
+    ] {
         let outcomes = too_large_group(second).allowed_loads(0x20_5000);
-        let answers: Vec<_> = outcomes.iter().map(|(_, asked)| names(asked).join(" ")).collect();
-        let ignored = |answer| format!("contiguous_misprogrammed=ignore contiguous_group={answer}");
-        assert_eq!(
-            answers,
-            [
-                ignored("own_entry"),
-                ignored("own_entry_alone"),
-                ignored("tlb_conflict"),
-                ignored("member_0"),
-                ignored("member_1"),
-                "contiguous_misprogrammed=fault".to_owned(),
-            ]
-        );
-        let group = second & !0x1ff_ffff | 0x20_5000;
-        assert_eq!(pa(&outcomes[0].0), group, "as a group");
-        assert_eq!(pa(&outcomes[1].0), second | 0x5000, "alone");
-        assert_eq!(pa(&outcomes[3].0), 0x4020_5000, "member 0");
-        assert_eq!(pa(&outcomes[4].0), group, "member 1");
+        let told = outcomes.iter().map(|(outcome, asked)| {
+            let page = outcome.result.map_or(0, |translation| translation.pa.0);
+            (page, names(asked).join(" ").replace("contiguous_", ""))
+        });
+        let [first, other] = ignored;
+        assert_eq!(told.collect::<Vec<_>>(), [first, other, fault.clone()], "{second:#x}");
     }
 }
 
 /// A TLB can't hold what is invalid, not contiguous, or has no access flag.
 #[test]
 fn members_that_no_tlb_holds() {
-    for descriptor in [
-        0x4000_7000 | S2_PAGE & !1 | CONTIGUOUS,
-        0x4000_7000 | S2_PAGE,
-        0x4000_7000 | (S2_PAGE & !AF) | CONTIGUOUS,
-    ] {
-        let outcomes = contiguous_guest(7, descriptor).allowed_loads(0x5000);
-        assert_eq!(outcomes.len(), 19);
-        assert_eq!(pa(&outcomes[3 + 7].0), 0x5000);
+    for descriptor in
+        [0x4000_7000 | S2_PAGE & !1 | CONTIGUOUS, 0x4000_7000 | (S2_PAGE & !AF) | CONTIGUOUS]
+    {
+        assert_eq!(told(&contiguous_guest(7, descriptor)), named([(Ok(0x5000), "")]));
     }
 }
 
-/// A neighbour's contiguous bit may reach an entry without it; that is looked for on request.
+/// R_SKQHL, I_PGVGZ: a member that is invalid is no misprogramming, but a TLB may hold its range all the same.
 #[test]
-fn neighbours_are_inspected_on_request() {
+fn an_invalid_member_may_be_found_by_its_neighbours() {
+    for descriptor in [0, 0x4000_5000 | S2_PAGE & !1] {
+        let wanted = named([(Err(FaultKind::Translation), OWN), (Ok(0x5000), OTHER)]);
+        assert_eq!(told(&contiguous_guest(5, descriptor)), wanted);
+    }
+    // A group of which no TLB can hold a member.
+    let mut guest = contiguous_guest(5, 0);
+    (0..16).filter(|page| *page != 5).for_each(|page| {
+        guest.set(S2_L3 + 8 * page, page << 12 | S2_PAGE & !AF | CONTIGUOUS);
+    });
+    assert_eq!(told(&guest), named([(Err(FaultKind::Translation), "")]));
+}
+
+/// The same without the access flag, where hardware does not set it; where it does, it need not.
+#[test]
+fn a_member_without_access_flag_may_be_found_by_its_neighbours() {
+    let mut guest = contiguous_guest(5, 0x5000 | S2_PAGE & !AF | CONTIGUOUS);
+    let wanted = named([(Err(FaultKind::AccessFlag), OWN), (Ok(0x5000), OTHER)]);
+    assert_eq!(told(&guest), wanted);
+    guest.registers.vtcr_el2 |= VTCR_HA;
+    let updates = |guest: &Guest| -> Vec<usize> {
+        let outcomes = guest.allowed_loads(0x5000);
+        outcomes.iter().map(|(outcome, _)| outcome.updates.as_slice().len()).collect()
+    };
+    assert_eq!(updates(&guest), [1, 0], "R_GPHKF");
+    // No member has it: one must get it.
+    (0..16).for_each(|page| {
+        guest.set(S2_L3 + 8 * page, page << 12 | S2_PAGE & !AF | CONTIGUOUS);
+    });
+    assert_eq!(updates(&guest), [1]);
+}
+
+/// A store makes one entry of the group dirty, whichever the TLB holds it by; none, if one is dirty already.
+#[test]
+fn dirty_state_is_any_members() {
+    const WRITABLE: u64 = 1 << 7;
+    let clean = |page: u64| page << 12 | S2_PAGE & !WRITABLE | DBM | CONTIGUOUS;
+    let mut guest = contiguous_guest(0, clean(0));
+    guest.registers.vtcr_el2 |= VTCR_HA | VTCR_HD;
+    (0..16).for_each(|page| guest.set(S2_L3 + 8 * page, clean(page)));
+    let updated = |guest: &Guest, operation| -> Vec<Option<u64>> {
+        let outcomes = guest.allowed_accesses(Access::new(operation, El::El1), 0x5000);
+        let one = |(outcome, _): &(golden::AccessOutcome, _)| {
+            assert_eq!(pa(outcome), 0x5000);
+            assert!(outcome.updates.as_slice().len() <= 1);
+            outcome.updates.iter().next().map(|update| update.pa.0)
+        };
+        outcomes.iter().map(one).collect()
+    };
+    let place = |page: u64| Some(S2_L3 + 8 * page);
+    let others = (0..16).filter(|page| *page != 5);
+    let any: Vec<_> = [5].into_iter().chain(others.clone()).map(place).collect();
+    assert_eq!(updated(&guest, Operation::Store), any, "I_QDCMP");
+    assert_eq!(updated(&guest, Operation::Load), [None]);
+    guest.set(S2_L3 + 8 * 9, clean(9) | WRITABLE);
+    let mut or_none = any.clone();
+    or_none.retain(|updated| *updated != place(9));
+    or_none.insert(9, None);
+    assert_eq!(updated(&guest, Operation::Store), or_none, "R_JKCXG");
+    // The read of another member that is dirty gives the same.
+    assert_eq!(updated(&guest, Operation::Load), [None, None]);
+}
+
+/// R_QTRPM, R_NGLXZ: the bits disagree. Besides any member's translation there is a conflict, and below block
+/// translation change level 1 anything.
+#[test]
+fn a_contiguous_group_with_the_bit_in_some_members_may_conflict() {
+    let explored = |guest: &Guest| {
+        golden::allowed(
+            &Profile::open(),
+            |choices| guest.access_with(Access::new(Operation::Load, El::El1), 0x5000, choices),
+            |_, _| std::ops::ControlFlow::Continue(()),
+        )
+    };
+    // The one that is asked about lacks it, or another one.
+    let lacking = contiguous_guest(5, 0x4000_5000 | S2_PAGE);
+    let beside = contiguous_guest(7, 0x4000_7000 | S2_PAGE);
+    let none = "contiguous_conflict=none";
+    let conflict = (Err(FaultKind::TlbConflict), "contiguous_conflict=tlb_conflict");
+    let (own, other) = (format!("{none} {OWN}"), format!("{none} {OTHER}"));
+    let wanted = named([(Ok(0x4000_5000), &own), (Ok(0x5000), &other), conflict]);
+    assert_eq!(told(&lacking), wanted);
+    assert_eq!(told(&beside), named([(Ok(0x5000), none), conflict]));
+    for mut guest in [lacking, beside] {
+        for (bbm_level, complete) in [(0, false), (1, true), (2, true)] {
+            guest.implementation.bbm_level = bbm_level;
+            assert_eq!(explored(&guest).complete, complete, "{bbm_level}");
+        }
+    }
+    // Of the other kinds of group nothing is open at any level.
+    assert!(explored(&contiguous_guest(5, 0)).complete);
+    assert!(explored(&contiguous_guest(7, 0x4000_7000 | S2_PAGE | CONTIGUOUS)).complete);
+}
+
+/// A block with the bit reaches what its neighbour's table maps.
+#[test]
+fn a_table_beside_contiguous_blocks() {
     let mut guest = Guest::stage2();
-    guest.set(S2_L3 + 8 * 7, 0x4000_7000 | S2_PAGE | CONTIGUOUS);
-    assert_eq!(guest.allowed_loads(0x5000).len(), 1);
-    let profile = Profile::open().with_group_inspection(GroupInspection::Always);
+    guest.set(S2_L2 + 8, 0x4020_0000 | S2_BLOCK | CONTIGUOUS);
+    let told = told(&guest);
+    assert!(told.iter().any(|(result, _)| *result == Ok(0x4000_5000)), "{told:?}");
+    assert!(told.iter().any(|(result, _)| *result == Ok(0x5000)), "{told:?}");
+    assert_eq!(told.len(), 3, "and a conflict: {told:?}");
+}
+
+/// What takes descriptors at their word does not look at their neighbours.
+#[test]
+fn neighbours_are_not_inspected_by_the_pseudocode() {
+    let profile = Profile::open().with_group_inspection(GroupInspection::Never);
+    let guest = contiguous_guest(5, 0);
     let access = Access::new(Operation::Load, El::El1);
-    let mut outcomes = Vec::new();
-    golden::allowed(
+    let explored = golden::allowed(
         &profile,
         |choices| guest.access_with(access, 0x5000, choices),
         |outcome, _| {
-            outcomes.push(outcome.result.map(|translation| translation.pa.0).ok());
+            assert!(outcome.result.is_err());
             std::ops::ControlFlow::Continue(())
         },
     );
-    assert_eq!(outcomes.len(), 19);
-    assert!(outcomes.contains(&Some(0x4000_5000)));
+    assert_eq!(explored.walks, 1);
 }
 
 #[test]

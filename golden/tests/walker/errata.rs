@@ -309,6 +309,8 @@ fn tlbis() -> Vec<Tlbi> {
     ];
     let domains = [TlbiDomain::Own, TlbiDomain::InnerShareable, TlbiDomain::OuterShareable];
     let random = &mut Random(1);
+    let features = Features::FEAT_TTL.with(Features::FEAT_LPA2);
+    let pe = Implementation::new(52, features);
     let mut all = Vec::new();
     for operation in operations.into_iter().flatten() {
         for domain in domains {
@@ -320,7 +322,7 @@ fn tlbis() -> Vec<Tlbi> {
                     ..Registers::default()
                 };
                 let (operand, nxs) = (random.next(), random.one_in(2));
-                all.push(Tlbi::new(operation, operand, domain, nxs, &registers));
+                all.push(Tlbi::new(operation, operand, domain, nxs, &pe, &registers));
             }
         }
     }

@@ -118,6 +118,55 @@ fn other_layouts() {
     assert!(text.contains(block), "{text}");
 }
 
+/// A leaf of stage 1 has what its regime has: EL2 with one range XN and RES0, EL1&0 with {NV, NV1} = {1, 1} PXN alone.
+#[test]
+fn stage_1_by_its_regime() {
+    const BITS_54_AND_6: u64 = 1 << 54 | 1 << 6;
+    let drawn = |guest: &Guest, at| {
+        let text = explain_at(guest, at, 0x5123);
+        let from = text.rfind("| 54 ").expect("a leaf");
+        text[from..].lines().take(3).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let mut guest = Guest::both_stages();
+    guest.registers.hcr_el2 = 0;
+    guest.set(S1_L3 + 8 * 5, 0x5000 | S1_PAGE | BITS_54_AND_6);
+    let two_ranges = [
+        "| 54  | 53  | 52   | 51  | 47:12  | 11 | 10 | 9:8 | 7:6 | 4:2      | 1:0  |",
+        "| UXN | PXN | Cont | DBM | OA     | nG | AF | SH  | AP  | AttrIndx | type |",
+        "| 1   | 0   | 0    | 0   | 0x5000 | 0  | 1  | 0x3 | 0x1 | 0x0      | 0x3  |",
+    ];
+    assert_eq!(drawn(&guest, At::S1E1R), two_ranges);
+
+    guest.implementation.features = features().with(Features::FEAT_NV);
+    guest.registers.hcr_el2 = 0b11 << 42;
+    let nested = [
+        "| 54  | 53   | 52   | 51  | 47:12  | 11 | 10 | 9:8 | 7     | 6    | 4:2      | 1:0  |",
+        "| PXN | RES0 | Cont | DBM | OA     | nG | AF | SH  | AP[2] | as 0 | AttrIndx | type |",
+        "| 1   | 0    | 0    | 0   | 0x5000 | 0  | 1  | 0x3 | 0     | 1    | 0x0      | 0x3  |",
+    ];
+    assert_eq!(drawn(&guest, At::S1E1R), nested);
+    let table = explain_at(&guest, At::S1E1R, 0x5123);
+    assert!(table.contains("| NSTable | APTable[1] | as 0 | PXNTable | RES0 | table"), "{table}");
+
+    // TCR_EL2: T0SZ 25, PS 48 bits.
+    guest.registers.hcr_el2 = 0;
+    guest.registers.sctlr_el2 = SCTLR_M | SCTLR_C;
+    guest.registers.tcr_el2 = 25 | 0b101 << 16;
+    guest.registers.ttbr0_el2 = S1_L1;
+    let one_range = [
+        "| 54 | 53   | 52   | 51  | 47:12  | 11   | 10 | 9:8 | 7     | 6    | 4:2      | 1:0  |",
+        "| XN | RES0 | Cont | DBM | OA     | RES0 | AF | SH  | AP[2] | RES1 | AttrIndx | type |",
+        "| 1  | 0    | 0    | 0   | 0x5000 | 0    | 1  | 0x3 | 0     | 1    | 0x0      | 0x3  |",
+    ];
+    assert_eq!(drawn(&guest, At::S1E2R), one_range);
+    let table = explain_at(&guest, At::S1E2R, 0x5123);
+    assert!(table.contains("| NSTable | APTable[1] | RES0 | XNTable | RES0 | table"), "{table}");
+    // EL2&0 has two.
+    guest.registers.hcr_el2 = HCR_E2H;
+    guest.registers.tcr_el2 = TCR;
+    assert_eq!(drawn(&guest, At::S1E2R), two_ranges);
+}
+
 #[test]
 fn registers_are_drawn() {
     let par = Par(Masked::new(0xff00_0000_4000_0b80, !(0b11 << 9)));

@@ -1,6 +1,6 @@
 //! The walker against the answers of Arm's published pseudocode: see vectors/README.md.
 //!
-//! Vectors that golden answers otherwise, with the rule, would be listed here by id. There are none.
+//! A vector that golden answers otherwise is listed in the crate `vectors`, by id and with the rule.
 
 use std::path::Path;
 
@@ -24,8 +24,14 @@ fn check(file: &str) -> Summary {
 
 #[track_caller]
 fn assert_agrees(file: &str, vectors: u64, queries: u64) {
+    assert_agrees_but_for(file, vectors, queries, 0);
+}
+
+#[track_caller]
+fn assert_agrees_but_for(file: &str, vectors: u64, queries: u64, left_out: u64) {
     let summary = check(file);
-    assert_eq!((summary.vectors, summary.agreed), (vectors, queries), "{file}");
+    assert_eq!((summary.vectors, summary.queries()), (vectors, queries), "{file}");
+    assert_eq!((summary.agreed, summary.left_out), (queries - left_out, left_out), "{file}");
 }
 
 #[test]
@@ -55,7 +61,8 @@ fn at() {
 
 #[test]
 fn pie() {
-    assert_agrees("pie.jsonl.gz", 1893, 5000);
+    // PAR_EL1.DirtyBit of a fault that came before the one that is reported.
+    assert_agrees_but_for("pie.jsonl.gz", 1893, 5000, 1);
 }
 
 #[test]

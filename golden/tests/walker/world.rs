@@ -234,8 +234,7 @@ impl World {
         };
         let inspection = match asked >> 14 & 3 {
             0 => GroupInspection::Never,
-            1 => GroupInspection::Always,
-            _ => GroupInspection::WhenContiguous,
+            _ => GroupInspection::Always,
         };
         let memory = Dream {
             seed: next(),

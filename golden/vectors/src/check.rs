@@ -37,8 +37,20 @@ pub fn check(line: &str) -> Result<Vec<Checked>, Malformed> {
         let field = format!("queries[{n}]");
         let verdict = parse::<Query<'_>>(raw.get(), offset, &field)
             .and_then(|query| check_query(&vector.setup, &setup, &query, line, &field));
+        let reason = || LEFT_OUT.iter().find(|left| (left.0, left.1) == (vector.id.as_str(), n));
         checked.push(match verdict {
-            Ok(verdict) => Checked { id: vector.id.clone(), query: n, verdict },
+            Ok(verdict) => Checked {
+                id: vector.id.clone(),
+                query: n,
+                verdict: match (verdict, reason()) {
+                    (Verdict::Disagrees(disagreement), Some(&(.., expected, reason)))
+                        if disagreement.expected == expected =>
+                    {
+                        Verdict::LeftOut(reason)
+                    }
+                    (verdict, _) => verdict,
+                },
+            },
             Err(Refused::Unknown(reason)) => not_covered(&vector.id, n, reason),
             Err(Refused::Malformed(malformed)) => return Err(malformed),
         });
@@ -49,6 +61,15 @@ pub fn check(line: &str) -> Result<Vec<Checked>, Malformed> {
 fn not_covered(id: &str, query: usize, reason: String) -> Checked {
     Checked { id: id.to_owned(), query, verdict: Verdict::NotCovered(reason) }
 }
+
+/// Queries whose answer is not the architecture's: the vector, the query, what it expects, and why.
+const LEFT_OUT: [(&str, usize, &str, &str); 1] = [(
+    "pie-d000595",
+    3,
+    "0x8b1f (mask 0xffffffffffff)",
+    "PAR_EL1.DirtyBit is about the fault that is reported, a Permission fault of stage 2 on a hardware update, which uses \
+     direct permissions; the pseudocode leaves it as the Permission fault of stage 1 before that has set it",
+)];
 
 /// Where a piece of a line begins in it.
 fn offset_in(line: &str, piece: &str) -> usize {
@@ -98,7 +119,7 @@ fn check_query(
     // With every choice open, the vector's answer must be one of those allowed.
     let mut nearest = None;
     let mut found = false;
-    golden::allowed(
+    let explored = golden::allowed(
         &golden::Profile::open(),
         |choices| answer(choices),
         |answer, _| match first_difference(&expect, query, &answer, setup) {
@@ -113,11 +134,13 @@ fn check_query(
         },
     );
     Ok(match nearest {
-        Some((field, expected, got)) if !found => {
+        _ if found => Verdict::Agrees,
+        _ if !explored.complete => Verdict::Undecided,
+        Some((field, expected, got)) => {
             let choices = ChoicesMode::Open;
             Verdict::Disagrees(Disagreement { field, expected, got, choices })
         }
-        _ => Verdict::Agrees,
+        None => Verdict::Agrees,
     })
 }
 
@@ -299,9 +322,11 @@ fn updates_difference(query: &Query<'_>, updates: &Updates, setup: &Setup) -> Op
         .map(|update| (update.pa.0, update.new))
         .filter(|&(pa, word)| word != original(pa))
         .collect();
-    let permitted = updates
-        .iter()
-        .any(|update| update.stage == Stage::One && update.certainty == Certainty::Permitted);
+    let permitted = updates.iter().any(|update| match update.certainty {
+        Certainty::Certain => false,
+        Certainty::Permitted => update.stage == Stage::One,
+        Certainty::InPart(_) => true,
+    });
     let expected_permitted = query.stage1_updated_before_stage2_fault;
     differs("memory_after", format!("{expected:#x?}"), format!("{got:#x?}")).or_else(|| {
         differs(

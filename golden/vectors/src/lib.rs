@@ -6,6 +6,8 @@
 //! - [`Verdict::Agrees`]: with the choices settled as the vector says, golden's answer is the vector's in every
 //!   field: result, levels, attributes, syndrome, the descriptors read and updated; and with all choices open, that
 //!   answer is among those that golden allows.
+//! - [`Verdict::LeftOut`]: the vector's answer is not the architecture's, for a reason that is told.
+//! - [`Verdict::Undecided`]: the first holds, and golden allows more than could be looked through for the second.
 //! - [`Verdict::Disagrees`]: the first field that differs.
 //! - [`Verdict::NotCovered`]: a field, feature or kind of query that is not known here. It is never agreement.
 //!
@@ -49,6 +51,11 @@ pub enum Verdict {
     Agrees,
     /// It is not.
     Disagrees(Disagreement),
+    /// It is not, and the vector is at fault, for this reason.
+    LeftOut(&'static str),
+    /// With the choices settled as the vector says it is; with all open it is not among the outcomes that were looked
+    /// through, which are not all that golden allows.
+    Undecided,
     /// The vector holds something that is not known here, named so.
     NotCovered(String),
 }
@@ -84,21 +91,26 @@ pub struct Summary {
     pub agreed: u64,
     /// Queries that do not.
     pub disagreed: u64,
+    /// Queries whose vector is at fault: [`Verdict::LeftOut`].
+    pub left_out: u64,
+    /// Queries of which it is not known whether all of them agrees: [`Verdict::Undecided`].
+    pub undecided: u64,
     /// Queries not covered, by reason.
     pub not_covered: BTreeMap<String, u64>,
 }
 
 impl Summary {
-    /// Do all queries agree, none left out? Where there are none, nothing agrees.
+    /// Do all queries agree, but for those whose vector is at fault? Where there are none, nothing agrees.
     #[must_use]
     pub fn is_all_agreed(&self) -> bool {
-        self.agreed > 0 && self.disagreed == 0 && self.not_covered.is_empty()
+        self.agreed > 0 && self.disagreed + self.undecided == 0 && self.not_covered.is_empty()
     }
 
     /// All queries.
     #[must_use]
     pub fn queries(&self) -> u64 {
-        self.agreed + self.disagreed + self.not_covered.values().sum::<u64>()
+        let not_covered = self.not_covered.values().sum::<u64>();
+        self.agreed + self.disagreed + self.left_out + self.undecided + not_covered
     }
 
     /// Adds the counts of another file.
@@ -106,6 +118,8 @@ impl Summary {
         self.vectors += other.vectors;
         self.agreed += other.agreed;
         self.disagreed += other.disagreed;
+        self.left_out += other.left_out;
+        self.undecided += other.undecided;
         for (reason, count) in &other.not_covered {
             *self.not_covered.entry(reason.clone()).or_default() += count;
         }
@@ -115,6 +129,8 @@ impl Summary {
         match verdict {
             Verdict::Agrees => self.agreed += 1,
             Verdict::Disagrees(_) => self.disagreed += 1,
+            Verdict::LeftOut(_) => self.left_out += 1,
+            Verdict::Undecided => self.undecided += 1,
             Verdict::NotCovered(reason) => {
                 *self.not_covered.entry(reason.clone()).or_default() += 1
             }

@@ -19,7 +19,9 @@ pub fn is_updated(expected: &[golden::Update], observed: &[Update]) -> bool {
     let done = |wanted: &golden::Update| {
         let change = observed.iter().find(|update| update.pa == wanted.pa.0);
         match change {
-            Some(update) => update.value == wanted.new,
+            Some(update) => {
+                update.value == wanted.new || wanted.certainty == Certainty::InPart(update.value)
+            }
             None => wanted.certainty == Certainty::Permitted,
         }
     };
@@ -68,6 +70,7 @@ mod tests {
         let seen = |pa, value| Update { pa, value, ..Update::default() };
         let must = [update(Certainty::Certain)];
         let may = [update(Certainty::Permitted)];
+        let partly = [update(Certainty::InPart(0x83))];
         assert!(is_updated(&must, &[seen(0x1000, 0x403)]));
         assert!(!is_updated(&must, &[]));
         assert!(!is_updated(&must, &[seen(0x1000, 0x483)]));
@@ -75,5 +78,9 @@ mod tests {
         assert!(is_updated(&may, &[seen(0x1000, 0x403)]));
         assert!(!is_updated(&may, &[seen(0x1000, 0x3)]));
         assert!(!is_updated(&may, &[seen(0x1008, 0x403)]));
+        assert!(is_updated(&partly, &[seen(0x1000, 0x83)]));
+        assert!(is_updated(&partly, &[seen(0x1000, 0x403)]));
+        assert!(!is_updated(&partly, &[]));
+        assert!(!is_updated(&partly, &[seen(0x1000, 0x3)]));
     }
 }

@@ -205,13 +205,15 @@ pub struct Walks<'a, M> {
     /// The arena that was read last: nearly always it is the next one's too.
     last: Cell<Arena>,
     strayed: Cell<bool>,
+    /// No word has another bit than these.
+    bits: u64,
 }
 
 impl<'a, M: TableMemory> Walks<'a, M> {
-    /// The arenas of `map`, whose words `memory` has.
-    pub const fn new(memory: &'a M, map: &'a MemoryMap) -> Self {
+    /// The arenas of `map`, whose words `memory` has: no other bits than `bits` are set in any of them.
+    pub const fn new(memory: &'a M, map: &'a MemoryMap, bits: u64) -> Self {
         let nowhere = Arena { base: 0, size: 0, kind: ArenaKind::Tables };
-        Self { memory, map, last: Cell::new(nowhere), strayed: Cell::new(false) }
+        Self { memory, map, last: Cell::new(nowhere), strayed: Cell::new(false), bits }
     }
 
     #[cold]
@@ -235,5 +237,9 @@ impl<M: TableMemory> PhysicalMemory for Walks<'_, M> {
             return Ok(self.memory.read(pa.0));
         }
         self.look_up(pa.0)
+    }
+
+    fn set_bits(&self, _: Pa, _: u64) -> u64 {
+        self.bits
     }
 }

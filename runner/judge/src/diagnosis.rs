@@ -140,7 +140,8 @@ impl<'a> Diagnosis<'a> {
         let prepared = self.exchange.prepared;
         let last = self.wrong.iter().max().map_or(0, |last| *last);
         let probes = &Case::as_ref(&prepared.case).probes[..last];
-        let tlbis = probes.iter().filter_map(|probe| tlb::tlbi(probe, &prepared.registers));
+        let tlbi = |probe| tlb::tlbi(probe, &twin.pe, &prepared.registers);
+        let tlbis = probes.iter().filter_map(tlbi);
         let tlbis: Vec<Tlbi> = tlbis.collect();
         let changes = |one: &&Erratum| tlbis.iter().any(|tlbi| one.of_tlbi(*tlbi) != *tlbi);
         let mut candidates = errata::all().filter(changes).peekable();

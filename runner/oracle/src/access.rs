@@ -401,7 +401,7 @@ impl Observer for Watched {
 fn merge(all: &mut Vec<Update>, later: &[Update]) {
     for update in later {
         match all.iter_mut().find(|earlier| earlier.pa == update.pa) {
-            Some(earlier) => earlier.new = update.new,
+            Some(earlier) => *earlier = earlier.joined(update),
             None => all.push(*update),
         }
     }
@@ -427,5 +427,10 @@ impl<M: PhysicalMemory> PhysicalMemory for Updated<'_, M> {
 
     fn stale(&self, pa: Pa) -> Option<Stale> {
         self.memory.stale(pa)
+    }
+
+    fn set_bits(&self, first: Pa, words: u64) -> u64 {
+        let set = self.memory.set_bits(first, words);
+        self.updates.iter().fold(set, |set, update| set | update.new)
     }
 }

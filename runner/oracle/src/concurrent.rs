@@ -10,7 +10,7 @@
 //! against the last.
 
 use case::probe::Probe;
-use golden::{Certainty, Update};
+use golden::Update;
 
 use crate::expectation::{Allowed, Expectation, Outcomes};
 
@@ -62,12 +62,7 @@ fn joined(one: &[Update], other: &[Update]) -> Vec<Update> {
     let mut all = one.to_vec();
     for update in other {
         match all.iter_mut().find(|known| known.pa == update.pa) {
-            Some(known) => {
-                known.new = known.old ^ (known.old ^ known.new | update.old ^ update.new);
-                if update.certainty == Certainty::Certain {
-                    known.certainty = Certainty::Certain;
-                }
-            }
+            Some(known) => *known = known.joined(update),
             None => all.push(*update),
         }
     }
@@ -77,7 +72,7 @@ fn joined(one: &[Update], other: &[Update]) -> Vec<Update> {
 #[cfg(test)]
 mod tests {
     use case::probe::Operation;
-    use golden::{Masked, Pa, Stage};
+    use golden::{Certainty, Masked, Pa, Stage};
     use smallvec::SmallVec;
 
     use super::*;

@@ -117,6 +117,7 @@ impl Expectation {
 struct Found {
     is_valid: bool,
     is_global: bool,
+    has_xs: bool,
 }
 
 impl Observer for Found {
@@ -127,6 +128,7 @@ impl Observer for Found {
     fn leaf(&mut self, leaf: &Leaf) {
         const NG: u64 = 1 << 11;
         self.is_global |= leaf.stage == Stage::One && leaf.descriptor & NG == 0;
+        self.has_xs |= leaf.stage == Stage::One && leaf.attributes.xs;
     }
 }
 
@@ -208,7 +210,8 @@ impl Setting<'_> {
         let choices = &mut self.learned.profile().clone();
         let walked = golden::access(machine, load, Va(va), choices, &mut found);
         memory.take_strayed();
-        walked.is_ok() && if foreign.in_full { found.is_valid } else { found.is_global }
+        let is_found = if foreign.in_full { found.is_valid } else { found.is_global };
+        walked.is_ok() && is_found && (found.has_xs || !foreign.xs_alone)
     }
 
     /// Whether more outcomes are looked for.

@@ -30,6 +30,8 @@ pub struct Simulation {
     frames: Vec<Frame>,
     /// The pages that have a frame of their own, by frame: block and number in it.
     used: Vec<(usize, usize)>,
+    /// By frame, the bits that were ever set in a word of it.
+    bits: Vec<u64>,
     /// Pages that were looked up, each where its number hashes to: walks go through the same few.
     found: [Cell<Found>; FOUND],
     strayed: Cell<Option<u64>>,
@@ -79,7 +81,7 @@ impl Simulation {
         let frames = vec![[0; PAGE_BYTES as usize / 8]];
         let found = [const { Cell::new(Found::NONE) }; FOUND];
         let (used, strayed, tlb) = (Vec::new(), Cell::new(None), Tlb::default());
-        Self { blocks, frames, used, found, strayed, tlb }
+        Self { blocks, frames, used, bits: vec![0], found, strayed, tlb }
     }
 
     /// Zeroes all of it, and empties the TLBs.
@@ -89,6 +91,7 @@ impl Simulation {
             frame.fill(0);
             self.blocks[block].pages[page] = 0;
         }
+        self.bits.truncate(1);
         self.found.fill(Cell::new(Found::NONE));
     }
 
@@ -168,6 +171,7 @@ impl TableMemory for Simulation {
                 let page = ((pa - self.blocks[block].base) / PAGE_BYTES) as usize;
                 self.used.push((block, page));
                 let frame = self.used.len() as u32;
+                self.bits.push(0);
                 if self.frames.len() <= self.used.len() {
                     self.frames.push([0; PAGE_BYTES as usize / 8]);
                 }
@@ -178,6 +182,7 @@ impl TableMemory for Simulation {
             Ok(frame) => frame,
         };
         self.frames[frame as usize][index(pa)] = value;
+        self.bits[frame as usize] |= value;
     }
 }
 
@@ -196,6 +201,12 @@ impl PhysicalMemory for Simulation {
 
     fn stale(&self, pa: Pa) -> Option<Stale> {
         self.tlb.stale(pa.0, TableMemory::read(self, pa.0))
+    }
+
+    fn set_bits(&self, first: Pa, words: u64) -> u64 {
+        let in_page = first.0 % PAGE_BYTES + 8 * words <= PAGE_BYTES;
+        self.frame(first.0)
+            .map_or(0, |frame| if in_page { self.bits[frame as usize] } else { u64::MAX })
     }
 }
 

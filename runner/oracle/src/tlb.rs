@@ -9,17 +9,25 @@
 //!
 //! All that the architecture does not require a TLBI to take away stays. A translation of both stages may be
 //! held as one: a change of stage 2 is over only when entries of stage 2 alone are gone, and after that
-//! those that came of both.
+//! those that came of both. A leaf with the Contiguous bit may be held for its own range, or for that of its group:
 //!
-//! Source: DDI 0487, "TLB maintenance instructions", "Using break-before-make when updating translation table
-//! entries".
+//! ```text
+//!              member 0   member 1   member 2   member 3
+//!   held for              |  page  |                         taken away by what names member 1
+//!            |                  group                    |   by what names any of them; found by what asks for any
+//! ```
+//!
+//! Whether an nXS form takes away what has XS = 1 is IMPLEMENTATION SPECIFIC: such entries may stay.
+//!
+//! Source: DDI 0487, "TLB maintenance instructions", "The Contiguous bit" (R_SKQHL), "Using break-before-make when
+//! updating translation table entries".
 
 use case::format::{Format, Granule};
 use case::operation::Operation;
 use case::probe::Probe;
 use case::tree::Role;
 use golden::tlbi::{Tlbi, TlbiDomain, TlbiOperation, TlbiRange, asid};
-use golden::{Registers, Stale};
+use golden::{Implementation, MemoryAttributes, Registers, Shareability, Stale};
 use smallvec::SmallVec;
 
 /// A PE or several, by their numbers: bit n is PE n.
@@ -68,6 +76,15 @@ pub struct Word {
     pub start: u64,
     /// Tables are big-endian.
     pub is_big: bool,
+    /// `MAIR_EL1` and `MAIR2_EL1`.
+    pub mairs: [u64; 2],
+}
+
+/// The input addresses that an entry is for.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    start: u64,
+    bytes: u64,
 }
 
 impl Word {
@@ -83,25 +100,66 @@ impl Word {
         let below = (1 << format.granule.entry_bits(level)) - 1;
         let start = role.address(format.ia_bits, input & !below) & ADDRESS;
         let is_big = sctlr & EE != 0;
-        Self { pa, tree, role, level, granule: format.granule, start, is_big }
+        let mairs = [registers.mair_el1, registers.mair2_el1];
+        Self { pa, tree, role, level, granule: format.granule, start, is_big, mairs }
     }
 
     const fn bytes(&self) -> u64 {
         1 << self.granule.entry_bits(self.level)
     }
 
-    /// Whether `range` takes an entry for it away; of a table, all that is found through it, too.
-    fn is_taken(&self, range: &TlbiRange, is_table: bool) -> bool {
+    /// Its own addresses.
+    const fn own(&self) -> Extent {
+        Extent { start: self.start, bytes: self.bytes() }
+    }
+
+    /// Those of its contiguous group.
+    const fn group(&self) -> Extent {
+        let bytes = self.bytes() * self.members();
+        Extent { start: self.start & !(bytes - 1), bytes }
+    }
+
+    /// How many entries the Contiguous bit joins.
+    ///
+    /// Source: DDI 0487, "Permitted properties of caching a translation in a TLB when Effective value of Contiguous
+    /// bit is 1".
+    const fn members(&self) -> u64 {
+        match (self.granule, self.level) {
+            (Granule::K4, 1..) => 16,
+            (Granule::K16, 3) => 128,
+            (Granule::K16 | Granule::K64, 2..) => 32,
+            _ => 1,
+        }
+    }
+
+    /// Whether the word at `pa` is of its contiguous group.
+    const fn is_beside(&self, pa: u64) -> bool {
+        (pa ^ self.pa) / 8 < self.members()
+    }
+
+    /// What a leaf says in the place of the member of its contiguous group at `pa`.
+    const fn in_place_of(&self, pa: u64, value: u64) -> u64 {
+        let shift = self.granule.entry_bits(self.level);
+        let place = (self.members() - 1) << shift;
+        let word = self.ordered(value);
+        self.ordered(word & !place | (pa / 8 % self.members()) << shift)
+    }
+
+    const fn ordered(&self, word: u64) -> u64 {
+        if self.is_big { word.swap_bytes() } else { word }
+    }
+
+    /// Whether `range` takes an entry for these addresses away; of a table, all that is found through it, too.
+    fn is_taken(&self, range: &TlbiRange, is_table: bool, of: Extent) -> bool {
+        let (end, range_end) = (of.start + of.bytes, range.start + range.bytes);
         let is_there = match is_table {
-            true => {
-                range.start <= self.start && self.start + self.bytes() <= range.start + range.bytes
-            }
-            false => {
-                range.start < self.start + self.bytes() && self.start < range.start + range.bytes
-            }
+            true => range.start <= of.start && end <= range_end,
+            false => range.start < end && of.start < range_end,
         };
-        let level = (!is_table).then_some(self.level as u64);
-        let is_of_level = range.ttl.is_none_or(|ttl| Some(ttl) == level);
+        let level = self.level as i64;
+        let is_of_level =
+            |ttl: u64| if is_table { level < ttl as i64 } else { level == ttl as i64 };
+        let is_of_level = range.ttl.is_none_or(is_of_level);
         is_there && self.is_of_granule(range) && is_of_level && !(is_table && range.last_level)
     }
 
@@ -124,7 +182,7 @@ impl Word {
 
     /// What the word says, if a TLB may hold it: it is valid, and its access flag is set.
     const fn meaning(&self, word: u64) -> Option<Meaning> {
-        let word = if self.is_big { word.swap_bytes() } else { word };
+        let word = self.ordered(word);
         let is_table = self.level < 3 && word & 3 == 3;
         let is_leaf = word & 3 == if self.level < 3 { 1 } else { 3 };
         let is_global = self.role.is_stage1() && word & NG == 0;
@@ -132,6 +190,24 @@ impl Word {
             (true, _) => Some(Meaning { is_table: true, is_global: false, word }),
             (_, true) => Some(Meaning { is_table: false, is_global, word }),
             _ => None,
+        }
+    }
+
+    /// Whether an entry of it may have XS = 1. Of a table, one that is found through it.
+    fn may_have_xs(&self, meaning: &Meaning) -> bool {
+        let Meaning { is_table, word, .. } = *meaning;
+        let has_xs = |mair: &u64| {
+            let attributes = (mair >> (8 * (word >> 2 & 7))) as u8;
+            // A reserved one may stand for any.
+            MemoryAttributes::from_mair(attributes, Shareability::Non, true)
+                .is_none_or(|attributes| attributes.xs)
+        };
+        match self.role {
+            _ if is_table => true,
+            Role::Stage2 => word & FNXS == 0,
+            // With FEAT_AIE bit 59 selects the second register.
+            _ if word >> 59 & 1 == 1 => self.mairs.iter().any(has_xs),
+            _ => has_xs(&self.mairs[0]),
         }
     }
 
@@ -151,10 +227,13 @@ impl Word {
 
 const AF: u64 = 1 << 10;
 const NG: u64 = 1 << 11;
+/// Of stage 2, in the place of nG: XS is 0, whatever stage 1 says.
+const FNXS: u64 = 1 << 11;
+const CONTIGUOUS: u64 = 1 << 52;
 /// Bits 49:12 and 9:8: the address of the next table, wherever it is kept.
 const TABLE_FIXED: u64 = 0x0003_ffff_ffff_f300;
 /// The same: the output address and nT, and shareability; the type of memory, and the Contiguous bit.
-const LEAF_FIXED: u64 = TABLE_FIXED | 0b1111 << 2 | 1 << 52;
+const LEAF_FIXED: u64 = TABLE_FIXED | 0b1111 << 2 | CONTIGUOUS;
 
 /// What a word that a TLB may hold says.
 #[derive(Clone, Copy)]
@@ -171,14 +250,54 @@ struct Old {
     value: u64,
     is_table: bool,
     is_global: bool,
+    may_have_xs: bool,
     tag: Tag,
+    /// As an entry for its own addresses.
+    page: Held,
+    /// Of a leaf with the Contiguous bit: as an entry for those of its group.
+    group: Held,
+    /// Of a table of stage 1: pages for which it was taken away, and where. What was found through it may
+    /// still be held for other pages.
+    without: SmallVec<[(u64, Pes); 2]>,
+}
+
+/// Where an old value may be held.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
     /// The PEs that may hold it as an entry of its stage alone.
     alone: Pes,
     /// Of stage 2: the PEs that may hold it as a part of an entry of both stages.
     combined: Pes,
-    /// Of a table of stage 1: pages for which it was taken away, and where. What was found through it may
-    /// still be held for other pages.
-    without: SmallVec<[(u64, Pes); 2]>,
+}
+
+impl Held {
+    const fn anywhere(self) -> Pes {
+        self.alone | self.combined
+    }
+}
+
+/// Where something of a tree may be held.
+#[derive(Clone, Copy, Debug)]
+struct Holders {
+    /// The PEs that may hold all of it.
+    all: Pes,
+    /// The PEs that may hold what has XS = 1.
+    xs: Pes,
+}
+
+impl Holders {
+    const EVERYWHERE: Self = Self { all: ALL, xs: ALL };
+
+    const fn invalidate(&mut self, pes: Pes, nxs: bool) {
+        self.all &= !pes;
+        if !nxs {
+            self.xs &= !pes;
+        }
+    }
+
+    const fn of(self, may_have_xs: bool) -> Pes {
+        if may_have_xs { self.xs } else { self.all }
+    }
 }
 
 /// A tree that was loaded, and what of it may be held.
@@ -189,10 +308,10 @@ struct Context {
     tag: Tag,
     /// The register that named it.
     root: u64,
-    /// The PEs that may hold what is tagged with its ASID.
-    own: Pes,
-    /// The PEs that may hold what is global.
-    global: Pes,
+    /// Where what is tagged with its ASID may be held.
+    own: Holders,
+    /// Where what is global may be held.
+    global: Holders,
 }
 
 /// Another tree than the ones that are loaded, of which something may be held.
@@ -203,6 +322,8 @@ pub struct Foreign {
     pub root: u64,
     /// Whatever is found in it may be held; or else global leaves alone.
     pub in_full: bool,
+    /// Of these, leaves with XS = 1 alone.
+    pub xs_alone: bool,
 }
 
 /// From where a walk looks at the TLBs.
@@ -229,8 +350,8 @@ const fn page(granule: Granule, va: u64) -> u64 {
     va & ADDRESS & !((1 << granule.bits()) - 1)
 }
 
-/// The TLBI that `step` is under these registers; `None` where it is none.
-pub fn tlbi(step: &Probe, registers: &Registers) -> Option<Tlbi> {
+/// The TLBI that `step` is on such a PE under these registers; `None` where it is none.
+pub fn tlbi(step: &Probe, pe: &Implementation, registers: &Registers) -> Option<Tlbi> {
     let operation = match step.operation()? {
         Operation::TlbiAlle1 => TlbiOperation::Alle1,
         Operation::TlbiVmalls12e1 => TlbiOperation::Vmalls12e1,
@@ -255,13 +376,13 @@ pub fn tlbi(step: &Probe, registers: &Registers) -> Option<Tlbi> {
         flags if flags & Probe::INNER_SHAREABLE != 0 => TlbiDomain::InnerShareable,
         _ => TlbiDomain::Own,
     };
-    Some(Tlbi::new(operation, step.address, domain, step.has(Probe::NXS), registers))
+    Some(Tlbi::new(operation, step.address, domain, step.has(Probe::NXS), pe, registers))
 }
 
 impl Old {
     /// Takes it away as far as `tlbi` does, on these PEs, where `vmid` is the current one.
     fn invalidate(&mut self, tlbi: &Tlbi, vmid: u16, pes: Pes) {
-        if !tlbi.any_vmid && self.tag.vmid != vmid {
+        if !tlbi.any_vmid && self.tag.vmid != vmid || tlbi.nxs && self.may_have_xs {
             return;
         }
         let is_stage1 = self.word.role.is_stage1();
@@ -270,28 +391,44 @@ impl Old {
             true => tlbi.stage1 && tlbi.asid.is_none_or(|asid| asid == self.tag.asid),
             false => tlbi.stage2,
         };
-        match &tlbi.range {
-            _ if !is_its => {}
-            Some(range) if !self.word.is_taken(range, self.is_table) => {
-                if self.is_table && is_stage1 {
-                    self.without.extend(self.word.page_taken(range).map(|page| (page, pes)));
-                }
-            }
-            _ => self.alone &= !pes,
+        let takes = |of: Extent| {
+            let taken = |range: TlbiRange| self.word.is_taken(&range, self.is_table, of);
+            is_its && tlbi.range.is_none_or(taken)
+        };
+        let (takes_page, takes_group) = (takes(self.word.own()), takes(self.word.group()));
+        if takes_group {
+            self.group.alone &= !pes;
+        }
+        if takes_page {
+            self.page.alone &= !pes;
+        } else if let (true, true, Some(range)) = (is_its, self.is_table && is_stage1, &tlbi.range)
+        {
+            self.without.extend(self.word.page_taken(range).map(|page| (page, pes)));
         }
         if tlbi.combined {
             // As long as there are entries of stage 2 alone, others may come of them.
-            self.combined &= !pes | self.alone;
+            self.group.combined &= !pes | self.group.alone;
+            self.page.combined &= !pes | self.page.alone | self.group.alone;
         }
     }
 
     const fn is_gone(&self) -> bool {
-        self.alone == 0 && self.combined == 0
+        self.page.anywhere() | self.group.anywhere() == 0
     }
 
-    fn is_seen(&self, view: &View) -> bool {
+    /// What a walk from there may take for the word at `pa`.
+    fn seen(&self, view: &View, pa: u64) -> Option<u64> {
+        let Self { word, page, group, .. } = self;
+        let (held, value) = match pa == word.pa {
+            true => (page.anywhere() | group.anywhere(), self.value),
+            false if word.is_beside(pa) => (group.anywhere(), word.in_place_of(pa, self.value)),
+            false => return None,
+        };
+        self.is_seen(view, held).then_some(value)
+    }
+
+    fn is_seen(&self, view: &View, held: Pes) -> bool {
         let here = 1 << (view.pe & 63);
-        let is_held = (self.alone | self.combined) & here != 0;
         let is_own = match self.word.role {
             Role::Stage2 => self.tag.vmid == view.tag.vmid,
             Role::Ttbr0El1 | Role::Ttbr1El1 => {
@@ -300,9 +437,9 @@ impl Old {
             // Nothing takes these away.
             Role::Ttbr0El2 | Role::Ttbr1El2 | Role::Idmap => true,
         };
-        let wanted = page(self.word.granule, view.va);
+        let wanted = self::page(self.word.granule, view.va);
         let is_without = |(page, pes): &(u64, Pes)| *page == wanted && pes & here != 0;
-        is_held && is_own && !self.without.iter().any(is_without)
+        held & here != 0 && is_own && !self.without.iter().any(is_without)
     }
 }
 
@@ -319,10 +456,10 @@ impl Context {
             false => (tlbi.stage2, tlbi.stage2),
         };
         if own {
-            self.own &= !pes;
+            self.own.invalidate(pes, tlbi.nxs);
         }
         if global {
-            self.global &= !pes;
+            self.global.invalidate(pes, tlbi.nxs);
         }
     }
 }
@@ -335,7 +472,8 @@ impl Tlb {
 
     /// Tree number `tree` is loaded by a register with this value, and walked under `tag`.
     pub fn load(&mut self, tree: u8, role: Role, root: u64, tag: Tag) {
-        let new = Context { tree, role, tag, root, own: ALL, global: ALL };
+        let (own, global) = (Holders::EVERYWHERE, Holders::EVERYWHERE);
+        let new = Context { tree, role, tag, root, own, global };
         let is_same =
             |known: &&mut Context| (known.tree, known.role, known.tag) == (tree, role, tag);
         match self.contexts.iter_mut().find(is_same) {
@@ -346,19 +484,23 @@ impl Tlb {
 
     /// `word` had this value, which is changed.
     pub fn change(&mut self, word: Word, value: u64) {
-        let Some(Meaning { is_table, is_global, .. }) = word.meaning(value) else { return };
+        let Some(meaning) = word.meaning(value) else { return };
+        let Meaning { is_table, is_global, .. } = meaning;
+        let may_have_xs = word.may_have_xs(&meaning);
+        let is_grouped = !is_table && meaning.word & CONTIGUOUS != 0 && word.members() > 1;
         let contexts = self.contexts.iter().filter(|context| context.tree == word.tree);
-        let olds = contexts.map(|context| Old {
-            word,
-            value,
-            is_table,
-            is_global,
-            tag: context.tag,
-            alone: if is_global { context.own | context.global } else { context.own },
-            combined: if word.role == Role::Stage2 { context.own } else { 0 },
-            without: SmallVec::new(),
+        let olds = contexts.map(|context| {
+            let (own, global) = (context.own.of(may_have_xs), context.global.of(may_have_xs));
+            let page = Held {
+                alone: if is_global { own | global } else { own },
+                combined: if word.role == Role::Stage2 { own } else { 0 },
+            };
+            let group = if is_grouped { page } else { Held::default() };
+            let (tag, without) = (context.tag, SmallVec::new());
+            Old { word, value, is_table, is_global, may_have_xs, tag, page, group, without }
         });
         self.olds.extend(olds);
+        self.olds.retain(|old| !old.is_gone());
     }
 
     /// Carries out `tlbi` on PE number `pe`, where walks have the tag `now`, while the trees with the numbers in
@@ -378,7 +520,7 @@ impl Tlb {
                 context.invalidate(tlbi, now.vmid, pes);
             }
         }
-        self.contexts.retain(|context| context.own | context.global != 0);
+        self.contexts.retain(|context| context.own.xs | context.global.xs != 0);
     }
 
     /// Walks look from there from now on.
@@ -391,14 +533,8 @@ impl Tlb {
         if self.olds.is_empty() {
             return None;
         }
-        let mut values: SmallVec<[u64; 4]> = SmallVec::new();
-        let seen = self.olds.iter().filter(|old| old.word.pa == pa && old.is_seen(&self.view));
-        let word = seen.clone().next()?.word;
-        for value in seen.map(|old| old.value) {
-            if value != now && !values.contains(&value) {
-                values.push(value);
-            }
-        }
+        let (word, mut values) = self.values(pa)?;
+        values.retain(|value| *value != now);
         let (first, others) = values.split_first()?;
         let none = Some(Stale::new(*first));
         let stale = others.iter().fold(none, |stale, old| stale?.with(*old))?;
@@ -407,12 +543,25 @@ impl Tlb {
         Some(if is_unbroken { stale.unbroken() } else { stale })
     }
 
-    /// Whether the word at `pa` has more old values than a walk is told of.
+    /// All values that the word at `pa` is told to have had, and one of those words that had them.
+    fn values(&self, pa: u64) -> Option<(&Word, SmallVec<[u64; 4]>)> {
+        let mut values: SmallVec<[u64; 4]> = SmallVec::new();
+        let mut word = None;
+        for old in &self.olds {
+            if let Some(value) = old.seen(&self.view, pa) {
+                word = Some(&old.word);
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+        Some((word?, values))
+    }
+
+    /// Whether a word may have more old values than a walk is told of.
     pub fn overflows(&self) -> bool {
-        let seen = self.olds.iter().filter(|old| old.is_seen(&self.view));
-        seen.clone().any(|one| {
-            let of_one = seen.clone().filter(|other| other.word.pa == one.word.pa);
-            of_one.count() > Stale::MAX
+        self.olds.iter().any(|old| {
+            self.values(old.word.pa).is_some_and(|(_, values)| values.len() > Stale::MAX)
         })
     }
 
@@ -425,11 +574,15 @@ impl Tlb {
             .contexts
             .iter()
             .filter(move |context| !loaded.contains(&context.tree) && context.tag.vmid == tag.vmid);
-        others.filter_map(move |context| {
-            let is_own = !context.role.is_stage1() || context.tag.asid == tag.asid;
-            let in_full = is_own && context.own & here != 0;
-            let is_held = in_full || context.global & here != 0 && context.role.is_stage1();
-            is_held.then_some(Foreign { role: context.role, root: context.root, in_full })
+        others.flat_map(move |context| {
+            let Context { role, root, .. } = *context;
+            let is_own = !role.is_stage1() || context.tag.asid == tag.asid;
+            let held = |is: bool, held: Holders, in_full| {
+                let xs_alone = held.all & here == 0;
+                (is && held.xs & here != 0).then_some(Foreign { role, root, in_full, xs_alone })
+            };
+            let global = held(role.is_stage1(), context.global, false);
+            held(is_own, context.own, true).into_iter().chain(global)
         })
     }
 }

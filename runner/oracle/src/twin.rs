@@ -405,7 +405,7 @@ impl Tables<'_> {
 
     /// Carries out TLB maintenance.
     fn maintain(&mut self, step: &Probe) {
-        let Some(tlbi) = tlb::tlbi(step, &self.registers) else { return };
+        let Some(tlbi) = tlb::tlbi(step, self.pe, &self.registers) else { return };
         let tlbi = self.errata.iter().fold(tlbi, |tlbi, erratum| erratum.of_tlbi(tlbi));
         let loaded: SmallVec<[u8; 3]> = self.loaded.values().copied().collect();
         let now = Tag::of(&self.registers);

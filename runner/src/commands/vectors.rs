@@ -74,6 +74,12 @@ fn counts(summary: &Summary) -> String {
     if not_covered > 0 {
         text += &format!(", {not_covered} not covered");
     }
+    if summary.undecided > 0 {
+        text += &format!(", {} undecided: too many outcomes are allowed", summary.undecided);
+    }
+    if summary.left_out > 0 {
+        text += &format!(", {} left out: the vector is at fault", summary.left_out);
+    }
     text.push('\n');
     for (reason, count) in &summary.not_covered {
         text += &format!("  not covered: {count} ({reason})\n");

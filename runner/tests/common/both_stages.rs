@@ -72,6 +72,8 @@ fn features() -> Features {
         .with(Features::FEAT_HAFDBS)
         .with(Features::FEAT_HAFDBS_DBS)
         .with(Features::FEAT_VMID16)
+        .with(Features::FEAT_TTL)
+        .with(Features::FEAT_XS)
 }
 
 fn mapping(tree: u8, input: u64, output: Place, entries: u32, attributes: Attributes) -> Mapping {
@@ -204,17 +206,57 @@ impl Guest {
 
     /// Makes the mapping of the tags non-global.
     pub fn without_global(self) -> Self {
+        self.with_flags(STAGE1, Attributes::NG)
+    }
+
+    /// Sets these flags in all leaves of a tree.
+    pub fn with_flags(self, tree: u8, flags: u8) -> Self {
+        self.altered(
+            |_| {},
+            |mapping| {
+                if mapping.tree == tree {
+                    mapping.attributes.flags |= flags;
+                }
+            },
+        )
+    }
+
+    /// With this value in `MAIR_EL1`.
+    pub fn with_mair(self, mair: u64) -> Self {
+        self.altered(|registers| registers.mair_el1 = mair, |_| {})
+    }
+
+    /// Maps the tags by groups with the Contiguous bit.
+    pub fn contiguous(self, tree: u8) -> Self {
+        let tags = if tree == STAGE1 { TAGS_VA } else { TAGS_IPA };
+        self.altered(
+            |_| {},
+            |mapping| {
+                if (mapping.tree, mapping.input) == (tree, tags) {
+                    mapping.attributes.flags |= Attributes::CONTIGUOUS;
+                }
+            },
+        )
+    }
+
+    fn altered(
+        self,
+        registers: impl FnOnce(&mut Registers),
+        mapping: impl Fn(&mut Mapping),
+    ) -> Self {
         let case = self.case.into_inner();
-        let mut other = Case::new(case.as_ref().header.registers);
         let from = case.as_ref();
+        let mut other = Case::new({
+            let mut altered = from.header.registers;
+            registers(&mut altered);
+            altered
+        });
         for tree in from.trees {
             other.push_tree(*tree).unwrap();
         }
-        for mut mapping in from.mappings.iter().copied() {
-            if mapping.tree == STAGE1 {
-                mapping.attributes.flags |= Attributes::NG;
-            }
-            other.push_mapping(mapping).unwrap();
+        for mut altered in from.mappings.iter().copied() {
+            mapping(&mut altered);
+            other.push_mapping(altered).unwrap();
         }
         other.set_flags(from.flags());
         other.set_guest(from.header.guest);

@@ -23,6 +23,7 @@ mod image;
 mod intent;
 mod reduce;
 mod report;
+mod reported;
 mod schema;
 mod selftest;
 mod suites;

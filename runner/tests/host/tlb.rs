@@ -4,6 +4,7 @@
 //! is told as a set of these.
 
 use case::edit::Change;
+use case::mapping::Attributes;
 use case::probe::{El, Operation, Probe};
 use case::scratch;
 use oracle::answer::{Answer, Reach};
@@ -119,6 +120,17 @@ fn a_leaf_of_stage_1_is_taken_away_by_what_names_it() {
             (Operation::TlbiRvae1, range(1, 0) | 2 << 37, BOTH),
             (Operation::TlbiVae1, page(VA) | 0b0111 << 44, FAULT),
             (Operation::TlbiVae1, page(VA) | 0b0110 << 44, BOTH),
+            (Operation::TlbiVae1, page(VA) | 0b0101 << 44, BOTH),
+            // A level of another granule.
+            (Operation::TlbiVae1, page(VA) | 0b1011 << 44, BOTH),
+            (Operation::TlbiVae1, page(VA) | 0b1101 << 44, BOTH),
+            // Without FEAT_LPA2 there are no leaves at level 0 of 4K, nor at level 1 of 16K: that tells nothing, as
+            // levels that no granule has leaves at.
+            (Operation::TlbiVae1, page(VA) | 0b0100 << 44, FAULT),
+            (Operation::TlbiVae1, page(VA) | 0b1000 << 44, FAULT),
+            (Operation::TlbiVae1, page(VA) | 0b1001 << 44, FAULT),
+            (Operation::TlbiVae1, page(VA) | 0b1100 << 44, FAULT),
+            (Operation::TlbiVae1, page(VA) | 0b0011 << 44, FAULT),
         ] {
             let found = unmapped(operation, operand);
             assert_eq!(found, wanted, "{operation:?} {operand:#x}, global: {is_global}");
@@ -148,9 +160,107 @@ fn a_table_of_stage_1_needs_more_than_the_last_level() {
         (Operation::TlbiRvae1, all, FAULT),
         (Operation::TlbiRvale1, all, BOTH),
         (Operation::TlbiRvae1, all - (1 << 39), BOTH),
+        // Tables above the level that TTL names go.
+        (Operation::TlbiRvae1, all | 3 << 37, FAULT),
+        (Operation::TlbiRvae1, all | 2 << 37, BOTH),
     ] {
         assert_eq!(unmapped(operation, operand), wanted, "{operation:?} {operand:#x}");
     }
+}
+
+/// Whether an entry with XS = 1 is taken away by an nXS form is IMPLEMENTATION SPECIFIC.
+#[test]
+fn an_nxs_form_may_leave_what_has_xs() {
+    let unmapped = |guest: &Guest, tree, flags| {
+        unmapped(guest, tree, &[tlbi(Operation::TlbiVmalls12e1, 0).with(flags)])
+    };
+    // Write-Back; Non-cacheable, and the same with XS = 0; Device; Write-Through, and with XS = 0; reserved.
+    for (mair, wanted) in [
+        (0xff, FAULT),
+        (0x44, BOTH),
+        (0x40, FAULT),
+        (0x04, BOTH),
+        (0x05, FAULT),
+        (0xbb, BOTH),
+        (0xa0, FAULT),
+        (0x02, BOTH),
+    ] {
+        let guest = || Guest::new().with_mair(mair);
+        assert_eq!(unmapped(&guest(), STAGE1, Probe::NXS), wanted, "{mair:#x}");
+        assert_eq!(unmapped(&guest(), STAGE1, 0), FAULT, "{mair:#x}");
+    }
+    assert_eq!(unmapped(&Guest::new(), STAGE2, Probe::NXS), BOTH);
+    assert_eq!(unmapped(&Guest::new(), STAGE2, 0), FAULT);
+    let with_fnxs = Guest::new().with_flags(STAGE2, Attributes::FNXS);
+    assert_eq!(unmapped(&with_fnxs, STAGE2, Probe::NXS), FAULT);
+    // The same of a tree that is no longer loaded.
+    for (mair, is_foreign) in [(0xff, false), (0x44, true)] {
+        let guest = Guest::new().with_mair(mair);
+        let steps =
+            [guest.other(STAGE1, 2, true), tlbi(Operation::TlbiVmalle1, 0).with(Probe::NXS)];
+        assert_eq!(guest.expected(&steps, load()).1, is_foreign, "{mair:#x}");
+    }
+}
+
+/// Steps that make so many pages of a contiguous group invalid.
+fn unmap_pages(guest: &Guest, tree: u8, pages: impl Iterator<Item = u64>) -> Vec<Probe> {
+    let first = if tree == STAGE1 { TAGS_VA } else { TAGS_IPA };
+    pages.map(|page| guest.late(tree, first + 0x1000 * page, 0)).collect()
+}
+
+#[test]
+fn a_member_of_a_contiguous_group_stays_as_long_as_its_neighbours_are_there() {
+    for tree in [STAGE1, STAGE2] {
+        let guest = || Guest::new().contiguous(tree);
+        let all = [tlbi(Operation::TlbiVmalls12e1, 0)];
+        assert_eq!(unmapped(&guest(), tree, &all), BOTH, "tree {tree}");
+        let unmap_all = |then: Probe| {
+            let guest = guest();
+            let mut steps = unmap_pages(&guest, tree, 0..16);
+            steps.push(then);
+            after(&guest, &steps)
+        };
+        assert_eq!(unmap_all(all[0]), FAULT, "tree {tree}");
+        assert_eq!(unmap_all(tlbi(Operation::TlbiAside1, 9 << 48)), BOTH, "tree {tree}");
+    }
+}
+
+#[test]
+fn an_entry_for_a_contiguous_group_is_taken_away_by_what_names_any_of_it() {
+    let by_va = |page: u64| tlbi(Operation::TlbiVae1, 1 << 48 | (TAGS_VA >> 12) + page);
+    let by_ipa = |page: u64| tlbi(Operation::TlbiIpas2e1, (TAGS_IPA >> 12) + page);
+    let all = tlbi(Operation::TlbiVmalle1, 0);
+    // The third page was broken as it must be, the others were not taken away.
+    let after = |tree: u8, steps: &[Probe], page: u64| {
+        let guest = Guest::new().contiguous(tree);
+        let mut done = unmap_pages(&guest, tree, 3..4);
+        done.push(tlbi(Operation::TlbiVmalls12e1, 0));
+        done.extend(unmap_pages(&guest, tree, (0..16).filter(|page| *page != 3)));
+        done.extend(steps);
+        let load = Probe::new(Operation::Load, TAGS_VA + 0x1000 * page).by(El::El1);
+        let answers = guest.after(&done, load);
+        let fault = answers.iter().any(|answer| answer.fault().is_some());
+        (fault, answers.len())
+    };
+    const FAULT: (bool, usize) = (true, 1);
+    const BOTH: (bool, usize) = (true, 2);
+    for (tree, by_address, others) in
+        [(STAGE1, by_va as fn(u64) -> Probe, None), (STAGE2, by_ipa, Some(all))]
+    {
+        let taken =
+            |page| [Some(by_address(page)), others].into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(after(tree, &[], 3), BOTH, "by the group");
+        assert_eq!(after(tree, &taken(16), 3), BOTH, "the page behind it");
+        for page in [0, 3, 7, 15] {
+            assert_eq!(after(tree, &taken(page), 3), FAULT, "{page}");
+        }
+        // What was walked for another page may be held for that page alone.
+        assert_eq!(after(tree, &taken(7), 5), BOTH);
+        assert_eq!(after(tree, &taken(7), 7), FAULT);
+    }
+    // Entries of both stages for the group come of those of stage 2 for it.
+    assert_eq!(after(STAGE2, &[all, by_ipa(7)], 3), BOTH);
+    assert_eq!(after(STAGE2, &[by_ipa(16), all], 3), BOTH);
 }
 
 #[test]

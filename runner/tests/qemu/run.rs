@@ -66,6 +66,25 @@ fn a_run_is_recorded_reported_and_replayed() {
     assert!(said.stdout.contains("stage 2 level 3: ["), "{}", said.stdout);
 }
 
+/// What is allowed in them is told on the host.
+#[test]
+fn cases_of_public_reports_conform() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reported");
+    for (name, drawn) in [
+        ("contiguous-hole", "contiguous_group is other_entry_1"),
+        ("ttl-reserved", "| UXN | PXN "),
+        ("nxs", "stale_descriptor is old"),
+        ("nv1", "| PXN | RES0 "),
+    ] {
+        let file = folder.join(format!("{name}.yaml"));
+        let file = file.to_str().unwrap();
+        let said = Said::by(hypwalk().args(["replay", file, "--target", "qemu-max"]));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.all());
+        assert!(said.stdout.contains(drawn), "{name}: {}", said.stdout);
+        assert!(!said.stdout.contains("unsupported"), "{name}: {}", said.stdout);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_answers() {
     let results = Results::new("same");

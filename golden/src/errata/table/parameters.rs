@@ -1,6 +1,6 @@
 //! Parameters that are resolved otherwise.
 
-use crate::descriptor::{Format, HighBits, PS_52};
+use crate::descriptor::{Format, HighBits};
 use crate::errata::{Effect, Erratum, TableBase};
 use crate::fault::Stage;
 
@@ -68,18 +68,6 @@ pub(super) const ALL: &[Erratum] = &[
          the output size is 52 bits",
         "AArch64.LeafBase, AArch64.NextTableBase, AArch64.S2TTBaseAddress",
         Effect::Stage2(|_, params| narrow_below_52_bits(&mut params.format)),
-    ),
-    Erratum::new(
-        "stage1-reserved-output-size-makes-a-wide-base",
-        "stage 1 takes the reserved PS or IPS for 52 bits in a table base too",
-        "AArch64.S1TTBaseAddress",
-        Effect::Stage1(|_, params| params.ps = params.ps.min(PS_52)),
-    ),
-    Erratum::new(
-        "stage2-reserved-output-size-makes-a-wide-base",
-        "stage 2 takes the reserved PS for 52 bits in a table base too",
-        "AArch64.S2TTBaseAddress",
-        Effect::Stage2(|_, params| params.ps = params.ps.min(PS_52)),
     ),
     Erratum::new(
         "stage1-wide-base-aligned-to-its-table-alone",

@@ -63,13 +63,15 @@ impl Attempt<'_> {
         if may_update {
             self.watch();
         }
+        let words = self.in_flight.log.words();
+        let bits = words.iter().fold(0, |bits, word| bits | word.value);
         let asked = PROBES.pointer();
         // SAFETY: it is the case in flight's alone.
         unsafe { (*asked).clear() };
         for (number, probe) in self.case.probes.iter().enumerate() {
             // What goes wrong in here is no probe's fault.
             self.in_flight.enter(Phase::Built);
-            let walks = Walks::new(&self.runner.arenas, &self.runner.map);
+            let walks = Walks::new(&self.runner.arenas, &self.runner.map, bits);
             match oracle_run.oracle.look(&registers, &walks, probe) {
                 Look::Ask => {}
                 Look::Skip(why) => {
