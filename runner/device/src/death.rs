@@ -33,6 +33,13 @@ pub enum HowDied {
         /// The end of what it said on its standard error.
         stderr: String,
     },
+    /// Somebody else ended the process: a signal that nobody sends to himself, or a host without memory.
+    Killed {
+        /// The signal or exit code, in words.
+        status: String,
+        /// The end of what it said on its standard error.
+        stderr: String,
+    },
     /// It stopped making progress.
     Hung {
         reason: HungReason,
@@ -57,6 +64,14 @@ pub enum HowDied {
     Garbage { what: String },
     /// It started anew, and speaks another version.
     OtherVersion { found: u32 },
+}
+
+impl HowDied {
+    /// Whether it may have nothing to do with what the target was asked: boards have reasons of their own to start
+    /// anew, and hosts to end a process.
+    pub const fn may_be_of_others(&self) -> bool {
+        matches!(self, Self::Killed { .. } | Self::Reset { .. })
+    }
 }
 
 /// Why a target is held to hang.
@@ -100,6 +115,10 @@ impl fmt::Display for HowDied {
         let said = match self {
             Self::Exited { status, stderr } => {
                 write!(f, "the emulator ended: {status}")?;
+                stderr
+            }
+            Self::Killed { status, stderr } => {
+                write!(f, "the emulator was ended from outside: {status}")?;
                 stderr
             }
             Self::Hung { reason, said } => {

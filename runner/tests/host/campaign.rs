@@ -475,6 +475,38 @@ fn a_reset_is_charged_to_what_brings_it_about_twice() {
     assert_eq!((totals.verdicts.mismatch, records.cases.len()), (0, CASES as usize));
 }
 
+/// The campaign on an emulator that is ended by a signal at the probe that `ends` names, by how often it was asked
+/// and a case.
+fn with_signals(ends: fn(u64, CaseRef<'_>) -> Option<usize>) -> (Totals, Records) {
+    let asked = AtomicU64::new(0);
+    let script = move |sequence, case: CaseRef<'_>| {
+        let Some(at) = ends(asked.fetch_add(1, Ordering::Relaxed), case) else {
+            return answer(sequence, case, NONE);
+        };
+        let how = HowDied::Killed { status: "signal: 9".to_owned(), stderr: String::new() };
+        let cursor = Some(CaseCursor { sequence, probe: Some(at as u16) });
+        Reply::Death(Death { how, cursor, answers_before: Vec::new() })
+    };
+    let mut records = Records::default();
+    let totals = run(&Scripted::new(hello(), map(), 4, script), plan_of(250), &mut records);
+    (totals.unwrap(), records)
+}
+
+#[test]
+fn a_signal_is_charged_to_the_probe_that_brings_it_about_twice() {
+    let (_, sound) = with_signals(|_, _| None);
+    // Twice at the same case, and each time at another probe of it.
+    let (totals, records) = with_signals(|asked, _| (asked % 11 < 2).then_some(asked as usize % 2));
+    assert!(totals.boots > 10, "{totals:?}");
+    assert_eq!(records.cases, sound.cases);
+
+    let (totals, records) = with_signals(|_, case| case.probes.iter().position(stumbles));
+    let (charged, expected) = (charged(&records, Verdict::Aborted), guilty());
+    assert!(!charged.is_empty() && charged.iter().all(|probe| expected.contains(probe)));
+    assert_eq!(totals.boots, 1 + 2 * charged.len() as u64, "each is asked twice");
+    assert_eq!((totals.verdicts.mismatch, records.cases.len()), (0, CASES as usize));
+}
+
 #[test]
 fn a_machine_that_dies_of_a_common_answer_does_not_drown_the_campaign() {
     let permission_fault = |_: &Probe, par: u64| par & 1 == 1 && par >> 3 & 0xf == 0b0011;

@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::pause::Pause;
 use crate::death::{HowDied, HungReason};
 use crate::description::Description;
+use crate::emulator::was_ended_by_host;
 use crate::error::TargetError;
 use crate::handle::{DeviceHandle, End};
 use crate::map::memory_map;
@@ -102,7 +103,12 @@ impl<W: Wire> Connection<W> {
                 }
                 let said = self.handle.end();
                 return Err(match end {
-                    End::Exited(status) => HowDied::Exited { status, stderr: said },
+                    End::Exited(status) if !was_ended_by_host(&said) => {
+                        HowDied::Exited { status, stderr: said }
+                    }
+                    End::Exited(status) | End::Killed(status) => {
+                        HowDied::Killed { status, stderr: said }
+                    }
                     End::Reset(sign) => HowDied::Reset { sign, said },
                     End::Lost(what) => HowDied::Lost { what },
                 });
