@@ -35,6 +35,7 @@ pub mod digest;
 pub mod frame;
 pub mod hello;
 pub mod mailbox;
+pub mod mark;
 pub mod message;
 pub mod observations;
 pub mod plan;
@@ -43,7 +44,7 @@ pub mod stream;
 pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

@@ -20,7 +20,7 @@ use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use judge::established::Established;
 use judge::known::{Known, KnownErrata, Shown};
 use judge::verdict::{CaseRecord, Defect, Signature, Verdict};
-use link::hello::{Hello, IdRegisters};
+use link::hello::{Hello, IdRegisters, OwnMap};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use link::surroundings::Surroundings;
 use oracle::expectation::Instruction;
@@ -211,6 +211,7 @@ fn hello() -> Hello {
         entry_el: 2,
         image: 0,
         entry_hcr_el2: 0,
+        own_map: OwnMap::ON,
         entry_sctlr_el2: 0,
         ids: ids(),
         pes: 1,

@@ -18,6 +18,7 @@ mod bench;
 mod campaigns;
 mod efi;
 mod entry;
+mod first_light;
 mod gdb;
 mod guest;
 mod hyp;

@@ -3,6 +3,7 @@
 use core::sync::atomic::AtomicU64;
 
 use link::hello::{Configure, Epitaph, Hello};
+use link::mark::Mark;
 use link::message::{Head, MessageKind, Rounds};
 use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
@@ -17,6 +18,7 @@ use crate::payload::idle::Idle;
 use crate::payload::image::{batch, config};
 use crate::payload::in_flight;
 use crate::payload::last_words;
+use crate::payload::marks;
 use crate::payload::run::Runner;
 use crate::payload::smp::Secondaries;
 use crate::payload::soak::Soaker;
@@ -28,6 +30,7 @@ static RUNNER: Owned<Option<Runner>> = Owned::new(None);
 
 /// Says hello, and answers requests for ever; or does the batch, if there is one.
 pub fn serve(mut map: El2Map, mut idle: Idle, secondaries: Secondaries, hello: &Hello) -> ! {
+    marks::quieten();
     let has_psci = secondaries.has_psci();
     let runner = RUNNER.take().insert(Runner::new(secondaries));
     if let Some(batch) = batch() {
@@ -191,13 +194,17 @@ impl Server<'_> {
         let wanted = Configure::ref_from_prefix(body).ok().map(|(wanted, _)| wanted);
         let memory = wanted.and_then(Configure::map);
         let pes = wanted.map_or(1, |wanted| wanted.pes) as usize;
+        marks::leave(Mark::Arenas);
         let windows = memory.as_ref().and_then(|memory| self.map.configure(memory));
         let (Some(memory), Some(windows)) = (memory, windows) else {
             let reason = Epitaph::BAD_CONFIGURATION;
             last_words::speak(Epitaph { reason, ..Epitaph::default() })
         };
+        marks::leave(Mark::Zero);
         // SAFETY: just mapped, and the host has given the memory away.
         unsafe { self.runner.configure(memory, windows) };
+        marks::leave(Mark::Secondaries);
         self.runner.bring_up(pes, self.map.registers());
+        marks::leave(Mark::Ready);
     }
 }

@@ -53,7 +53,8 @@ impl<W: Wire> Connection<W> {
         if description.monitor && hello.entry_el != 3 {
             return Err(TargetError::NoMonitor { entry_el: hello.entry_el });
         }
-        let wanted = u64::from(description.pes());
+        // Without a map of its own the executor works alone, and leaves alone what needs others.
+        let wanted = if hello.own_map.is_on() { u64::from(description.pes()) } else { 1 };
         if hello.pes < wanted {
             return Err(TargetError::TooFewPes { found: hello.pes, wanted });
         }

@@ -103,8 +103,14 @@ impl Mailbox {
     unsafe fn new(base: u64, flags: u64) -> Self {
         let line = if flags & Config::BEHIND_CACHES != 0 { asm::line_bytes() } else { 0 };
         let mailbox = Self { base, line, taken: 0, answered: 0 };
+        if asm::is_past_caches() && line == 0 {
+            // The host's view goes by the caches until here; from now on nothing in them may be in the way.
+            let lines = (base..base + BYTES as u64).step_by(asm::line_bytes() as usize);
+            lines.for_each(asm::clean_and_invalidate_line);
+            asm::dsb_sy();
+        }
         // What others left in the caches is not what the host has written, nor may it come to stand there.
-        mailbox.invalidate(0, RESPONSES as u64);
+        mailbox.invalidate(0, if asm::is_past_caches() { BYTES } else { RESPONSES } as u64);
         let control = mailbox.control();
         control.taken.0.store(0, Ordering::Relaxed);
         control.answered.0.store(0, Ordering::Relaxed);
