@@ -12,6 +12,15 @@ pub struct Death {
     pub cursor: Option<CaseCursor>,
     /// The answers to the probes before the one at the cursor, if the transport can tell.
     pub answers_before: Vec<u64>,
+    /// The number of the case that it had drawn by itself, if the transport can tell.
+    pub drawn: Option<u64>,
+}
+
+impl Death {
+    /// A death of which nothing else is known.
+    pub const fn of(how: HowDied) -> Self {
+        Self { how, cursor: None, answers_before: Vec::new(), drawn: None }
+    }
 }
 
 /// Where a target was when it died.

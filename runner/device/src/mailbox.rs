@@ -11,7 +11,7 @@ use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::IntoBytes;
 
-use crate::counters::{self, ANSWERED, CURSOR, MAGIC, MARK, READ, SENT, TAKEN};
+use crate::counters::{self, ANSWERED, CURSOR, DRAWN, MAGIC, MARK, READ, SENT, TAKEN};
 use crate::memory::SharedMemory;
 use crate::wire::{Fault, Wire, compose};
 
@@ -109,6 +109,10 @@ impl Wire for Mailbox {
 
     fn cursor(&self) -> Option<Cursor> {
         Some(Cursor(self.memory.load_acquire(CURSOR)))
+    }
+
+    fn drawn(&self) -> Option<u64> {
+        self.memory.load_acquire(DRAWN).checked_sub(1)
     }
 
     fn mark(&self) -> Option<Mark> {

@@ -55,6 +55,9 @@ pub trait Wire: Send {
     /// Where the target is, if the wire can tell.
     fn cursor(&self) -> Option<Cursor>;
 
+    /// The number of the case that the target has drawn by itself and works on, if the wire can tell.
+    fn drawn(&self) -> Option<u64>;
+
     /// How far the target came on its start, if the wire can tell and it has left a mark.
     fn mark(&self) -> Option<Mark>;
 

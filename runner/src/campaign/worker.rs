@@ -210,7 +210,7 @@ impl<'a> Worker<'a> {
         if self.deaths_in_a_row >= MOST_DEATHS_IN_A_ROW {
             return Err(CampaignError::KeepsDying(death.to_string()));
         }
-        self.solo_died();
+        self.solo_died(death);
         let Wreck { guilty, again } = self.flight.died(death);
         again.into_iter().rev().for_each(|part| self.parts.again(part));
         if let Some(sent) = guilty {
@@ -291,5 +291,5 @@ fn told(death: &Death) -> verdict::DeathRecord {
 
 /// A target that says what makes no sense.
 const fn babble(what: String) -> Death {
-    Death { how: HowDied::Garbage { what }, cursor: None, answers_before: Vec::new() }
+    Death::of(HowDied::Garbage { what })
 }

@@ -124,7 +124,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
                 let cursor = CaseCursor { sequence, probe: Some(number as u16) };
                 let how = HowDied::Garbage { what: "a quirk".into() };
                 let cursor = quirks.cursor.then_some(cursor);
-                return Reply::Death(Death { how, cursor, answers_before: Vec::new() });
+                return Reply::Death(Death { cursor, ..Death::of(how) });
             }
             if (quirks.breaks)(probe) {
                 exception.origin = Exception::EXECUTOR;
@@ -450,8 +450,7 @@ fn with_resets(resets: fn(u64, CaseRef<'_>) -> bool) -> (Totals, Records, u64) {
         if resets(counter.fetch_add(1, Ordering::Relaxed), case) {
             let sign = "its executor has started anew".to_owned();
             let how = HowDied::Reset { sign, said: String::new() };
-            let answers_before = Vec::new();
-            return Reply::Death(Death { how, cursor: None, answers_before });
+            return Reply::Death(Death::of(how));
         }
         answer(sequence, case, NONE)
     };
@@ -486,7 +485,7 @@ fn with_signals(ends: fn(u64, CaseRef<'_>) -> Option<usize>) -> (Totals, Records
         };
         let how = HowDied::Killed { status: "signal: 9".to_owned(), stderr: String::new() };
         let cursor = Some(CaseCursor { sequence, probe: Some(at as u16) });
-        Reply::Death(Death { how, cursor, answers_before: Vec::new() })
+        Reply::Death(Death { cursor, ..Death::of(how) })
     };
     let mut records = Records::default();
     let totals = run(&Scripted::new(hello(), map(), 4, script), plan_of(250), &mut records);

@@ -37,10 +37,10 @@ pub fn serve(mut map: El2Map, mut idle: Idle, secondaries: Secondaries, hello: &
         batch::run(batch, &mut map, runner, hello, has_psci);
     }
     let transport = open();
-    let cursor = transport.cursor();
+    let (cursor, drawn) = (transport.cursor(), transport.drawn());
     in_flight::set_cursor(cursor);
     let (soaker, kept) = (Soaker::new(hello), KeptBody::new());
-    let mut server = Server { hello, map, runner, soaker, kept, cursor };
+    let mut server = Server { hello, map, runner, soaker, kept, cursor, drawn };
 
     if !transport.is_asked_for_hello() {
         let response = room(transport, &mut idle);
@@ -129,6 +129,7 @@ struct Server<'a> {
     soaker: Soaker,
     kept: KeptBody,
     cursor: &'a AtomicU64,
+    drawn: &'a AtomicU64,
 }
 
 impl Server<'_> {
@@ -139,7 +140,7 @@ impl Server<'_> {
             return refuse(response, head.map_or(0, |(head, _)| head.sequence));
         };
         let (number, sequence) = (request.number, head.sequence);
-        let Self { hello, runner, soaker, kept, cursor, .. } = self;
+        let Self { hello, runner, soaker, kept, cursor, drawn, .. } = self;
         match head.kind() {
             Some(MessageKind::Open) => {
                 message(response, MessageKind::Hello, sequence, hello.as_bytes())
@@ -179,7 +180,7 @@ impl Server<'_> {
             }
             Some(MessageKind::Soak) => {
                 let (place, out) = response.split_at_mut(Head::BYTES);
-                let progress = soaker.soak(body, runner, number, cursor, out);
+                let progress = soaker.soak(body, runner, number, (cursor, drawn), out);
                 let Some(bytes) = progress else { return refuse(response, sequence) };
                 let head = Head::new(MessageKind::Progress, bytes as u32, sequence);
                 place.copy_from_slice(head.as_bytes());

@@ -81,7 +81,7 @@ impl<W: Wire> Booted<W> {
                     (Some(mark), HowDied::Hung { .. }) => mark.suspicion(),
                     _ => remedy(&how),
                 };
-                let death = Box::new(Death { how, cursor: None, answers_before: Vec::new() });
+                let death = Box::new(Death::of(how));
                 let mark = LastMark(mark);
                 Err(TargetError::Boot { death, mark, command: command.to_owned(), remedy })
             }
@@ -162,7 +162,8 @@ impl<W: Wire> Booted<W> {
         let before =
             found.filter(|found| Some(found.sequence) == oldest).and_then(|found| found.probe);
         let answers_before = self.connection.wire.answers(before.map_or(0, usize::from));
-        Death { how, cursor: found, answers_before }
+        let drawn = self.connection.wire.drawn();
+        Death { how, cursor: found, answers_before, drawn }
     }
 }
 

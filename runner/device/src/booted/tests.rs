@@ -242,6 +242,7 @@ fn the_dead_are_charged_to_the_probe_at_the_cursor() {
         how: HowDied::Exited { status: "signal: 6".to_owned(), stderr },
         cursor: Some(CaseCursor { sequence: 70, probe: Some(3) }),
         answers_before: vec![11, 12, 13],
+        drawn: None,
     };
     assert_eq!(death(&mut device), expected);
 }

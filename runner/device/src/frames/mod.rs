@@ -224,6 +224,10 @@ impl Wire for Frames {
         None
     }
 
+    fn drawn(&self) -> Option<u64> {
+        None
+    }
+
     fn mark(&self) -> Option<Mark> {
         self.mark
     }

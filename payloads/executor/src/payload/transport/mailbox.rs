@@ -10,7 +10,7 @@
 //! | line | before it is read | when it has been written |
 //! |---|---|---|
 //! | the host's: `sent`, `read`, `bell`, requests | invalidated | |
-//! | ours: `magic`, `taken`, `answered`, `cursor`, responses | | cleaned, before the counter that tells of it |
+//! | ours: `magic`, `taken`, `answered`, `cursor`, `mark`, `drawn`, responses | | cleaned, before the counter that tells of it |
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +115,7 @@ impl Mailbox {
         control.taken.0.store(0, Ordering::Relaxed);
         control.answered.0.store(0, Ordering::Relaxed);
         control.cursor.0.store(0, Ordering::Relaxed);
+        control.drawn.0.store(0, Ordering::Relaxed);
         control.magic.0.store(Control::MAGIC, Ordering::Release);
         mailbox.clean(0, size_of::<Control>() as u64);
         mailbox
@@ -218,6 +219,10 @@ impl Transport for Mailbox {
 
     fn cursor(&self) -> &'static AtomicU64 {
         &self.control().cursor.0
+    }
+
+    fn drawn(&self) -> &'static AtomicU64 {
+        &self.control().drawn.0
     }
 
     fn longest_wait(&self) -> u64 {

@@ -308,6 +308,11 @@ impl Wire for RemoteMailbox {
         (self.state == State::Over).then(|| self.ring.cursor())
     }
 
+    fn drawn(&self) -> Option<u64> {
+        // As for the cursor.
+        (self.state == State::Over).then(|| self.ring.drawn()).flatten()
+    }
+
     fn mark(&self) -> Option<Mark> {
         self.ring.mark()
     }

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::super::error::GdbError;
 use super::super::stub::Stub;
-use crate::counters::{self, ANSWERED, CURSOR, MAGIC, MARK, READ, SENT, TAKEN};
+use crate::counters::{self, ANSWERED, CURSOR, DRAWN, MAGIC, MARK, READ, SENT, TAKEN};
 
 const CONTROL_BYTES: usize = size_of::<Control>();
 /// The first guess at the size of an answer, in bytes: what it is short of takes another exchange.
@@ -41,6 +41,7 @@ struct Seen {
     answered: u64,
     cursor: u64,
     mark: u64,
+    drawn: u64,
 }
 
 impl Ring {
@@ -71,13 +72,18 @@ impl Ring {
 
     /// Changes whenever the target makes progress or is sent something.
     pub const fn progress(&self) -> [u64; 5] {
-        let Seen { taken, answered, cursor, mark } = self.seen;
+        let Seen { taken, answered, cursor, mark, .. } = self.seen;
         [self.sent, taken, answered, cursor, mark]
     }
 
     /// Where the target was when it was last seen.
     pub const fn cursor(&self) -> Cursor {
         Cursor(self.seen.cursor)
+    }
+
+    /// The case that the target had drawn by itself, when it was last seen.
+    pub const fn drawn(&self) -> Option<u64> {
+        self.seen.drawn.checked_sub(1)
     }
 
     /// How far the target came on its start, when it was last seen.
@@ -87,16 +93,16 @@ impl Ring {
 
     /// What was seen may be old.
     pub const fn forget_cursor(&mut self) {
-        self.seen.cursor = 0;
+        (self.seen.cursor, self.seen.drawn) = (0, 0);
     }
 
     /// Reads the counters, and whatever is answered; whether there was any.
     pub fn collect(&mut self, memory: &mut Stub) -> Result<bool, GdbError> {
         let control = memory.read(&[(self.base, CONTROL_BYTES)])?.concat();
         let word = |bytes: &[u8]| u64::read_from_prefix(bytes).map_or(0, |(word, _)| word);
-        let [mut magic, taken, answered, cursor, mark] =
-            [MAGIC, TAKEN, ANSWERED, CURSOR, MARK].map(|at| word(&control[at..]));
-        self.seen = Seen { taken, answered, cursor, mark };
+        let [mut magic, taken, answered, cursor, mark, drawn] =
+            [MAGIC, TAKEN, ANSWERED, CURSOR, MARK, DRAWN].map(|at| word(&control[at..]));
+        self.seen = Seen { taken, answered, cursor, mark, drawn };
         let (sent, read) = (self.sent, self.read);
         if answered == read {
             return Ok(false);
