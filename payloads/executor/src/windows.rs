@@ -85,6 +85,24 @@ impl Windows {
             let Arena { base, size, kind } = *arena;
             windows.push(Window { arena: number as u8, kind, base, size, va });
         }
+        Self::in_order(windows)
+    }
+
+    /// The arenas of `map` that are memory, where they are without a map. `None` when they overlap each other.
+    pub fn flat(map: &MemoryMap) -> Option<Self> {
+        let memory = (0..).zip(map.arenas()).filter(|(_, arena)| arena.kind != ArenaKind::Void);
+        let windows = memory.map(|(arena, &Arena { base, size, kind })| Window {
+            arena,
+            kind,
+            base,
+            size,
+            va: base,
+        });
+        Self::in_order(windows.collect())
+    }
+
+    /// `windows`, none of which overlaps another.
+    fn in_order(mut windows: ArrayVec<Window, MAX_ARENAS>) -> Option<Self> {
         windows.sort_unstable_by_key(|window: &Window| window.base);
         let apart = |pair: &[Window]| pair[0].base + pair[0].size <= pair[1].base;
         windows.windows(2).all(apart).then_some(Self { windows })
@@ -118,6 +136,16 @@ mod tests {
             map.push(Arena { base, size, kind: ArenaKind::Tables });
         }
         map
+    }
+
+    #[test]
+    fn without_a_map_arenas_are_where_they_are() {
+        let windows = Windows::flat(&map(&[(1 << 45, 1 << 21), (0x4123_4000, 16 << 20)]));
+        let windows = windows.expect("they are apart");
+        let places: ArrayVec<_, 2> =
+            windows.all().iter().map(|window| (window.arena, window.va, window.base)).collect();
+        assert_eq!(places[..], [(2, 0x4123_4000, 0x4123_4000), (1, 1 << 45, 1 << 45)]);
+        assert!(Windows::flat(&map(&[(0x1000, 0x2000), (0x2000, 0x1000)])).is_none());
     }
 
     #[test]

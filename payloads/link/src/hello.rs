@@ -104,6 +104,61 @@ pub struct Hello {
     pub free_count: u64,
     /// RAM that belongs to nobody: neither image, device tree, reserved memory nor mailbox.
     pub free: [Region; MAX_REGIONS],
+    /// What became of its own map.
+    pub own_map: OwnMap,
+}
+
+/// What became of the executor's own map: EL2's stage 1 translation, in which it lives.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct OwnMap {
+    /// See the constants.
+    pub state: u64,
+    /// `ESR_EL2` of the exception.
+    pub esr: u64,
+    /// `ELR_EL2` of the exception, relative to the image where it lies in it.
+    pub elr: u64,
+    /// `FAR_EL2` of the exception, or the address that led elsewhere; relative to the image where it lies in it.
+    pub far: u64,
+}
+
+impl OwnMap {
+    /// State: it is in use.
+    pub const IN_USE: u64 = 0;
+    /// State: it led to an exception, and the MMU is off.
+    pub const EXCEPTION: u64 = 1;
+    /// State: it led to other memory, and the MMU is off.
+    pub const ELSEWHERE: u64 = 2;
+
+    /// The map is in use.
+    pub const ON: Self = Self { state: Self::IN_USE, esr: 0, elr: 0, far: 0 };
+
+    /// Whether it is in use.
+    pub const fn is_on(&self) -> bool {
+        self.state == Self::IN_USE
+    }
+}
+
+impl core::fmt::Display for OwnMap {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { state, esr, elr, far } = self;
+        match *state {
+            Self::IN_USE => f.write_str("EL2's own stage 1 is on"),
+            Self::ELSEWHERE => {
+                write!(
+                    f,
+                    "EL2's own stage 1 leads from image + {far:#x} to other memory; the MMU is off"
+                )
+            }
+            _ => write!(
+                f,
+                "EL2's own stage 1 led to an exception (ESR_EL2 {esr:#x}, at image + {elr:#x}, FAR_EL2 image + \
+                 {far:#x}); the MMU is off"
+            ),
+        }
+    }
 }
 
 impl Hello {

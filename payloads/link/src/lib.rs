@@ -35,6 +35,7 @@ pub mod digest;
 pub mod frame;
 pub mod hello;
 pub mod mailbox;
+pub mod mark;
 pub mod message;
 pub mod observations;
 pub mod plan;

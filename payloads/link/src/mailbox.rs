@@ -53,6 +53,10 @@ pub struct Control {
     pub cursor: Line,
     /// Set by the host to make the target look at once, and stop waiting for interrupts.
     pub bell: Line,
+    /// How far the target came on its start: the number of a [`crate::mark::Mark`], or 0.
+    pub mark: Line,
+    /// The number of the case that the target has drawn by itself and works on, and 1 more; or 0.
+    pub drawn: Line,
 }
 
 impl Control {

@@ -69,6 +69,8 @@ pub enum Status {
     Unsupported = 3,
     /// The executor took an exception outside a probe. The answers so far are there.
     Broken = 4,
+    /// The case needs a map of the executor's own, and it has none: see [`crate::hello::OwnMap`].
+    NoOwnMap = 5,
 }
 
 impl Report {
@@ -90,6 +92,7 @@ impl Report {
             2 => Status::BuildFailed,
             3 => Status::Unsupported,
             4 => Status::Broken,
+            5 => Status::NoOwnMap,
             _ => return None,
         })
     }

@@ -16,6 +16,8 @@ pub const TAKEN: usize = offset_of!(Control, taken);
 pub const ANSWERED: usize = offset_of!(Control, answered);
 pub const READ: usize = offset_of!(Control, read);
 pub const CURSOR: usize = offset_of!(Control, cursor);
+pub const MARK: usize = offset_of!(Control, mark);
+pub const DRAWN: usize = offset_of!(Control, drawn);
 
 /// Whether a mailbox that begins with `magic` can hold `answered` answers where `read` have been read.
 ///

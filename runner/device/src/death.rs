@@ -12,6 +12,15 @@ pub struct Death {
     pub cursor: Option<CaseCursor>,
     /// The answers to the probes before the one at the cursor, if the transport can tell.
     pub answers_before: Vec<u64>,
+    /// The number of the case that it had drawn by itself, if the transport can tell.
+    pub drawn: Option<u64>,
+}
+
+impl Death {
+    /// A death of which nothing else is known.
+    pub const fn of(how: HowDied) -> Self {
+        Self { how, cursor: None, answers_before: Vec::new(), drawn: None }
+    }
 }
 
 /// Where a target was when it died.
@@ -29,6 +38,13 @@ pub enum HowDied {
     /// The process ended: an emulator, also one in the place of a board.
     Exited {
         /// Exit code or signal, in words.
+        status: String,
+        /// The end of what it said on its standard error.
+        stderr: String,
+    },
+    /// Somebody else ended the process: a signal that nobody sends to himself, or a host without memory.
+    Killed {
+        /// The signal or exit code, in words.
         status: String,
         /// The end of what it said on its standard error.
         stderr: String,
@@ -57,6 +73,14 @@ pub enum HowDied {
     Garbage { what: String },
     /// It started anew, and speaks another version.
     OtherVersion { found: u32 },
+}
+
+impl HowDied {
+    /// Whether it may have nothing to do with what the target was asked: boards have reasons of their own to start
+    /// anew, and hosts to end a process.
+    pub const fn may_be_of_others(&self) -> bool {
+        matches!(self, Self::Killed { .. } | Self::Reset { .. })
+    }
 }
 
 /// Why a target is held to hang.
@@ -100,6 +124,10 @@ impl fmt::Display for HowDied {
         let said = match self {
             Self::Exited { status, stderr } => {
                 write!(f, "the emulator ended: {status}")?;
+                stderr
+            }
+            Self::Killed { status, stderr } => {
+                write!(f, "the emulator was ended from outside: {status}")?;
                 stderr
             }
             Self::Hung { reason, said } => {

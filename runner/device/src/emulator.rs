@@ -30,6 +30,14 @@ pub enum EmulatorError {
     NotQemu { program: PathBuf, said: String },
 }
 
+/// Whether QEMU says by `said`, on its standard error, that the host ended it: it takes signals such as SIGTERM for
+/// an order to end in peace, and aborts where it gets no memory.
+pub fn was_ended_by_host(said: &str) -> bool {
+    ["terminating on signal", "failed to allocate", "Cannot allocate memory"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
 impl Program {
     /// The name of the program that is run where nobody names another.
     pub const USUAL: &str = "qemu-system-aarch64";

@@ -1,8 +1,9 @@
 //! What can go wrong with a target, as opposed to what a target can do wrong.
 
 use std::error::Error;
-use std::io;
+use std::{fmt, io};
 
+use link::mark::Mark;
 use payload::PayloadError;
 
 use crate::death::Death;
@@ -25,10 +26,14 @@ pub enum TargetError {
     #[error(transparent)]
     Device(Box<dyn Error + Send + Sync>),
     /// It died, hung or babbled before the first case.
-    #[error("the target did not come up: {death}\n  it was started by: {command}\n  {remedy}")]
+    #[error(
+        "the target did not come up: {death}{mark}\n  it was started by: {command}\n  {remedy}"
+    )]
     Boot {
         /// What happened to it.
         death: Box<Death>,
+        /// How far it had come.
+        mark: LastMark,
         command: String,
         /// What to do about it.
         remedy: &'static str,
@@ -74,6 +79,21 @@ pub enum TargetError {
         what: &'static str,
         source: io::Error,
     },
+}
+
+/// The last mark that a target left on its start, if it left one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LastMark(pub Option<Mark>);
+
+impl fmt::Display for LastMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mark) => {
+                write!(f, "\n  the last mark that its executor left is `{}`", mark.name())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl TargetError {

@@ -19,6 +19,8 @@ pub trait DeviceHandle: Send {
 pub enum End {
     /// Its process ended: exit code or signal, in words.
     Exited(String),
+    /// Its process was ended by others: how, in words.
+    Killed(String),
     /// It started again: what showed it, in words.
     Reset(String),
     /// Whether it ended or not, nobody can reach it: how that showed.
@@ -28,7 +30,7 @@ pub enum End {
 impl End {
     /// How it ended, in words.
     pub fn into_words(self) -> String {
-        let (Self::Exited(how) | Self::Reset(how) | Self::Lost(how)) = self;
+        let (Self::Exited(how) | Self::Killed(how) | Self::Reset(how) | Self::Lost(how)) = self;
         how
     }
 }

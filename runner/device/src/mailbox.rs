@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use link::mailbox::{Cursor, SLOT_BYTES, SLOTS, request_offset, response_offset};
+use link::mark::Mark;
 use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::IntoBytes;
 
-use crate::counters::{self, ANSWERED, CURSOR, MAGIC, READ, SENT, TAKEN};
+use crate::counters::{self, ANSWERED, CURSOR, DRAWN, MAGIC, MARK, READ, SENT, TAKEN};
 use crate::memory::SharedMemory;
 use crate::wire::{Fault, Wire, compose};
 
@@ -95,10 +96,10 @@ impl Wire for Mailbox {
         &self.slot.as_bytes()[Head::BYTES..][..self.body]
     }
 
-    fn progress(&self) -> [u64; 4] {
-        let [taken, answered, cursor] =
-            [TAKEN, ANSWERED, CURSOR].map(|at| self.memory.load_acquire(at));
-        [self.sent, taken, answered, cursor]
+    fn progress(&self) -> [u64; 5] {
+        let [taken, answered, cursor, mark] =
+            [TAKEN, ANSWERED, CURSOR, MARK].map(|at| self.memory.load_acquire(at));
+        [self.sent, taken, answered, cursor, mark]
     }
 
     fn sleep(&mut self, pause: Duration) {
@@ -108,6 +109,14 @@ impl Wire for Mailbox {
 
     fn cursor(&self) -> Option<Cursor> {
         Some(Cursor(self.memory.load_acquire(CURSOR)))
+    }
+
+    fn drawn(&self) -> Option<u64> {
+        self.memory.load_acquire(DRAWN).checked_sub(1)
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        Mark::from_number(self.memory.load_acquire(MARK))
     }
 
     fn answers(&self, count: usize) -> Vec<u64> {

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -104,7 +104,9 @@ impl DeviceHandle for Process {
             waitid(WaitId::Pid(self.pid()), options).ok().flatten()?;
             self.kill();
         }
-        self.ended.map(|status| End::Exited(status.to_string()))
+        let status = self.ended?;
+        let how = status.to_string();
+        Some(if is_killed(status) { End::Killed(how) } else { End::Exited(how) })
     }
 
     fn vitals(&mut self) -> Option<Vitals> {
@@ -127,6 +129,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether a process that ended so was ended by others: by a signal that no process brings upon itself by what it
+/// does. A shell that ran it passes the signal on as 128 and its number.
+fn is_killed(status: ExitStatus) -> bool {
+    const BY_OTHERS: [Signal; 6] =
+        [Signal::HUP, Signal::INT, Signal::QUIT, Signal::KILL, Signal::TERM, Signal::XCPU];
+    let passed_on = status.code().map(|code| code - 128);
+    let number = status.signal().or(passed_on);
+    BY_OTHERS.iter().any(|signal| number == Some(signal.as_raw()))
 }
 
 /// Has the child die with the thread that starts it, keep `fds` open, and leave no core file.
@@ -231,8 +243,8 @@ mod tests {
 
     fn until_ended(process: &mut Process) -> String {
         loop {
-            if let Some(End::Exited(status)) = process.ended() {
-                return status;
+            if let Some(end) = process.ended() {
+                return end.into_words();
             }
             // The shell ends when it ends: a look a millisecond leaves it the core.
             thread::sleep(Duration::from_millis(1));
@@ -248,6 +260,27 @@ mod tests {
         assert!(tail.len() <= TAIL_BYTES);
         let mut process = shell("kill -ABRT $$");
         assert_eq!(until_ended(&mut process), "signal: 6 (SIGABRT)");
+    }
+
+    #[test]
+    fn a_process_that_others_end_is_told_from_one_that_crashes() {
+        let ends = [
+            ("kill -KILL $$", true),
+            ("kill -TERM $$", true),
+            ("kill -INT $$", true),
+            ("exit 137", true),
+            ("exit 143", true),
+            ("kill -ABRT $$", false),
+            ("kill -SEGV $$", false),
+            ("exit 134", false),
+            ("exit 0", false),
+        ];
+        for (script, by_others) in ends {
+            let mut process = shell(script);
+            until_ended(&mut process);
+            let end = process.ended();
+            assert_eq!(matches!(end, Some(End::Killed(_))), by_others, "{script}: {end:?}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Vitals {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Look {
     /// Changes whenever the target makes progress, or is given new work.
-    pub progress: [u64; 4],
+    pub progress: [u64; 5],
     /// Its process; `None` where it can't be seen, and then this look tells nothing.
     pub vitals: Option<Vitals>,
     /// For how long the runner meant to sleep since the last look.
@@ -107,7 +107,7 @@ pub struct Watchdog {
 /// What was seen since the last progress.
 #[derive(Debug)]
 struct Since {
-    progress: [u64; 4],
+    progress: [u64; 5],
     cpu: Duration,
     idle: Duration,
     silent: Duration,
@@ -172,13 +172,13 @@ mod tests {
     /// A pretend host and target: time passes only when a test says so.
     struct World {
         watchdog: Watchdog,
-        progress: [u64; 4],
+        progress: [u64; 5],
         cpu: Duration,
     }
 
     impl World {
         fn new() -> Self {
-            let (progress, cpu) = ([1, 2, 3, 4], Duration::from_secs(70));
+            let (progress, cpu) = ([1, 2, 3, 4, 5], Duration::from_secs(70));
             let mut world = Self { watchdog: Watchdog::new(PATIENCE), progress, cpu };
             assert_eq!(world.look(Activity::Running, INTERVAL), None);
             world
@@ -264,7 +264,7 @@ mod tests {
         let silent = Some(Duration::from_secs(2));
         let mut watchdog = Watchdog::new(Patience { silent, ..PATIENCE });
         let mut look = |progress, took| {
-            watchdog.look(Look { progress: [progress; 4], vitals: None, asked: INTERVAL, took })
+            watchdog.look(Look { progress: [progress; 5], vitals: None, asked: INTERVAL, took })
         };
         for _ in 0..5000 {
             assert_eq!(look(0, Duration::from_secs(3600)), None);

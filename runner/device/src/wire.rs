@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use link::mailbox::Cursor;
+use link::mark::Mark;
 use link::message::{Head, MessageKind};
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
@@ -37,7 +38,7 @@ pub trait Wire: Send {
     fn body(&self) -> &[u8];
 
     /// Changes whenever the target makes progress or is sent something.
-    fn progress(&self) -> [u64; 4];
+    fn progress(&self) -> [u64; 5];
 
     /// Sleeps for about `pause`, or until there may be something to take.
     fn sleep(&mut self, pause: Duration);
@@ -53,6 +54,12 @@ pub trait Wire: Send {
 
     /// Where the target is, if the wire can tell.
     fn cursor(&self) -> Option<Cursor>;
+
+    /// The number of the case that the target has drawn by itself and works on, if the wire can tell.
+    fn drawn(&self) -> Option<u64>;
+
+    /// How far the target came on its start, if the wire can tell and it has left a mark.
+    fn mark(&self) -> Option<Mark>;
 
     /// The first `count` answers to the oldest request in flight, as far as the wire can tell.
     fn answers(&self, count: usize) -> Vec<u64>;

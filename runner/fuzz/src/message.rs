@@ -120,7 +120,7 @@ fn observations(body: &[u8]) -> bool {
 
 fn epitaph(body: &[u8]) -> bool {
     let Ok(epitaph) = Epitaph::read_from_bytes(body) else { return false };
-    let death = Death { how: HowDied::Epitaph(epitaph), cursor: None, answers_before: Vec::new() };
+    let death = Death::of(HowDied::Epitaph(epitaph));
     assert!(!death.to_string().is_empty());
     true
 }

@@ -32,6 +32,8 @@ pub struct Exchange<'a> {
 pub enum Objection<'a> {
     /// The target does not do what the case asks.
     Unsupported,
+    /// The case needs the executor's own map, which failed.
+    NoOwnMap,
     /// The executor's own code took an exception while it built or undid the tables.
     Broken(&'a Exception),
     /// Something is wrong with the case as a whole.
@@ -71,6 +73,7 @@ impl<'a> Exchange<'a> {
         match self.observations.report.status() {
             Some(Status::Done | Status::Broken) => {}
             Some(Status::Unsupported) => return Some(Objection::Unsupported),
+            Some(Status::NoOwnMap) => return Some(Objection::NoOwnMap),
             status => {
                 return Some(Objection::Violation(Violation {
                     defect: Defect::NotBuilt,

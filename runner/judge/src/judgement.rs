@@ -82,6 +82,7 @@ fn object(exchange: Exchange<'_>, objection: Objection<'_>) -> Judged {
             judged.mismatch(Question::Tables, violation);
             judged.skip(prepared, &reason);
         }
+        Objection::NoOwnMap => judged.skip(prepared, &Reason::NoOwnMap),
         Objection::Truncated => judged.skip(prepared, &Reason::Truncated),
     }
     judged

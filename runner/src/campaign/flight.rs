@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use device::{Death, HowDied};
+use device::{CaseCursor, Death, HowDied};
 use judge::prepared::Prepared;
 
 use super::parts::CasePart;
@@ -61,11 +61,9 @@ impl Flight {
     /// The target died: nothing is in flight any more.
     pub fn died(&mut self, death: &Death) -> Wreck {
         let mut sent = std::mem::take(&mut self.sent);
-        let is_reset = matches!(death.how, HowDied::Reset { .. });
-        if is_reset && !sent.iter().any(|sent| sent.part.saw_reset) {
-            // Boards have reasons of their own to start anew: a case has done it if it does it again.
-            let again = sent.into_iter().map(|sent| CasePart { saw_reset: true, ..sent.part });
-            return Wreck { guilty: None, again: again.collect() };
+        // A probe has done it if it does it again.
+        if death.how.may_be_of_others() && pardon(&mut sent, death.cursor) {
+            return Wreck { guilty: None, again: sent.into_iter().map(|sent| sent.part).collect() };
         }
         let guilty = match death.cursor {
             // The cable went, and the target may have done nothing wrong.
@@ -81,4 +79,17 @@ impl Flight {
         }
         Wreck { guilty, again: sent.into_iter().map(|sent| sent.part).collect() }
     }
+}
+
+/// Pardons what was in hand when the target died, or all of `sent` where nobody can tell; whether that is the first
+/// time.
+fn pardon(sent: &mut VecDeque<Sent>, cursor: Option<CaseCursor>) -> bool {
+    let in_hand = |sent: &Sent, cursor: CaseCursor| sent.sequence == cursor.sequence;
+    let at = cursor.and_then(|cursor| sent.iter().position(|sent| in_hand(sent, cursor)));
+    let probe = cursor.and_then(|cursor| cursor.probe).map(usize::from);
+    let suspects = at.map_or(0..sent.len(), |at| at..at + 1);
+    let number = at.and_then(|at| sent[at].prepared.numbers.get(probe?).copied());
+    let is_first = !sent.range(suspects.clone()).any(|sent| sent.part.pardons.contains(&number));
+    sent.range_mut(suspects).for_each(|sent| sent.part.pardons.push(number));
+    is_first
 }

@@ -21,8 +21,9 @@ pub struct CasePart {
     pub index: u64,
     /// The numbers of the probes.
     pub probes: Vec<u16>,
-    /// Whether the target was reset while it was asked.
-    pub saw_reset: bool,
+    /// Deaths that others may have brought about, once each: the probe that was in hand, by its number; `None` where
+    /// none was, or nobody can tell.
+    pub pardons: Vec<Option<u16>>,
 }
 
 #[derive(Clone, Debug)]

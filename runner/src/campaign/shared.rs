@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use device::wire::Wear;
-use device::{Session, Target};
+use device::{HowDied, Session, Target, TargetError};
 use link::hello::IdRegisters;
 
 use super::CampaignError;
@@ -33,8 +33,17 @@ pub struct Shared<'a> {
 impl Shared<'_> {
     /// Starts the target, and makes sure that it is the machine that the plan was made for.
     pub fn boot(&self, target: &dyn Target) -> Result<Box<dyn Session>, CampaignError> {
-        self.boots.fetch_add(1, Ordering::Relaxed);
-        let session = target.boot()?;
+        let boot = || {
+            self.boots.fetch_add(1, Ordering::Relaxed);
+            target.boot()
+        };
+        let session = match boot() {
+            // Whoever ended an emulator may have ended the next one too.
+            Err(TargetError::Boot { death, .. }) if matches!(death.how, HowDied::Killed { .. }) => {
+                boot()
+            }
+            other => other,
+        }?;
         let same = session.hello().ids == self.ids && session.memory_map() == self.plan.map();
         if same { Ok(session) } else { Err(CampaignError::Changed) }
     }

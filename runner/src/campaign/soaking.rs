@@ -9,8 +9,9 @@
 //!           the terms   |
 //! ```
 //!
-//! When the target dies of a stretch, half as many are asked, down to one, which is asked in full: so the
-//! death is charged as ever. After that the stretches grow again.
+//! When the target dies of a stretch, the case that it had drawn is asked in full, behind those before it: so the death is
+//! charged as ever. Where nobody can tell which case that was, half as many are asked, down to one. After that the
+//! stretches grow again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -53,6 +54,8 @@ pub struct Soaking {
     left: Range<u64>,
     /// The most cases that are asked by one message.
     reach: u64,
+    /// One of them that the target died of: it is asked in full.
+    deadly: Option<u64>,
     /// Cases before `left` that conform, and are not recorded yet.
     run: Totals,
     /// What the target said of cases that are asked in full, too.
@@ -90,6 +93,7 @@ impl Soaking {
             terms: Terms::new(established),
             told: 0,
             left: 0..0,
+            deadly: None,
             reach: FIRST_REACH,
             run: Totals::NONE,
             trials: BTreeMap::new(),
@@ -141,6 +145,7 @@ impl Soaking {
     /// Gives up what was dealt out and not asked. Returns the record of what was.
     pub fn stop(&mut self) -> Option<CaseRecord> {
         self.left.end = self.left.start;
+        self.deadly = None;
         self.close_before(self.left.start)
     }
 
@@ -152,6 +157,7 @@ impl Soaking {
     /// What is to be asked next.
     pub fn message(&self) -> link::soak::Soak {
         let Range { start: first, end } = self.left;
+        let end = self.deadly.unwrap_or(end);
         let mut count = self.reach.min(end - first);
         if let Some(check) = self.soak.check {
             // A case that is asked in full, too, is asked alone here: its digest is of no other then.
@@ -198,6 +204,7 @@ impl Soaking {
                 _ => Task::Ask(index),
             });
         }
+        tasks.extend(self.set_deadly_aside());
         if self.left.is_empty() {
             tasks.extend(self.close_before(self.left.start).map(Task::Record));
         }
@@ -212,16 +219,26 @@ impl Soaking {
         self.told = 0;
     }
 
-    /// The target died of a message. Returns the case that is to be asked in full, if one is found.
-    pub fn died(&mut self, asked: link::soak::Soak) -> VecDeque<Task> {
-        self.reach = (asked.count / 2).max(1);
-        let mut tasks = VecDeque::new();
-        if asked.count == 1 {
-            tasks.extend(self.close_before(asked.first).map(Task::Record));
-            self.left.start += 1;
-            tasks.push_back(Task::Ask(asked.first));
+    /// The target died of a message, when it worked on case number `drawn` if it could tell. Returns the case that is
+    /// to be asked in full, if it is the next.
+    pub fn died(&mut self, asked: link::soak::Soak, drawn: Option<u64>) -> Vec<Task> {
+        let cases = asked.first..asked.first + asked.count;
+        let only = (asked.count == 1).then_some(asked.first);
+        self.deadly = drawn.filter(|case| cases.contains(case)).or(only);
+        if self.deadly.is_none() {
+            self.reach = (asked.count / 2).max(1);
         }
-        tasks
+        self.set_deadly_aside()
+    }
+
+    /// Has the case that the target died of asked in full, where it is the next.
+    fn set_deadly_aside(&mut self) -> Vec<Task> {
+        let Some(case) = self.deadly.take_if(|case| *case == self.left.start) else {
+            return Vec::new();
+        };
+        let before = self.close_before(case).map(Task::Record);
+        self.left.start += 1;
+        before.into_iter().chain([Task::Ask(case)]).collect()
     }
 
     /// Holds a case that was asked in full against what the target said of it by itself, where the same probes
@@ -252,4 +269,77 @@ fn words(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Vec<u64>> {
     let bytes = write(words.as_mut_bytes())?;
     words.truncate(bytes / 8);
     Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use judge::known::Known;
+    use link::soak::ProgressWriter;
+    use oracle::learned::Learned;
+
+    use super::*;
+
+    /// A target that soaks, and cases 100 to 399 for it.
+    fn soaking() -> Soaking {
+        let learned = Learned::new([]).expect("there are no pins");
+        let established = Established { learned, known: Known::default() };
+        let mut soaking = Soaking::new(Soak { first: 0, check: None }, &established);
+        soaking.take(100..400);
+        soaking
+    }
+
+    /// What is asked next: the first case, and how many.
+    fn next(soaking: &Soaking) -> (u64, u64) {
+        let link::soak::Soak { first, count, .. } = soaking.message();
+        (first, count)
+    }
+
+    /// The target says that all cases asked conform. Returns those that are to be asked in full.
+    fn conform(soaking: &mut Soaking) -> Vec<u64> {
+        let asked = soaking.message();
+        let mut body = [0; 1024];
+        let mut writer = ProgressWriter::new(&mut body).expect("there is room");
+        let mut totals = Totals::NONE;
+        totals.cases = asked.count;
+        writer.run(&totals).expect("there is room");
+        let bytes = writer.finish(asked.first + asked.count);
+        in_full(soaking.progress(asked, &body[..bytes]).expect("it makes sense"))
+    }
+
+    fn in_full(tasks: impl IntoIterator<Item = Task>) -> Vec<u64> {
+        let index = |task| if let Task::Ask(index) = task { Some(index) } else { None };
+        tasks.into_iter().filter_map(index).collect()
+    }
+
+    #[test]
+    fn a_case_that_the_target_names_is_asked_in_full_at_once() {
+        let mut soaking = soaking();
+        let asked = soaking.message();
+        assert_eq!(next(&soaking), (100, FIRST_REACH));
+        assert_eq!(in_full(soaking.died(asked, Some(130))), [0; 0]);
+        assert_eq!(next(&soaking), (100, 30));
+        assert_eq!(conform(&mut soaking), [130]);
+        assert_eq!(next(&soaking).0, 131);
+        // The first of a stretch, and another one behind it.
+        let asked = soaking.message();
+        assert_eq!(in_full(soaking.died(asked, Some(131))), [131]);
+        assert_eq!(next(&soaking).0, 132);
+    }
+
+    #[test]
+    fn a_case_that_nobody_names_is_found_by_halves() {
+        let mut soaking = soaking();
+        // A number that was not asked names none.
+        for (drawn, count) in [(None, 32), (Some(99), 16), (Some(164), 8), (None, 4)] {
+            let asked = soaking.message();
+            assert_eq!(in_full(soaking.died(asked, drawn)), [0; 0]);
+            assert_eq!(next(&soaking), (100, count));
+        }
+        while next(&soaking).1 > 1 {
+            let asked = soaking.message();
+            soaking.died(asked, None);
+        }
+        let asked = soaking.message();
+        assert_eq!(in_full(soaking.died(asked, None)), [100]);
+    }
 }

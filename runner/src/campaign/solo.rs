@@ -1,6 +1,6 @@
 //! What a worker says to a target that soaks, and hears of it.
 
-use device::Session;
+use device::{Death, Session};
 use zerocopy::IntoBytes as _;
 
 use super::CampaignError;
@@ -85,11 +85,11 @@ impl Worker<'_> {
     }
 
     /// The target died: the next one knows nothing.
-    pub(super) fn solo_died(&mut self) {
+    pub(super) fn solo_died(&mut self, death: &Death) {
         let Some(soaking) = &mut self.soaking else { return };
         soaking.forget();
         if let Some(Solo { message: Message::Stretch(asked), .. }) = self.solo.take() {
-            let tasks = soaking.died(asked);
+            let tasks = soaking.died(asked, death.drawn);
             self.take_up(tasks);
         }
     }

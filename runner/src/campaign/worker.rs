@@ -150,7 +150,7 @@ impl<'a> Worker<'a> {
                     let open = self.judge.open(index, case);
                     let probes = open.probes();
                     self.cases.open(index, open);
-                    return Some(CasePart { index, probes, saw_reset: false });
+                    return Some(CasePart { index, probes, pardons: Vec::new() });
                 }
                 Err(not_drawn) => {
                     let not_asked = NotAsked::from([(Reason::NotDrawn(not_drawn), 1)]);
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
         };
         self.flight.answered();
         self.deaths_in_a_row = 0;
-        self.ask_again(CasePart { index, probes: left, saw_reset: false });
+        self.ask_again(CasePart { index, probes: left, pardons: Vec::new() });
         self.part_done(index);
         None
     }
@@ -210,7 +210,7 @@ impl<'a> Worker<'a> {
         if self.deaths_in_a_row >= MOST_DEATHS_IN_A_ROW {
             return Err(CampaignError::KeepsDying(death.to_string()));
         }
-        self.solo_died();
+        self.solo_died(death);
         let Wreck { guilty, again } = self.flight.died(death);
         again.into_iter().rev().for_each(|part| self.parts.again(part));
         if let Some(sent) = guilty {
@@ -221,13 +221,13 @@ impl<'a> Worker<'a> {
 
     /// Charges a death to the part that was in flight, and has the rest of it asked again.
     fn charge(&mut self, sent: &Sent, death: &Death) {
-        let Sent { part: CasePart { index, saw_reset, .. }, prepared, .. } = sent;
-        let (index, saw_reset, numbers) = (*index, *saw_reset, &prepared.numbers);
+        let Sent { part: CasePart { index, pardons, .. }, prepared, .. } = sent;
+        let (index, numbers) = (*index, &prepared.numbers);
         let Some(open) = self.cases.get(index) else { return };
         open.skip(&prepared.not_asked);
         let told = told(death);
         let mut charge = |probe| self.judge.died(open, prepared, probe, &told);
-        let ask_again = |probes| CasePart { index, probes, saw_reset };
+        let ask_again = |probes| CasePart { index, probes, pardons: pardons.clone() };
         let again = match (death.cursor.map(|cursor| cursor.probe), &prepared.questions()[..]) {
             // The cursor names the probe, or there is but one.
             (Some(Some(at)), _) if usize::from(at) < numbers.len() => {
@@ -278,7 +278,7 @@ impl<'a> Worker<'a> {
 /// A death, as findings have it.
 fn told(death: &Death) -> verdict::DeathRecord {
     let how = match death.how {
-        HowDied::Exited { .. } => Demise::Exited,
+        HowDied::Exited { .. } | HowDied::Killed { .. } => Demise::Exited,
         HowDied::Hung { .. } => Demise::Hung,
         HowDied::Reset { .. } => Demise::Reset,
         HowDied::Lost { .. } => Demise::Lost,
@@ -291,5 +291,5 @@ fn told(death: &Death) -> verdict::DeathRecord {
 
 /// A target that says what makes no sense.
 const fn babble(what: String) -> Death {
-    Death { how: HowDied::Garbage { what }, cursor: None, answers_before: Vec::new() }
+    Death::of(HowDied::Garbage { what })
 }

@@ -32,6 +32,9 @@ pub struct MachineDescription {
     entry_hcr_el2: Hex,
     entry_sctlr_el2: Hex,
     image: Hex,
+    /// What is wrong with the executor's own map, where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_own_map: Option<String>,
     /// The executor's own first.
     pes: Vec<Hex>,
     free: Vec<Piece>,
@@ -103,6 +106,7 @@ impl MachineDescription {
             entry_hcr_el2: Hex(hello.entry_hcr_el2),
             entry_sctlr_el2: Hex(hello.entry_sctlr_el2),
             image: Hex(hello.image),
+            no_own_map: (!hello.own_map.is_on()).then(|| hello.own_map.to_string()),
             pes: found.affinities.iter().take(hello.pes as usize).copied().map(Hex).collect(),
             free: hello.free().iter().map(Piece::from).collect(),
             arenas: map.arenas().iter().map(arena).collect(),
@@ -178,6 +182,9 @@ impl fmt::Display for MachineDescription {
         let el = self.entry_el;
         writeln!(f, "entered      at EL{el}, with HCR_EL2 {hcr} and SCTLR_EL2 {sctlr}")?;
         writeln!(f, "image        at {}", self.image)?;
+        if let Some(why) = &self.no_own_map {
+            writeln!(f, "own map      none: {why}")?;
+        }
         let pes: Vec<_> = self.pes.iter().map(Hex::to_string).collect();
         writeln!(f, "PEs          {}", pes.join(", "))?;
         for (at, piece) in self.free.iter().enumerate() {
@@ -231,7 +238,7 @@ mod tests {
     use std::path::Path;
 
     use case::memory::Arena;
-    use link::hello::IdRegisters;
+    use link::hello::{IdRegisters, OwnMap};
     use link::surroundings::{Surroundings, Text};
 
     use super::*;
@@ -244,6 +251,7 @@ mod tests {
             entry_el: 2,
             image: 0x4008_0000,
             entry_hcr_el2: 1 << 31,
+            own_map: OwnMap::ON,
             entry_sctlr_el2: 0x30c5_0830,
             ids,
             pes: 2,

@@ -2,7 +2,7 @@
 
 use case::memory::{Arena, ArenaKind, MemoryMap};
 use case::scratch;
-use link::hello::{Hello, IdRegisters, MAX_PES};
+use link::hello::{Hello, IdRegisters, MAX_PES, OwnMap};
 use link::surroundings::Surroundings;
 
 /// Every feature that cases are drawn by: 52-bit addresses, LPA2, both stages' features, all kinds of TLBI.
@@ -97,6 +97,7 @@ pub fn hello(ids: &IdRegisters) -> Hello {
         entry_el: 3,
         image: 0,
         entry_hcr_el2: 0,
+        own_map: OwnMap::ON,
         entry_sctlr_el2: 0,
         ids: *ids,
         pes: MAX_PES as u64,

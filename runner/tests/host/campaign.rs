@@ -20,7 +20,7 @@ use golden::{AtResult, Choice, Machine, Profile, Updates, at_noting};
 use judge::established::Established;
 use judge::known::{Known, KnownErrata, Shown};
 use judge::verdict::{CaseRecord, Defect, Signature, Verdict};
-use link::hello::{Hello, IdRegisters};
+use link::hello::{Hello, IdRegisters, OwnMap};
 use link::observations::{Audited, Exception, NO_ANSWER, Report, Status, Update};
 use link::surroundings::Surroundings;
 use oracle::expectation::Instruction;
@@ -124,7 +124,7 @@ fn answer(sequence: u64, case: CaseRef<'_>, quirks: Quirks) -> Reply {
                 let cursor = CaseCursor { sequence, probe: Some(number as u16) };
                 let how = HowDied::Garbage { what: "a quirk".into() };
                 let cursor = quirks.cursor.then_some(cursor);
-                return Reply::Death(Death { how, cursor, answers_before: Vec::new() });
+                return Reply::Death(Death { cursor, ..Death::of(how) });
             }
             if (quirks.breaks)(probe) {
                 exception.origin = Exception::EXECUTOR;
@@ -211,6 +211,7 @@ fn hello() -> Hello {
         entry_el: 2,
         image: 0,
         entry_hcr_el2: 0,
+        own_map: OwnMap::ON,
         entry_sctlr_el2: 0,
         ids: ids(),
         pes: 1,
@@ -449,8 +450,7 @@ fn with_resets(resets: fn(u64, CaseRef<'_>) -> bool) -> (Totals, Records, u64) {
         if resets(counter.fetch_add(1, Ordering::Relaxed), case) {
             let sign = "its executor has started anew".to_owned();
             let how = HowDied::Reset { sign, said: String::new() };
-            let answers_before = Vec::new();
-            return Reply::Death(Death { how, cursor: None, answers_before });
+            return Reply::Death(Death::of(how));
         }
         answer(sequence, case, NONE)
     };
@@ -472,6 +472,38 @@ fn a_reset_is_charged_to_what_brings_it_about_twice() {
     let (totals, records, _) = with_resets(|_, case| case.probes.iter().any(stumbles));
     let (charged, expected) = (charged(&records, Verdict::Aborted), guilty());
     assert!(!charged.is_empty() && charged.iter().all(|probe| expected.contains(probe)));
+    assert_eq!((totals.verdicts.mismatch, records.cases.len()), (0, CASES as usize));
+}
+
+/// The campaign on an emulator that is ended by a signal at the probe that `ends` names, by how often it was asked
+/// and a case.
+fn with_signals(ends: fn(u64, CaseRef<'_>) -> Option<usize>) -> (Totals, Records) {
+    let asked = AtomicU64::new(0);
+    let script = move |sequence, case: CaseRef<'_>| {
+        let Some(at) = ends(asked.fetch_add(1, Ordering::Relaxed), case) else {
+            return answer(sequence, case, NONE);
+        };
+        let how = HowDied::Killed { status: "signal: 9".to_owned(), stderr: String::new() };
+        let cursor = Some(CaseCursor { sequence, probe: Some(at as u16) });
+        Reply::Death(Death { cursor, ..Death::of(how) })
+    };
+    let mut records = Records::default();
+    let totals = run(&Scripted::new(hello(), map(), 4, script), plan_of(250), &mut records);
+    (totals.unwrap(), records)
+}
+
+#[test]
+fn a_signal_is_charged_to_the_probe_that_brings_it_about_twice() {
+    let (_, sound) = with_signals(|_, _| None);
+    // Twice at the same case, and each time at another probe of it.
+    let (totals, records) = with_signals(|asked, _| (asked % 11 < 2).then_some(asked as usize % 2));
+    assert!(totals.boots > 10, "{totals:?}");
+    assert_eq!(records.cases, sound.cases);
+
+    let (totals, records) = with_signals(|_, case| case.probes.iter().position(stumbles));
+    let (charged, expected) = (charged(&records, Verdict::Aborted), guilty());
+    assert!(!charged.is_empty() && charged.iter().all(|probe| expected.contains(probe)));
+    assert_eq!(totals.boots, 1 + 2 * charged.len() as u64, "each is asked twice");
     assert_eq!((totals.verdicts.mismatch, records.cases.len()), (0, CASES as usize));
 }
 

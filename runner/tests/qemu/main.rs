@@ -21,6 +21,7 @@ mod campaigns;
 mod efi;
 mod entry;
 mod export;
+mod first_light;
 mod gdb;
 mod guest;
 mod hyp;

@@ -12,7 +12,15 @@ use case::memory::{Arena, ArenaKind, Place};
 use case::probe::{Operation, Probe};
 use device::kind::Start;
 use device::{CaseCursor, Description, Event, HowDied, HungReason, Session, Target, TargetError};
+use judge::established::Established;
+use judge::known::Known;
+use judge::verdict::CaseRecord;
+use link::hello::Hello;
 use link::observations::{Observations, Status};
+use oracle::learned::Learned;
+use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
+use runner::plan::Plan;
+use suite::generator::{ExplicitCase, Generator};
 
 use crate::common::executor::EXECUTOR;
 use crate::common::identity::{case_at, pa_range};
@@ -228,9 +236,11 @@ fn a_probe_that_kills_the_emulator_is_charged() {
 
 #[test]
 fn a_probe_that_hangs_is_found_and_charged() {
-    for name in ["qemu-max", "qemu-max-uart"] {
+    // The limit that holds where the target says none, and one of a machine that takes its time.
+    for (name, said, limit) in [("qemu-max", None, 2000), ("qemu-max-uart", Some(3), 3000)] {
         let mut description = description(name);
-        description.limits.busy_seconds = 1;
+        let default = description.limits.busy_seconds;
+        description.limits.busy_seconds = said.unwrap_or(default);
         let target = open(description, &SELF_TEST);
         let mut session = target.boot().unwrap_or_else(|error| panic!("{error}"));
         ask(&mut *session, 3);
@@ -242,7 +252,11 @@ fn a_probe_that_hangs_is_found_and_charged() {
         let Event::Died(death) = session.receive().expect("a death is no error") else {
             panic!("{name} does not hang");
         };
-        assert!(matches!(death.how, HowDied::Hung { reason: HungReason::Busy { .. }, .. }));
+        // It is looked at every 10 ms, and now and then less often.
+        let HowDied::Hung { reason: HungReason::Busy { milliseconds }, .. } = death.how else {
+            panic!("{death}");
+        };
+        assert!((limit..limit + 1000).contains(&milliseconds), "{name}: {milliseconds} ms");
         if name == "qemu-max" {
             let cursor = Some(CaseCursor { sequence: 70, probe: Some(2) });
             assert_eq!(death.cursor, cursor);
@@ -350,10 +364,7 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
     if is_part() {
         let mut session = boot("qemu-max");
         ask(&mut *session, 20);
-        for pid in children(std::process::id()) {
-            let killed = Command::new("/bin/kill").args(["-9", &pid.to_string()]).status();
-            assert!(killed.expect("kill runs").success());
-        }
+        signal("-9");
         let case = case_at(&*session, Place::new(0, 0));
         // The emulator is a zombie when its memory no longer changes: whatever was answered before
         // has been, and the rest never will be.
@@ -366,7 +377,7 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
             }
         };
         let how = died.how;
-        assert!(matches!(&how, HowDied::Exited { status, .. } if status.contains("9")), "{how:?}");
+        assert!(matches!(&how, HowDied::Killed { status, .. } if status.contains("9")), "{how:?}");
         assert!(matches!(session.receive(), Err(TargetError::Over)));
         println!("part says it died");
         return;
@@ -376,18 +387,74 @@ fn an_emulator_that_is_killed_is_a_death_and_not_an_error() {
     assert!(runner.wait().expect("it can be waited for").success());
 }
 
+/// Sends the signal `name` to all children of this process.
+fn signal(name: &str) {
+    for pid in children(std::process::id()) {
+        let sent = Command::new("/bin/kill").args([name, &pid.to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+}
+
+/// A recorder that sends the emulator a signal when the first case is recorded.
+struct Signals {
+    name: &'static str,
+    records: Vec<CaseRecord>,
+}
+
+impl Recorder for Signals {
+    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
+        if self.records.is_empty() {
+            signal(self.name);
+        }
+        self.records.push(record.clone());
+        Ok(())
+    }
+
+    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+/// By SIGTERM QEMU ends in peace, with exit status 0.
+#[test]
+fn an_emulator_that_is_ended_from_outside_is_no_finding() {
+    if is_part() {
+        let target = open(description("qemu-max"), &EXECUTOR);
+        let session = target.boot().unwrap_or_else(|error| panic!("{error}"));
+        let mut case = case_at(&*session, Place::new(0, 0));
+        drop(session);
+        (0..64).for_each(|_| probe(&mut case, Operation::AtS12e1r));
+        let named = vec![ExplicitCase::new("spelled out", case); 2000];
+        for name in ["-KILL", "-TERM", "-INT"] {
+            let established = Established {
+                learned: Learned::new([]).expect("no pins"),
+                known: Known::default(),
+            };
+            let generators = vec![Generator::Explicit(named.clone())];
+            let mut signals = Signals { name, records: Vec::new() };
+            let totals = run(&*target, Campaign::new(generators, 1, established), &mut signals);
+            let totals = totals.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((totals.boots, totals.findings), (2, 0), "{name}: {totals:?}");
+            assert_eq!(totals.verdicts.conforms, 64 * 2000, "{name}: {totals:?}");
+        }
+        println!("part says it went on");
+        return;
+    }
+    let (mut runner, mut said) = part("an_emulator_that_is_ended_from_outside_is_no_finding");
+    assert_eq!(said(), "it went on");
+    assert!(runner.wait().expect("it can be waited for").success());
+}
+
 #[test]
 fn an_emulator_that_is_not_let_run_does_not_hang() {
     if is_part() {
         let mut description = description("qemu-max");
         description.limits.idle_seconds = 1;
         let mut session = start(description);
-        let signal = |name: &str| {
-            for pid in children(std::process::id()) {
-                let sent = Command::new("/bin/kill").args([name, &pid.to_string()]).status();
-                assert!(sent.expect("kill runs").success());
-            }
-        };
         signal("-STOP");
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -85,6 +85,34 @@ pub struct MapRegisters {
 
 layout!(MapRegisters { ttbr0_el2: 0, tcr_el2: 8, mair_el2: 16, sctlr_el2: 24 });
 
+/// Witness: a word that tells whether a map leads where it should.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Witness {
+    /// Where it is, by the map and without one.
+    pub address: u64,
+    /// What it holds.
+    pub value: u64,
+    /// Whether it may be written: 0 or 1.
+    pub is_written: u64,
+}
+
+layout!(Witness { address: 0, value: 8, is_written: 16 });
+
+/// Why a map was given up.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct MapFault {
+    /// `ESR_EL2` of the exception that it led to; 0 where it led to other memory.
+    pub esr: u64,
+    /// `ELR_EL2` of the exception.
+    pub elr: u64,
+    /// `FAR_EL2` of the exception, or the address that led elsewhere.
+    pub far: u64,
+}
+
+layout!(MapFault { esr: 0, elr: 8, far: 16 });
+
 /// Context block: the set-up of EL2 that a world switch goes to, or that EL3 loads, and the way there and back.
 #[derive(Clone, Copy)]
 #[repr(C)]

@@ -20,6 +20,7 @@ use crate::payload::run::Runner;
 use crate::payload::soak::Soaker;
 
 static CURSOR: AtomicU64 = AtomicU64::new(0);
+static DRAWN: AtomicU64 = AtomicU64::new(0);
 
 /// The most points that are reported: each is of as many cases as any other.
 const MOST_POINTS: u64 = 64;
@@ -114,7 +115,7 @@ impl Run<'_> {
         let mut next = first;
         while next < end {
             let soak = Soak { first: next, count: end - next, milliseconds: MILLISECONDS };
-            let bytes = soaker.soak(soak.as_bytes(), runner, 0, &CURSOR, buffer);
+            let bytes = soaker.soak(soak.as_bytes(), runner, 0, (&CURSOR, &DRAWN), buffer);
             let Some(body) = bytes.map(|bytes| &buffer[..bytes]) else { break };
             let Some(progress) = Progress::from_bytes(body, next) else { break };
             if progress.next == next {

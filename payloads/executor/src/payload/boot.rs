@@ -2,16 +2,18 @@
 //!
 //! ```text
 //!  start.S --> boot: registers, device tree, console, timer      MMU off
-//!                    El2Map::enter                               MMU on, device tree out of sight
+//!                    El2Map::enter                               MMU on, device tree out of sight; or off for good
 //!                    Hello --> serve
 //! ```
 
 use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
+use executor::abi::MapFault;
 use executor::free;
 use executor::machine::Machine;
 use link::config::Config;
-use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, Region};
+use link::hello::{Epitaph, Hello, MAX_PES, MAX_REGIONS, OwnMap, Region};
+use link::mark::Mark;
 use link::surroundings::{Surroundings, Text};
 
 use crate::payload::asm::{self, Image};
@@ -23,6 +25,7 @@ use crate::payload::ids;
 use crate::payload::image::config;
 use crate::payload::in_flight;
 use crate::payload::last_words;
+use crate::payload::marks;
 use crate::payload::monitor;
 use crate::payload::platform;
 use crate::payload::psci;
@@ -43,6 +46,7 @@ extern "C" fn boot_el1(tree: u64) -> ! {
 extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2: u64) -> ! {
     // SAFETY: MMU off; the start code has looked at the device tree and cleaned it; nobody uses a console.
     let machine = unsafe { platform::machine(tree) };
+    marks::leave(Mark::Console);
     // SAFETY: as above.
     unsafe { console::open(machine.console) };
     if ![Config::ANY_PE, ids::affinity()].contains(&config().pe) {
@@ -53,12 +57,13 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         let elr = HCR_EL2.get();
         last_words::speak(Epitaph { reason: Epitaph::E2H_FIXED, elr, ..Epitaph::default() });
     }
+    marks::leave(Mark::Registers);
     // SAFETY: MMU off; the device tree, UEFI or the host says that the interrupt controller is there.
     let idle = unsafe {
         el2::set_up();
         Idle::new(machine.gic.as_ref())
     };
-    let secondaries = Secondaries::new(&machine, &idle);
+    marks::leave(Mark::SError);
     // What others left pending is taken, and ignored, now.
     asm::unmask_serror();
     asm::isb();
@@ -72,6 +77,7 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         last_words::speak(Epitaph { reason: Epitaph::BAD_CONFIGURATION, ..Epitaph::default() })
     };
 
+    let secondaries = Secondaries::new(&machine, &idle, map.fault().is_none());
     let mut regions = [Region::default(); MAX_REGIONS];
     regions.iter_mut().zip(&free).for_each(|(slot, region)| *slot = *region);
     let hello = Hello {
@@ -85,8 +91,10 @@ extern "C" fn boot(tree: u64, entry_el: u64, entry_hcr_el2: u64, entry_sctlr_el2
         surroundings: surroundings(&machine, &secondaries),
         free_count: free.len() as u64,
         free: regions,
+        own_map: own_map(map.fault()),
     };
     in_flight::boot_is_over();
+    marks::leave(Mark::Hello);
     serve::serve(map, idle, secondaries, &hello)
 }
 
@@ -109,6 +117,17 @@ fn hand_over(machine: &Machine, tree: u64) -> ! {
         elr: answer.is_some().into(),
         far: pe,
     })
+}
+
+/// What became of the executor's own map, which led to `fault` if it failed.
+fn own_map(fault: Option<MapFault>) -> OwnMap {
+    match fault {
+        None => OwnMap::ON,
+        Some(MapFault { esr, elr, far }) => {
+            let state = if esr == 0 { OwnMap::ELSEWHERE } else { OwnMap::EXCEPTION };
+            OwnMap { state, esr, elr: Image::relative(elr), far: Image::relative(far) }
+        }
+    }
 }
 
 /// What people may want to know of the machine.

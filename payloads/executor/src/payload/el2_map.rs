@@ -1,4 +1,8 @@
 //! EL2 stage 1 of the executor itself: its maps are made here, and switched to.
+//!
+//! The first one is tried: a device may be wrong in this very translation. Where it is, there is no map, and the MMU
+//! stays off: all memory is Device then. What the executor stores goes past the caches, in which walks of the EL1&0
+//! regime look, so that lines are cleaned and invalidated before and after, as for walks past the caches.
 
 use core::mem::MaybeUninit;
 
@@ -6,12 +10,15 @@ use aarch64_cpu::registers::*;
 use arrayvec::ArrayVec;
 use case::memory::{ArenaKind, MemoryMap};
 use case::scratch;
-use executor::abi::{MapRegisters, SCTLR_EL23_OFF};
+use executor::abi::{MapFault, MapRegisters, SCTLR_EL23_OFF, Witness};
 use executor::el2_tables::{El2Tables, Geometry, MAIR_EL2, MapError, Range, RangeKind, pa_bits};
 use executor::windows::Windows;
+use link::mark::Mark;
 
 use crate::payload::asm::{self, Image};
 use crate::payload::global::Global;
+use crate::payload::marks;
+use crate::payload::sabotage;
 
 /// Words of tables for one map: 12 tables of 64 KB, or 192 of 4 KB.
 const POOL_WORDS: usize = 12 << 13;
@@ -23,7 +30,7 @@ struct Pools(MaybeUninit<[[u64; POOL_WORDS]; 2]>);
 #[unsafe(link_section = ".noinit")]
 static POOLS: Global<Pools> = Global::new(Pools(MaybeUninit::uninit()));
 
-/// The map in use.
+/// The map in use, if any.
 pub struct El2Map {
     /// What is mapped to itself, whatever the arenas are.
     identity: ArrayVec<Range, 8>,
@@ -31,10 +38,13 @@ pub struct El2Map {
     pool: usize,
     /// The registers of the map in use.
     registers: MapRegisters,
+    /// Why there is none: the MMU is off.
+    fault: Option<MapFault>,
 }
 
 impl El2Map {
-    /// Makes the first map, of the image and `others`, and turns the MMU on.
+    /// Makes the first map, of the image and `others`, and turns the MMU on. Where the map fails the MMU is off
+    /// again, and stays so: [`El2Map::fault`] tells why.
     ///
     /// # Safety
     /// Called once, with the MMU off, and `others` are what they say.
@@ -46,15 +56,33 @@ impl El2Map {
         identity.extend(Image::data().map(|piece| range(piece, RangeKind::Data)));
         identity.extend(others.into_iter().take(2));
 
+        marks::leave(Mark::Map);
         let geometry = Geometry::smallest(ID_AA64MMFR0_EL1.get()).ok_or(MapError::OutOfReach)?;
-        let mut map = Self { identity, pool: 0, registers: registers(0, geometry) };
-        let root = map.build(0, geometry, &Windows::none())?;
+        let mut map = Self { identity, pool: 0, registers: registers(0, geometry), fault: None };
+        let root = Self::build(&sabotage::spoil(&map.identity), 0, geometry, &Windows::none())?;
         map.registers = registers(root, geometry);
+        let witnesses = witnesses();
+        marks::leave(Mark::Caches);
         // SAFETY: the start code cleaned the whole image, and all writes since bypassed the caches.
         unsafe { asm::invalidate_lines(Image::start(), Image::end()) };
-        // SAFETY: just made, of the image and what the caller promises.
-        unsafe { switch_to(&map.registers) };
+        marks::leave(Mark::Mmu);
+        let core::ops::Range { start: first, end } = witnesses.as_ptr_range();
+        let mut fault = MapFault::default();
+        // SAFETY: just made, of the image and what the caller promises; the witnesses are words of the image that
+        // nobody else writes.
+        if unsafe { asm::try_map(&raw const map.registers, first, end, &raw mut fault) } != 0 {
+            asm::stay_past_caches();
+            marks::leave(Mark::NoMmu);
+            // SAFETY: what was written by way of the caches was what memory held, and it was cleaned.
+            unsafe { asm::invalidate_lines(Image::start(), Image::end()) };
+            map.fault = Some(fault);
+        }
         Ok(map)
+    }
+
+    /// Why the MMU is off, if it is.
+    pub const fn fault(&self) -> Option<MapFault> {
+        self.fault
     }
 
     /// Maps the arenas of `map` that are memory beside the executor itself. `None` where this PE can't, or they
@@ -76,6 +104,9 @@ impl El2Map {
         if !sound {
             return None;
         }
+        if self.fault.is_some() {
+            return Windows::flat(map);
+        }
         let geometry = if memory().any(|arena| arena.last() >> 48 != 0) {
             Geometry::reaching_52_bits(mmfr0, Image::start())?
         } else {
@@ -83,7 +114,7 @@ impl El2Map {
         };
         let windows = Windows::new(map, geometry, &self.identity)?;
         let pool = 1 - self.pool;
-        let root = self.build(pool, geometry, &windows).ok()?;
+        let root = Self::build(&self.identity, pool, geometry, &windows).ok()?;
         self.registers = registers(root, geometry);
         // SAFETY: just made; it has image, console and mailbox where they were.
         unsafe { switch_to(&self.registers) };
@@ -96,19 +127,45 @@ impl El2Map {
         self.registers
     }
 
-    /// Fills pool number `pool`, which is not in use, and returns its root.
-    fn build(&self, pool: usize, geometry: Geometry, windows: &Windows) -> Result<u64, MapError> {
+    /// Fills pool number `pool`, which is not in use, with a map of `identity` and `windows`, and returns its root.
+    fn build(
+        identity: &[Range],
+        pool: usize,
+        geometry: Geometry,
+        windows: &Windows,
+    ) -> Result<u64, MapError> {
         let pools: *mut [u64; POOL_WORDS] = POOLS.pointer().cast();
         // SAFETY: one of two pools, not in use, and there is one map that has them; any bytes are words.
         let words = unsafe { &mut *pools.add(pool) };
         let base = words.as_ptr().addr() as u64;
         let mut map = El2Tables::new(geometry, words, base)?;
-        let ranges = self.identity.iter().copied();
+        let ranges = identity.iter().copied();
         ranges
             .chain(windows.all().iter().map(|window| window.range()))
             .try_for_each(|range| map.map(&range))?;
         Ok(map.root())
     }
+}
+
+/// Words of the image that the map must lead to: of each of its parts one. Those of the stacks' far ends are written
+/// for it.
+fn witnesses() -> ArrayVec<Witness, 8> {
+    let read = |address: u64, is_written| {
+        // SAFETY: a word of the image, whose MMU is off; nobody has a reference to it that is written by.
+        let value = unsafe { core::ptr::read_volatile(address as *const u64) };
+        Witness { address, value, is_written }
+    };
+    let [(data, _), stacks @ ..] = Image::data();
+    let mut witnesses = ArrayVec::new();
+    witnesses.push(read(Image::code().0, 0));
+    witnesses.push(read(Image::constants().0, 0));
+    witnesses.push(read(data, 0));
+    for (end, _) in stacks {
+        // SAFETY: the last word that a stack would grow to.
+        unsafe { core::ptr::write_volatile(end as *mut u64, end) };
+        witnesses.push(read(end, 1));
+    }
+    witnesses
 }
 
 /// What a PE loads to use the map whose root is at `root`.

@@ -34,13 +34,15 @@ impl<T> Owned<T> {
         Self { is_taken: AtomicBool::new(false), value: Global::new(value) }
     }
 
-    /// The value. Called once, with the MMU on, since the PE may have no atomics without it.
+    /// The value. Called once.
     ///
     /// # Panics
     /// When it has been taken before.
     #[expect(clippy::mut_from_ref, reason = "the flag makes it the only one")]
     pub fn take(&'static self) -> &'static mut T {
-        assert!(!self.is_taken.swap(true, Ordering::Relaxed));
+        // The primary PE alone comes here; and there may be no exclusives, where the MMU is off.
+        assert!(!self.is_taken.load(Ordering::Relaxed));
+        self.is_taken.store(true, Ordering::Relaxed);
         // SAFETY: the flag lets one caller through.
         unsafe { &mut *self.value.pointer() }
     }

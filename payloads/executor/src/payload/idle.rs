@@ -5,9 +5,12 @@
 
 use aarch64_cpu::registers::*;
 use executor::machine::Gic;
+use link::mark::Mark;
 
 use crate::payload::asm::{self, mrs, msr};
 use crate::payload::gic;
+use crate::payload::marks;
+use crate::payload::sabotage;
 
 /// The first wait, in microseconds.
 const SHORTEST_US: u64 = 100;
@@ -28,9 +31,12 @@ impl Idle {
     /// The MMU is off, and `gic` is there.
     pub unsafe fn new(gic: Option<&Gic>) -> Self {
         if let Some(gic) = gic {
+            marks::leave(Mark::Gic);
+            sabotage::hang_at_gic();
             // SAFETY: the caller's promise.
             unsafe { gic::wake_on_timer(gic) };
         }
+        marks::leave(Mark::Timer);
         Self::tried()
     }
 

@@ -53,6 +53,11 @@ impl Arenas {
         self.windows.all().iter().filter(move |window| window.kind == kind)
     }
 
+    /// Calls `work` with each window.
+    pub fn each_window(&self, work: impl FnMut(&Window)) {
+        self.windows.all().iter().for_each(work);
+    }
+
     /// Where the word at physical address `pa`, a multiple of 8, is; `None`, which is remembered,
     /// outside all arenas. Arenas are made of whole words.
     #[inline]

@@ -6,12 +6,14 @@
 //! | [`asm`]        | all assembly: entry, vectors, the hot loop of probes, maintenance |
 //! | [`image`]      | what the host finds in the image: configuration and version |
 //! | [`mmio`], [`console`] | registers of devices, and UARTs |
+//! | [`marks`]      | where the executor is, while it starts |
 //! | [`transport`]  | mailbox and frames |
 //! | [`batch_log`], [`last_words`] | what is left when something goes wrong |
 //! | [`platform`]   | what device tree, UEFI and host say of the machine |
 //! | [`efi`]        | from UEFI to the entry |
 //! | [`ids`], [`el2`] | the ID registers of a PE, and its EL2 |
 //! | [`monitor`], [`gic`], [`el3`] | what is set up on the way down from EL3 |
+//! | [`sabotage`]   | a start that fails on purpose, in self-test builds |
 //! | [`idle`]       | waiting without burning a core |
 //! | [`memory`], [`scratch`] | the arenas as memory |
 //! | [`el2_map`]    | the executor's own map |
@@ -47,6 +49,7 @@ mod ids;
 mod image;
 mod in_flight;
 mod last_words;
+mod marks;
 mod memory;
 mod mmio;
 mod monitor;
@@ -56,6 +59,7 @@ mod psci;
 mod quiesced;
 mod regime;
 mod run;
+mod sabotage;
 mod scratch;
 mod serve;
 mod smp;

@@ -3,6 +3,7 @@
 use core::sync::atomic::AtomicU64;
 
 use link::hello::{Configure, Epitaph, Hello};
+use link::mark::Mark;
 use link::message::{Head, MessageKind, Rounds};
 use link::observations::{Report, Status};
 use zerocopy::{FromBytes, IntoBytes};
@@ -17,6 +18,7 @@ use crate::payload::idle::Idle;
 use crate::payload::image::{batch, config};
 use crate::payload::in_flight;
 use crate::payload::last_words;
+use crate::payload::marks;
 use crate::payload::run::Runner;
 use crate::payload::smp::Secondaries;
 use crate::payload::soak::Soaker;
@@ -28,16 +30,17 @@ static RUNNER: Owned<Option<Runner>> = Owned::new(None);
 
 /// Says hello, and answers requests for ever; or does the batch, if there is one.
 pub fn serve(mut map: El2Map, mut idle: Idle, secondaries: Secondaries, hello: &Hello) -> ! {
+    marks::quieten();
     let has_psci = secondaries.has_psci();
     let runner = RUNNER.take().insert(Runner::new(secondaries));
     if let Some(batch) = batch() {
         batch::run(batch, &mut map, runner, hello, has_psci);
     }
     let transport = open();
-    let cursor = transport.cursor();
+    let (cursor, drawn) = (transport.cursor(), transport.drawn());
     in_flight::set_cursor(cursor);
     let (soaker, kept) = (Soaker::new(hello), KeptBody::new());
-    let mut server = Server { hello, map, runner, soaker, kept, cursor };
+    let mut server = Server { hello, map, runner, soaker, kept, cursor, drawn };
 
     if !transport.is_asked_for_hello() {
         let response = room(transport, &mut idle);
@@ -126,6 +129,7 @@ struct Server<'a> {
     soaker: Soaker,
     kept: KeptBody,
     cursor: &'a AtomicU64,
+    drawn: &'a AtomicU64,
 }
 
 impl Server<'_> {
@@ -136,7 +140,7 @@ impl Server<'_> {
             return refuse(response, head.map_or(0, |(head, _)| head.sequence));
         };
         let (number, sequence) = (request.number, head.sequence);
-        let Self { hello, runner, soaker, kept, cursor, .. } = self;
+        let Self { hello, runner, soaker, kept, cursor, drawn, .. } = self;
         match head.kind() {
             Some(MessageKind::Open) => {
                 message(response, MessageKind::Hello, sequence, hello.as_bytes())
@@ -176,7 +180,7 @@ impl Server<'_> {
             }
             Some(MessageKind::Soak) => {
                 let (place, out) = response.split_at_mut(Head::BYTES);
-                let progress = soaker.soak(body, runner, number, cursor, out);
+                let progress = soaker.soak(body, runner, number, (cursor, drawn), out);
                 let Some(bytes) = progress else { return refuse(response, sequence) };
                 let head = Head::new(MessageKind::Progress, bytes as u32, sequence);
                 place.copy_from_slice(head.as_bytes());
@@ -191,13 +195,17 @@ impl Server<'_> {
         let wanted = Configure::ref_from_prefix(body).ok().map(|(wanted, _)| wanted);
         let memory = wanted.and_then(Configure::map);
         let pes = wanted.map_or(1, |wanted| wanted.pes) as usize;
+        marks::leave(Mark::Arenas);
         let windows = memory.as_ref().and_then(|memory| self.map.configure(memory));
         let (Some(memory), Some(windows)) = (memory, windows) else {
             let reason = Epitaph::BAD_CONFIGURATION;
             last_words::speak(Epitaph { reason, ..Epitaph::default() })
         };
+        marks::leave(Mark::Zero);
         // SAFETY: just mapped, and the host has given the memory away.
         unsafe { self.runner.configure(memory, windows) };
+        marks::leave(Mark::Secondaries);
         self.runner.bring_up(pes, self.map.registers());
+        marks::leave(Mark::Ready);
     }
 }

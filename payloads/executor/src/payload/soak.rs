@@ -1,6 +1,6 @@
 //! Soak: cases of the kept plan are drawn, asked and judged without the host. See [`link::soak`].
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::*;
 use case::Case;
@@ -13,6 +13,7 @@ use link::observations::{Exception, Observations, Report, Status};
 use link::soak::{ProgressWriter, Soak, Terms, Totals, Why};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::payload::asm;
 use crate::payload::buffer::{Buffer, buffer};
 use crate::payload::global::Owned;
 use crate::payload::plan::KeptPlan;
@@ -62,13 +63,14 @@ impl Soaker {
     }
 
     /// Does what the message in `body` says, writes the progress to `out`, and returns its size; `None` where
-    /// the message makes no sense, or there is no plan, or there are no terms.
+    /// the message makes no sense, or there is no plan, or there are no terms. The words say which probe of which case
+    /// is in hand.
     pub fn soak(
         &mut self,
         body: &[u8],
         runner: &mut Runner,
         request: u64,
-        cursor: &AtomicU64,
+        (cursor, drawn): (&AtomicU64, &AtomicU64),
         out: &mut [u8],
     ) -> Option<usize> {
         let (soak, _) = Soak::read_from_prefix(body).ok()?;
@@ -87,8 +89,11 @@ impl Soaker {
             if next > soak.first && CNTPCT_EL0.get().wrapping_sub(begin) >= ticks {
                 break;
             }
-            let Some(drawn) = plan.case(&environment, next) else { break };
-            let became = match &drawn {
+            let Some(case) = plan.case(&environment, next) else { break };
+            // In memory, as the cursor is: see `Runner::run_case`.
+            drawn.store(next + 1, Ordering::Relaxed);
+            asm::clean_line(drawn.as_ptr().addr() as u64);
+            let became = match &case {
                 Ok(case) => ask(case, runner, request, cursor, oracle_run, observations),
                 Err(why) => Became::Conforms(not_drawn(*why)),
             };
@@ -104,7 +109,7 @@ impl Soaker {
             }
             let told = told.and_then(|()| match &became {
                 Became::Suspect(totals, oracle_run, observations) => {
-                    tell(&mut writer, totals, oracle_run, observations, case_has_updates(&drawn))
+                    tell(&mut writer, totals, oracle_run, observations, case_has_updates(&case))
                 }
                 _ => writer.left(),
             });
@@ -117,6 +122,7 @@ impl Soaker {
             }
             next += 1;
         }
+        drawn.store(0, Ordering::Relaxed);
         // Sums have room in any message that has room for a case.
         writer.run(&run)?;
         Some(writer.finish(next))

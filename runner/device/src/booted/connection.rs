@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::pause::Pause;
 use crate::death::{HowDied, HungReason};
 use crate::description::Description;
+use crate::emulator::was_ended_by_host;
 use crate::error::TargetError;
 use crate::handle::{DeviceHandle, End};
 use crate::map::memory_map;
@@ -52,7 +53,8 @@ impl<W: Wire> Connection<W> {
         if description.monitor && hello.entry_el != 3 {
             return Err(TargetError::NoMonitor { entry_el: hello.entry_el });
         }
-        let wanted = u64::from(description.pes());
+        // Without a map of its own the executor works alone, and leaves alone what needs others.
+        let wanted = if hello.own_map.is_on() { u64::from(description.pes()) } else { 1 };
         if hello.pes < wanted {
             return Err(TargetError::TooFewPes { found: hello.pes, wanted });
         }
@@ -102,7 +104,12 @@ impl<W: Wire> Connection<W> {
                 }
                 let said = self.handle.end();
                 return Err(match end {
-                    End::Exited(status) => HowDied::Exited { status, stderr: said },
+                    End::Exited(status) if !was_ended_by_host(&said) => {
+                        HowDied::Exited { status, stderr: said }
+                    }
+                    End::Exited(status) | End::Killed(status) => {
+                        HowDied::Killed { status, stderr: said }
+                    }
                     End::Reset(sign) => HowDied::Reset { sign, said },
                     End::Lost(what) => HowDied::Lost { what },
                 });

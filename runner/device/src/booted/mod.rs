@@ -26,7 +26,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use self::connection::{Connection, garbage};
 use crate::death::{CaseCursor, Death, HowDied};
 use crate::description::Description;
-use crate::error::TargetError;
+use crate::error::{LastMark, TargetError};
 use crate::handle::DeviceHandle;
 use crate::session::{Event, Session};
 use crate::wire::{Wear, Wire, copy};
@@ -76,9 +76,14 @@ impl<W: Wire> Booted<W> {
                 Ok(Self { connection, hello, map, in_flight, requests: 1, forecast, over: false })
             }
             Err(how) => {
-                let remedy = remedy(&how);
-                let death = Box::new(Death { how, cursor: None, answers_before: Vec::new() });
-                Err(TargetError::Boot { death, command: command.to_owned(), remedy })
+                let mark = connection.wire.mark();
+                let remedy = match (mark, &how) {
+                    (Some(mark), HowDied::Hung { .. }) => mark.suspicion(),
+                    _ => remedy(&how),
+                };
+                let death = Box::new(Death::of(how));
+                let mark = LastMark(mark);
+                Err(TargetError::Boot { death, mark, command: command.to_owned(), remedy })
             }
         }
     }
@@ -157,7 +162,8 @@ impl<W: Wire> Booted<W> {
         let before =
             found.filter(|found| Some(found.sequence) == oldest).and_then(|found| found.probe);
         let answers_before = self.connection.wire.answers(before.map_or(0, usize::from));
-        Death { how, cursor: found, answers_before }
+        let drawn = self.connection.wire.drawn();
+        Death { how, cursor: found, answers_before, drawn }
     }
 }
 

@@ -11,8 +11,9 @@ use case::memory::Place;
 use case::probe::{Operation, Probe};
 use case::registers::Registers;
 use case::tree::{Role, Tree};
-use link::hello::{Epitaph, IdRegisters, MAX_REGIONS, Region};
+use link::hello::{Epitaph, IdRegisters, MAX_REGIONS, OwnMap, Region};
 use link::mailbox::{self, Control, Cursor, response_offset};
+use link::mark::Mark;
 use link::message::Head;
 use link::observations::Report;
 use link::surroundings::Surroundings;
@@ -57,6 +58,7 @@ const MAGIC: usize = offset_of!(Control, magic);
 const TAKEN: usize = offset_of!(Control, taken);
 const ANSWERED: usize = offset_of!(Control, answered);
 const CURSOR: usize = offset_of!(Control, cursor);
+const MARK: usize = offset_of!(Control, mark);
 
 impl Pretend {
     fn put(&mut self, kind: MessageKind, sequence: u64, body: &[u8]) {
@@ -94,6 +96,7 @@ fn hello() -> Hello {
         entry_el: 2,
         image: 0,
         entry_hcr_el2: 0,
+        own_map: OwnMap::ON,
         entry_sctlr_el2: 0,
         ids: IdRegisters::default(),
         pes: 1,
@@ -209,6 +212,21 @@ fn a_full_window_is_the_callers_mistake() {
 }
 
 #[test]
+fn a_start_that_ends_is_told_with_the_last_mark() {
+    let told = |mark: u64| {
+        let (pretend, wire) = pair();
+        pretend.store(MARK, mark);
+        boot(wire, None).err().expect("it never speaks").to_string()
+    };
+    let gic = told(Mark::Gic as u64);
+    assert!(gic.contains("it hung") && gic.contains("left is `gic`\n"), "{gic}");
+    assert!(gic.ends_with(Mark::Gic.suspicion()), "{gic}");
+    for senseless in [0, 1 << 40] {
+        assert!(!told(senseless).contains("mark"), "{senseless}");
+    }
+}
+
+#[test]
 fn the_dead_are_charged_to_the_probe_at_the_cursor() {
     let (pretend, mut device) = booted();
     for sequence in [70, 80] {
@@ -224,6 +242,7 @@ fn the_dead_are_charged_to_the_probe_at_the_cursor() {
         how: HowDied::Exited { status: "signal: 6".to_owned(), stderr },
         cursor: Some(CaseCursor { sequence: 70, probe: Some(3) }),
         answers_before: vec![11, 12, 13],
+        drawn: None,
     };
     assert_eq!(death(&mut device), expected);
 }

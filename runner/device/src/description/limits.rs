@@ -12,9 +12,12 @@ use serde::Deserialize;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Seconds of its own CPU time that the emulator may burn without progress.
+    /// Seconds of its own CPU time that the emulator may burn without progress: no answer, and no move of the cursor
+    /// that tells which probe is in hand. A hang costs that much. An emulator for which one probe is the work of
+    /// seconds, such as a model in RTL, needs more.
     pub busy_seconds: u32,
-    /// Seconds for which the runner may watch the emulator sit idle with cases in flight.
+    /// Seconds for which the runner may watch the emulator sit idle with cases in flight, and no progress. It holds
+    /// for a machine behind a debugger too, which nobody sees at work.
     pub idle_seconds: u32,
     /// Like `busy-seconds`, but until the executor's first word.
     pub boot_busy_seconds: u32,
@@ -30,8 +33,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            busy_seconds: 4,
-            idle_seconds: 4,
+            busy_seconds: 2,
+            idle_seconds: 2,
             boot_busy_seconds: 20,
             boot_idle_seconds: 10,
             silent_seconds: 10,

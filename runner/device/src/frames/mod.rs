@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::Cursor;
+use link::mark::{Mark, PREFIX};
 use link::message::{Head, MessageKind};
 use link::stream::timer::Timer;
 use link::stream::{Asker, Event};
@@ -22,6 +23,9 @@ const MOST_NOISE: usize = 4 << 20;
 /// echoes of what it is asked in the time in which it is found to be dead.
 const CHATTER: usize = 1 << 10;
 
+/// Bytes of a line of text that may tell a mark.
+const MOST_LINE: usize = PREFIX.len() + 16;
+
 /// The host's end of a byte stream.
 #[derive(Debug)]
 pub struct Frames {
@@ -33,6 +37,10 @@ pub struct Frames {
     byte_us: u64,
     /// Bytes since the last segment.
     noise: usize,
+    /// The end of the line of text that comes, if it is one.
+    line: Vec<u8>,
+    /// The last mark that a line of text told.
+    mark: Option<Mark>,
     /// A message that is being composed.
     slot: Vec<u8>,
     /// The message that was taken last.
@@ -58,6 +66,8 @@ impl Frames {
             clock: Instant::now(),
             byte_us: 0,
             noise: 0,
+            line: Vec::new(),
+            mark: None,
             slot: vec![0; MAX_MESSAGE],
             message: Box::new([0; MAX_MESSAGE / 8]),
             body: 0,
@@ -98,6 +108,9 @@ impl Frames {
     /// Takes the next byte; returns what it brought.
     fn listen(&mut self, byte: u8) -> Event {
         self.noise += 1;
+        if self.heard == 0 {
+            self.listen_for_marks(byte);
+        }
         let before = self.duplex.out.len();
         let out = &mut self.duplex.out;
         let event = self.asker.take(byte, |byte| out.push_back(byte));
@@ -108,6 +121,18 @@ impl Frames {
             self.said(before);
         }
         event
+    }
+
+    /// Takes the next byte for one of a text, which an executor says while it starts.
+    fn listen_for_marks(&mut self, byte: u8) {
+        if byte != b'\n' {
+            if self.line.len() == MOST_LINE {
+                self.line.remove(0);
+            }
+            return self.line.push(byte);
+        }
+        self.mark = Mark::from_line(&String::from_utf8_lossy(&self.line)).or(self.mark);
+        self.line.clear();
     }
 
     /// Makes `message` the one that was taken last.
@@ -184,10 +209,11 @@ impl Wire for Frames {
         &self.message.as_bytes()[Head::BYTES..][..self.body]
     }
 
-    fn progress(&self) -> [u64; 4] {
+    fn progress(&self) -> [u64; 5] {
         // What is said again and again, because nothing comes, is no progress.
         let chatter = (self.noise / CHATTER) as u64;
-        [self.sent, self.heard, self.now().min(self.carried), chatter]
+        let mark = self.mark.map_or(0, |mark| mark as u64);
+        [self.sent, self.heard, self.now().min(self.carried), chatter, mark]
     }
 
     fn sleep(&mut self, pause: Duration) {
@@ -196,6 +222,14 @@ impl Wire for Frames {
 
     fn cursor(&self) -> Option<Cursor> {
         None
+    }
+
+    fn drawn(&self) -> Option<u64> {
+        None
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        self.mark
     }
 
     fn answers(&self, _count: usize) -> Vec<u64> {

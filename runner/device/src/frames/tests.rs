@@ -201,3 +201,18 @@ fn what_is_said_to_the_dead_is_no_progress() {
         frames.sleep(Duration::from_millis(1));
     }
 }
+
+#[test]
+fn marks_are_heard_in_what_is_said_before_the_first_segment() {
+    let (mut theirs, mut frames) = pair();
+    let mut hear = |text: &[u8], wanted| {
+        theirs.write_all(text).expect("the host listens");
+        while frames.mark() != wanted {
+            assert!(matches!(frames.take(), Ok(None)));
+        }
+    };
+    hear(b"U-Boot 2025.01\r\nStarting kernel ...\r\n# hypwalk at console\r\n", Some(Mark::Console));
+    hear(&[b'x'; 4096], Some(Mark::Console));
+    hear(b"# hypwalk at mmu\r\n# hypwalk at", Some(Mark::Mmu));
+    hear(b" hello\r\n", Some(Mark::Hello));
+}

@@ -164,7 +164,7 @@ mod tests {
         let target = Scripted::new(Hello::new_zeroed(), MemoryMap::new(), 2, |sequence, case| {
             if sequence == 3 {
                 let how = HowDied::Garbage { what: "as the script says".to_owned() };
-                return Reply::Death(Death { how, cursor: None, answers_before: Vec::new() });
+                return Reply::Death(Death::of(how));
             }
             Reply::Observations(vec![sequence, case.probes.len() as u64])
         });

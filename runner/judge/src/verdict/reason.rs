@@ -50,6 +50,8 @@ pub enum Reason {
     Defect(Defect),
     /// The executor itself took an exception, and not in a probe.
     ExecutorException,
+    /// The target's EL2 does not translate by the executor's own map, and the case needs one.
+    NoOwnMap,
     /// The observations are incomplete.
     Truncated,
     /// The target died, and not in a probe.
@@ -117,6 +119,9 @@ impl fmt::Display for Reason {
             Self::Defect(defect) => return defect.fmt(f),
             Self::ExecutorException => {
                 "the executor took an exception while it built or undid the tables"
+            }
+            Self::NoOwnMap => {
+                "the executor has no map of its own on this target, whose MMU is off at EL2"
             }
             Self::Truncated => "the target saw more than it could report",
             Self::DiedBuilding => "the target died while it built or undid the case's tables",

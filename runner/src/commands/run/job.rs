@@ -188,6 +188,12 @@ enum Stage<'a> {
 
 impl Recorder for Scribe<'_> {
     fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError> {
+        if !hello.own_map.is_on() {
+            remark(format_args!(
+                "note: the device is defective: {}. The executor asks what AT instructions of EL1&0 can tell.",
+                hello.own_map
+            ));
+        }
         let Identity { name, emulator, .. } = self.identity;
         let machine = Machine::new(name, emulator.clone(), &hello.ids, plan.map());
         let machine = machine.with_monitor(hello.has_monitor());

@@ -27,7 +27,7 @@ use judge::verdict::{
     CaseRecord, Counts, Finding, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
 };
 use judge::verdict::{Ending as Allowed, Outcome};
-use link::hello::{Configure, Epitaph, Hello, IdRegisters, Region};
+use link::hello::{Configure, Epitaph, Hello, IdRegisters, OwnMap, Region};
 use link::message::{Head, MessageKind};
 use link::observations::{
     Audited, Changed, Exception, NO_ANSWER, Point, Report, Status, SwitchTrace, Update,
@@ -158,6 +158,7 @@ fn bodies() -> Vec<(&'static str, MessageKind, Vec<u8>)> {
         entry_el: 2,
         image: 0x4008_0000,
         entry_hcr_el2: 1 << 31,
+        own_map: OwnMap::ON,
         entry_sctlr_el2: 0x30c5_0830,
         ids: ids(),
         pes: 1,

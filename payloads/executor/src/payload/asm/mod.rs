@@ -8,7 +8,8 @@
 //!               EL1 --> boot_el1        says that it can't go on
 //!               EL3 --> boot_el3 --eret--+
 //!               EL2 -------------------> at_el2: E2H off, vectors, stacks --> boot
-//!                                           boot --> switch_map (el2_map.S): the executor's own map
+//!                                           boot --> try_map (first_map.S): the executor's own map, or none
+//!                                           Configure --> switch_map (el2_map.S): the map with the arenas
 //!                                           boot --> serve --> run --> ask (ask.S): the probes
 //!  exception --> vectors.S --> take_exception --> back, or ask_excepted, or recover
 //!
@@ -22,15 +23,19 @@
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use aarch64_cpu::asm::barrier;
 use case::guest::{self, EXCLUSIVE_TRIES, NOT_STORED, PIECE_BYTES, VECTORS};
 use case::probe::{Operation, Probe};
 use case::scratch::STORED;
 use executor::abi::{
-    ContextBlock, DONE, Entry, Frame, HCR_EL2_EXECUTOR, MAX_TICKS, MDCR_EL2_GUEST, PerCpuHead,
-    ProbeBlock, RunList, SCTLR_EL1_OFF, SCTLR_EL23_OFF, Start,
+    ContextBlock, DONE, Entry, Frame, HCR_EL2_EXECUTOR, MAX_TICKS, MDCR_EL2_GUEST, MapFault,
+    MapRegisters, PerCpuHead, ProbeBlock, RunList, SCTLR_EL1_OFF, SCTLR_EL23_OFF, Start, Witness,
 };
+use link::config::Config;
+use link::mailbox::Control;
+use link::mark::Mark;
 use link::observations::{Exception, NO_ANSWER};
 
 global_asm!(include_str!("head.S"));
@@ -42,10 +47,20 @@ global_asm!(
     SCTLR_EL1_OFF_HIGH = const SCTLR_EL1_OFF >> 16,
     HCR_EL2_EXECUTOR_LOW = const HCR_EL2_EXECUTOR & 0xffff,
     HCR_EL2_EXECUTOR_HIGH = const HCR_EL2_EXECUTOR >> 16,
+    CONFIG_MAILBOX = const offset_of!(Config, mailbox),
+    CONFIG_MAILBOX_FLAGS = const offset_of!(Config, mailbox_flags),
+    BEHIND_CACHES = const Config::BEHIND_CACHES.trailing_zeros(),
+    MARK = const offset_of!(Control, mark),
+    MARK_ENTRY = const Mark::Entry as u64,
+    MARK_TREE = const Mark::Tree as u64,
+    MARK_IMAGE = const Mark::Image as u64,
+    MARK_MONITOR = const Mark::Monitor as u64,
+    MARK_VECTORS = const Mark::Vectors as u64,
 );
 global_asm!(include_str!("efi.S"));
 global_asm!(include_str!("vectors.S"), FRAME_BYTES = const Frame::STACK_BYTES);
 global_asm!(include_str!("el2_map.S"));
+global_asm!(include_str!("first_map.S"));
 global_asm!(include_str!("doorbell.S"));
 global_asm!(
     include_str!("ask.S"),
@@ -157,6 +172,17 @@ unsafe extern "C" {
     /// # Safety
     /// The map must map all of the image to itself, and whatever is used after this.
     pub fn switch_map(ttbr0_el2: u64, tcr_el2: u64, mair_el2: u64, sctlr_el2: u64);
+    /// Turns the MMU on with a first map, if that leads where it should. See first_map.S.
+    ///
+    /// # Safety
+    /// The MMU is off. The map must be meant to map all of the image to itself; witnesses and fault are in it, and
+    /// nobody else writes what the witnesses are about.
+    pub fn try_map(
+        map: *const MapRegisters,
+        first: *const Witness,
+        end: *const Witness,
+        fault: *mut MapFault,
+    ) -> u64;
     /// Invalidates lines without writing them back. See el2_map.S.
     ///
     /// # Safety
@@ -480,8 +506,27 @@ pub fn invalidate_instruction_caches() {
     unsafe { instruction!("ic ialluis") }
 }
 
-/// Cleans the line of `va` to the point of coherency.
+/// Whether this PE's accesses go past its caches: its MMU is off for good.
+static IS_PAST_CACHES: AtomicBool = AtomicBool::new(false);
+
+/// From now on the MMU stays off.
+pub fn stay_past_caches() {
+    IS_PAST_CACHES.store(true, Ordering::Relaxed);
+}
+
+/// Whether the MMU stays off.
+#[inline]
+pub fn is_past_caches() -> bool {
+    IS_PAST_CACHES.load(Ordering::Relaxed)
+}
+
+/// Cleans the line of `va` to the point of coherency, so that a walk finds what was stored there. Where stores go
+/// past the caches it is the caches' old line that is in its way: that is invalidated.
+#[inline]
 pub fn clean_line(va: u64) {
+    if is_past_caches() {
+        return clean_and_invalidate_line(va);
+    }
     // SAFETY: writes back what the caches hold; memory as Rust sees it stays the same.
     unsafe { asm!("dc cvac, {}", in(reg) va, options(nostack, preserves_flags)) }
 }
@@ -501,10 +546,10 @@ pub unsafe fn zero_block(va: u64) {
     unsafe { asm!("dc zva, {}", in(reg) va, options(nostack, preserves_flags)) }
 }
 
-/// What [`zero_block`] zeroes at a time; `None` where the instruction is prohibited.
+/// What [`zero_block`] zeroes at a time; `None` where the instruction is prohibited, or memory is Device to it.
 pub fn zero_block_bytes() -> Option<u64> {
     let dczid = mrs!("dczid_el0");
-    (dczid & 1 << 4 == 0).then(|| 4 << (dczid & 0xf))
+    (dczid & 1 << 4 == 0 && !is_past_caches()).then(|| 4 << (dczid & 0xf))
 }
 
 /// Size in bytes of the smallest data cache line of the system.

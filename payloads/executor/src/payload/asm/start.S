@@ -26,6 +26,17 @@
     b.lo    91b
     .endm
 
+    // Leaves mark number \number in the mailbox, if there is one: see marks.rs. Clobbers x2, x3.
+    .macro  leave_mark number
+    address x2, image_config
+    ldr     x2, [x2, #{CONFIG_MAILBOX}]
+    cbz     x2, 92f
+    mov     x3, #\number
+    str     x3, [x2, #{MARK}]
+    dsb     sy                      // it is seen before what it announces is done
+92:
+    .endm
+
 // x0: a device tree, or anything that is none.
     .global entry
 entry:
@@ -101,6 +112,21 @@ entry:
     orr     x1, x1, #1 << 31        // RES1 anyway: never 0
     ldr     x2, [x0]
     cbnz    x2, halt
+
+    // What caches hold of the word for marks must not come to stand over the first one. Where the host writes
+    // past the caches it is worth nothing; elsewhere it may be what the host has written.
+    address x3, image_config
+    ldr     x2, [x3, #{CONFIG_MAILBOX}]
+    ldr     x3, [x3, #{CONFIG_MAILBOX_FLAGS}]
+    cbz     x2, 6f
+    add     x2, x2, #{MARK}
+    tbnz    x3, #{BEHIND_CACHES}, 4f
+    dc      civac, x2
+    b       5f
+4:  dc      ivac, x2
+5:  dsb     sy
+    leave_mark {MARK_ENTRY}
+6:
     // No branch from load to store: an emulator translates code between branches, and may take long for what
     // follows one. What others have stored is stored again.
     ldr     x2, [x0]
@@ -115,6 +141,7 @@ entry:
     cmp     x1, x2
     b.ne    halt
 
+    leave_mark {MARK_TREE}
     // Is there a device tree? What is in X0 may be an address of nothing: an exception then says that there
     // is none. Nobody returns from it, all that it could mask is masked.
     cbz     x19, 6f
@@ -152,7 +179,7 @@ entry:
 no_tree:
     mov     x19, #0
 6:
-
+    leave_mark {MARK_IMAGE}
     bl      relocate
     address x0, bss_start
     address x1, bss_end
@@ -170,6 +197,8 @@ no_tree:
     mov     x0, x19
     b.lo    boot_el1                // says what is wrong, and never returns
 
+    leave_mark {MARK_MONITOR}
+    mov     x0, x19
     bl      boot_el3                // sets EL3 up; never returns where there is no EL2
     mov     x0, #{SCTLR_EL23_OFF_LOW}
     movk    x0, #{SCTLR_EL23_OFF_HIGH}, lsl #16
@@ -188,6 +217,7 @@ no_tree:
     isb
 
 at_el2:
+    leave_mark {MARK_VECTORS}
     // E2H off, now that the MMU is: from here on names mean what they say. Physical interrupts and
     // SErrors are routed to EL2: one that is not would not even end a WFI.
     mov     x0, #{HCR_EL2_EXECUTOR_LOW}

@@ -22,6 +22,9 @@
 //! zeroes that the executor leaves behind are always cleaned, since the next case may be such a one,
 //! and its walks read more words than were written for it.
 //!
+//! Where the executor has no map and its MMU is off, its stores are the ones that go past the caches: then all walks
+//! are taken for such.
+//!
 //! A case that is asked by a world switch (see `world_switch`) is always taken for such a one, and so is one
 //! with stage 1 of EL1&0 on: its walks have the attributes that TCR_EL1, SCTLR_EL1.C and the leaves of stage 2
 //! make together.
@@ -126,6 +129,13 @@ impl Runner {
         self.map = map;
         // SAFETY: the caller's promise.
         unsafe { self.arenas.replace(windows) };
+        if asm::is_past_caches() {
+            // What others left dirty must not be written back over what is stored past it.
+            self.arenas.each_window(|window| {
+                self.arenas.clean(window, self.line, asm::clean_and_invalidate_line);
+            });
+            asm::dsb_sy();
+        }
         self.zero(|_| true);
         scratch::fill(&self.arenas, self.line);
     }
@@ -209,6 +219,9 @@ impl Runner {
     fn check(&self, case: &CaseRef<'_>, rounds: u64) -> Result<Option<Guests>, Status> {
         let switches = case.flags().0 & (Flags::WORLD_SWITCH | Flags::MONITOR) != 0;
         let has_guests = case.flags().has(Flags::GUEST);
+        if (switches || has_guests) && asm::is_past_caches() {
+            return Err(Status::NoOwnMap);
+        }
         let is_refused = case.header.registers.hcr_el2 & HCR_EL2_REFUSED != 0;
         if !switches && is_refused || switches && has_guests || !self.secondaries.can(case) {
             return Err(Status::Unsupported);
@@ -268,7 +281,8 @@ impl Attempt<'_> {
                 return;
             }
         };
-        let is_coherent = switch.is_none() && walks_are_coherent(registers);
+        let is_coherent =
+            switch.is_none() && walks_are_coherent(registers) && !asm::is_past_caches();
         if is_coherent {
             // The walker sees the stores from here on.
             asm::dsb_ish();

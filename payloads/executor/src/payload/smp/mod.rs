@@ -52,11 +52,13 @@ pub struct Secondaries {
 }
 
 impl Secondaries {
-    /// Those of `machine`, whose primary PE waits like `idle`. None has started.
-    pub fn new(machine: &Machine, idle: &Idle) -> Self {
+    /// Those of `machine`, whose primary PE waits like `idle`. None has started. They share memory with the primary one
+    /// by the executor's own map: without it there are none.
+    pub fn new(machine: &Machine, idle: &Idle, has_map: bool) -> Self {
         let own = ids::affinity();
         let psci = machine.psci.filter(|_| !monitor::is_there());
-        let others = machine.pes.iter().copied().filter(|pe| psci.is_some() && *pe != own);
+        let others =
+            machine.pes.iter().copied().filter(|pe| has_map && psci.is_some() && *pe != own);
         let others = others.take(MAX_PES - 1).collect();
         let (gic, shortest_wait) = (machine.gic.clone(), idle.shortest());
         Self { others, psci, gic, count: 1, shortest_wait }

@@ -10,7 +10,7 @@
 //! | line | before it is read | when it has been written |
 //! |---|---|---|
 //! | the host's: `sent`, `read`, `bell`, requests | invalidated | |
-//! | ours: `magic`, `taken`, `answered`, `cursor`, responses | | cleaned, before the counter that tells of it |
+//! | ours: `magic`, `taken`, `answered`, `cursor`, `mark`, `drawn`, responses | | cleaned, before the counter that tells of it |
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -103,12 +103,19 @@ impl Mailbox {
     unsafe fn new(base: u64, flags: u64) -> Self {
         let line = if flags & Config::BEHIND_CACHES != 0 { asm::line_bytes() } else { 0 };
         let mailbox = Self { base, line, taken: 0, answered: 0 };
+        if asm::is_past_caches() && line == 0 {
+            // The host's view goes by the caches until here; from now on nothing in them may be in the way.
+            let lines = (base..base + BYTES as u64).step_by(asm::line_bytes() as usize);
+            lines.for_each(asm::clean_and_invalidate_line);
+            asm::dsb_sy();
+        }
         // What others left in the caches is not what the host has written, nor may it come to stand there.
-        mailbox.invalidate(0, RESPONSES as u64);
+        mailbox.invalidate(0, if asm::is_past_caches() { BYTES } else { RESPONSES } as u64);
         let control = mailbox.control();
         control.taken.0.store(0, Ordering::Relaxed);
         control.answered.0.store(0, Ordering::Relaxed);
         control.cursor.0.store(0, Ordering::Relaxed);
+        control.drawn.0.store(0, Ordering::Relaxed);
         control.magic.0.store(Control::MAGIC, Ordering::Release);
         mailbox.clean(0, size_of::<Control>() as u64);
         mailbox
@@ -212,6 +219,10 @@ impl Transport for Mailbox {
 
     fn cursor(&self) -> &'static AtomicU64 {
         &self.control().cursor.0
+    }
+
+    fn drawn(&self) -> &'static AtomicU64 {
+        &self.control().drawn.0
     }
 
     fn longest_wait(&self) -> u64 {

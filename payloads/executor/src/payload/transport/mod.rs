@@ -20,6 +20,8 @@ pub trait Transport {
     fn ring(&self) {}
     /// The word that says where the executor is.
     fn cursor(&self) -> &'static AtomicU64;
+    /// The word that says which case it has drawn by itself.
+    fn drawn(&self) -> &'static AtomicU64;
     /// The longest wait between two looks, in units of the shortest.
     fn longest_wait(&self) -> u64;
     /// Whether the host asks for the Hello, as often as it likes. Otherwise it is sent once, unasked.

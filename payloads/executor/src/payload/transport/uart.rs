@@ -15,6 +15,7 @@ use crate::payload::console::Console;
 use crate::payload::transport::{Next, Request, Transport};
 
 static CURSOR: AtomicU64 = AtomicU64::new(0);
+static DRAWN: AtomicU64 = AtomicU64::new(0);
 static SESSION: AtomicU32 = AtomicU32::new(0);
 
 /// Looks at an empty FIFO that follow each other in the middle of a burst before its rest is given up
@@ -123,6 +124,10 @@ impl Transport for Uart {
 
     fn cursor(&self) -> &'static AtomicU64 {
         &CURSOR
+    }
+
+    fn drawn(&self) -> &'static AtomicU64 {
+        &DRAWN
     }
 
     /// Always the shortest: a FIFO of 16 bytes is full after 100 us at 1.6 Mbaud.

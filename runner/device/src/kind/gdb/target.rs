@@ -188,6 +188,9 @@ fn shown_command(gdb: &Gdb, emulator: &Program) -> String {
 /// What to do about a machine that does not come up.
 const fn remedy(how: &HowDied) -> &'static str {
     match how {
+        HowDied::Killed { .. } => {
+            "somebody ended the emulator, or the host ran out of memory: see its log"
+        }
         HowDied::Exited { .. } | HowDied::Reset { .. } | HowDied::Lost { .. } => {
             "see what the debugger says; the target file names the command that starts it, and \
              where it listens"

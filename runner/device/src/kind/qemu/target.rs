@@ -107,6 +107,9 @@ impl QemuTarget {
 /// What to do about a machine that does not come up.
 const fn remedy(how: &HowDied) -> &'static str {
     match how {
+        HowDied::Killed { .. } => {
+            "somebody ended the emulator, or the host ran out of memory: see its log"
+        }
         HowDied::Exited { .. } | HowDied::Lost { .. } => {
             "see what the emulator says; the target file names machine, cpu and arguments, and \
              --qemu or HYPWALK_QEMU another emulator"

@@ -144,7 +144,8 @@ impl PluggedBoard {
     pub fn emulator_lives(&mut self) -> Result<(), StepFault> {
         let Some(process) = &mut self.emulator else { return Ok(()) };
         match process.ended() {
-            Some(End::Exited(status) | End::Reset(status) | End::Lost(status)) => {
+            Some(end) => {
+                let status = end.into_words();
                 Err(StepFault::EmulatorEnded { status, said: process.end() })
             }
             None => Ok(()),

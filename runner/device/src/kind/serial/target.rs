@@ -133,6 +133,9 @@ const fn remedy(how: &HowDied) -> &'static str {
              `load-address`, and that its console is the one of `port`; `limits` tell how long it may take"
         }
         HowDied::Lost { .. } => "see to the cable, the adapter, or whatever offers the console",
+        HowDied::Killed { .. } => {
+            "somebody ended the emulator, or the host ran out of memory: see its log"
+        }
         HowDied::Exited { .. } => "see what the emulator says, and its `args` in the target file",
         HowDied::Epitaph(_) => {
             "the executor can't run there: see at which EL it is entered, and the arenas in the \

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Cursor, REQUESTS, SLOTS};
+use link::mark::Mark;
 use link::message::{Head, MessageKind};
 use zerocopy::IntoBytes;
 
@@ -277,7 +278,7 @@ impl Wire for RemoteMailbox {
         self.body.as_bytes().get(Head::BYTES..).unwrap_or_default()
     }
 
-    fn progress(&self) -> [u64; 4] {
+    fn progress(&self) -> [u64; 5] {
         self.ring.progress()
     }
 
@@ -305,6 +306,15 @@ impl Wire for RemoteMailbox {
     fn cursor(&self) -> Option<Cursor> {
         // What was seen of a core that runs is old.
         (self.state == State::Over).then(|| self.ring.cursor())
+    }
+
+    fn drawn(&self) -> Option<u64> {
+        // As for the cursor.
+        (self.state == State::Over).then(|| self.ring.drawn()).flatten()
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        self.ring.mark()
     }
 
     fn answers(&self, count: usize) -> Vec<u64> {

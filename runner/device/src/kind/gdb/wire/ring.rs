@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use link::MAX_MESSAGE;
 use link::mailbox::{Control, Cursor, SLOTS, request_offset, response_offset};
+use link::mark::Mark;
 use link::message::{Head, MessageKind};
 use link::observations::Report;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::super::error::GdbError;
 use super::super::stub::Stub;
-use crate::counters::{self, ANSWERED, CURSOR, MAGIC, READ, SENT, TAKEN};
+use crate::counters::{self, ANSWERED, CURSOR, DRAWN, MAGIC, MARK, READ, SENT, TAKEN};
 
 const CONTROL_BYTES: usize = size_of::<Control>();
 /// The first guess at the size of an answer, in bytes: what it is short of takes another exchange.
@@ -39,6 +40,8 @@ struct Seen {
     taken: u64,
     answered: u64,
     cursor: u64,
+    mark: u64,
+    drawn: u64,
 }
 
 impl Ring {
@@ -68,9 +71,9 @@ impl Ring {
     }
 
     /// Changes whenever the target makes progress or is sent something.
-    pub const fn progress(&self) -> [u64; 4] {
-        let Seen { taken, answered, cursor, .. } = self.seen;
-        [self.sent, taken, answered, cursor]
+    pub const fn progress(&self) -> [u64; 5] {
+        let Seen { taken, answered, cursor, mark, .. } = self.seen;
+        [self.sent, taken, answered, cursor, mark]
     }
 
     /// Where the target was when it was last seen.
@@ -78,18 +81,28 @@ impl Ring {
         Cursor(self.seen.cursor)
     }
 
+    /// The case that the target had drawn by itself, when it was last seen.
+    pub const fn drawn(&self) -> Option<u64> {
+        self.seen.drawn.checked_sub(1)
+    }
+
+    /// How far the target came on its start, when it was last seen.
+    pub fn mark(&self) -> Option<Mark> {
+        Mark::from_number(self.seen.mark)
+    }
+
     /// What was seen may be old.
     pub const fn forget_cursor(&mut self) {
-        self.seen.cursor = 0;
+        (self.seen.cursor, self.seen.drawn) = (0, 0);
     }
 
     /// Reads the counters, and whatever is answered; whether there was any.
     pub fn collect(&mut self, memory: &mut Stub) -> Result<bool, GdbError> {
         let control = memory.read(&[(self.base, CONTROL_BYTES)])?.concat();
         let word = |bytes: &[u8]| u64::read_from_prefix(bytes).map_or(0, |(word, _)| word);
-        let [mut magic, taken, answered, cursor] =
-            [MAGIC, TAKEN, ANSWERED, CURSOR].map(|at| word(&control[at..]));
-        self.seen = Seen { taken, answered, cursor };
+        let [mut magic, taken, answered, cursor, mark, drawn] =
+            [MAGIC, TAKEN, ANSWERED, CURSOR, MARK, DRAWN].map(|at| word(&control[at..]));
+        self.seen = Seen { taken, answered, cursor, mark, drawn };
         let (sent, read) = (self.sent, self.read);
         if answered == read {
             return Ok(false);
