@@ -1,9 +1,10 @@
 //! `hypwalk diagnose`: what is wrong with a device.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::results::Results;
 use crate::diagnosis::device::Device;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,9 +34,8 @@ pub struct Diagnose {
     /// The runs: their folders, or their ids in the results folder.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// Tell which causes only these runs have, and which only this one has. Several can be named.
     #[arg(long, value_name = "RUN")]
     against: Vec<PathBuf>,
@@ -99,9 +99,7 @@ impl Diagnose {
     }
 
     fn open(&self, runs: &[PathBuf]) -> Result<Vec<Run>, Failure> {
-        let folder =
-            |run: &Path| if run.is_dir() { run.to_owned() } else { self.results.join(run) };
-        Ok(runs.iter().map(|run| Run::open(&folder(run))).collect::<Result<_, _>>()?)
+        Ok(runs.iter().map(|run| self.results.open(run)).collect::<Result<_, _>>()?)
     }
 }
 

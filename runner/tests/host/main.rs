@@ -27,3 +27,4 @@ mod selftest;
 mod suites;
 mod teeth;
 mod tlb;
+mod trial;

@@ -72,7 +72,7 @@ fn header() -> Header {
         soak: None,
         target: TargetHeader::default(),
     };
-    let known = known::Record { issues, sources: Vec::new() };
+    let known = known::Record { issues, ..known::Record::default() };
     Header::new(id, time, asked, machine, known)
 }
 

@@ -7,13 +7,15 @@ use std::process::Command;
 
 use case::Case;
 use device::Target;
+use judge::established::Established;
+use judge::known::Known;
 use judge::verdict::CaseRecord;
 use oracle::learned::Learned;
 use runner::export::Export;
 use runner::plan::Plan;
 use runner::reduce::cause::Kept;
 use runner::reduce::report::Report;
-use runner::reduce::{Reduced, Reducer};
+use runner::reduce::{Reduced, Reducer, Shown};
 use suite::Suite;
 use suite::case_file::CaseFile;
 use suite::machine::Machine;
@@ -38,6 +40,10 @@ fn drawn(target: &dyn Target, index: u64) -> Case {
     plan.case(index).unwrap().unwrap()
 }
 
+fn nothing_known() -> Established {
+    Established { learned: Learned::new([]).unwrap(), known: Known::default() }
+}
+
 /// The case that shows the erratum, made small.
 fn reduced(reducer: &mut Reducer<'_>, case: &Case) -> Reduced {
     let record = reducer.records(vec![case.clone()]).unwrap().pop().unwrap();
@@ -45,11 +51,11 @@ fn reduced(reducer: &mut Reducer<'_>, case: &Case) -> Reduced {
         record.findings.iter().find_map(|it| Some((Kept::by_erratum(it, ERRATUM)?, it.clone())))
     };
     let (kept, finding) = kept(&record).expect("the case shows it");
-    let reduced = reducer.reduce(case, &kept, finding, BUDGET).unwrap();
+    let reduced = reducer.reduce(case, &kept, Shown { record, finding }, BUDGET);
     // It is the same cause, and no other.
     let again = reducer.records(vec![reduced.case.clone()]).unwrap().pop().unwrap();
     assert!(kept.shown(&again).is_some(), "{again:?}");
-    assert!(reduced.finding.errata.iter().any(|name| name == ERRATUM));
+    assert!(reduced.shown.finding.errata.iter().any(|name| name == ERRATUM));
     reduced
 }
 
@@ -70,12 +76,12 @@ fn run_exported(case: &Case, machine: &Machine, folder: &Path) -> String {
 fn a_fault_of_qemu_is_made_small_and_shows_without_hypwalk() {
     let target = open(description("qemu-max"), &EXECUTOR);
     let case = drawn(target.as_ref(), INDEX);
-    let mut reducer = Reducer::new(target.as_ref(), Learned::new([]).unwrap());
+    let mut reducer = Reducer::new(target.as_ref(), nothing_known());
     let reduced = reduced(&mut reducer, &case);
 
     let left = reduced.case.as_ref();
     assert_eq!((left.probes.len(), left.trees.len(), left.mappings.len()), (1, 1, 1));
-    assert!(reduced.is_least && reducer.words(&reduced.case).unwrap() <= 3);
+    assert!(reduced.end.is_least() && reducer.words(&reduced.case).unwrap() <= 3);
     let report = Report::new(&reducer, &reduced, "a test");
     let file = report.case_file();
     let lines = file.to_string().lines().count();
