@@ -29,7 +29,7 @@ pub struct Report {
     /// Write one line of JSON a run: --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Tell causes in full, each with its first example, and the texts of known issues.
+    /// Tell causes in full, each with its first example, and the texts of known errata.
     #[arg(short, long)]
     verbose: bool,
     /// The file to write, in place of standard output.

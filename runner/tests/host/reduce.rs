@@ -7,6 +7,7 @@ use case::Case;
 use case::draw::Space;
 use case::draw::el2::HypSpace;
 use case::draw::el10::GuestSpace;
+use case::format::{AddressFormat, Granule};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::source::Source;
@@ -158,6 +159,26 @@ fn what_counts_is_left_and_nothing_else() {
     assert_eq!((left.mappings[0].entries, left.mappings[0].attributes.ap), (1, 2));
     assert_eq!(left.probes[0].address & 0xfff, 0);
     assert!(is_wanted(&left.case().unwrap()));
+}
+
+#[test]
+fn trees_become_small_and_of_one_granule_where_addresses_must_stay_wide() {
+    let is_wide = |case: &Case| {
+        let formats = case.as_ref().trees.iter().filter_map(|tree| tree.format());
+        let wide = formats.filter(|format| format.address == AddressFormat::Ds).count();
+        is_wanted(case) && wide == 2
+    };
+    let differs = |case: &Case| {
+        let mut formats = case.as_ref().trees.iter().filter_map(|tree| tree.format());
+        formats.next().is_some_and(|first| formats.any(|other| other.granule != first.granule))
+    };
+    let case = (0..).filter_map(|index| drawn(2, 7, index)).find(|it| is_wide(it) && differs(it));
+    let draft = Draft::new(&case.unwrap()).unwrap();
+    let found = Search::run(&mut Pretended::new(is_wide), &map(), draft, None, ENOUGH);
+    let formats: Vec<_> = found.draft.trees.iter().map(|tree| tree.format).collect();
+    assert_eq!(formats.len(), 2);
+    assert!(formats.iter().all(|format| format.granule == Granule::K4), "{formats:?}");
+    assert!(formats.iter().all(|format| format.ia_bits <= 32), "{formats:?}");
 }
 
 #[test]
