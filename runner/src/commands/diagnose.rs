@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use judge::known::KnownErrata;
 
 use super::results::Results;
 use crate::diagnosis::device::Device;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{print, remark};
+use crate::output::{print, remark, save};
 use crate::record::Run;
 use crate::report::against::Against;
 use crate::report::causes::{Line, Told};
+use crate::report::errata_file::errata_file;
 use crate::report::reference;
 use crate::report::versions::Versions;
 
@@ -45,6 +47,15 @@ pub struct Diagnose {
     /// Write what is known of each version into a folder of its own in FOLDER: a file a target.
     #[arg(long, value_name = "FOLDER", conflicts_with = "against")]
     reference: Option<PathBuf>,
+    /// Count what these errata predict as known, of runs that did not know of them: a file, or a folder of them; can be
+    /// given several times. Nothing is asked or walked again: a finding is known where one of them predicts it by itself,
+    /// under its conditions.
+    #[arg(long, value_name = "PATH", conflicts_with = "against")]
+    errata: Vec<PathBuf>,
+    /// Write the causes as a file of known errata, for `hypwalk run --errata FILE`: with the version of the device, and the
+    /// operations by which each shows. References are left to fill in.
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    write: Option<PathBuf>,
     /// Write one line of JSON a device.
     #[arg(long)]
     json: bool,
@@ -57,12 +68,20 @@ impl Diagnose {
         if !self.against.is_empty() {
             return self.compare(runs);
         }
-        let devices = Device::each(runs.clone(), Device::identity)?;
+        let errata = match &self.errata[..] {
+            [] => None,
+            paths => Some(KnownErrata::read(paths)?),
+        };
+        let errata = errata.as_ref();
+        let devices = Device::each(runs.clone(), errata, Device::identity)?;
+        if let Some(file) = &self.write {
+            save(file, &errata_file(&devices))?;
+        }
         if let Some(folder) = &self.reference {
             reference::write(folder, &devices)?;
         }
         if self.versions {
-            print(Versions::new(&Device::each(runs, Device::version)?))?;
+            print(Versions::new(&Device::each(runs, errata, Device::version)?))?;
         } else {
             self.tell(&devices)?;
         }

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use case::operation::Operation;
 use case::probe::Probe;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,20 @@ impl Condition {
         let is = with.len() <= without.len();
         let values = if is { with } else { without };
         (values.len() <= VALUES).then(|| Self { of: of.to_string(), is, values })
+    }
+}
+
+impl Condition {
+    /// The names of the operations by which the erratum shows; `None` where something else tells.
+    pub fn operations(&self) -> Option<Vec<&'static str>> {
+        let mut traits = [Trait::Instruction, Trait::Operation].into_iter();
+        let of = traits.find(|one| one.to_string() == self.of)?;
+        let asks = Operation::of_real_builds().filter(|operation| !operation.is_step());
+        let shows = |operation: &Operation| {
+            let value = traits::of_operation(of, *operation).map(|value| value.to_string());
+            value.is_some_and(|value| self.values.contains(&value)) == self.is
+        };
+        Some(asks.filter(shows).map(Operation::name).collect())
     }
 }
 

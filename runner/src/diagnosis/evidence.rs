@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use golden::errata::{self, Erratum};
+use judge::known::KnownErrata;
 use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
 
 use super::Example;
+use super::afterwards::{self, Afterwards, NamedAfterwards};
 use super::condition::{Condition, Splits};
 use crate::plan::Plan;
 use crate::record::redraw::plan;
@@ -33,6 +35,8 @@ pub struct Evidence {
     pub probes: u64,
     /// The bytes of torn records at the ends of runs, which are left out.
     pub torn: Option<usize>,
+    /// See [`super::Diagnosis::named`].
+    pub named: Option<NamedAfterwards>,
     /// See [`super::Causes::unknown`].
     pub unknown: BTreeMap<String, u64>,
     /// See [`super::Causes::undiagnosed`].
@@ -56,13 +60,17 @@ pub struct Alike {
 type Key = (Vec<usize>, Option<String>, String);
 
 impl Evidence {
-    /// Reads `runs`.
-    pub fn new(runs: &[Run]) -> Result<Self, RunError> {
+    /// Reads `runs`. What one of these `errata` predicts is known.
+    pub fn new(runs: &[Run], errata: Option<&KnownErrata>) -> Result<Self, RunError> {
         let mut evidence = Self::none();
+        evidence.named = errata.map(|_| NamedAfterwards::default());
         let places = places();
         let mut findings: BTreeMap<Key, Alike> = BTreeMap::new();
         for (number, run) in runs.iter().enumerate() {
-            evidence.read(number, run, &places, &mut findings)?;
+            let afterwards = errata.zip(evidence.named.as_mut());
+            let afterwards =
+                afterwards.map(|(errata, named)| Afterwards::new(errata, &run.header, named));
+            evidence.read(number, run, afterwards.as_ref(), &places, &mut findings)?;
         }
         evidence.findings = findings.into_values().collect();
         evidence.conditions = evidence.conditions();
@@ -97,6 +105,7 @@ impl Evidence {
             count: 0,
             probes: 0,
             torn: None,
+            named: None,
             unknown: BTreeMap::new(),
             undiagnosed: Vec::new(),
             not_drawn: None,
@@ -121,6 +130,7 @@ impl Evidence {
         &mut self,
         number: usize,
         run: &Run,
+        afterwards: Option<&Afterwards>,
         places: &BTreeMap<&str, usize>,
         findings: &mut BTreeMap<Key, Alike>,
     ) -> Result<(), RunError> {
@@ -131,18 +141,31 @@ impl Evidence {
             let record = record?;
             self.count = self.count.saturating_add(record.cases);
             self.probes = self.probes.saturating_add(record.probes);
+            let drawn = || plan(&run.header, run.folder());
+            let cases = match record.findings.iter().any(|finding| !finding.errata.is_empty()) {
+                true => Some(&*cases.get_or_insert_with(drawn)),
+                false => None,
+            };
+            let registers = afterwards.filter(|them| them.asks_registers()).and_then(|_| {
+                let case = cases?.as_ref().ok()?.case(record.index)?.ok()?;
+                afterwards::registers(&run.header, &case)
+            });
             for finding in &record.findings {
                 found = true;
                 is_diagnosed |= !finding.errata.is_empty();
-                self.find(number, record.index, finding, places, findings);
+                let known = afterwards.and_then(|them| them.predicts(finding, registers.as_ref()));
+                match (known, &mut self.named) {
+                    (Some(known), Some(named)) => {
+                        *named.known.entry(known.to_owned()).or_default() += 1;
+                    }
+                    _ => self.find(number, record.index, finding, places, findings),
+                }
             }
             self.count_against(&record, places);
-            if record.findings.iter().any(|finding| !finding.errata.is_empty()) {
-                let cases = cases.get_or_insert_with(|| plan(&run.header, run.folder()));
-                match cases {
-                    Ok(cases) => self.split(&record, cases, places),
-                    Err(error) => self.not_drawn = Some(error.to_string()),
-                }
+            match cases {
+                Some(Ok(cases)) => self.split(&record, cases, places),
+                Some(Err(error)) => self.not_drawn = Some(error.to_string()),
+                None => {}
             }
         }
         if found && !is_diagnosed {

@@ -8,6 +8,7 @@
 //!   what nothing explains, by the rule that decides and how the answers differ                --> unexplained
 //! ```
 
+mod afterwards;
 pub mod condition;
 pub mod device;
 mod evidence;
@@ -17,9 +18,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use golden::errata::{self, Erratum};
+use judge::known::KnownErrata;
 use judge::verdict::{CaseRecord, Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
+pub use self::afterwards::NamedAfterwards;
 pub use self::condition::Condition;
 use self::evidence::{Alike, Evidence};
 use crate::record::{Run, RunError, RunId};
@@ -98,6 +101,8 @@ pub struct Diagnosis {
     pub causes: Causes,
     /// The bytes of torn records at the ends of runs, which are left out.
     pub torn: Option<usize>,
+    /// What is known by errata that were named afterwards; absent where none were.
+    pub named: Option<NamedAfterwards>,
 }
 
 impl Diagnosis {
@@ -106,15 +111,23 @@ impl Diagnosis {
     /// # Errors
     /// Where records can't be read.
     pub fn new(runs: &[Run]) -> Result<Self, RunError> {
-        let mut evidence = Evidence::new(runs)?;
+        Self::with(runs, None)
+    }
+
+    /// The same, where those findings have no cause, and are none any more, that one of these `errata` predicts.
+    ///
+    /// # Errors
+    /// Where records can't be read.
+    pub fn with(runs: &[Run], errata: Option<&KnownErrata>) -> Result<Self, RunError> {
+        let mut evidence = Evidence::new(runs, errata)?;
         let causes = take_all(&mut evidence);
         let unexplained = unexplained(&evidence.findings);
-        let Evidence { count: cases, probes, torn, contradicted, .. } = evidence;
+        let Evidence { count: cases, probes, torn, contradicted, named, .. } = evidence;
         let Evidence { unknown, undiagnosed, not_drawn, .. } = evidence;
         // Where nothing contradicts anything there is nothing to look for.
         let not_drawn = not_drawn.filter(|_| contradicted.iter().any(|count| *count > 0));
         let causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
-        Ok(Self { cases, probes, causes, torn })
+        Ok(Self { cases, probes, causes, torn, named })
     }
 }
 

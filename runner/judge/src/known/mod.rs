@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use suite::yaml::{self, YamlError, nearest};
 
 pub use file::{ErrataFile, KnownErratum};
-pub use version::Coverage;
+pub use version::{Coverage, version};
 
 /// The known errata of all targets.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -47,6 +47,11 @@ impl Version {
     }
 }
 
+/// The version at the front of what an emulator says of itself: `10.0.2` of `10.0.2 (Debian ...)`.
+pub fn version(emulator: &str) -> Option<String> {
+    Version::at_front(emulator).map(|version| version.to_string())
+}
+
 impl TryFrom<String> for Version {
     type Error = String;
 
