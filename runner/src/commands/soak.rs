@@ -104,6 +104,7 @@ impl Soak {
             shard: Shard::WHOLE,
             workers: NonZeroUsize::MIN,
             quiet: self.quiet,
+            live: false,
             soak: Some(campaign::Soak {
                 first: self.first,
                 check: self.check.map(NonZeroU64::get),

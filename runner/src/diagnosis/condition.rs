@@ -42,7 +42,7 @@ pub struct Condition {
 type Split = BTreeMap<Value, [u64; 2]>;
 
 /// Where one erratum shows, and where it is contradicted, by trait.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Splits(BTreeMap<Trait, Split>);
 
 impl Splits {

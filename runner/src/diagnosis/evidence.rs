@@ -14,7 +14,7 @@ use crate::record::redraw::plan;
 use crate::record::{Run, RunError, RunId};
 
 /// What runs tell of errata.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Evidence {
     /// All errata; others name them by their places.
     pub table: Vec<&'static Erratum>,
@@ -45,8 +45,36 @@ pub struct Evidence {
     pub not_drawn: Option<String>,
 }
 
-/// Findings of one kind that the same errata predict.
+/// What records tell that come one after another, of cases that are not drawn again.
 #[derive(Debug)]
+pub struct Growing {
+    evidence: Evidence,
+    findings: BTreeMap<Key, Alike>,
+}
+
+impl Growing {
+    /// Of no records.
+    pub fn new() -> Self {
+        Self { evidence: Evidence::none(), findings: BTreeMap::new() }
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, record: &CaseRecord) {
+        let (places, findings) = (&places(), &mut self.findings);
+        for finding in &record.findings {
+            self.evidence.find(0, record.index, finding, places, findings);
+        }
+        self.evidence.count_against(record, places);
+    }
+
+    /// What they tell so far.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { findings: self.findings.values().cloned().collect(), ..self.evidence.clone() }
+    }
+}
+
+/// Findings of one kind that the same errata predict.
+#[derive(Clone, Debug)]
 pub struct Alike {
     /// The places of the errata.
     pub errata: Vec<usize>,
@@ -75,21 +103,6 @@ impl Evidence {
         evidence.findings = findings.into_values().collect();
         evidence.conditions = evidence.conditions();
         Ok(evidence)
-    }
-
-    /// What these records tell, of cases that are not drawn again.
-    pub fn of_records<'r>(records: impl IntoIterator<Item = &'r CaseRecord>) -> Self {
-        let mut evidence = Self::none();
-        let places = places();
-        let mut findings: BTreeMap<Key, Alike> = BTreeMap::new();
-        for record in records {
-            for finding in &record.findings {
-                evidence.find(0, record.index, finding, &places, &mut findings);
-            }
-            evidence.count_against(record, &places);
-        }
-        evidence.findings = findings.into_values().collect();
-        evidence
     }
 
     fn none() -> Self {

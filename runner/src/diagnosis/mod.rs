@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::afterwards::NamedAfterwards;
 pub use self::condition::Condition;
-use self::evidence::{Alike, Evidence};
+use self::evidence::{Alike, Evidence, Growing};
 use crate::record::{Run, RunError, RunId};
 
 /// The findings of runs by their causes.
@@ -183,9 +183,38 @@ impl Unexplained {
 /// The causes of what is found in `records`, the largest first, each by the names of its errata. No conditions are looked
 /// for.
 pub fn names<'r>(records: impl IntoIterator<Item = &'r CaseRecord>) -> Vec<Vec<String>> {
-    let mut causes = take_all(&mut Evidence::of_records(records));
+    let mut growing = Growing::new();
+    records.into_iter().for_each(|record| growing.add(record));
+    let mut causes = take_all(&mut growing.evidence());
     causes.sort_by_key(|cause| Reverse(cause.findings));
     causes.into_iter().map(|cause| cause.errata).collect()
+}
+
+/// The causes of what is found while a run goes on. No conditions are looked for.
+#[derive(Debug)]
+pub struct Live(Growing);
+
+impl Live {
+    /// Of nothing yet.
+    #[expect(clippy::new_without_default, reason = "no value of it goes without saying")]
+    pub fn new() -> Self {
+        Self(Growing::new())
+    }
+
+    /// Adds what a case came to.
+    pub fn add(&mut self, record: &CaseRecord) {
+        if !record.findings.is_empty() {
+            self.0.add(record);
+        }
+    }
+
+    /// The causes so far.
+    pub fn causes(&self) -> Causes {
+        let mut evidence = self.0.evidence();
+        let causes = take_all(&mut evidence);
+        let unexplained = unexplained(&evidence.findings);
+        Causes { causes, unexplained, unknown: evidence.unknown, ..Causes::default() }
+    }
 }
 
 /// Takes the findings out of `evidence` that have causes.

@@ -80,6 +80,32 @@ fn notes_of_named(named: &NamedAfterwards) -> Vec<String> {
     notes
 }
 
+/// Causes that are told in short; the others are counted.
+const SHORT: usize = 12;
+
+/// The causes of what was found so far: a line each, without what they are.
+pub fn so_far(causes: &Causes) -> String {
+    let found = plural(causes.explained() + causes.left(), "finding");
+    let by = plural(causes.causes.len() as u64, "cause");
+    let mut text = format!("so far: {found}, {} of them by {by}", grouped(causes.explained()));
+    let line = |count: u64, what: &str| format!("\n{:>14}  {what}", grouped(count));
+    for cause in causes.causes.iter().take(SHORT) {
+        text += &line(cause.findings, cause.name());
+    }
+    let others = causes.causes.iter().skip(SHORT);
+    match others.clone().count() as u64 {
+        0 => {}
+        count => {
+            let findings = others.map(|cause| cause.findings).sum();
+            text += &line(findings, &format!("by {} more", plural(count, "cause")));
+        }
+    }
+    if causes.left() > 0 {
+        text += &line(causes.left(), "not explained");
+    }
+    text
+}
+
 /// One line: what was asked of which device, and what was found.
 pub fn headline(device: &Device) -> String {
     let (suites, targets) = (device.suites().join(", "), device.targets().join(", "));

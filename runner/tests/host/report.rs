@@ -1,6 +1,6 @@
 //! Runs are written, read back, and told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,13 +22,14 @@ use judge::verdict::{Ending as Allowed, Outcome};
 use oracle::answer::Answer;
 use proptest::prelude::*;
 use runner::diagnosis::device::Device;
-use runner::diagnosis::{Causes, Diagnosis};
+use runner::diagnosis::{Causes, Diagnosis, Live};
 use runner::plan::Shard;
 use runner::record::redraw::plan;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
     Header, Request, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
+use runner::report::causes::so_far;
 use runner::report::errata_file::errata_file;
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
@@ -460,6 +461,27 @@ fn what_tells_apart_where_an_erratum_shows_is_its_condition() {
     let causes = diagnosed("none", name, |probe| is_e0r(probe) || probe.address >> 12 & 15 == 1);
     assert_eq!((causes.causes.len(), causes.explained()), (0, 0), "{causes:?}");
     assert!(causes.left() > 0);
+}
+
+#[test]
+fn causes_are_told_while_a_run_goes_on() {
+    let run = diagnosed_run("live", "PAR-tells-no-stage", is_e0r);
+    let (mut live, mut told) = (Live::new(), Vec::new());
+    for record in run.records().unwrap() {
+        let mut record = record.unwrap();
+        record.contradicted.clear();
+        live.add(&record);
+        told.push(so_far(&live.causes()));
+    }
+    live.add(&with_finding(20, Verdict::Mismatch, mismatch()));
+    let causes = live.causes();
+    let all = run.causes().unwrap().explained();
+    assert_eq!((causes.explained(), causes.left()), (all, 1));
+    assert!(told.iter().collect::<BTreeSet<_>>().len() > 10, "it grows");
+    let text = so_far(&causes);
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    assert_eq!(lines[0], format!("so far: {} findings, {all} of them by 1 cause", all + 1));
+    assert_eq!(lines[1..], [format!("{all}  PAR-tells-no-stage"), "1  not explained".to_owned()]);
 }
 
 #[test]

@@ -98,6 +98,10 @@ pub struct Run {
     /// Show no progress, and print no table.
     #[arg(long)]
     quiet: bool,
+    /// Tell the causes of what is found while it goes on: when they change, and every five seconds at most. Of a run that
+    /// goes on it is what is found from there on.
+    #[arg(long, conflicts_with = "quiet")]
+    live: bool,
     #[command(flatten)]
     results: Results,
     #[command(flatten)]
@@ -179,6 +183,7 @@ impl Run {
             shard: self.shard.unwrap_or_default(),
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            live: self.live,
             soak: None,
             interrupt: Arc::clone(interrupt),
         };
@@ -215,6 +220,7 @@ impl Run {
             shard: header.shard,
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            live: self.live,
             soak: None,
             interrupt: Arc::clone(&interrupt),
         };
