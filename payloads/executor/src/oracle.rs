@@ -159,7 +159,7 @@ impl Oracle {
         let known_crash = (0..).zip(known_crashes.iter()).find(|(_, known_crash)| {
             outcomes.iter().any(|outcome| match outcome.answer {
                 Answer::Par(par) => known_crash.has_par(par.value),
-                Answer::Exception(exception) => known_crash.has_syndrome(exception.esr.value),
+                Answer::Exception(_) => false,
             })
         });
         match known_crash {

@@ -43,7 +43,7 @@ pub mod stream;
 pub mod surroundings;
 
 /// The version of everything in this crate. Host and target must have the same.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The largest message, head included, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

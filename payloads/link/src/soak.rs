@@ -44,42 +44,28 @@ pub struct Settled {
     pub answer: u32,
 }
 
-/// Signature of a known crash, by status codes in PAR_EL1 and ESR_EL2: a probe whose allowed outcomes include one of
-/// them is not executed.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+/// Signature of a known crash, by status codes in PAR_EL1: an AT instruction whose allowed outcomes include one of them
+/// is not executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct KnownCrash {
     /// Bit n: `PAR_EL1` that tells of a stage 1 fault with status code n.
     pub stage1: u64,
     /// The same for stage 2.
     pub stage2: u64,
-    /// Bit n: a Data Abort with status code n.
-    pub exceptions: u64,
     /// See the constants.
     pub flags: u64,
 }
 
 impl KnownCrash {
-    /// Flag: `PAR_EL1` that tells of success.
-    pub const SUCCESS: u64 = 1;
     /// Flag: all of these probes are held back. Otherwise only the host can tell which, and asks their
     /// cases itself.
-    pub const EXACT: u64 = 2;
+    pub const EXACT: u64 = 1;
 
     /// Whether it is about an AT instruction that answers with this `PAR_EL1`.
     pub const fn has_par(&self, par: u64) -> bool {
         let faults = if par >> 9 & 1 == 0 { self.stage1 } else { self.stage2 };
-        match par & 1 {
-            0 => self.flags & Self::SUCCESS != 0,
-            _ => faults >> (par >> 1 & 0x3f) & 1 == 1,
-        }
-    }
-
-    /// Whether it is about one that takes an exception with this `ESR_ELx`.
-    pub const fn has_syndrome(&self, esr: u64) -> bool {
-        self.exceptions >> (esr & 0x3f) & 1 == 1
+        par & 1 == 1 && faults >> (par >> 1 & 0x3f) & 1 == 1
     }
 
     /// Whether all of its probes are held back.
@@ -547,8 +533,7 @@ mod tests {
     #[test]
     fn terms_are_read_as_they_were_written() {
         let settled = [Settled { choice: 4, answer: 1 }];
-        let known_crash =
-            KnownCrash { stage2: 0xf << 12, flags: KnownCrash::EXACT, ..KnownCrash::default() };
+        let known_crash = KnownCrash { stage1: 0, stage2: 0xf << 12, flags: KnownCrash::EXACT };
         let terms = Terms { settled: &settled, known_crashes: &[known_crash] };
         let mut words = [0u64; 20];
         let bytes = terms.write_to(words.as_mut_bytes()).expect("it has room");

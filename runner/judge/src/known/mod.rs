@@ -305,9 +305,9 @@ fn crash(flaw: &Flaw) -> Option<KnownCrash> {
     let codes = levels.fold(0, |codes, level| codes | 1 << kind.status_code(level));
     let is_always = AT_S12.iter().all(|at| flaw.when.includes(Some(*at)));
     let is_exact = is_always && flaw.when.fields.is_empty();
-    let exact = if is_exact { KnownCrash::EXACT } else { 0 };
+    let flags = if is_exact { KnownCrash::EXACT } else { 0 };
     let (stage1, stage2) = if stage == Stage::One { (codes, 0) } else { (0, codes) };
-    Some(KnownCrash { stage1, stage2, flags: exact, ..KnownCrash::default() })
+    Some(KnownCrash { stage1, stage2, flags })
 }
 
 #[cfg(test)]
