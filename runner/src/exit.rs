@@ -44,7 +44,9 @@ impl Exit {
             Self::Target => "the target could not be run",
             Self::Results => "results could not be written or read",
             Self::Bug => "a bug in Hypwalk",
-            Self::Interrupted => "stopped by a signal; the run can be resumed",
+            Self::Interrupted => {
+                "stopped by a signal; what was done is kept, and a run can be resumed"
+            }
         }
     }
 }

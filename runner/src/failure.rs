@@ -165,6 +165,7 @@ impl From<TrialError> for Failure {
         match error {
             TrialError::Reproducer(error) => error.into(),
             TrialError::Campaign(error) => error.into(),
+            error @ TrialError::Interrupted => Self::new(Exit::Interrupted, error),
         }
     }
 }

@@ -1,27 +1,37 @@
-//! Known errata, tried by their reproducers: whether a target has them.
+//! Known errata of earlier versions, tried by their reproducers: whether a target has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use case::Case;
-use device::Target;
+use device::{Identity, Target};
 use judge::established::Established;
-use judge::known::{Known, KnownErratum};
+use judge::known::{KnownErrata, KnownErratum};
 use judge::verdict::{CaseRecord, Signature};
-use link::hello::Hello;
 use oracle::learned::Learned;
 use suite::case_file::{CaseFile, CaseFileError};
-use suite::generator::{ExplicitCase, Generator};
+use suite::generator::ExplicitCase;
 
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
-use crate::plan::Plan;
+use crate::campaign::{self, CampaignError};
 
-/// What became of errata that were tried.
-#[derive(Clone, Debug, Default)]
-pub struct Tried {
-    /// Those that show: a reproducer of theirs is answered as they predict, and not as it may be.
-    pub shown: Vec<KnownErratum>,
-    /// Those whose reproducers conform.
-    pub gone: Vec<KnownErratum>,
-    /// Those that have no reproducer, or whose reproducers were not asked, or could not show them here.
-    pub untried: Vec<KnownErratum>,
+/// What became of errata that were tried, by name.
+pub type Tried = BTreeMap<&'static str, Outcome>;
+
+/// What became of an erratum that was tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A reproducer is answered as it predicts, and not as it may be.
+    Shows,
+    /// Its reproducers conform, where it would have had another answer.
+    Gone,
+    /// It has no reproducer.
+    NoReproducer,
+    /// None of its reproducers can show it on this target.
+    NotAsked,
+    /// A reproducer is answered neither as it may be nor as known errata predict.
+    Unclear,
 }
 
 /// Errata that can't be tried.
@@ -33,76 +43,107 @@ pub enum TrialError {
     /// The target can't be run.
     #[error(transparent)]
     Campaign(#[from] CampaignError),
+    #[error("interrupted while errata of earlier versions were tried: nothing is recorded")]
+    Interrupted,
 }
 
-/// Tries `errata` on `target`, of whose choices so much is `learned`.
+/// Tries those of `errata` on `target`, of whose choices so much is `learned`, that were seen on earlier versions of it.
+///
+/// A reproducer is judged by all that is known of the target, and by all that is tried: what another erratum changes in it
+/// is predicted, too. Where some turn out to be gone the others are judged once more without them.
 ///
 /// # Errors
-/// [`TrialError`] where a reproducer can't be read, or the target can't be run.
+/// [`TrialError`] where a reproducer can't be read, the target can't be run, or `interrupt` was set.
 pub fn try_errata(
     target: &dyn Target,
     learned: &Learned,
-    errata: &Known,
+    errata: &KnownErrata,
+    interrupt: &Arc<AtomicBool>,
 ) -> Result<Tried, TrialError> {
-    let mut cases = Vec::new();
-    let mut of_case = Vec::new();
-    for erratum in errata.iter() {
-        for file in erratum.reproducers() {
-            let case = CaseFile::read(file)?.case;
-            cases.push(ExplicitCase::new(erratum.name(), *case.0));
-            of_case.push(erratum.name());
-        }
-    }
-    let mut records = Records::default();
-    if !cases.is_empty() {
-        let known = errata.clone().in_full();
+    let Identity { name, emulator, .. } = target.identity();
+    let to_try = errata.to_try(name, emulator.as_deref());
+    let mut tried: Tried =
+        to_try.iter().map(|erratum| (erratum.name(), Outcome::NoReproducer)).collect();
+    let mut open = reproducers(to_try.iter())?;
+    let mut supposed: BTreeSet<&'static str> = open.iter().map(|(name, _)| *name).collect();
+    let judged = |cases: &[Reproducer], supposed: &BTreeSet<&'static str>| {
+        let supposed = supposed.iter().map(|name| ((*name).to_owned(), true)).collect();
+        let known = errata.with_tried(name, emulator.as_deref(), supposed).in_full();
         let established = Established { learned: learned.clone(), known };
-        let campaign = Campaign::new(vec![Generator::Explicit(cases)], 0, established);
-        campaign::run(target, campaign, &mut records)?;
-    }
-    let mut tried = Tried::default();
-    for erratum in errata.iter() {
-        let is_its = |record: &&CaseRecord| of_case[record.index as usize] == erratum.name();
-        let own: Vec<&CaseRecord> = records.0.iter().filter(is_its).collect();
-        let list = if own.iter().any(|record| shows(record, erratum.name())) {
-            &mut tried.shown
-        } else if own.iter().any(|record| is_asked(record, erratum.name())) {
-            &mut tried.gone
-        } else {
-            &mut tried.untried
-        };
-        list.push(erratum.clone());
+        let asked = cases.iter().map(|(of, case)| ExplicitCase::new(of, case.clone())).collect();
+        let records = campaign::ask(target, asked, established, interrupt)?.records;
+        if records.len() < cases.len() {
+            return Err(TrialError::Interrupted);
+        }
+        let mut by_name = BTreeMap::<_, Vec<CaseRecord>>::new();
+        for ((of, _), record) in cases.iter().zip(records) {
+            by_name.entry(*of).or_default().push(record);
+        }
+        Ok(by_name)
+    };
+    while !open.is_empty() {
+        for (name, records) in judged(&open, &supposed)? {
+            tried.insert(name, outcome(name, &records));
+        }
+        open.retain(|(name, _)| matches!(tried[name], Outcome::Unclear | Outcome::NotAsked));
+        let has = |name: &&'static str, outcome| tried.get(name) == Some(&outcome);
+        let mut gone: Vec<&'static str> =
+            supposed.iter().copied().filter(|name| has(name, Outcome::Gone)).collect();
+        if gone.is_empty() {
+            // What it seems to show may be another's doing: then it conforms, or is predicted, without it.
+            let unclear: Vec<Reproducer> =
+                open.iter().filter(|(name, _)| has(name, Outcome::Unclear)).cloned().collect();
+            let mut others = supposed.clone();
+            others.retain(|name| !has(name, Outcome::Unclear));
+            let records = judged(&unclear, &others)?;
+            let explained = records.iter().filter(|(_, records)| !records.iter().any(is_wrong));
+            gone.extend(explained.map(|(name, _)| *name));
+        }
+        if gone.is_empty() {
+            break;
+        }
+        tried.extend(gone.iter().map(|name| (*name, Outcome::Gone)));
+        supposed.retain(|name| !gone.contains(name));
+        open.retain(|(name, _)| !gone.contains(name));
     }
     Ok(tried)
 }
 
-/// Whether an answer in `record` could have shown the erratum called `name`: on another PE it may make no difference.
-fn is_asked(record: &CaseRecord, name: &str) -> bool {
-    record.known.get(name).is_some_and(|shown| shown.asked > 0)
+/// A case, and the name of the erratum that it shows.
+type Reproducer = (&'static str, Case);
+
+/// The reproducers of `errata`.
+fn reproducers<'e>(
+    errata: impl Iterator<Item = &'e KnownErratum>,
+) -> Result<Vec<Reproducer>, CaseFileError> {
+    let files = errata.flat_map(|erratum| {
+        erratum.reproducers().iter().map(|file: &PathBuf| (erratum.name(), file))
+    });
+    files.map(|(name, file)| Ok((name, *CaseFile::read(file)?.case.0))).collect()
 }
 
-/// Whether an answer in `record` shows the erratum called `name`.
-fn shows(record: &CaseRecord, name: &str) -> bool {
-    record.findings.iter().any(|finding| match &finding.signature {
-        Signature::Known(names) => names.iter().any(|one| one == name),
-        _ => false,
-    })
+/// What became of the erratum called `name`, of whose reproducers these are the records.
+fn outcome(name: &str, records: &[CaseRecord]) -> Outcome {
+    let shows = |record: &CaseRecord| {
+        record.findings.iter().any(|finding| match &finding.signature {
+            Signature::Known(names) => names.iter().any(|one| one == name),
+            _ => false,
+        })
+    };
+    // On another PE it may make no difference.
+    let is_asked =
+        |record: &CaseRecord| record.known.get(name).is_some_and(|shown| shown.asked > 0);
+    if records.iter().any(shows) {
+        Outcome::Shows
+    } else if records.iter().any(is_wrong) {
+        Outcome::Unclear
+    } else if records.iter().any(is_asked) {
+        Outcome::Gone
+    } else {
+        Outcome::NotAsked
+    }
 }
 
-#[derive(Default)]
-struct Records(Vec<CaseRecord>);
-
-impl Recorder for Records {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
+fn is_wrong(record: &CaseRecord) -> bool {
+    record.findings.iter().any(|finding| finding.verdict.is_finding())
 }

@@ -68,7 +68,7 @@ impl Judge {
         })
     }
 
-    /// The probes of `case` that are held back for a known crash, each with its issue.
+    /// The probes of `case` that are held back for a known erratum, each with its number.
     pub fn held_back(&mut self, case: Case) -> Vec<(u16, FlawId)> {
         let open = self.open(0, case);
         let selection = Selection { wanted: &open.probes(), samples: &[] };

@@ -1,6 +1,6 @@
 //! Kinds of answer: what it is, without addresses.
 //!
-//! Findings are grouped by them, and known issues are named by them.
+//! Findings are grouped by them.
 
 use std::fmt;
 

@@ -19,7 +19,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`established`]             | what is established about a target before the first case |
-//! | [`known`]                   | its known issues: which answers they explain, which probes they make crash it |
+//! | [`known`]                   | its known errata: which answers they predict, which probes they make crash it |
 //! | [`prepare`]                 | which probes are asked, and what is expected: a [`prepared`] case |
 //! | [`observable`], [`aliases`] | which probes would show what they did, and may be asked |
 //! | [`quarantine`]              | kinds of probe that are held back since they killed the target |

@@ -17,7 +17,7 @@ const FIRST_SAMPLE: u64 = 1000;
 /// probes. So probes of that kind are held back, and counted; now and then one is asked all the
 /// same, so that a target that has been mended is noticed.
 ///
-/// This is for what nobody knows. What a [known issue](crate::known) says that it kills is held back from the
+/// This is for what nobody knows. What a [known erratum](crate::known) says that it kills is held back from the
 /// start, but for samples.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {

@@ -22,7 +22,7 @@ use crate::verdict::{
 pub struct Terms {
     /// The choices that are settled.
     profile: Profile,
-    /// The known crashes, each with the name of its issue.
+    /// The known crashes, each with the name of its erratum.
     crashes: Vec<(String, KnownCrash)>,
 }
 
@@ -113,7 +113,7 @@ impl Terms {
             Why::NotDrawn(why) => Reason::NotDrawn(why),
             Why::KnownCrash(number) => {
                 let crash = self.crashes.get(number as usize);
-                Reason::HeldBack(crash.map(|(issue, _)| issue.clone()))
+                Reason::HeldBack(crash.map(|(erratum, _)| erratum.clone()))
             }
         };
         totals.not_asked().map(|(why, count)| (reason(why), count)).collect()

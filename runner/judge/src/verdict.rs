@@ -36,7 +36,7 @@ pub use wanted::Wanted;
 pub enum Verdict {
     /// The observation is one that the architecture allows.
     Conforms,
-    /// It is not, and matches a listed known issue.
+    /// It is not, and known errata of the target predict it bit by bit.
     Known,
     /// The target does not do what was asked.
     Unsupported,
@@ -191,7 +191,7 @@ pub struct CaseRecord {
     /// Probes, or the whole case with a count of 1, that were not asked, by reason.
     #[serde(default, skip_serializing_if = "NotAsked::is_empty")]
     pub not_asked: NotAsked,
-    /// How the known issues of the target showed, by name: those that may show in a probe of the case.
+    /// How the known errata of the target showed, by name: those that may show in a probe of the case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known: BTreeMap<String, Shown>,
     /// IMPLEMENTATION DEFINED choices of which this case told more than those before it.

@@ -37,7 +37,10 @@ impl Allowed {
     fn may_be(&self, other: &Self, looks_for_updates: bool) -> bool {
         let is_there = |all: &[Update], one: &Update| {
             let same = all.iter().find(|update| update.pa == one.pa);
-            same.map_or(one.certainty == Certainty::Permitted, |update| update.new == one.new)
+            let is_partial = |update: &Update| matches!(update.certainty, Certainty::InPart(_));
+            same.map_or(one.certainty == Certainty::Permitted, |update| {
+                update.new == one.new || is_partial(update) || is_partial(one)
+            })
         };
         let are_updates = || {
             self.updates.iter().all(|update| is_there(&other.updates, update))

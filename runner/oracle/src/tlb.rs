@@ -262,7 +262,7 @@ struct Old {
 }
 
 /// Where an old value may be held.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Held {
     /// The PEs that may hold it as an entry of its stage alone.
     alone: Pes,
@@ -277,7 +277,7 @@ impl Held {
 }
 
 /// Where something of a tree may be held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Holders {
     /// The PEs that may hold all of it.
     all: Pes,

@@ -15,6 +15,7 @@
 //! are the same, however many workers there are, and wherever a campaign was interrupted. The one
 //! exception are probes held back after deaths that nobody expected.
 
+mod asking;
 pub mod batch;
 mod cases;
 mod clerk;
@@ -43,6 +44,7 @@ use device::{Session, Target};
 use link::hello::Hello;
 
 use crate::plan::{BLOCK, Plan, Shard};
+pub use asking::{Asked, ask};
 use clerk::Clerk;
 use dispenser::Dispenser;
 pub use error::CampaignError;

@@ -1,4 +1,4 @@
-//! Probes that are asked although they would kill the target by a known issue: samples, so that a target
+//! Probes that are asked although they would kill the target by a known erratum: samples, so that a target
 //! that has been mended is noticed.
 //!
 //! ```text
@@ -7,16 +7,16 @@
 //!   asked               a   b                        |  b      a
 //! ```
 //!
-//! Of every known issue one probe is asked in each window of 4096 cases: the first that would show it, by
+//! Of every known erratum one probe is asked in each window of 4096 cases: the first that would show it, by
 //! the numbers of case and probe. So it depends on seed, case and rules alone, and not on which worker
 //! or shard asks, on what was asked before, or on where a campaign went on; a campaign that holds back any
-//! probe of an issue has a sample of it.
+//! probe of an erratum has a sample of it.
 
 use std::collections::BTreeMap;
 
 use oracle::flaw::FlawId;
 
-/// Cases of a window. A restart costs as much as a hundred cases: samples of an issue cost a campaign
+/// Cases of a window. A restart costs as much as a hundred cases: samples of an erratum cost a campaign
 /// one part in forty at most.
 const WINDOW: u64 = 4096;
 
@@ -45,7 +45,7 @@ impl Window {
 
 impl Samples {
     /// The probes of case `index` that are samples. `crashes` are all that would crash the target, in order,
-    /// each with its issue; `look` finds those of another case.
+    /// each with its erratum; `look` finds those of another case.
     pub fn of_case(
         &mut self,
         index: u64,
@@ -75,7 +75,7 @@ impl Samples {
 mod tests {
     use super::*;
 
-    /// The probes of a case that crash: issue 0 in every third, issue 1 in every hundredth.
+    /// The probes of a case that crash: erratum 0 in every third, erratum 1 in every hundredth.
     fn crashes(index: u64) -> Vec<(u16, FlawId)> {
         let often = (index % 3 == 2).then_some([(4, 0), (7, 0)]);
         let rarely = (index % 100 == 50).then_some((9, 1));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_issue_has_one_sample_in_each_window() {
+    fn each_erratum_has_one_sample_in_each_window() {
         let all = [(2, 4), (50, 9), (4097, 4), (4150, 9)];
         assert_eq!(samples(0..2 * WINDOW), all);
         assert_eq!(samples(0..40), all[..1], "a short campaign has one too");

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::results::Results;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark};
-use crate::record::Run;
 use crate::report::comparison::{Compared, Comparison, Incomparable, Tolerance};
 
 /// Tell whether a run is worse than another one of the same suite on the same target.
@@ -21,9 +21,8 @@ pub struct Compare {
     run: PathBuf,
     /// The run that it is compared with, named likewise.
     baseline: PathBuf,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// Print one line of JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -52,8 +51,7 @@ impl Compare {
     }
 
     fn read(&self, run: &Path) -> Result<Compared, Failure> {
-        let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
-        let (compared, torn) = Compared::read(&Run::open(&folder)?)?;
+        let (compared, torn) = Compared::read(&self.results.open(run)?)?;
         if let Some(bytes) = torn {
             let run = run.display();
             remark(format_args!(

@@ -1,16 +1,19 @@
 //! `hypwalk diagnose`: what is wrong with a device.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use judge::known::KnownErrata;
 
+use super::results::Results;
 use crate::diagnosis::device::Device;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{print, remark};
+use crate::output::{print, remark, save};
 use crate::record::Run;
 use crate::report::against::Against;
 use crate::report::causes::{Line, Told};
+use crate::report::errata_file::errata_file;
 use crate::report::reference;
 use crate::report::versions::Versions;
 
@@ -33,9 +36,8 @@ pub struct Diagnose {
     /// The runs: their folders, or their ids in the results folder.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// Tell which causes only these runs have, and which only this one has. Several can be named.
     #[arg(long, value_name = "RUN")]
     against: Vec<PathBuf>,
@@ -45,6 +47,15 @@ pub struct Diagnose {
     /// Write what is known of each version into a folder of its own in FOLDER: a file a target.
     #[arg(long, value_name = "FOLDER", conflicts_with = "against")]
     reference: Option<PathBuf>,
+    /// Count what these errata predict as known, of runs that did not know of them: a file, or a folder of them; can be
+    /// given several times. Nothing is asked or walked again: a finding is known where one of them predicts it by itself,
+    /// under its conditions.
+    #[arg(long, value_name = "PATH", conflicts_with = "against")]
+    errata: Vec<PathBuf>,
+    /// Write the causes as a file of known errata, for `hypwalk run --errata FILE`: with the version of the device, and the
+    /// operations by which each shows. References are left to fill in.
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    write: Option<PathBuf>,
     /// Write one line of JSON a device.
     #[arg(long)]
     json: bool,
@@ -57,12 +68,20 @@ impl Diagnose {
         if !self.against.is_empty() {
             return self.compare(runs);
         }
-        let devices = Device::each(runs.clone(), Device::identity)?;
+        let errata = match &self.errata[..] {
+            [] => None,
+            paths => Some(KnownErrata::read(paths)?),
+        };
+        let errata = errata.as_ref();
+        let devices = Device::each(runs.clone(), errata, Device::identity)?;
+        if let Some(file) = &self.write {
+            save(file, &errata_file(&devices))?;
+        }
         if let Some(folder) = &self.reference {
             reference::write(folder, &devices)?;
         }
         if self.versions {
-            print(Versions::new(&Device::each(runs, Device::version)?))?;
+            print(Versions::new(&Device::each(runs, errata, Device::version)?))?;
         } else {
             self.tell(&devices)?;
         }
@@ -99,9 +118,7 @@ impl Diagnose {
     }
 
     fn open(&self, runs: &[PathBuf]) -> Result<Vec<Run>, Failure> {
-        let folder =
-            |run: &Path| if run.is_dir() { run.to_owned() } else { self.results.join(run) };
-        Ok(runs.iter().map(|run| Run::open(&folder(run))).collect::<Result<_, _>>()?)
+        Ok(runs.iter().map(|run| self.results.open(run)).collect::<Result<_, _>>()?)
     }
 }
 

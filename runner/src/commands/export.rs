@@ -7,6 +7,7 @@ use clap::Args;
 use suite::machine::Machine;
 
 use super::named_case::{FoundCase, find};
+use super::results::Results;
 use super::target::{self, HowToRun};
 use crate::exit::Exit;
 use crate::export::{Export, NotExported};
@@ -34,9 +35,8 @@ pub struct ExportCase {
     /// is, the target is booted and asked. Default: the one that the case was found on.
     #[arg(long, value_name = "TARGET")]
     target: Option<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -55,14 +55,10 @@ impl ExportCase {
         let export = Export::new(&found.case, &machine, &description, &learned, about);
         let export = export.map_err(|why| self.refused(&why))?;
         let files = export.files().map_err(|error| Failure::new(Exit::Bug, error))?;
-        let not_written = |path: &Path| {
-            let path = path.to_owned();
-            move |source| RunError::Write { path, source }
-        };
-        fs::create_dir_all(&self.output).map_err(not_written(&self.output))?;
+        fs::create_dir_all(&self.output).map_err(RunError::not_written(&self.output))?;
         for (name, text) in files {
             let path = self.output.join(name);
-            fs::write(&path, text).map_err(not_written(&path))?;
+            fs::write(&path, text).map_err(RunError::not_written(&path))?;
         }
         let folder = self.output.display();
         print(format_args!("make -C {folder} run\n"))?;

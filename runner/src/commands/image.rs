@@ -22,6 +22,7 @@ use suite::{Overrides, Suite};
 
 use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
+use super::results::Results;
 use super::soak::judged;
 use super::target::{HowToRun, Opened};
 use crate::campaign::batch::{BatchError, FoundLog, batch};
@@ -70,9 +71,8 @@ pub struct Image {
     /// Ask so many cases; a suite that ends with a random generator goes on until then.
     #[arg(long, value_name = "NUMBER")]
     cases: Option<NonZeroU64>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     #[command(flatten)]
     errata: ErrataArgs,
     #[command(flatten)]
@@ -218,7 +218,7 @@ impl Image {
         let time = Timestamp::now();
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &suite.name, &identity.name, salt as u16);
-        let folder = RunFolder::create(&self.results, &id)?;
+        let folder = RunFolder::create(self.results.folder(), &id)?;
         let machine =
             Machine::new(&identity.name, identity.emulator.clone(), &head.ids, plan.map());
         let asked = Request {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::results::Results;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
@@ -18,9 +19,8 @@ pub struct Merge {
     /// The runs, one of each shard: their folders, or their ids in the results folder.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -32,14 +32,12 @@ pub struct Merge {
 impl Merge {
     /// Does it. The exit code is that of the campaign.
     pub fn run(self) -> Result<Exit, Failure> {
-        let folder =
-            |run: &PathBuf| if run.is_dir() { run.clone() } else { self.results.join(run) };
-        let folders: Vec<PathBuf> = self.runs.iter().map(folder).collect();
+        let folders: Vec<PathBuf> = self.runs.iter().map(|run| self.results.of(run)).collect();
         let first = Run::open(&folders[0])?.header;
         let time = Timestamp::now();
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let id = RunId::new(time, &first.suite.name, &first.machine.target, salt as u16);
-        let (summary, folder) = merge::merge(&folders, &self.results, id)?;
+        let (summary, folder) = merge::merge(&folders, self.results.folder(), id)?;
         if !self.quiet {
             print(format_args!(
                 "{}\n",

@@ -23,4 +23,5 @@ pub mod vectors;
 mod known_errata;
 mod lookup;
 mod named_case;
+mod results;
 mod target;

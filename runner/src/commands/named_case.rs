@@ -8,12 +8,13 @@ use device::Target;
 use suite::case_file::{CaseFile, Origin};
 use suite::machine::Machine;
 
+use super::results::Results;
 use super::target::{HowToRun, Opened};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::remark;
+use crate::record::Header;
 use crate::record::redraw::redraw;
-use crate::record::{Header, Run};
 
 /// Where cases of runs come from, and what they are put to.
 #[derive(Debug, Args)]
@@ -22,9 +23,8 @@ pub struct OnTarget {
     /// that the case was drawn for.
     #[arg(long, value_name = "TARGET")]
     target: Option<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     #[command(flatten)]
     how: HowToRun,
 }
@@ -39,25 +39,23 @@ pub struct FoundCase {
     pub machine: Option<Machine>,
     /// Where it came from, if that is known.
     pub origin: Option<Origin>,
+    /// What the run began with that it is of, where it was named by one.
+    pub header: Option<Box<Header>>,
 }
 
-/// The case that is called `name`: a case file, or RUN:INDEX, where `results` is the folder of all runs.
-pub fn find(name: &str, results: &Path) -> Result<FoundCase, Failure> {
+/// The case that is called `name`: a case file, or RUN:INDEX, a case of one of these runs.
+pub fn find(name: &str, results: &Results) -> Result<FoundCase, Failure> {
     let file = Path::new(name);
     let of_run = name
         .rsplit_once(':')
         .and_then(|(run, index)| Some((Path::new(run), index.parse::<u64>().ok()?)));
     match of_run.filter(|_| !file.exists()) {
         Some((run, index)) => {
-            let folder = folder(run, results);
-            FoundCase::draw(&Run::open(&folder)?.header, &folder, index)
+            let run = results.open(run)?;
+            FoundCase::draw(&run.header, run.folder(), index)
         }
         None => FoundCase::read(file),
     }
-}
-
-fn folder(run: &Path, results: &Path) -> PathBuf {
-    if run.is_dir() { run.to_owned() } else { results.join(run) }
 }
 
 impl OnTarget {
@@ -66,16 +64,15 @@ impl OnTarget {
         find(name, &self.results)
     }
 
-    /// The folder of the run that is called `run`.
-    pub fn folder(&self, run: &Path) -> PathBuf {
-        folder(run, &self.results)
+    pub const fn results(&self) -> &Results {
+        &self.results
     }
 
-    /// The target of `run`, as its header describes it, or another that is named.
-    pub fn open_for(&self, run: &Run) -> Result<Opened, Failure> {
+    /// The target of the run that `header` begins, as it describes it, or another that is named.
+    pub fn open_for(&self, header: &Header) -> Result<Opened, Failure> {
         match &self.target {
             Some(target) => self.how.open(target),
-            None => self.how.open_text(run.header.target.clone()),
+            None => self.how.open_text(header.target.clone()),
         }
     }
 
@@ -84,15 +81,15 @@ impl OnTarget {
     /// # Errors
     /// Where nobody says which, or it can't be opened, or the case would be another one there.
     pub fn open(&self, found: &FoundCase) -> Result<Opened, Failure> {
-        let target = match (&self.target, &found.machine) {
-            (Some(target), _) => target.clone(),
-            (None, Some(machine)) => PathBuf::from(&machine.target),
-            (None, None) => {
+        let opened = match (&self.target, &found.header, &found.machine) {
+            (_, Some(header), _) => self.open_for(header)?,
+            (Some(target), None, _) => self.how.open(target)?,
+            (None, None, Some(machine)) => self.how.open(Path::new(&machine.target))?,
+            (None, None, None) => {
                 let error = format!("{} does not say on which target it is to be run", found.what);
                 return Err(Failure::new(Exit::Usage, error).help("name one with --target"));
             }
         };
-        let opened = self.how.open(&target)?;
         if let Some(machine) = &found.machine {
             compare(machine, opened.target.as_ref(), &found.case)?;
         }
@@ -114,7 +111,7 @@ impl FoundCase {
         let CaseFile { origin, machine, case, .. } = CaseFile::read(file)?;
         let of_origin = |origin: &Origin| case_of(origin.index, &origin.suite, origin.seed.0);
         let what = origin.as_ref().map_or_else(|| file.display().to_string(), of_origin);
-        Ok(Self { what, case: *case.0, machine, origin })
+        Ok(Self { what, case: *case.0, machine, origin, header: None })
     }
 
     /// Draws case number `index` of the run in `folder`, which `header` begins, again.
@@ -122,7 +119,8 @@ impl FoundCase {
         let case = redraw(header, index, folder)?;
         let what = case_of(index, &header.suite.name, header.seed);
         let (machine, origin) = (Some(header.machine.clone()), Some(header.origin(index)));
-        Ok(Self { what, case, machine, origin })
+        let header = Some(Box::new(header.clone()));
+        Ok(Self { what, case, machine, origin, header })
     }
 }
 

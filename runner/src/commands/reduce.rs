@@ -1,34 +1,43 @@
 //! `hypwalk reduce`: the smallest case that shows a cause.
 
-use std::fs;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding};
 
+use super::known_errata::ErrataArgs;
 use super::named_case::{FoundCase, OnTarget};
-use crate::diagnosis::Diagnosis;
+use super::target::Opened;
+use crate::campaign::CampaignError;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{print, remark};
-use crate::record::{Run, RunError};
+use crate::output::{print, remark, save};
+use crate::record::{Header, Run};
 use crate::reduce::cause::Kept;
 use crate::reduce::report::Report;
 use crate::reduce::reproducers::{self, Bound, Reproducer, ReproducerError};
-use crate::reduce::{BUDGET, Reducer};
+use crate::reduce::{BUDGET, Reduced, Reducer, Shown};
 use crate::report::legal::one_line;
 
 /// Make a case with a finding as small as it can be.
 ///
 /// Probes, mappings, edits, trees, steps and PEs are left out, registers and descriptors go back to plain values, and
 /// sizes and addresses become small, as long as the target still shows the same cause: the same erratum predicts the
-/// answer or, where none does, it differs from what is allowed in the same way. Known issues count like all others. What
-/// is left is written as a case file, for `hypwalk replay`, and as a report that can be filed.
+/// answer or, where none does, it differs from what is allowed in the same way. What is left is written as a case file,
+/// for `hypwalk replay`, and as a report that can be filed.
 ///
-/// Of a RUN it is done for the first example of each cause, and written into the folder of the run.
+/// Of a RUN it is done for the first example of each cause, and written into the folder `causes` of the run. Of a run the
+/// errata that were known to it are known here, too; of a case file none are, so that each counts as a cause.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 1 when there is a cause, and 0 when a RUN has none; 2 when a case shows nothing wrong. Ctrl-C \
+    and a target that is lost leave the smallest case that was found so far, with 130 and 3."
+)]
 pub struct Reduce {
     /// A case file, RUN:INDEX for case number INDEX of a run, or RUN for the causes of a run.
     #[arg(value_name = "FILE|RUN:INDEX|RUN")]
@@ -45,18 +54,21 @@ pub struct Reduce {
     /// Of a run, reduce so many causes at most. Default: all of them.
     #[arg(long, value_name = "NUMBER")]
     causes: Option<NonZeroUsize>,
-    /// Write the case to this file, and the report beside it, with the ending `.md`. Default: the report is printed.
+    /// Write the case to this file, and the report beside it, with the ending `.md`; where FILE has that ending itself it
+    /// is the report, and the case gets `.yaml`. Default: the report is printed.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     on: OnTarget,
+    #[command(flatten)]
+    errata: ErrataArgs,
 }
 
 impl Reduce {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
         let name = Path::new(&self.case);
-        let folder = self.on.folder(name);
+        let folder = self.on.results().of(name);
         if folder.is_dir() && !name.is_file() { self.all_of(&folder) } else { self.one() }
     }
 
@@ -67,30 +79,54 @@ impl Reduce {
         }
         let found = self.on.find(&self.case)?;
         let opened = self.on.open(&found)?;
-        let interrupt = interrupted()?;
-        let mut reducer =
-            Reducer::new(opened.target.as_ref(), opened.learned).with_interrupt(&interrupt);
+        let interrupt = interrupt::on_signals()?;
+        let mut reducer = self.reducer(&opened, found.header.as_deref(), &interrupt)?;
         let record = reducer.records(vec![found.case.clone()])?.pop().unwrap_or_default();
         let (kept, finding) = self.choose(&found, &record, &self.causes_of_its_run())?;
-        let reduced = reducer.reduce(&found.case, &kept, finding, self.budget)?;
+        let shown = Shown { record, finding };
+        let reduced = reducer.reduce(&found.case, &kept, shown, self.budget);
         let found_in = found.found_in();
-        let report = Report::new(&reducer, &reduced, &found_in);
-        let file = self.output.as_deref().unwrap_or(Path::new("FILE"));
-        let text = report.text(&file.display().to_string()).to_string();
+        self.tell(&Report::new(&reducer, &reduced, &found_in), &reduced)?;
+        self.ended(reduced.end.into_error(), &reducer)
+    }
+
+    fn reducer<'o>(
+        &self,
+        opened: &'o Opened,
+        header: Option<&Header>,
+        interrupt: &Arc<AtomicBool>,
+    ) -> Result<Reducer<'o>, Failure> {
+        let known = self.errata.of_case_or_none(header, opened.target.identity())?;
+        let established = Established { learned: opened.learned.clone(), known };
+        Ok(Reducer::new(opened.target.as_ref(), established).with_interrupt(interrupt))
+    }
+
+    /// Writes the case that was `reduced` and its `report`, or prints the report.
+    fn tell(&self, report: &Report<'_>, reduced: &Reduced) -> Result<(), Failure> {
         let Some(output) = &self.output else {
-            print(text)?;
-            return Ok(Exit::Findings);
+            return print(report.text("FILE"));
         };
-        let report_file = output.with_extension("md");
-        let written = [(output, report.case_file().to_string()), (&report_file, text)];
-        for (path, text) in written {
-            fs::write(path, text)
-                .map_err(|source| RunError::Write { path: path.clone(), source })?;
-        }
-        let (cause, size, file) = (&reduced.cause, report.size(), output.display());
-        let (asked, seconds) = (reduced.asked, reduced.took.as_secs_f64());
+        let is_report = output.extension().is_some_and(|ending| ending == "md");
+        let file = if is_report { output.with_extension("yaml") } else { output.clone() };
+        save(&file, &report.case_file().to_string())?;
+        let text = report.text(&file.display().to_string()).to_string();
+        save(&file.with_extension("md"), &text)?;
+        let Reduced { cause, asked, took, .. } = reduced;
+        let (size, file, seconds) = (report.size(), file.display(), took.as_secs_f64());
         print(format_args!("{cause}: {size}: {file}\n"))?;
-        print(format_args!("{asked} candidates in {seconds:.1} s\n"))?;
+        print(format_args!("{asked} candidates in {seconds:.1} s\n"))
+    }
+
+    /// How it ends, where causes were told: by this error, if there is one.
+    fn ended(&self, error: Option<CampaignError>, reducer: &Reducer<'_>) -> Result<Exit, Failure> {
+        if let Some(error) = error {
+            remark("note: the target was lost; this is the smallest case that was found by then");
+            return Err(error.into());
+        }
+        if reducer.is_interrupted() {
+            remark("note: interrupted; this is the smallest case that was found by then");
+            return Ok(Exit::Interrupted);
+        }
         Ok(Exit::Findings)
     }
 
@@ -140,11 +176,11 @@ impl Reduce {
     /// The errata that are causes of the run that the case is of, the largest first; none where it is of none that can be
     /// read.
     fn causes_of_its_run(&self) -> Vec<String> {
-        let run = self.case.rsplit_once(':').map(|(run, _)| self.on.folder(Path::new(run)));
-        let run = run.and_then(|folder| Run::open(&folder).ok());
-        let found = run.and_then(|run| Diagnosis::new(&[run]).ok());
-        let causes = found.iter().flat_map(|found| &found.causes.causes);
-        causes.map(|cause| cause.name().to_owned()).collect()
+        let run = self.case.rsplit_once(':');
+        let run = run.and_then(|(run, _)| self.on.results().open(Path::new(run)).ok());
+        let summary = run.and_then(|run| Some(run.summary().ok()?.0));
+        let causes = summary.and_then(|summary| summary.causes).unwrap_or_default().causes;
+        causes.iter().map(|cause| cause.name().to_owned()).collect()
     }
 
     /// Reduces the first example of each cause of the run in `folder`.
@@ -154,26 +190,29 @@ impl Reduce {
             return Err(Failure::new(Exit::Usage, error).help("name a case of it: RUN:INDEX"));
         }
         let run = Run::open(folder)?;
-        let opened = self.on.open_for(&run)?;
-        let interrupt = interrupted()?;
-        let mut reducer =
-            Reducer::new(opened.target.as_ref(), opened.learned).with_interrupt(&interrupt);
+        let found = run.summary()?.0.causes.unwrap_or_default();
+        let opened = self.on.open_for(&run.header)?;
+        let interrupt = interrupt::on_signals()?;
+        let mut reducer = self.reducer(&opened, Some(&run.header), &interrupt)?;
         let causes = self.causes.map_or(usize::MAX, NonZeroUsize::get);
         let bound = Bound { causes, candidates: self.budget };
-        let mut any = false;
-        reproducers::write(&run, &mut reducer, bound, |reproducer| {
-            any = true;
+        let mut made = 0;
+        let written = reproducers::write(&run, &found, &mut reducer, bound, |reproducer| {
+            made += 1;
             // Nobody is left to be told when standard output is gone.
             let _ = print(format_args!("{reproducer}\n"));
-        })?;
-        Ok(if any { Exit::Findings } else { Exit::Conforms })
+        });
+        let all = found.examples().take(causes).count();
+        if written.is_err() || reducer.is_interrupted() {
+            remark(format_args!("note: {made} of {all} causes were reduced"));
+        }
+        written?;
+        Ok(match (reducer.is_interrupted(), all) {
+            (true, _) => Exit::Interrupted,
+            (false, 0) => Exit::Conforms,
+            (false, _) => Exit::Findings,
+        })
     }
-}
-
-/// The flag that a signal sets.
-fn interrupted() -> Result<std::sync::Arc<std::sync::atomic::AtomicBool>, Failure> {
-    interrupt::on_signals()
-        .map_err(|error| Failure::new(Exit::Bug, format!("signals can't be waited for: {error}")))
 }
 
 /// The erratum that predicts most of `findings`; of several the first of the first finding.

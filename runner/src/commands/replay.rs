@@ -4,7 +4,7 @@ use clap::Args;
 use device::Identity;
 use judge::established::Established;
 
-use super::known_errata::{self, ErrataArgs};
+use super::known_errata::ErrataArgs;
 use super::named_case::OnTarget;
 use crate::exit::Exit;
 use crate::explain::replay::{Which, replay};
@@ -14,8 +14,9 @@ use crate::output::print;
 /// Run one case again, and tell it step by step.
 ///
 /// For each probe: the walk of the reference walker, what the architecture allows, and what was
-/// observed. No probe is held back, and an answer that is a known issue is told in full too. Of a case with more
-/// than 8 probes those with findings are shown.
+/// observed. No probe is held back, and an answer that known errata predict is told in full too. Of a case with more
+/// than 8 probes those with findings are shown. A case of a run is put to the target that the run was of, and judged by
+/// the errata that were known to it, where nothing else is said.
 #[derive(Debug, Args)]
 pub struct Replay {
     /// A case file, or RUN:INDEX for case number INDEX of a run.
@@ -43,13 +44,12 @@ impl Replay {
             let error = format!("{what} has no probe {number}: it has {count}");
             return Err(Failure::new(Exit::Usage, error));
         }
-        let errata = self.errata.read()?;
         let opened = self.on.open(&found)?;
         let Identity { name, emulator, .. } = opened.target.identity();
         let emulator =
             emulator.as_ref().map_or(String::new(), |emulator| format!(", emulator {emulator}"));
         print(format_args!("{what} on {name}{emulator}\n"))?;
-        let known = known_errata::of(errata.as_ref(), opened.target.identity());
+        let known = self.errata.of_case(found.header.as_deref(), opened.target.identity())?;
         let which = match (self.all, self.probes) {
             (true, _) => Which::All,
             (false, probes) if probes.is_empty() => Which::Few,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::results::Results;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, remark, save};
@@ -20,16 +21,15 @@ pub struct Report {
     /// The runs: their folders, or their ids in the results folder.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// What is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write one line of JSON a run: --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Tell causes in full, each with its first example, and the texts of known issues.
+    /// Tell causes in full, each with its first example, and the texts of known errata.
     #[arg(short, long)]
     verbose: bool,
     /// The file to write, in place of standard output.
@@ -59,8 +59,7 @@ impl Report {
         let mut worst = Exit::Conforms;
         let mut runs = Vec::new();
         for name in &self.runs {
-            let folder = if name.is_dir() { name.clone() } else { self.results.join(name) };
-            let run = Run::open(&folder)?;
+            let run = self.results.open(name)?;
             let (summary, torn) = run.summary()?;
             if let Some(bytes) = torn {
                 remark(format_args!(

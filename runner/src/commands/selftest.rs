@@ -42,10 +42,12 @@ const SUITES: [&str; 16] = [
 /// session as any target, with no emulator. Its machine has every feature; where no suite finds the erratum there, another
 /// one has none. Suites are put to it until the findings have the erratum as their first cause. The table tells by which suite it was found first, after how many probes, and how it was named. A device
 /// without errata is asked all of them before, and has to conform.
-///
-/// The exit code is 0 where all errata were found and named, alone or with others that explain the same, and 1 where
-/// one was not, or the device without errata did not conform.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 when all errata were found and named, alone or with others that explain the same, and the \
+    device without errata conforms; 1 when not. 2 when a name is none of an erratum or a suite, 4 when the table can't be \
+    written."
+)]
 pub struct Selftest {
     /// Errata by their names, or all whose names have this text in them. Default: all.
     #[arg(value_name = "ERRATUM")]
@@ -62,7 +64,7 @@ pub struct Selftest {
     /// So many devices at once. Default: one for each processor.
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Write one line of JSON an erratum, with what each suite showed.
+    /// Write a line of JSON of the device without errata, and one an erratum, with what each suite showed.
     #[arg(long)]
     json: bool,
     /// Write the table to a file as well.
@@ -87,6 +89,7 @@ impl Selftest {
             save(file, &table.to_string())?;
         }
         if self.json {
+            print(format_args!("{}\n", table.sound.json_line()))?;
             for verdict in &table.verdicts {
                 print(format_args!("{}\n", serde_json::to_string(verdict).unwrap_or_default()))?;
             }

@@ -14,6 +14,7 @@ use suite::{Overrides, Suite};
 
 use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
+use super::results::Results;
 use super::run::job::{Book, Done, Job, NewRun};
 use super::target::HowToRun;
 use crate::campaign;
@@ -62,9 +63,8 @@ pub struct Soak {
     /// Show no progress, and print no table.
     #[arg(long)]
     quiet: bool,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    #[command(flatten)]
+    results: Results,
     #[command(flatten)]
     errata: ErrataArgs,
     #[command(flatten)]
@@ -74,9 +74,7 @@ pub struct Soak {
 impl Soak {
     /// Does it.
     pub fn run(self) -> Result<Exit, Failure> {
-        let interrupt = interrupt::on_signals().map_err(|error| {
-            Failure::new(Exit::Bug, format!("signals can't be waited for: {error}"))
-        })?;
+        let interrupt = interrupt::on_signals()?;
         let cases = self.cases.map(|cases| self.first.saturating_add(cases.get()));
         let overrides = Overrides {
             seed: self.seed,
@@ -99,20 +97,21 @@ impl Soak {
             target: &*opened.target,
             established: Established {
                 learned: opened.learned.clone(),
-                known: known_errata::of_tried(errata.as_ref(), &opened)?,
+                known: known_errata::of_tried(errata.as_ref(), &opened, &interrupt)?,
             },
             suite: &suite,
             seed,
             shard: Shard::WHOLE,
             workers: NonZeroUsize::MIN,
             quiet: self.quiet,
+            live: false,
             soak: Some(campaign::Soak {
                 first: self.first,
                 check: self.check.map(NonZeroU64::get),
             }),
             interrupt,
         };
-        let folder = RunFolder::create(&self.results, &id)?;
+        let folder = RunFolder::create(self.results.folder(), &id)?;
         let soak = Some(SoakHeader { first: self.first });
         let target = opened.file.clone();
         let asked = Request { suite: &suite, overrides, seed, shard: Shard::WHOLE, soak, target };

@@ -73,6 +73,7 @@ impl HowToRun {
 
     /// The target that `file` describes.
     pub fn open_text(&self, file: TargetHeader) -> Result<Opened, Failure> {
+        let file = TargetHeader { pe: self.pe.or(file.pe), ..file };
         let description = Description::from_text(&file.text, &file.file);
         let mut description = description.map_err(TargetError::from)?;
         description.pe = file.pe.or(description.pe);

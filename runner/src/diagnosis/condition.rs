@@ -13,9 +13,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use case::operation::Operation;
 use serde::{Deserialize, Serialize};
 
-use super::traits::{Trait, Value};
+use super::traits::{self, Trait, Value};
 
 /// How many probes are to show the erratum, and how many to contradict it.
 const EACH: u64 = 4;
@@ -79,6 +80,20 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// The names of the operations by which the erratum shows; `None` where something else tells.
+    pub fn operations(&self) -> Option<Vec<&'static str>> {
+        let mut traits = [Trait::Instruction, Trait::Operation].into_iter();
+        let of = traits.find(|one| one.to_string() == self.of)?;
+        let asks = Operation::of_real_builds().filter(|operation| !operation.is_step());
+        let shows = |operation: &Operation| {
+            let value = traits::of_operation(of, *operation).map(|value| value.to_string());
+            value.is_some_and(|value| self.values.contains(&value)) == self.is
+        };
+        Some(asks.filter(shows).map(Operation::name).collect())
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { of, is, values } = self;
@@ -91,7 +106,6 @@ impl fmt::Display for Condition {
 mod tests {
     use case::probe::{El, Operation, Probe};
 
-    use super::super::traits;
     use super::*;
 
     /// What tells apart probes that show an erratum and probes that contradict it.

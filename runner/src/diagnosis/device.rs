@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use judge::known::KnownErrata;
+
 use super::Diagnosis;
 use crate::record::{Run, RunError};
 
@@ -18,16 +20,26 @@ impl Device {
     /// # Errors
     /// Where records can't be read.
     pub fn new(runs: Vec<Run>) -> Result<Self, RunError> {
-        let diagnosis = Diagnosis::new(&runs)?;
+        Self::with(runs, None)
+    }
+
+    /// The same, where what these `errata` predict is known.
+    ///
+    /// # Errors
+    /// Where records can't be read.
+    pub fn with(runs: Vec<Run>, errata: Option<&KnownErrata>) -> Result<Self, RunError> {
+        let diagnosis = Diagnosis::with(&runs, errata)?;
         Ok(Self { runs, diagnosis })
     }
 
-    /// Those of which `runs` are, where runs of one have the same `key`, in the order of their first runs.
+    /// Those of which `runs` are, where runs of one have the same `key`, in the order of their first runs. What these
+    /// `errata` predict is known.
     ///
     /// # Errors
     /// Where records can't be read.
     pub fn each<K: PartialEq>(
         runs: Vec<Run>,
+        errata: Option<&KnownErrata>,
         key: impl Fn(&Run) -> K,
     ) -> Result<Vec<Self>, RunError> {
         let mut groups: Vec<Vec<Run>> = Vec::new();
@@ -37,7 +49,7 @@ impl Device {
                 None => groups.push(vec![run]),
             }
         }
-        groups.into_iter().map(Self::new).collect()
+        groups.into_iter().map(|runs| Self::with(runs, errata)).collect()
     }
 
     /// What makes runs those of one device: its name and its emulator.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use golden::errata::{self, Erratum};
+use judge::known::KnownErrata;
 use judge::verdict::{CaseRecord, Finding, Signature, Verdict};
 
 use super::Example;
+use super::afterwards::{self, Afterwards, NamedAfterwards};
 use super::condition::{Condition, Splits};
 use super::scope::Scope;
 use super::traits;
@@ -37,12 +39,42 @@ pub struct Evidence {
     pub probes: u64,
     /// The bytes of torn records at the ends of runs, which are left out.
     pub torn: Option<usize>,
+    /// See [`super::Diagnosis::named`].
+    pub named: Option<NamedAfterwards>,
     /// See [`super::Causes::unknown`].
     pub unknown: BTreeMap<String, u64>,
     /// See [`super::Causes::undiagnosed`].
     pub undiagnosed: Vec<RunId>,
     /// See [`super::Causes::not_drawn`].
     pub not_drawn: Option<String>,
+}
+
+/// What records tell that come one after another, of cases that are not drawn again.
+#[derive(Debug)]
+pub struct Growing {
+    evidence: Evidence,
+    findings: BTreeMap<Key, Alike>,
+}
+
+impl Growing {
+    /// Of no records.
+    pub fn new() -> Self {
+        Self { evidence: Evidence::none(), findings: BTreeMap::new() }
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, record: &CaseRecord) {
+        let (places, findings) = (&places(), &mut self.findings);
+        for finding in &record.findings {
+            self.evidence.find(0, record.index, finding, places, findings);
+        }
+        self.evidence.count_against(record, places);
+    }
+
+    /// What they tell so far.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { findings: self.findings.values().cloned().collect(), ..self.evidence.clone() }
+    }
 }
 
 /// Findings of one kind that the same errata predict.
@@ -60,32 +92,21 @@ pub struct Alike {
 type Key = (Vec<usize>, Option<String>, String);
 
 impl Evidence {
-    /// Reads `runs`.
-    pub fn new(runs: &[Run]) -> Result<Self, RunError> {
+    /// Reads `runs`. What one of these `errata` predicts is known.
+    pub fn new(runs: &[Run], errata: Option<&KnownErrata>) -> Result<Self, RunError> {
         let mut evidence = Self::none();
+        evidence.named = errata.map(|_| NamedAfterwards::default());
         let places = places();
         let mut findings: BTreeMap<Key, Alike> = BTreeMap::new();
         for (number, run) in runs.iter().enumerate() {
-            evidence.read(number, run, &places, &mut findings)?;
+            let afterwards = errata.zip(evidence.named.as_mut());
+            let afterwards =
+                afterwards.map(|(errata, named)| Afterwards::new(errata, &run.header, named));
+            evidence.read(number, run, afterwards.as_ref(), &places, &mut findings)?;
         }
         evidence.findings = findings.into_values().collect();
         evidence.conditions = evidence.conditions();
         Ok(evidence)
-    }
-
-    /// What these records tell, of cases that are not drawn again.
-    pub fn of_records<'r>(records: impl IntoIterator<Item = &'r CaseRecord>) -> Self {
-        let mut evidence = Self::none();
-        let places = places();
-        let mut findings: BTreeMap<Key, Alike> = BTreeMap::new();
-        for record in records {
-            for finding in &record.findings {
-                evidence.find(0, record.index, finding, &places, &mut findings);
-            }
-            evidence.count_against(record, &places);
-        }
-        evidence.findings = findings.into_values().collect();
-        evidence
     }
 
     /// Takes into account what `scopes` tell of errata.
@@ -115,6 +136,7 @@ impl Evidence {
             count: 0,
             probes: 0,
             torn: None,
+            named: None,
             unknown: BTreeMap::new(),
             undiagnosed: Vec::new(),
             not_drawn: None,
@@ -139,6 +161,7 @@ impl Evidence {
         &mut self,
         number: usize,
         run: &Run,
+        afterwards: Option<&Afterwards>,
         places: &BTreeMap<&str, usize>,
         findings: &mut BTreeMap<Key, Alike>,
     ) -> Result<(), RunError> {
@@ -149,18 +172,31 @@ impl Evidence {
             let record = record?;
             self.count = self.count.saturating_add(record.cases);
             self.probes = self.probes.saturating_add(record.probes);
+            let drawn = || plan(&run.header, run.folder());
+            let cases = match record.findings.iter().any(|finding| !finding.errata.is_empty()) {
+                true => Some(&*cases.get_or_insert_with(drawn)),
+                false => None,
+            };
+            let registers = afterwards.filter(|them| them.asks_registers()).and_then(|_| {
+                let case = cases?.as_ref().ok()?.case(record.index)?.ok()?;
+                afterwards::registers(&run.header, &case)
+            });
             for finding in &record.findings {
                 found = true;
                 is_diagnosed |= !finding.errata.is_empty();
-                self.find(number, record.index, finding, places, findings);
+                let known = afterwards.and_then(|them| them.predicts(finding, registers.as_ref()));
+                match (known, &mut self.named) {
+                    (Some(known), Some(named)) => {
+                        *named.known.entry(known.to_owned()).or_default() += 1;
+                    }
+                    _ => self.find(number, record.index, finding, places, findings),
+                }
             }
             self.count_against(&record, places);
-            if record.findings.iter().any(|finding| !finding.errata.is_empty()) {
-                let cases = cases.get_or_insert_with(|| plan(&run.header, run.folder()));
-                match cases {
-                    Ok(cases) => self.split(&record, cases, places),
-                    Err(error) => self.not_drawn = Some(error.to_string()),
-                }
+            match cases {
+                Some(Ok(cases)) => self.split(&record, cases, places),
+                Some(Err(error)) => self.not_drawn = Some(error.to_string()),
+                None => {}
             }
         }
         if found && !is_diagnosed {

@@ -8,6 +8,7 @@
 //!   what nothing explains, by the rule that decides and how the answers differ                --> unexplained
 //! ```
 
+mod afterwards;
 pub mod condition;
 pub mod device;
 mod evidence;
@@ -18,11 +19,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use golden::errata::{self, Erratum};
+use judge::known::KnownErrata;
 use judge::verdict::{CaseRecord, Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
+pub use self::afterwards::NamedAfterwards;
 pub use self::condition::Condition;
-use self::evidence::{Alike, Evidence};
+use self::evidence::{Alike, Evidence, Growing};
 use crate::record::{Run, RunError, RunId};
 
 /// The findings of runs by their causes.
@@ -102,6 +105,8 @@ pub struct Diagnosis {
     pub causes: Causes,
     /// The bytes of torn records at the ends of runs, which are left out.
     pub torn: Option<usize>,
+    /// What is known by errata that were named afterwards; absent where none were.
+    pub named: Option<NamedAfterwards>,
 }
 
 impl Diagnosis {
@@ -110,15 +115,23 @@ impl Diagnosis {
     /// # Errors
     /// Where records can't be read.
     pub fn new(runs: &[Run]) -> Result<Self, RunError> {
-        let mut evidence = Evidence::new(runs)?;
+        Self::with(runs, None)
+    }
+
+    /// The same, where those findings have no cause, and are none any more, that one of these `errata` predicts.
+    ///
+    /// # Errors
+    /// Where records can't be read.
+    pub fn with(runs: &[Run], errata: Option<&KnownErrata>) -> Result<Self, RunError> {
+        let mut evidence = Evidence::new(runs, errata)?;
         let causes = Self::causes(runs, &mut evidence)?;
         let unexplained = unexplained(&evidence.findings);
-        let Evidence { count: cases, probes, torn, contradicted, .. } = evidence;
+        let Evidence { count: cases, probes, torn, contradicted, named, .. } = evidence;
         let Evidence { unknown, undiagnosed, not_drawn, .. } = evidence;
         // Where nothing contradicts anything there is nothing to look for.
         let not_drawn = not_drawn.filter(|_| contradicted.iter().any(|count| *count > 0));
         let causes = Causes { causes, unexplained, unknown, undiagnosed, not_drawn };
-        Ok(Self { cases, probes, causes, torn })
+        Ok(Self { cases, probes, causes, torn, named })
     }
 }
 
@@ -206,9 +219,38 @@ impl Unexplained {
 /// The causes of what is found in `records`, the largest first, each by the names of its errata. No conditions are looked
 /// for.
 pub fn names<'r>(records: impl IntoIterator<Item = &'r CaseRecord>) -> Vec<Vec<String>> {
-    let mut causes = take_all(&mut Evidence::of_records(records));
+    let mut growing = Growing::new();
+    records.into_iter().for_each(|record| growing.add(record));
+    let mut causes = take_all(&mut growing.evidence());
     causes.sort_by_key(|cause| Reverse(cause.findings));
     causes.into_iter().map(|cause| cause.errata).collect()
+}
+
+/// The causes of what is found while a run goes on. No conditions are looked for.
+#[derive(Debug)]
+pub struct Live(Growing);
+
+impl Live {
+    /// Of nothing yet.
+    #[expect(clippy::new_without_default, reason = "no value of it goes without saying")]
+    pub fn new() -> Self {
+        Self(Growing::new())
+    }
+
+    /// Adds what a case came to.
+    pub fn add(&mut self, record: &CaseRecord) {
+        if !record.findings.is_empty() {
+            self.0.add(record);
+        }
+    }
+
+    /// The causes so far.
+    pub fn causes(&self) -> Causes {
+        let mut evidence = self.0.evidence();
+        let causes = take_all(&mut evidence);
+        let unexplained = unexplained(&evidence.findings);
+        Causes { causes, unexplained, unknown: evidence.unknown, ..Causes::default() }
+    }
 }
 
 /// Takes the findings out of `evidence` that have causes.

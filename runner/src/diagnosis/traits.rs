@@ -57,9 +57,10 @@ impl fmt::Display for Value {
 /// What holds of a probe; nothing of a kind where its words mean nothing.
 pub fn of(probe: &Probe) -> impl Iterator<Item = (Trait, Value)> {
     let operation = probe.operation();
+    let told = |of| Some((of, of_operation(of, operation?)?));
     let traits = [
-        operation.map(|operation| (Trait::Instruction, Value::Name(family(operation)))),
-        operation.map(|operation| (Trait::Operation, Value::Name(operation.name()))),
+        told(Trait::Instruction),
+        told(Trait::Operation),
         probe.el().map(|el| (Trait::El, Value::Number(el.level()))),
         Some((Trait::Pan, Value::Number(probe.has(Probe::PAN).into()))),
         Some((Trait::Bytes, Value::Number(probe.bytes()))),
@@ -71,6 +72,20 @@ pub fn of(probe: &Probe) -> impl Iterator<Item = (Trait, Value)> {
 pub fn of_registers(registers: &Registers) -> impl Iterator<Item = (Trait, Value)> {
     let fields = FieldName::values(registers);
     fields.map(|(register, field, value)| (Trait::Field(register, field), Value::Field(value)))
+}
+
+/// What holds of all probes that ask by `operation`.
+pub const fn of_operation(of: Trait, operation: Operation) -> Option<Value> {
+    match of {
+        Trait::Instruction => Some(Value::Name(family(operation))),
+        Trait::Operation => Some(Value::Name(operation.name())),
+        Trait::El
+        | Trait::Pan
+        | Trait::Bytes
+        | Trait::Stage1Level
+        | Trait::Stage2Level
+        | Trait::Field(..) => None,
+    }
 }
 
 /// The instructions of which `operation` is one.

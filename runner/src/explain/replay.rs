@@ -1,6 +1,7 @@
 //! One case again, with the reference walker's steps in words.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use case::Case;
 use case::memory::MemoryMap;
@@ -8,18 +9,17 @@ use device::Target;
 use golden::errata;
 use judge::established::Established;
 use judge::verdict::{CaseRecord, Finding, ProbeResult, Question, Verdict, Wanted};
-use link::hello::{Hello, IdRegisters};
+use link::hello::IdRegisters;
 use oracle::expectation::Instruction;
 use oracle::learned::Learned;
 use oracle::playback::{Playback, Turn};
 use oracle::simulation::Simulation;
 use oracle::twin::{Tables, Twin};
-use suite::generator::{ExplicitCase, Generator};
+use suite::generator::ExplicitCase;
 use tables::BuildError;
 
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
+use crate::campaign::{self, Asked, CampaignError};
 use crate::explain::walk;
-use crate::plan::Plan;
 
 /// Where nobody says which, every probe of a case is shown that has no more than so many.
 const SHOW_ALL: usize = 8;
@@ -64,40 +64,15 @@ pub fn replay(
     established: Established,
     which: &Which,
 ) -> Result<Replayed, CampaignError> {
-    let mut witness = Witness::default();
     let learned = established.learned.clone();
-    let generators = vec![Generator::Explicit(vec![ExplicitCase::new("replayed", case.clone())])];
+    let cases = vec![ExplicitCase::new("replayed", case.clone())];
     let established = Established { known: established.known.in_full(), ..established };
-    let campaign = Campaign::new(generators, 0, established);
-    campaign::run(target, campaign, &mut witness)?;
-    let Witness { machine, record } = witness;
-    let (ids, map) = machine.unwrap_or_default();
+    let Asked { machine, mut records } =
+        campaign::ask(target, cases, established, &Arc::default())?;
+    let ((ids, map), record) = (machine.unwrap_or_default(), records.pop().unwrap_or_default());
     let text = story(case, &ids, &map, &record, &learned, which)
         .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
     Ok(Replayed { record, text })
-}
-
-/// A recorder that keeps the one case.
-#[derive(Default)]
-struct Witness {
-    machine: Option<(IdRegisters, MemoryMap)>,
-    record: CaseRecord,
-}
-
-impl Recorder for Witness {
-    fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError> {
-        self.machine = Some((hello.ids, plan.map().clone()));
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.record = record.clone();
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
 }
 
 /// What the reference walker does with each probe of `case`, and what `record` says of it.

@@ -100,15 +100,19 @@ impl Outcome {
     fn updated(self, allowed: &expectation::Allowed) -> Vec<Self> {
         let mut all = vec![self];
         for update in &allowed.updates {
-            let with = all.clone().into_iter().map(|mut outcome| {
-                outcome.words.push((update.pa.0, u64::MAX, update.new));
-                outcome
-            });
-            let with: Vec<Self> = with.collect();
-            match update.certainty {
-                Certainty::Certain => all = with,
-                Certainty::Permitted => all.extend(with),
-            }
+            let becoming = |value: u64| -> Vec<Self> {
+                let with = all.clone().into_iter().map(|mut outcome| {
+                    outcome.words.push((update.pa.0, u64::MAX, value));
+                    outcome
+                });
+                with.collect()
+            };
+            let with = becoming(update.new);
+            all = match update.certainty {
+                Certainty::Certain => with,
+                Certainty::Permitted => [all, with].concat(),
+                Certainty::InPart(certain) => [becoming(certain), with].concat(),
+            };
         }
         all
     }

@@ -41,7 +41,7 @@ pub struct Header {
     /// The version of what host and target say to each other, `link::VERSION`.
     pub link: u32,
     pub machine: Machine,
-    /// The known issues that answers are judged by.
+    /// The known errata that answers are judged by.
     #[serde(default)]
     pub known_issues: known::Record,
     /// How many errata are looked at where an answer is wrong; absent where none were.

@@ -5,6 +5,7 @@
 //!    header.json      what was asked of whom, and by which versions of what
 //!    records.jsonl    one case a line, in the order of the plan
 //!    repro/001.yaml   cases with findings, the first few of each kind, for `hypwalk replay`
+//!    causes/001-*     the smallest case of each cause, with a text to be filed
 //!    pace.jsonl       how it went on, one line a second
 //!    summary.json     written at the end
 //! ```
@@ -28,7 +29,8 @@ pub mod summary;
 pub mod tally;
 pub mod writer;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 pub use header::{Header, Request, SoakHeader, SuiteHeader, TargetHeader};
 pub use host::Host;
@@ -53,6 +55,7 @@ pub(crate) mod files {
     pub const RECORDS: &str = "records.jsonl";
     pub const SUMMARY: &str = "summary.json";
     pub const REPRODUCERS: &str = "repro";
+    pub const CAUSES: &str = "causes";
     pub const PACE: &str = "pace.jsonl";
 }
 
@@ -61,10 +64,10 @@ pub(crate) mod files {
 pub enum RunError {
     /// A file or folder can't be written.
     #[error("{} can't be written", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write { path: PathBuf, source: io::Error },
     /// A file can't be read.
     #[error("{} can't be read", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: io::Error },
     /// The run was written by a version of Hypwalk whose files this one does not read.
     #[error(
         "{} is of format version {found}, and only versions {OLDEST_VERSION} and {VERSION} are read",
@@ -89,4 +92,11 @@ pub enum RunError {
     /// Another process is writing the run.
     #[error("{} is being written by another process", path.display())]
     Busy { path: PathBuf },
+}
+
+impl RunError {
+    /// That `path` can't be written, for whatever reason there is.
+    pub fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Write { path: path.to_owned(), source }
+    }
 }

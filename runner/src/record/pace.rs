@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::writer::{cut_torn_line, not_written, to_json};
+use super::writer::{cut_torn_line, to_json};
 use super::{RunError, files};
 
 /// So many samples are kept of a run, however long it was: half of them are dropped when there are
@@ -43,8 +43,8 @@ impl PaceWriter {
         let last = Course::read(folder)?.and_then(|course| course.last());
         let path = folder.join(files::PACE);
         let file = File::options().read(true).append(true).create(true).open(&path);
-        let mut file = file.map_err(not_written(&path))?;
-        cut_torn_line(&mut file).map_err(not_written(&path))?;
+        let mut file = file.map_err(RunError::not_written(&path))?;
+        cut_torn_line(&mut file).map_err(RunError::not_written(&path))?;
         Ok(Self { path, file, last })
     }
 
@@ -59,7 +59,7 @@ impl PaceWriter {
         if (due || end) && self.last != Some(pace) {
             let mut line = to_json(&self.path, &pace)?;
             line.push(b'\n');
-            self.file.write_all(&line).map_err(not_written(&self.path))?;
+            self.file.write_all(&line).map_err(RunError::not_written(&self.path))?;
             self.last = Some(pace);
         }
         Ok(())

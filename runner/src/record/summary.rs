@@ -23,7 +23,7 @@ pub struct Summary {
     pub seed: u64,
     /// What the end of the run brought; absent where it was killed.
     pub ending: Option<RunEnd>,
-    /// The known issues of the target, by name.
+    /// The known errata of the target, by name.
     pub issues: BTreeMap<String, Issue>,
     /// Sums over its records.
     pub tally: Tally,

@@ -16,7 +16,7 @@ pub struct Tally {
     pub cases: u64,
     pub probes: u64,
     pub verdicts: Counts,
-    /// How known issues showed, by name.
+    /// How known errata showed, by name.
     pub known: BTreeMap<String, Shown>,
     /// Probes and cases that were not asked, by reason.
     pub not_asked: NotAsked,

@@ -41,8 +41,8 @@ impl RunFolder {
     /// Makes the folder of run `id` in `results`, and `results` where it is missing.
     pub fn create(results: &Path, id: &RunId) -> Result<Self, RunError> {
         let path = results.join(id.as_str());
-        fs::create_dir_all(results).map_err(not_written(results))?;
-        fs::create_dir(&path).map_err(not_written(&path))?;
+        fs::create_dir_all(results).map_err(RunError::not_written(results))?;
+        fs::create_dir(&path).map_err(RunError::not_written(&path))?;
         Ok(Self { path })
     }
 
@@ -69,7 +69,7 @@ impl RunWriter {
     pub fn reopen(folder: &Path, header: Header) -> Result<Self, RunError> {
         let mut writer = Self::open(folder.to_owned(), header)?;
         let path = folder.join(files::RECORDS);
-        cut_torn_line(&mut writer.records).map_err(not_written(&path))?;
+        cut_torn_line(&mut writer.records).map_err(RunError::not_written(&path))?;
         Ok(writer)
     }
 
@@ -77,7 +77,7 @@ impl RunWriter {
         let path = folder.join(files::RECORDS);
         // A run that was killed before its first record has no file of records yet.
         let records = File::options().read(true).append(true).create(true).open(&path);
-        let records = records.map_err(not_written(&path))?;
+        let records = records.map_err(RunError::not_written(&path))?;
         match records.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunError::Busy { path }),
@@ -100,7 +100,7 @@ impl RunWriter {
         let path = self.folder.join(files::RECORDS);
         let mut line = to_json(&path, record)?;
         line.push(b'\n');
-        self.records.write_all(&line).map_err(not_written(&path))?;
+        self.records.write_all(&line).map_err(RunError::not_written(&path))?;
         self.recall(record, case)
     }
 
@@ -129,7 +129,7 @@ impl RunWriter {
         let remarks = record.findings.iter().map(remark).collect();
         let file = CaseFile::new(origin, machine, case.clone(), remarks);
         let folder = self.folder.join(files::REPRODUCERS);
-        fs::create_dir_all(&folder).map_err(not_written(&folder))?;
+        fs::create_dir_all(&folder).map_err(RunError::not_written(&folder))?;
         write_whole(&self.folder.join(&name), file.to_string().as_bytes())?;
         for finding in &record.findings {
             let Some(group) = self.tally.groups.get_mut(&finding.signature) else { continue };
@@ -187,29 +187,30 @@ impl RunWriter {
 
     fn close(&mut self, seconds: f64) -> Result<(), RunError> {
         let path = self.folder.join(files::RECORDS);
-        self.records.sync_all().map_err(not_written(&path))?;
+        self.records.sync_all().map_err(RunError::not_written(&path))?;
         let pace = self.pace_at(seconds);
         self.pace.tell(pace, true)
     }
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
-    let mut text =
-        serde_json::to_vec_pretty(value).map_err(io::Error::from).map_err(not_written(path))?;
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(io::Error::from)
+        .map_err(RunError::not_written(path))?;
     text.push(b'\n');
     write_whole(path, &text)
 }
 
 /// `value` on one line, for the file `path`.
 pub(super) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, RunError> {
-    serde_json::to_vec(value).map_err(io::Error::from).map_err(not_written(path))
+    serde_json::to_vec(value).map_err(io::Error::from).map_err(RunError::not_written(path))
 }
 
 /// Writes a file that is there either whole or not at all.
 fn write_whole(path: &Path, text: &[u8]) -> Result<(), RunError> {
     let temporary = path.with_extension("part");
-    fs::write(&temporary, text).map_err(not_written(path))?;
-    fs::rename(&temporary, path).map_err(not_written(path))
+    fs::write(&temporary, text).map_err(RunError::not_written(path))?;
+    fs::rename(&temporary, path).map_err(RunError::not_written(path))
 }
 
 /// Cuts off what stands behind the last end of a line in `file`.
@@ -229,8 +230,4 @@ pub(super) fn cut_torn_line(file: &mut File) -> io::Result<()> {
         end = begin;
     }
     file.set_len(end)
-}
-
-pub(super) fn not_written(path: &Path) -> impl FnOnce(io::Error) -> RunError {
-    move |source| RunError::Write { path: path.to_owned(), source }
 }

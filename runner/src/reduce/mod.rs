@@ -35,19 +35,17 @@ use case::Case;
 use case::memory::MemoryMap;
 use device::{Identity, Target};
 use judge::established::Established;
-use judge::known::Known;
 use judge::verdict::{CaseRecord, Finding};
-use link::hello::{Hello, IdRegisters};
+use link::hello::IdRegisters;
 use oracle::learned::Learned;
 use oracle::simulation::Simulation;
 use oracle::twin::Twin;
-use suite::generator::{ExplicitCase, Generator};
+use suite::generator::ExplicitCase;
 
-use crate::campaign::{self, Campaign, CampaignError, RecordError, Recorder, Totals};
-use crate::plan::Plan;
+use crate::campaign::{self, Asked, CampaignError};
 use cause::{Cause, Kept};
 use draft::Draft;
-use search::{Ask, Search};
+use search::{Ask, End, Search};
 use standing::Standing;
 
 /// How many candidates are asked if nobody says otherwise.
@@ -58,35 +56,50 @@ const BATCH: usize = 32;
 /// A target whose cases are reduced.
 pub struct Reducer<'a> {
     target: Standing<'a>,
-    learned: Learned,
+    established: Established,
     machine: Option<(IdRegisters, MemoryMap)>,
     /// Set to have it stop with what it has.
     interrupt: Arc<AtomicBool>,
 }
 
-/// A case that was made smaller.
+/// A case that shows a cause.
 #[derive(Clone, Debug)]
-pub struct Reduced {
-    pub cause: Cause,
-    /// The smallest case that was found.
-    pub case: Case,
+pub struct Shown {
     /// What it shows, in full.
     pub record: CaseRecord,
     /// The finding that shows the cause.
     pub finding: Finding,
+}
+
+impl Shown {
+    /// `None` where `record` does not show what is to be `kept`.
+    fn new(record: CaseRecord, kept: &Kept) -> Option<Self> {
+        let finding = kept.shown(&record)?.clone();
+        Some(Self { record, finding })
+    }
+}
+
+/// A case that was made smaller.
+#[derive(Debug)]
+pub struct Reduced {
+    pub cause: Cause,
+    /// The smallest case that was found.
+    pub case: Case,
+    /// What it shows.
+    pub shown: Shown,
     /// How many candidates were asked.
     pub asked: u32,
     /// How long that took.
     pub took: Duration,
-    /// Whether no candidate was left that is smaller.
-    pub is_least: bool,
+    pub end: End<CampaignError>,
 }
 
 impl<'a> Reducer<'a> {
-    /// That of cases on `target`, of whose choices so much is known.
-    pub fn new(target: &'a dyn Target, learned: Learned) -> Self {
+    /// That of cases on `target`, of which so much is `established`. What its known errata predict is no finding, and what
+    /// kills it by them is held back.
+    pub fn new(target: &'a dyn Target, established: Established) -> Self {
         let (target, interrupt) = (Standing::new(target), Arc::default());
-        Self { target, learned, machine: None, interrupt }
+        Self { target, established, machine: None, interrupt }
     }
 
     /// The same, which stops with what it has once `interrupt` is set.
@@ -104,7 +117,7 @@ impl<'a> Reducer<'a> {
     }
 
     pub const fn learned(&self) -> &Learned {
-        &self.learned
+        &self.established.learned
     }
 
     /// The ID registers and the memory of the target, once it was asked.
@@ -112,47 +125,73 @@ impl<'a> Reducer<'a> {
         self.machine.as_ref()
     }
 
-    /// The record of each of `cases`, with nothing excused and nothing held back.
+    /// The record of each of `cases`.
     ///
     /// # Errors
     /// When the target can't be run.
     pub fn records(&mut self, cases: Vec<Case>) -> Result<Vec<CaseRecord>, CampaignError> {
-        let cases = cases.into_iter().map(|case| ExplicitCase::new("reduced", case)).collect();
-        let (learned, known) = (self.learned.clone(), Known::default().in_full());
-        let established = Established { learned, known };
-        let campaign = Campaign::new(vec![Generator::Explicit(cases)], 0, established);
-        let mut witness = Witness::default();
-        campaign::run(&self.target, campaign, &mut witness)?;
-        self.machine = witness.machine;
-        Ok(witness.records)
+        let established = self.established.clone();
+        self.judged_by(established, cases)
     }
 
-    /// Makes `case`, which shows in `finding` what is to be `kept`, as small as it can be with `budget` candidates asked.
-    ///
-    /// # Errors
-    /// When the target can't be run.
+    fn judged_by(
+        &mut self,
+        established: Established,
+        cases: Vec<Case>,
+    ) -> Result<Vec<CaseRecord>, CampaignError> {
+        let cases = cases.into_iter().map(|case| ExplicitCase::new("reduced", case)).collect();
+        // So few are asked at once that they are waited for.
+        let interrupt = &Arc::default();
+        let Asked { machine, records } =
+            campaign::ask(&self.target, cases, established, interrupt)?;
+        self.machine = machine;
+        Ok(records)
+    }
+
+    /// Makes `case`, which is `shown` to have what is to be `kept`, as small as it can be with `budget` candidates asked.
+    /// When the target can't be run any more it is the smallest that was found by then.
     pub fn reduce(
         &mut self,
         case: &Case,
         kept: &Kept,
-        finding: Finding,
+        shown: Shown,
         budget: NonZeroU32,
-    ) -> Result<Reduced, CampaignError> {
+    ) -> Reduced {
         let begun = Instant::now();
         let map = self.machine.as_ref().map(|(_, map)| map.clone()).unwrap_or_default();
-        let probe = finding.probe.map(|probe| probe as usize);
-        let (mut case, mut asked, mut is_least) = (case.clone(), 1, true);
-        if let Some(draft) = Draft::new(&case) {
-            let mut asker = Asker { reducer: self, kept };
-            let found = Search::run(&mut asker, &map, draft, probe, budget)?;
-            case = found.draft.case().unwrap_or(case);
-            (asked, is_least) = (asked + found.asked, found.is_least);
+        let probe = shown.finding.probe.map(|probe| probe as usize);
+        let cause = kept.cause.clone();
+        let mut reduced = Reduced {
+            cause,
+            case: case.clone(),
+            shown,
+            asked: 0,
+            took: Duration::ZERO,
+            end: End::Least,
+        };
+        if let Some(draft) = Draft::new(case) {
+            let found = Search::run(&mut Asker { reducer: self, kept }, &map, draft, probe, budget);
+            if let (Ok(case), Some(shown)) = (found.draft.case(), found.shown) {
+                (reduced.case, reduced.shown) = (case, shown);
+            }
+            (reduced.asked, reduced.end) = (found.asked, found.end);
         }
-        // Once more: this is what the report tells.
-        let record = self.records(vec![case.clone()])?.pop().unwrap_or_default();
-        let finding = kept.shown(&record).cloned().unwrap_or(finding);
-        let (cause, took) = (kept.cause.clone(), begun.elapsed());
-        Ok(Reduced { cause, case, record, finding, asked, took, is_least })
+        if let Some(shown) = self.in_full(&reduced, kept) {
+            reduced.shown = shown;
+        }
+        Reduced { took: begun.elapsed(), ..reduced }
+    }
+
+    /// What a case shows that was `reduced`, once more and with all that a report tells; `None` where it can't be asked any
+    /// more.
+    fn in_full(&mut self, reduced: &Reduced, kept: &Kept) -> Option<Shown> {
+        if matches!(reduced.end, End::Failed(_)) {
+            return None;
+        }
+        let Established { learned, known } = self.established.clone();
+        let established = Established { learned, known: known.in_full() };
+        let records = self.judged_by(established, vec![reduced.case.clone()]).ok()?;
+        Shown::new(records.into_iter().next()?, kept)
     }
 
     /// How many words the tables of `case` have that are not 0; `None` where they can't be built.
@@ -171,6 +210,7 @@ struct Asker<'r, 'a, 'c> {
 
 impl Ask for Asker<'_, '_, '_> {
     type Error = CampaignError;
+    type Shown = Shown;
 
     fn is_over(&self) -> bool {
         self.reducer.is_interrupted()
@@ -181,31 +221,8 @@ impl Ask for Asker<'_, '_, '_> {
         if self.kept.cause.is_death() { 1 } else { BATCH }
     }
 
-    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<bool>, CampaignError> {
+    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<Option<Shown>>, CampaignError> {
         let records = self.reducer.records(cases)?;
-        Ok(records.iter().map(|record| self.kept.shown(record).is_some()).collect())
-    }
-}
-
-/// Keeps all records.
-#[derive(Default)]
-struct Witness {
-    machine: Option<(IdRegisters, MemoryMap)>,
-    records: Vec<CaseRecord>,
-}
-
-impl Recorder for Witness {
-    fn started(&mut self, hello: &Hello, plan: &Plan) -> Result<(), RecordError> {
-        self.machine = Some((hello.ids, plan.map().clone()));
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.records.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
+        Ok(records.into_iter().map(|record| Shown::new(record, self.kept)).collect())
     }
 }

@@ -70,25 +70,29 @@ pub struct Pass {
 
 /// All passes, the coarsest first.
 pub const PASSES: [Pass; 16] = [
-    Pass { noun: "probes", tries: |draft, _| parts::probes(draft) },
-    Pass { noun: "flags", tries: |draft, _| parts::flags(draft) },
-    Pass { noun: "PEs", tries: |draft, _| parts::pes(draft) },
-    Pass { noun: "trees", tries: |draft, _| parts::trees(draft) },
-    Pass { noun: "questions", tries: |draft, _| questions::tries(draft) },
-    Pass { noun: "edits", tries: |draft, _| parts::edits(draft) },
-    Pass { noun: "mappings", tries: |draft, _| parts::mappings(draft) },
-    Pass { noun: "stages", tries: stages::tries },
-    Pass { noun: "shapes", tries: |draft, _| shapes::tries(draft) },
-    Pass { noun: "entries", tries: |draft, _| entries::tries(draft) },
-    Pass { noun: "slots", tries: |draft, _| parts::slots(draft) },
-    Pass { noun: "registers", tries: |draft, _| registers::tries(draft) },
-    Pass { noun: "leaves", tries: |draft, _| leaves::tries(draft) },
-    Pass { noun: "addresses", tries: |draft, _| addresses::tries(draft) },
-    Pass { noun: "arenas", tries: places::arenas },
-    Pass { noun: "offsets", tries: |draft, _| places::offsets(draft) },
+    Pass::new("probes", parts::probes),
+    Pass::new("flags", parts::flags),
+    Pass::new("PEs", parts::pes),
+    Pass::new("trees", parts::trees),
+    Pass::new("questions", questions::tries),
+    Pass::new("edits", parts::edits),
+    Pass::new("mappings", parts::mappings),
+    Pass::new("stages", stages::tries),
+    Pass::new("shapes", shapes::tries),
+    Pass::new("entries", entries::tries),
+    Pass::new("slots", parts::slots),
+    Pass::new("registers", registers::tries),
+    Pass::new("leaves", leaves::tries),
+    Pass::new("addresses", addresses::tries),
+    Pass::new("arenas", places::arenas),
+    Pass::new("offsets", places::offsets),
 ];
 
 impl Pass {
+    const fn new(noun: &'static str, tries: fn(&Draft, &MemoryMap) -> Tries) -> Self {
+        Self { noun, tries }
+    }
+
     /// What it tries with `draft` on a target with the memory of `map`. Of drafts those alone that are smaller.
     pub fn tries(&self, draft: &Draft, map: &MemoryMap) -> Tries {
         match (self.tries)(draft, map) {

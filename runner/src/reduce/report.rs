@@ -7,7 +7,7 @@ use suite::case_file::{CaseFile, Remark};
 use suite::machine::Machine;
 
 use super::cause::Cause;
-use super::{Reduced, Reducer};
+use super::{Reduced, Reducer, Shown};
 use crate::explain::replay::{Which, story};
 use crate::record::remark::remark;
 use crate::report::legal::one_line;
@@ -31,7 +31,7 @@ impl<'a> Report<'a> {
         let identity = reducer.identity();
         let (ids, map) = reducer.machine().cloned().unwrap_or_default();
         let machine = Machine::new(&identity.name, identity.emulator.clone(), &ids, &map);
-        let (case, record) = (&reduced.case, &reduced.record);
+        let (case, record) = (&reduced.case, &reduced.shown.record);
         let walk = story(case, &ids, &map, record, reducer.learned(), &Which::All);
         let walk = walk.unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
         let words = reducer.words(case).unwrap_or(0);
@@ -46,7 +46,7 @@ impl<'a> Report<'a> {
 
     /// The case file.
     pub fn case_file(&self) -> CaseFile {
-        let Reduced { cause, case, finding, .. } = self.reduced;
+        let Reduced { cause, case, shown: Shown { finding, .. }, .. } = self.reduced;
         let lines = vec![("what", self.what()), ("from", self.found_in.to_owned())];
         let title = Remark { title: one_line(&cause.to_string()), lines };
         let machine = self.machine.of_case(case.as_ref());
@@ -82,12 +82,12 @@ pub struct Text<'a> {
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { reduced, found_in, walk, .. } = self.report;
-        let Reduced { cause, finding, asked, is_least, .. } = reduced;
+        let Reduced { cause, shown: Shown { finding, .. }, asked, end, .. } = reduced;
         writeln!(f, "# {}\n", one_line(&cause.to_string()))?;
         self.rule(f)?;
         self.device(f)?;
         writeln!(f, "- found in: {found_in}")?;
-        let least = if *is_least { "" } else { ", and there may be a smaller one" };
+        let least = if end.is_least() { "" } else { ", and there may be a smaller one" };
         writeln!(f, "- the case: {}{least}; {asked} candidates were asked\n", self.report.size())?;
         writeln!(f, "## Asked, expected, observed\n")?;
         writeln!(f, "- asked: {}", finding.question)?;
@@ -111,7 +111,7 @@ impl Display for Text<'_> {
 impl Text<'_> {
     /// The rule that is broken.
     fn rule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reduced { cause, finding, .. } = self.report.reduced;
+        let Reduced { cause, shown: Shown { finding, .. }, .. } = self.report.reduced;
         let Cause::Erratum(name) = cause else {
             writeln!(f, "What is wrong is not known: no erratum is named for it.")?;
             return self.others(f, &finding.errata);

@@ -8,9 +8,10 @@ use judge::verdict::Finding;
 
 use super::cause::Kept;
 use super::report::Report;
-use super::{Reduced, Reducer};
+use super::search::End;
+use super::{Reduced, Reducer, Shown};
 use crate::campaign::CampaignError;
-use crate::diagnosis::{Diagnosis, Example};
+use crate::diagnosis::{Causes, Example};
 use crate::record::redraw::{RedrawError, redraw};
 use crate::record::{Run, RunError, files};
 
@@ -64,39 +65,46 @@ pub enum ReproducerError {
     Campaign(#[from] CampaignError),
 }
 
-/// Makes the first example of each cause of `run` small, as far as the `bound` goes, writes it with its report into the
-/// folder of the run, and hands it to `each`.
+/// Makes the first example of each of `causes`, those of `run`, small, as far as the `bound` goes, writes it with its report
+/// into the folder of the run, and hands it to `each`, until the `reducer` is interrupted.
 ///
 /// # Errors
-/// Where the run can't be read or written, its cases can't be drawn, or the target can't be run.
+/// Where the run can't be written, its cases can't be drawn, or the target can't be run: the smallest that was found by then
+/// is written.
 pub fn write(
     run: &Run,
+    causes: &Causes,
     reducer: &mut Reducer<'_>,
     bound: Bound,
     mut each: impl FnMut(&Reproducer),
 ) -> Result<(), ReproducerError> {
-    let causes = Diagnosis::new(std::slice::from_ref(run))?.causes;
     for (number, (name, erratum, example)) in (1..).zip(causes.examples()).take(bound.causes) {
         if reducer.is_interrupted() {
             break;
         }
         let case = redraw(&run.header, example.case, run.folder())?;
         let records = reducer.records(vec![case.clone()])?;
-        let mut findings = records.iter().flat_map(|record| &record.findings);
-        let shown =
-            findings.find_map(|finding| Some((kept(erratum, example, finding)?, finding.clone())));
+        let found = records.into_iter().find_map(|record| {
+            let mut findings = record.findings.iter();
+            let (kept, finding) =
+                findings.find_map(|it| Some((kept(erratum, example, it)?, it.clone())))?;
+            Some((kept, Shown { record, finding }))
+        });
         let name = name.to_owned();
-        let Some((kept, finding)) = shown else {
+        let Some((kept, shown)) = found else {
             each(&Reproducer { number, name, file: None, size: String::new() });
             continue;
         };
-        let reduced = reducer.reduce(&case, &kept, finding, bound.of(&kept))?;
+        let reduced = reducer.reduce(&case, &kept, shown, bound.of(&kept));
         let suite = &run.header.suite.name;
         let seed = run.header.seed;
         let found_in = format!("case {} of {suite}, seed {seed}, {}", example.case, run.header.run);
         let report = Report::new(reducer, &reduced, &found_in);
         let file = write_one(run.folder(), number, &reduced, &report)?;
         each(&Reproducer { number, name, file: Some(file), size: report.size() });
+        if let End::Failed(error) = reduced.end {
+            return Err(error.into());
+        }
     }
     Ok(())
 }
@@ -120,16 +128,12 @@ fn write_one(
     report: &Report<'_>,
 ) -> Result<PathBuf, ReproducerError> {
     let name = format!("{number:03}-{}", reduced.cause.slug());
-    let folder = folder.join(files::REPRODUCERS);
+    let folder = folder.join(files::CAUSES);
     let yaml = folder.join(format!("{name}.yaml"));
-    let not_written = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RunError::Write { path, source }
-    };
-    fs::create_dir_all(&folder).map_err(not_written(&folder))?;
-    fs::write(&yaml, report.case_file().to_string()).map_err(not_written(&yaml))?;
+    fs::create_dir_all(&folder).map_err(RunError::not_written(&folder))?;
+    fs::write(&yaml, report.case_file().to_string()).map_err(RunError::not_written(&yaml))?;
     let text = yaml.with_extension("md");
     let words = report.text(&yaml.display().to_string()).to_string();
-    fs::write(&text, words).map_err(not_written(&text))?;
+    fs::write(&text, words).map_err(RunError::not_written(&text))?;
     Ok(yaml)
 }

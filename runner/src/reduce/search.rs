@@ -21,7 +21,10 @@ use super::size::Size;
 
 /// Who knows whether a case shows the cause.
 pub trait Ask {
+    /// Why nobody can be asked any more.
     type Error;
+    /// What a case showed.
+    type Shown: Clone;
 
     /// Whether nobody is to be asked any more.
     fn is_over(&self) -> bool {
@@ -31,8 +34,8 @@ pub trait Ask {
     /// How many cases it is best asked at once, at least 1.
     fn most_at_once(&self) -> usize;
 
-    /// Which of `cases` show the cause, one answer for each.
-    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<bool>, Self::Error>;
+    /// What each of `cases` shows, where it shows the cause.
+    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<Option<Self::Shown>>, Self::Error>;
 }
 
 /// A search while it is made.
@@ -40,6 +43,8 @@ pub struct Search<'a, A: Ask> {
     asker: &'a mut A,
     map: &'a MemoryMap,
     draft: Draft,
+    /// What the draft shows; `None` of the one that came in.
+    shown: Option<A::Shown>,
     /// How many candidates may still be asked.
     left: u32,
     /// Cases that were asked and do not show the cause: passes come by them again and again.
@@ -49,39 +54,74 @@ pub struct Search<'a, A: Ask> {
 
 /// What a search came to.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Found<S, E> {
+    /// The smallest that was found.
     pub draft: Draft,
+    /// What it showed; `None` where it is what came in.
+    pub shown: Option<S>,
     /// How many candidates were asked.
     pub asked: u32,
-    /// Whether nothing smaller was found, and not only that the budget was spent.
-    pub is_least: bool,
+    pub end: End<E>,
+}
+
+/// Why a search ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End<E> {
+    /// No candidate is left that is smaller.
+    Least,
+    /// The budget was spent, or it was interrupted.
+    Stopped,
+    /// Nobody could be asked any more.
+    Failed(E),
+}
+
+impl<E> End<E> {
+    /// Whether no candidate is left that is smaller.
+    pub const fn is_least(&self) -> bool {
+        matches!(self, Self::Least)
+    }
+
+    /// Why nobody could be asked any more, if so.
+    pub fn into_error(self) -> Option<E> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Least | Self::Stopped => None,
+        }
+    }
 }
 
 impl<'a, A: Ask> Search<'a, A> {
     /// Makes `draft`, which shows the cause, smaller, with at most `budget` candidates asked. `probe` is the number of the
-    /// probe that shows it, where one does.
-    ///
-    /// # Errors
-    /// When nobody can be asked.
+    /// probe that shows it, where one does. Where nobody can be asked any more it ends with what it has.
     pub fn run(
         asker: &'a mut A,
         map: &'a MemoryMap,
         draft: Draft,
         probe: Option<usize>,
         budget: NonZeroU32,
-    ) -> Result<Found, A::Error> {
-        let vain = HashSet::new();
-        let mut this = Self { asker, map, draft, left: budget.get(), vain, asked: 0 };
+    ) -> Found<A::Shown, A::Error> {
+        let (shown, vain) = (None, HashSet::new());
+        let mut this = Self { asker, map, draft, shown, left: budget.get(), vain, asked: 0 };
+        let end = match this.go_through(probe) {
+            Ok(()) if this.left > 0 => End::Least,
+            Ok(()) => End::Stopped,
+            Err(error) => End::Failed(error),
+        };
+        Found { draft: this.draft, shown: this.shown, asked: this.asked, end }
+    }
+
+    /// All passes, until none finds a smaller one.
+    fn go_through(&mut self, probe: Option<usize>) -> Result<(), A::Error> {
         if let Some(probe) = probe {
-            this.keep_one_probe(probe)?;
+            self.keep_one_probe(probe)?;
         }
         loop {
-            let before = Size::of(&this.draft);
+            let before = Size::of(&self.draft);
             for pass in &PASSES {
-                this.pass(pass)?;
+                self.pass(pass)?;
             }
-            if this.left == 0 || Size::of(&this.draft) == before {
-                return Ok(Found { draft: this.draft, asked: this.asked, is_least: this.left > 0 });
+            if self.left == 0 || Size::of(&self.draft) == before {
+                return Ok(());
             }
         }
     }
@@ -125,8 +165,10 @@ impl<'a, A: Ask> Search<'a, A> {
         while drafts.peek().is_some() && self.left > 0 {
             let batch: Vec<Draft> = drafts.by_ref().take(self.batch()).collect();
             let shown = self.ask(&batch)?;
-            if let Some(at) = shown.iter().position(|shown| *shown) {
-                self.draft = batch[at].clone();
+            if let Some((draft, shown)) =
+                batch.into_iter().zip(shown).find(|(_, one)| one.is_some())
+            {
+                (self.draft, self.shown) = (draft, shown);
                 return Ok(true);
             }
         }
@@ -159,7 +201,7 @@ impl<'a, A: Ask> Search<'a, A> {
                 .filter_map(|(number, chunk)| Some((number, made(&self.draft, chunk)?)))
                 .collect();
             let shown = self.ask_each(&drafts)?;
-            let good: Vec<usize> = (0..drafts.len()).filter(|at| shown[*at]).collect();
+            let good: Vec<usize> = (0..drafts.len()).filter(|at| shown[*at].is_some()).collect();
             let Some(&first) = good.first() else { continue };
             // What is good by itself is good together as a rule.
             let mut unions = Vec::new();
@@ -169,7 +211,7 @@ impl<'a, A: Ask> Search<'a, A> {
                 unions.extend(made(&self.draft, &moves).filter(|_| count > 1));
             }
             if !self.first_of(unions)? {
-                self.draft = drafts[first].1.clone();
+                (self.draft, self.shown) = (drafts[first].1.clone(), shown[first].clone());
             }
             return Ok(true);
         }
@@ -180,14 +222,14 @@ impl<'a, A: Ask> Search<'a, A> {
         self.asker.most_at_once().max(1)
     }
 
-    fn ask_each(&mut self, drafts: &[(usize, Draft)]) -> Result<Vec<bool>, A::Error> {
+    fn ask_each(&mut self, drafts: &[(usize, Draft)]) -> Result<Vec<Option<A::Shown>>, A::Error> {
         let drafts: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
         self.ask(&drafts)
     }
 
-    /// Which of `drafts` show the cause. Those behind the end of the budget do not.
-    fn ask(&mut self, drafts: &[Draft]) -> Result<Vec<bool>, A::Error> {
-        let mut shown = vec![false; drafts.len()];
+    /// What each of `drafts` shows, where it shows the cause. Those behind the end of the budget do not.
+    fn ask(&mut self, drafts: &[Draft]) -> Result<Vec<Option<A::Shown>>, A::Error> {
+        let mut shown = vec![None; drafts.len()];
         let mut cases = Vec::new();
         for (at, draft) in drafts.iter().enumerate() {
             let Ok(case) = draft.case() else { continue };
@@ -205,10 +247,10 @@ impl<'a, A: Ask> Search<'a, A> {
         let asked = cases.iter().map(|(_, _, case)| case.clone()).collect();
         let answers = if cases.is_empty() { Vec::new() } else { self.asker.show(asked)? };
         for ((at, words, _), answer) in cases.into_iter().zip(answers) {
-            shown[at] = answer;
-            if !answer {
+            if answer.is_none() {
                 self.vain.insert(words);
             }
+            shown[at] = answer;
         }
         Ok(shown)
     }

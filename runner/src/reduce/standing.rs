@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use case::CaseRef;
 use case::memory::MemoryMap;
 use device::wire::Wear;
-use device::{Death, Event, Identity, Session, Target, TargetError};
+use device::{CaseCursor, Death, Event, Identity, Session, Target, TargetError};
 use link::hello::Hello;
 use link::soak::Soak;
 
@@ -148,24 +148,22 @@ impl Session for Lent {
         let Self { used, first, pending, .. } = self;
         let used = used.as_mut().expect(Self::NEVER);
         let own = |sequence: u64| sequence.wrapping_sub(*first);
-        Ok(match used.session.receive()? {
+        let event = used.session.receive()?;
+        *pending = match &event {
+            // Nobody is to have it again.
+            Event::Died(_) => u64::MAX,
+            _ => pending.saturating_sub(1),
+        };
+        Ok(match event {
             Event::Observations { sequence, body } => {
-                *pending = pending.saturating_sub(1);
                 Event::Observations { sequence: own(sequence), body }
             }
             Event::Planned { sequence, is_kept } => {
-                *pending = pending.saturating_sub(1);
                 Event::Planned { sequence: own(sequence), is_kept }
             }
-            Event::Progress { sequence, body } => {
-                *pending = pending.saturating_sub(1);
-                Event::Progress { sequence: own(sequence), body }
-            }
+            Event::Progress { sequence, body } => Event::Progress { sequence: own(sequence), body },
             Event::Died(death) => {
-                // Nobody is to have it again.
-                *pending = u64::MAX;
-                let cursor =
-                    death.cursor.map(|at| device::CaseCursor { sequence: own(at.sequence), ..at });
+                let cursor = death.cursor.map(|at| CaseCursor { sequence: own(at.sequence), ..at });
                 Event::Died(Death { cursor, ..death })
             }
         })

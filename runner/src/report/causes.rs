@@ -1,5 +1,6 @@
 //! The causes of what was found on a device, as text and as JSON.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::legal::one_line;
 use super::terminal::{grouped, plural};
 use crate::diagnosis::device::Device;
-use crate::diagnosis::{Cause, Causes, Condition, Example, Unexplained};
+use crate::diagnosis::{Cause, Causes, Condition, Example, NamedAfterwards, Unexplained};
 use crate::record::Run;
 
 /// What was found on a device, for people.
@@ -21,6 +22,12 @@ impl fmt::Display for Told<'_> {
         let Self(device) = self;
         let causes = &device.diagnosis.causes;
         writeln!(f, "{}", headline(device))?;
+        if let Some(named) = device.diagnosis.named.as_ref().filter(|it| !it.known.is_empty()) {
+            writeln!(f, "\nknown by errata that are named now:")?;
+            for (name, count) in &named.known {
+                writeln!(f, "{:>14}  {name}", grouped(*count))?;
+            }
+        }
         for (number, cause) in (1..).zip(&causes.causes) {
             let name = cause.name();
             let (count, what) = (grouped(cause.findings), what(cause));
@@ -43,11 +50,60 @@ impl fmt::Display for Told<'_> {
             }
             example(f, &kind.first, &device.runs)?;
         }
-        for note in notes(causes) {
+        let named = device.diagnosis.named.iter().flat_map(notes_of_named);
+        for note in notes(causes).into_iter().chain(named) {
             writeln!(f, "\nnote: {note}")?;
         }
         Ok(())
     }
+}
+
+/// What has to be known of errata that were named after the runs.
+fn notes_of_named(named: &NamedAfterwards) -> Vec<String> {
+    let NamedAfterwards { untried, left_out, .. } = named;
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut notes = vec![
+        "known is what one of these errata predicts by itself, beside those that the run knew; what it takes two of them \
+         for is not known from records, and stays a finding"
+            .to_owned(),
+    ];
+    if !untried.is_empty() {
+        let untried = list(untried);
+        notes.push(format!("of earlier versions, and to be tried by a run alone: {untried}"));
+    }
+    if !left_out.is_empty() {
+        let left_out = list(left_out);
+        notes.push(format!(
+            "known to the run, and not named now: what they predict stays known: {left_out}"
+        ));
+    }
+    notes
+}
+
+/// Causes that are told in short; the others are counted.
+const SHORT: usize = 12;
+
+/// The causes of what was found so far: a line each, without what they are.
+pub fn so_far(causes: &Causes) -> String {
+    let found = plural(causes.explained() + causes.left(), "finding");
+    let by = plural(causes.causes.len() as u64, "cause");
+    let mut text = format!("so far: {found}, {} of them by {by}", grouped(causes.explained()));
+    let line = |count: u64, what: &str| format!("\n{:>14}  {what}", grouped(count));
+    for cause in causes.causes.iter().take(SHORT) {
+        text += &line(cause.findings, cause.name());
+    }
+    let others = causes.causes.iter().skip(SHORT);
+    match others.clone().count() as u64 {
+        0 => {}
+        count => {
+            let findings = others.map(|cause| cause.findings).sum();
+            text += &line(findings, &format!("by {} more", plural(count, "cause")));
+        }
+    }
+    if causes.left() > 0 {
+        text += &line(causes.left(), "not explained");
+    }
+    text
 }
 
 /// One line: what was asked of which device, and what was found.
@@ -153,6 +209,9 @@ pub struct Line<'a> {
     cases: u64,
     probes: u64,
     findings: u64,
+    /// Findings that errata predict which were named afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<&'a BTreeMap<String, u64>>,
     causes: Vec<CauseLine<'a>>,
     unexplained: Vec<UnexplainedLine<'a>>,
     notes: Vec<String>,
@@ -228,9 +287,13 @@ impl<'a> Line<'a> {
             cases: device.diagnosis.cases,
             probes: device.diagnosis.probes,
             findings: device.findings(),
+            known: device.diagnosis.named.as_ref().map(|named| &named.known),
             causes: causes.causes.iter().map(cause).collect(),
             unexplained: causes.unexplained.iter().map(unexplained).collect(),
-            notes: notes(causes),
+            notes: notes(causes)
+                .into_iter()
+                .chain(device.diagnosis.named.iter().flat_map(notes_of_named))
+                .collect(),
         }
     }
 }

@@ -55,7 +55,7 @@ pub enum Outcome {
     Failed(Vec<FailedTest>),
     /// So many findings have this cause.
     Caused(Box<CausedTest>),
-    /// There are none but known issues: how many probes showed each.
+    /// There are none but known errata: how many probes showed each.
     Known(BTreeMap<String, u64>),
     /// No probe was asked, for these reasons.
     Skipped(NotAsked),
@@ -193,7 +193,7 @@ impl Checklist {
         format!("hypwalk replay {}:{case}", self.folder.display())
     }
 
-    /// Name and value of what the run depended on, its sums, and how often each known issue showed.
+    /// Name and value of what the run depended on, its sums, and how often each known erratum showed.
     pub fn properties(&self) -> Vec<(String, String)> {
         let Header { run, started, hypwalk, revision, seed, machine, .. } = &self.header;
         let mut properties = vec![
@@ -221,7 +221,7 @@ impl Checklist {
         add("cases".to_owned(), tally.cases.to_string());
         add("probes".to_owned(), tally.probes.to_string());
         for (name, shown) in &tally.known {
-            add(format!("known issue {name}"), shown.shown.to_string());
+            add(format!("known erratum {name}"), shown.shown.to_string());
         }
         properties
     }

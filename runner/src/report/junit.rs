@@ -3,7 +3,7 @@
 //! ```text
 //!   testsuites
 //!     testsuite     smoke@qemu-max, one a run
-//!       properties  seed, versions, machine, known issues, what was not asked
+//!       properties  seed, versions, machine, known errata, what was not asked
 //!       testcase    4K ipa 40, one a cell; with a failure where there are findings
 //!       testcase    cause AT-sets-dirty-state, one a cause of findings: a failure
 //!       system-out  the run in a table

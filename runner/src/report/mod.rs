@@ -4,6 +4,7 @@ pub mod against;
 pub mod causes;
 pub mod checklist;
 pub mod comparison;
+pub mod errata_file;
 pub mod html;
 pub mod junit;
 pub(crate) mod legal;

@@ -46,7 +46,7 @@ pub fn write(folder: &Path, devices: &[Device]) -> Result<(), RunError> {
         let folder = folder.join(Device::version(run));
         let path = folder.join(format!("{}.json", machine.target));
         let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, text));
-        written.map_err(|source| RunError::Write { path, source })?;
+        written.map_err(RunError::not_written(&path))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //!   TAP version 14
 //!   1..3
 //!   ok 1 - 4K ipa 32
-//!   not ok 2 - 4K ipa 33 # TODO known issue: qemu-fwb-ignores-cd
+//!   not ok 2 - 4K ipa 33 # TODO known erratum: FWB-forgets-CD
 //!   not ok 3 - 4K ipa 34
 //!     ---
 //!     message: "1 finding of 1 kind: ..."
@@ -64,7 +64,7 @@ fn points(text: &mut String, run: &Checklist, indent: &str) -> fmt::Result {
             // What is to be mended and does not count until then is what TODO says.
             Outcome::Known(known) => {
                 let names: Vec<&str> = known.keys().map(|name| &**name).collect();
-                ("not ok", format!(" # TODO known issue: {}", escaped(&names.join(", "))))
+                ("not ok", format!(" # TODO known erratum: {}", escaped(&names.join(", "))))
             }
             Outcome::Skipped(reasons) => {
                 let reasons: Vec<String> = reasons.in_words().into_keys().collect();

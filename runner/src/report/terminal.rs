@@ -24,7 +24,7 @@ pub struct Table<'a> {
     pub summary: &'a Summary,
     /// The folder of the run.
     pub folder: &'a Path,
-    /// Whether causes and known issues are told in full, each cause with its first example.
+    /// Whether causes and known errata are told in full, each cause with its first example.
     pub is_verbose: bool,
 }
 

@@ -142,7 +142,7 @@ impl Verdict {
 }
 
 /// What a device without errata answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Sound {
     pub probes: u64,
     pub findings: u64,
@@ -153,6 +153,11 @@ pub struct Sound {
 impl Sound {
     pub const fn conforms(&self) -> bool {
         self.findings == 0
+    }
+
+    /// One line of JSON, for other programs.
+    pub fn json_line(&self) -> String {
+        serde_json::json!({ "sound": self }).to_string()
     }
 }
 

@@ -302,7 +302,7 @@ fn tap_means_the_same_to_another_parser() {
 
     let reason = points[2].directive.as_ref().unwrap().reason.unwrap();
     let said = HOSTILE.replace(['\u{1b}', '\0', '\u{ffff}'], "\u{fffd}").replace('\n', " ");
-    assert_eq!(unescaped(reason), format!("known issue: an-issue {said}"));
+    assert_eq!(unescaped(reason), format!("known erratum: an-issue {said}"));
 
     let diagnosis: Value = serde_yaml::from_str(&points[0].yaml.join("\n")).unwrap();
     assert_eq!((&diagnosis["severity"], &diagnosis["cases"]), (&"fail".into(), &3.into()));

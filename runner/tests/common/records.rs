@@ -1,33 +1,12 @@
 //! What a campaign in this process comes to.
 
-use case::Case;
 use device::Target;
 use judge::established::Established;
 use judge::known::Known;
 use judge::verdict::CaseRecord;
-use link::hello::Hello;
 use oracle::learned::Learned;
-use runner::campaign::{Campaign, RecordError, Recorder, Totals, run};
-use runner::plan::Plan;
+use runner::campaign::{Asked, Campaign, Totals, run};
 use suite::generator::Generator;
-
-#[derive(Default)]
-struct Records(Vec<CaseRecord>);
-
-impl Recorder for Records {
-    fn started(&mut self, _: &Hello, _: &Plan) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    fn case(&mut self, record: &CaseRecord, _: Option<&Case>) -> Result<(), RecordError> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Totals) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
 
 /// The records of a campaign on `target`, one of each case and by case, and its sums. Nothing is known of the
 /// target.
@@ -42,10 +21,10 @@ pub fn judged_by(
     target: &dyn Target,
     generators: Vec<Generator>,
 ) -> (Vec<CaseRecord>, Totals) {
-    let mut records = Records::default();
-    let totals = run(target, Campaign::new(generators, 1, established), &mut records);
+    let mut asked = Asked::default();
+    let totals = run(target, Campaign::new(generators, 1, established), &mut asked);
     let totals = totals.unwrap_or_else(|error| panic!("{error}"));
-    let mut records = records.0;
+    let mut records = asked.records;
     records.sort_by_key(|record| record.index);
     assert!(records.iter().zip(0..).all(|(record, index)| record.index == index));
     (records, totals)

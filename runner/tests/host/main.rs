@@ -29,3 +29,4 @@ mod selftest;
 mod suites;
 mod teeth;
 mod tlb;
+mod trial;

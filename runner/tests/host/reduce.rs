@@ -1,6 +1,5 @@
 //! Reduction without a target: what passes make of drawn cases, and where the search ends up.
 
-use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use case::Case;
 use case::draw::Space;
 use case::draw::el2::HypSpace;
 use case::draw::el10::GuestSpace;
+use case::format::{AddressFormat, Granule};
 use case::memory::MemoryMap;
 use case::probe::{El, Operation, Probe};
 use case::source::Source;
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use runner::export::{Export, NotExported};
 use runner::reduce::draft::Draft;
 use runner::reduce::passes::{Move, PASSES, Tries, made};
-use runner::reduce::search::{Ask, Search};
+use runner::reduce::search::{Ask, End, Search};
 use runner::reduce::size::Size;
 use suite::case_file::{CaseFile, CaseText};
 use suite::machine::Machine;
@@ -93,27 +93,42 @@ struct Pretended<F> {
     twin: Twin,
     holds: F,
     asked: Vec<Case>,
+    /// After so many it is lost.
+    most: usize,
 }
+
+/// Nobody can be asked any more.
+#[derive(PartialEq, Debug)]
+struct Lost;
 
 impl<F: Fn(&Case) -> bool> Pretended<F> {
     fn new(holds: F) -> Self {
         let pe = conform::implementation(&machines::max());
-        Self { twin: Twin::new(pe, Simulation::new(&map())), holds, asked: Vec::new() }
+        Self {
+            twin: Twin::new(pe, Simulation::new(&map())),
+            holds,
+            asked: Vec::new(),
+            most: usize::MAX,
+        }
     }
 }
 
 impl<F: Fn(&Case) -> bool> Ask for Pretended<F> {
-    type Error = Infallible;
+    type Error = Lost;
+    type Shown = ();
 
     fn most_at_once(&self) -> usize {
         16
     }
 
-    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<bool>, Infallible> {
+    fn show(&mut self, cases: Vec<Case>) -> Result<Vec<Option<()>>, Lost> {
+        if self.asked.len() >= self.most {
+            return Err(Lost);
+        }
         self.asked.extend(cases.iter().cloned());
-        let shown = cases
-            .iter()
-            .map(|case| self.twin.with_tables(case, &map(), |_| ()).is_ok() && (self.holds)(case));
+        let shown = cases.iter().map(|case| {
+            self.twin.with_tables(case, &map(), |_| ()).ok().filter(|()| (self.holds)(case))
+        });
         Ok(shown.collect())
     }
 }
@@ -138,9 +153,9 @@ fn what_counts_is_left_and_nothing_else() {
     let case = reducible();
     let mut asker = Pretended::new(is_wanted);
     let draft = Draft::new(&case).unwrap();
-    let found = Search::run(&mut asker, &map(), draft, None, ENOUGH).unwrap();
+    let found = Search::run(&mut asker, &map(), draft, None, ENOUGH);
     let left = &found.draft;
-    assert!(found.is_least && found.asked < 3000, "{}", found.asked);
+    assert!(found.end.is_least() && found.asked < 3000, "{}", found.asked);
     assert_eq!((left.probes.len(), left.mappings.len(), left.trees.len()), (1, 1, 1), "{left:?}");
     assert!(left.edits.is_empty());
     assert_eq!((left.mappings[0].entries, left.mappings[0].attributes.ap), (1, 2));
@@ -149,10 +164,30 @@ fn what_counts_is_left_and_nothing_else() {
 }
 
 #[test]
+fn trees_become_small_and_of_one_granule_where_addresses_must_stay_wide() {
+    let is_wide = |case: &Case| {
+        let formats = case.as_ref().trees.iter().filter_map(|tree| tree.format());
+        let wide = formats.filter(|format| format.address == AddressFormat::Ds).count();
+        is_wanted(case) && wide == 2
+    };
+    let differs = |case: &Case| {
+        let mut formats = case.as_ref().trees.iter().filter_map(|tree| tree.format());
+        formats.next().is_some_and(|first| formats.any(|other| other.granule != first.granule))
+    };
+    let case = (0..).filter_map(|index| drawn(2, 7, index)).find(|it| is_wide(it) && differs(it));
+    let draft = Draft::new(&case.unwrap()).unwrap();
+    let found = Search::run(&mut Pretended::new(is_wide), &map(), draft, None, ENOUGH);
+    let formats: Vec<_> = found.draft.trees.iter().map(|tree| tree.format).collect();
+    assert_eq!(formats.len(), 2);
+    assert!(formats.iter().all(|format| format.granule == Granule::K4), "{formats:?}");
+    assert!(formats.iter().all(|format| format.ia_bits <= 32), "{formats:?}");
+}
+
+#[test]
 fn the_same_is_asked_in_the_same_order_and_what_shows_nothing_once() {
     let asked = || {
         let mut asker = Pretended::new(is_wanted);
-        Search::run(&mut asker, &map(), Draft::new(&reducible()).unwrap(), None, ENOUGH).unwrap();
+        Search::run(&mut asker, &map(), Draft::new(&reducible()).unwrap(), None, ENOUGH);
         asker.asked
     };
     let one = asked();
@@ -169,11 +204,30 @@ fn a_budget_is_kept_and_what_was_found_by_then_is_kept_too() {
         let budget = NonZeroU32::new(budget).unwrap();
         let mut asker = Pretended::new(is_wanted);
         let draft = Draft::new(&case).unwrap();
-        let found = Search::run(&mut asker, &map(), draft.clone(), None, budget).unwrap();
+        let found = Search::run(&mut asker, &map(), draft.clone(), None, budget);
         assert!(asker.asked.len() <= budget.get() as usize, "{}", asker.asked.len());
-        assert!(!found.is_least && Size::of(&found.draft) <= Size::of(&draft));
+        assert!(!found.end.is_least() && Size::of(&found.draft) <= Size::of(&draft));
         assert!(is_wanted(&found.draft.case().unwrap()));
     }
+}
+
+#[test]
+fn a_target_that_is_lost_leaves_the_smallest_case_that_was_found_by_then() {
+    let draft = Draft::new(&reducible()).unwrap();
+    let mut asker = Pretended { most: 100, ..Pretended::new(is_wanted) };
+    let found = Search::run(&mut asker, &map(), draft.clone(), None, ENOUGH);
+    assert_eq!(found.end, End::Failed(Lost));
+    assert!(Size::of(&found.draft) < Size::of(&draft) && found.shown.is_some());
+    assert!(is_wanted(&found.draft.case().unwrap()));
+    // The same is found as far as it goes by one that stays.
+    let budget = NonZeroU32::new(found.asked).unwrap();
+    let stays = Search::run(&mut Pretended::new(is_wanted), &map(), draft, None, budget);
+    assert!(Size::of(&stays.draft) <= Size::of(&found.draft));
+
+    let mut asker = Pretended { most: 0, ..Pretended::new(is_wanted) };
+    let draft = Draft::new(&reducible()).unwrap();
+    let found = Search::run(&mut asker, &map(), draft.clone(), None, ENOUGH);
+    assert_eq!((found.draft, found.shown, found.end), (draft, None, End::Failed(Lost)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Runs are written, read back, and told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use case::probe::{Operation, Probe};
 use case::source::Source;
 use jiff::Timestamp;
 use judge::difference::Difference;
-use judge::known::{self, Issue, Shown};
+use judge::known::{self, Issue, KnownErrata, Shown};
 use judge::verdict::{
     CaseRecord, Cell, Counts, Finding, NotAsked, ProbeKind, Question, Reason, Seen, Signature,
     Verdict, Wanted,
@@ -21,13 +21,16 @@ use judge::verdict::{
 use judge::verdict::{Ending as Allowed, Outcome};
 use oracle::answer::Answer;
 use proptest::prelude::*;
-use runner::diagnosis::Causes;
+use runner::diagnosis::device::Device;
+use runner::diagnosis::{Causes, Diagnosis, Live};
 use runner::plan::Shard;
 use runner::record::redraw::plan;
 use runner::record::resume::{ResumeError, Resumed};
 use runner::record::{
     Header, Request, Run, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary, TargetHeader,
 };
+use runner::report::causes::so_far;
+use runner::report::errata_file::errata_file;
 use runner::report::terminal::Table;
 use suite::case_file::CaseFile;
 use suite::hex::Hex;
@@ -72,7 +75,7 @@ fn header() -> Header {
         soak: None,
         target: TargetHeader::default(),
     };
-    let known = known::Record { issues, sources: Vec::new() };
+    let known = known::Record { issues, ..known::Record::default() };
     Header::new(id, time, asked, machine, known)
 }
 
@@ -345,10 +348,16 @@ proptest! {
     }
 }
 
-/// The causes of a run of 20 random cases, as they are drawn, where `erratum` shows in those probes for which that is
-/// so, and is contradicted by all others of their cases.
+/// The causes of a run: see [`diagnosed_run`].
 fn diagnosed(test: &str, erratum: &str, shows: impl Fn(&Probe) -> bool) -> Causes {
+    diagnosed_run(test, erratum, shows).summary().unwrap().0.causes.unwrap()
+}
+
+/// A run of 20 random cases, as they are drawn, where `erratum` shows in those probes for which that is so, and is
+/// contradicted by all others of their cases.
+fn diagnosed_run(test: &str, erratum: &str, shows: impl Fn(&Probe) -> bool) -> Run {
     let mut header = header();
+    header.machine.emulator = Some("10.0.2 (of a distribution)".to_owned());
     header.suite.text = "name: smoke\ngenerators: [random: { cases: 20 }]\n".to_owned();
     let mut writer = Results::new(test).folder().begin(header).unwrap();
     let drawn = plan(writer.header(), writer.folder()).unwrap();
@@ -358,6 +367,7 @@ fn diagnosed(test: &str, erratum: &str, shows: impl Fn(&Probe) -> bool) -> Cause
             if shows(probe) {
                 let mut finding = finding(Verdict::Mismatch, mismatch());
                 finding.probe = Some(number as u32);
+                finding.question = Question::of(probe);
                 finding.errata = vec![erratum.to_owned()];
                 record.findings.push(finding);
             } else {
@@ -366,13 +376,82 @@ fn diagnosed(test: &str, erratum: &str, shows: impl Fn(&Probe) -> bool) -> Cause
         }
         writer.record(&record, None).unwrap();
     }
-    writer.finish(RunEnd::default()).unwrap().causes.unwrap()
+    let folder = writer.folder().to_owned();
+    writer.finish(RunEnd::default()).unwrap();
+    Run::open(&folder).unwrap()
+}
+
+fn is_e0r(probe: &Probe) -> bool {
+    probe.operation() == Some(Operation::AtS12e0r)
+}
+
+fn known(text: &str) -> KnownErrata {
+    KnownErrata::from_text(text, Path::new("errata.yaml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn findings_that_errata_predict_which_are_named_afterwards_are_known() {
+    let run = [diagnosed_run("afterwards", "PAR-tells-no-stage", is_e0r)];
+    let all = Diagnosis::new(&run).unwrap().causes.explained();
+    let with = |rest: &str| {
+        let entry = "errata:\n  - names: [PAR-tells-no-stage]\n    reference: as a test\n";
+        let diagnosis = Diagnosis::with(&run, Some(&known(&format!("{entry}{rest}")))).unwrap();
+        let named = diagnosis.named.unwrap();
+        let count = named.known.get("PAR-tells-no-stage").copied().unwrap_or(0);
+        (count, diagnosis.causes.explained() + diagnosis.causes.left(), named)
+    };
+    let (count, left, named) = with("");
+    assert_eq!((count, left), (all, 0));
+    // What the run knew is told; it is not judged anew.
+    assert!(named.untried.is_empty() && named.left_out.contains("often"), "{named:?}");
+    assert_eq!(with("    when: { operations: ['at_s12e0*'] }\n").0, all);
+    assert_eq!(with("    when: { operations: [load] }\n").0, 0);
+    assert_eq!(with("    targets: [another]\n").0, 0);
+    let (count, left, named) = with("    emulators: { to: '9.2' }\n");
+    assert_eq!((count, left), (0, all));
+    assert!(named.untried.contains("PAR-tells-no-stage"));
+    // The registers are those of the cases, which are drawn again: some have this granule, and some have not.
+    let (count, left, _) = with("    when: { fields: { VTCR_EL2.TG0: [0] } }\n");
+    assert!(count > 0 && left > 0 && count + left == all, "{count} of {all}");
+}
+
+#[test]
+fn causes_are_written_as_errata_that_can_be_read_again() {
+    let run = diagnosed_run("written", "PAR-tells-no-stage", is_e0r);
+    let device = Device::new(vec![run.clone()]).unwrap();
+    let errata = known(&errata_file(&[device]));
+    let names = |emulator| {
+        let known = errata.for_target("qemu-max", Some(emulator));
+        known.iter().map(|known| known.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("10.0.2"), ["PAR-tells-no-stage"]);
+    assert_eq!((names("10.0.3"), names("10.0.1")), (vec![], vec![]));
+    let flaw = errata.for_target("qemu-max", Some("10.0.2")).flaws().remove(0);
+    assert_eq!((flaw.when.operations, flaw.sometimes), (vec![Operation::AtS12e0r], false));
+    // With them nothing is left of what was found.
+    let again = Diagnosis::with(&[run], Some(&errata)).unwrap();
+    assert_eq!((again.causes.explained(), again.causes.left()), (0, 0));
+}
+
+#[test]
+fn a_cause_that_contradicts_another_is_left_out_of_the_file() {
+    let device = |name: &str, erratum: &str| {
+        Device::new(vec![diagnosed_run(name, erratum, is_e0r)]).unwrap()
+    };
+    let one = device("taken-for-0", "HCR_EL2.CD-taken-for-0");
+    let other = device("taken-for-1", "HCR_EL2.CD-taken-for-1");
+    let text = errata_file(&[one, other]);
+    let errata = known(&text).for_target("qemu-max", Some("10.0.2"));
+    let names: Vec<&str> = errata.iter().map(|known| known.name()).collect();
+    assert_eq!(names, ["HCR_EL2.CD-taken-for-0"]);
+    assert!(text.contains("# Left out: ") && text.contains("no target can have both"), "{text}");
+    assert!(text.contains("#   - names: ['HCR_EL2.CD-taken-for-1']"), "{text}");
+    assert!(known(&errata_file(&[])).for_target("qemu-max", None).flaws().is_empty());
 }
 
 #[test]
 fn what_tells_apart_where_an_erratum_shows_is_its_condition() {
     let name = "PAR-tells-no-stage";
-    let is_e0r = |probe: &Probe| probe.operation() == Some(Operation::AtS12e0r);
     let causes = diagnosed("condition", name, is_e0r);
     let [cause] = &causes.causes[..] else { panic!("{causes:?}") };
     assert_eq!(cause.condition.as_ref().unwrap().to_string(), "operation is at_s12e0r");
@@ -423,6 +502,27 @@ fn what_holds_of_the_cases_where_an_erratum_shows_and_of_no_other_is_its_conditi
     let causes = causes(by_chance, &[name, quiet], "scopes");
     let [cause] = &causes[..] else { panic!("{causes:?}") };
     assert_eq!((&cause.errata[..], cause.elsewhere), (&[quiet.to_owned()][..], 0));
+}
+
+#[test]
+fn causes_are_told_while_a_run_goes_on() {
+    let run = diagnosed_run("live", "PAR-tells-no-stage", is_e0r);
+    let (mut live, mut told) = (Live::new(), Vec::new());
+    for record in run.records().unwrap() {
+        let mut record = record.unwrap();
+        record.contradicted.clear();
+        live.add(&record);
+        told.push(so_far(&live.causes()));
+    }
+    live.add(&with_finding(20, Verdict::Mismatch, mismatch()));
+    let causes = live.causes();
+    let all = run.causes().unwrap().explained();
+    assert_eq!((causes.explained(), causes.left()), (all, 1));
+    assert!(told.iter().collect::<BTreeSet<_>>().len() > 10, "it grows");
+    let text = so_far(&causes);
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    assert_eq!(lines[0], format!("so far: {} findings, {all} of them by 1 cause", all + 1));
+    assert_eq!(lines[1..], [format!("{all}  PAR-tells-no-stage"), "1  not explained".to_owned()]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn findings_of(records: &[Value]) -> BTreeMap<u64, Vec<String>> {
 }
 
 #[test]
-fn known_issues_are_told_as_in_a_run_and_all_digests_are_the_same() {
+fn known_errata_are_told_as_in_a_run_and_all_digests_are_the_same() {
     let place = Place::new("soak-known");
     let of = |command, more: &[&str]| {
         let arguments = [command, "stage2-hostile", "--target", "qemu-max", "--cases", "300"];

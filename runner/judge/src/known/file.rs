@@ -161,6 +161,11 @@ impl KnownErratum {
         self.emulators.coverage(emulator)
     }
 
+    /// Whether all versions that have it are earlier than those that have `other`.
+    pub(super) fn is_earlier(&self, other: &Self) -> bool {
+        self.emulators.ends_before(&other.emulators)
+    }
+
     /// Why a target can't have it beside `other`, if one may have both and can't.
     pub(super) fn conflict(&self, other: &Self) -> Option<String> {
         let targets = self.targets.is_empty()

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use suite::yaml::{self, YamlError, nearest};
 
 pub use file::{ErrataFile, KnownErratum};
-pub use version::Coverage;
+pub use version::{Coverage, version};
 
 /// The known errata of all targets.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -93,6 +93,10 @@ pub struct Record {
     pub sources: Vec<Source>,
     /// The errata of the target, by name.
     pub issues: BTreeMap<String, Issue>,
+    /// Those of earlier versions of its emulator, by name, and whether each was seen to show when it was tried: then it is
+    /// taken for one of the target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tried: BTreeMap<String, bool>,
 }
 
 /// A known erratum, for reports.
@@ -109,6 +113,8 @@ pub struct Issue {
 pub struct Known {
     errata: Vec<KnownErratum>,
     sources: Vec<Source>,
+    /// See [`Record::tried`].
+    tried: BTreeMap<String, bool>,
     in_full: bool,
 }
 
@@ -164,28 +170,52 @@ impl KnownErrata {
 
     /// Those of the target called `name`, run by version `emulator` of its emulator.
     pub fn for_target(&self, name: &str, emulator: Option<&str>) -> Known {
-        let errata = self.errata.iter();
-        let errata = errata.filter(|erratum| {
-            erratum.is_of(name) && erratum.coverage(emulator) == Coverage::Within
-        });
-        Known { errata: errata.cloned().collect(), sources: self.sources.clone(), in_full: false }
+        self.with_tried(name, emulator, BTreeMap::new())
     }
 
-    /// Those of the target called `name` that are called so: those that a run was begun with.
-    pub fn named(&self, name: &str, errata: &BTreeMap<String, Issue>) -> Known {
-        let is_one =
-            |erratum: &&KnownErratum| erratum.is_of(name) && errata.contains_key(erratum.name());
-        let errata = self.errata.iter().filter(is_one).cloned().collect();
-        Known { errata, sources: self.sources.clone(), in_full: false }
+    /// The same, and those that were seen on earlier versions of its emulator alone and are `tried` and seen to show.
+    pub fn with_tried(
+        &self,
+        name: &str,
+        emulator: Option<&str>,
+        tried: BTreeMap<String, bool>,
+    ) -> Known {
+        let shows = |erratum: &KnownErratum| tried.get(erratum.name()).is_some_and(|shows| *shows);
+        let is_one = |erratum: &KnownErratum| match erratum.coverage(emulator) {
+            Coverage::Within => true,
+            Coverage::Later => shows(erratum) && self.is_last(erratum, name, emulator),
+            Coverage::Before => false,
+        };
+        Known { tried: tried.clone(), ..self.those(name, is_one) }
     }
 
     /// Those of the target called `name` that were seen on earlier versions of its emulator than `emulator` alone:
     /// whether this one has them is to be tried.
     pub fn to_try(&self, name: &str, emulator: Option<&str>) -> Known {
+        self.those(name, |erratum| {
+            erratum.coverage(emulator) == Coverage::Later && self.is_last(erratum, name, emulator)
+        })
+    }
+
+    /// Those of the target called `name` that are wanted, in the order of the files.
+    fn those(&self, name: &str, is_wanted: impl Fn(&KnownErratum) -> bool) -> Known {
         let errata = self.errata.iter();
-        let errata = errata
-            .filter(|erratum| erratum.is_of(name) && erratum.coverage(emulator) == Coverage::Later);
-        Known { errata: errata.cloned().collect(), sources: self.sources.clone(), in_full: false }
+        let errata = errata.filter(|erratum| erratum.is_of(name) && is_wanted(erratum));
+        Known {
+            errata: errata.cloned().collect(),
+            sources: self.sources.clone(),
+            ..Known::default()
+        }
+    }
+
+    /// Whether none of the same name is of a later version, up to `emulator`, of the target called `name`.
+    fn is_last(&self, erratum: &KnownErratum, name: &str, emulator: Option<&str>) -> bool {
+        !self.errata.iter().any(|other| {
+            other.name() == erratum.name()
+                && other.is_of(name)
+                && other.coverage(emulator) != Coverage::Before
+                && erratum.is_earlier(other)
+        })
     }
 
     /// Names of targets in errata that are not among `targets`, and nearly are: the erratum, what it says, and
@@ -224,13 +254,6 @@ impl Known {
         self.errata.iter()
     }
 
-    /// The same, with those of `other` besides.
-    #[must_use]
-    pub fn and(mut self, other: impl IntoIterator<Item = KnownErratum>) -> Self {
-        self.errata.extend(other);
-        self
-    }
-
     /// The name of the erratum with this number.
     pub fn name(&self, id: FlawId) -> &str {
         self.errata[id].name()
@@ -263,7 +286,8 @@ impl Known {
             let only_samples = erratum.flaw().erratum.is_deadly();
             (erratum.name().to_owned(), Issue { reference, only_samples })
         };
-        Record { sources: self.sources.clone(), issues: self.errata.iter().map(issue).collect() }
+        let (sources, tried) = (self.sources.clone(), self.tried.clone());
+        Record { sources, issues: self.errata.iter().map(issue).collect(), tried }
     }
 }
 
@@ -326,10 +350,50 @@ errata:
         assert_eq!(names(errata.to_try("qemu-max", Some("7.2.22"))), [""; 0]);
         let known = errata.for_target("qemu-max", Some("10.0"));
         let record = known.record();
-        assert_eq!(names(errata.named("qemu-max", &record.issues)), [both[0], both[1], deadly]);
         assert!(record.issues[deadly].only_samples && !record.issues[both[0]].only_samples);
         let first = known.iter().next().unwrap();
         assert_eq!(first.reproducers(), [PathBuf::from("e/repro/one.yaml")]);
+    }
+
+    #[test]
+    fn what_was_tried_and_shows_is_known_in_the_order_of_the_files() {
+        let both = errata(ERRATA).unwrap();
+        let names = |known: &Known| known.iter().map(KnownErratum::name).collect::<Vec<_>>();
+        let deadly = "AT-ends-the-device-by-a-stage2-Permission-fault";
+        let tried = [("AT-sets-dirty-state", true), ("FWB-forgets-CD", false)];
+        let tried: BTreeMap<_, _> = tried.map(|(name, shows)| (name.to_owned(), shows)).into();
+        let known = both.with_tried("qemu-max", Some("11.1.3"), tried.clone());
+        assert_eq!(names(&known), ["AT-sets-dirty-state", deadly]);
+        let record = known.record();
+        assert_eq!(record.tried, tried);
+        // What a run keeps of it leads to the same.
+        let again = KnownErrata::from_sources(record.sources).unwrap();
+        let again = again.with_tried("qemu-max", Some("11.1.3"), record.tried);
+        assert_eq!(names(&again), names(&known));
+    }
+
+    #[test]
+    fn of_an_erratum_that_came_and_went_the_last_one_counts() {
+        let entry = |from: &str, to: &str, field: &str| {
+            format!(
+                "  - names: [FWB-forgets-CD]\n    reference: it is\n    emulators: {{ from: '{from}', to: '{to}' }}\n    \
+                 when: {{ fields: {{ {field}: [1] }} }}\n"
+            )
+        };
+        let of = |text: String| errata(&format!("errata:\n{text}")).unwrap();
+        // Whether each shows under HCR_EL2.FWB, and not under CD.
+        let fwb = Registers { hcr_el2: 1 << 46, ..Registers::default() };
+        let under_fwb = |known: Known| -> Vec<bool> {
+            known.flaws().iter().map(|flaw| flaw.when.fits(&fwb)).collect()
+        };
+        let early = entry("7.0", "8.0", "HCR_EL2.CD");
+        let two = of(early.clone() + &entry("9.0", "9.1", "HCR_EL2.FWB"));
+        assert_eq!(under_fwb(two.to_try("board", Some("10.0"))), vec![true]);
+        let tried = BTreeMap::from([("FWB-forgets-CD".to_owned(), true)]);
+        assert_eq!(under_fwb(two.with_tried("board", Some("10.0"), tried)), vec![true]);
+        let here = of(early + &entry("9.0", "10.0", "HCR_EL2.FWB"));
+        assert!(under_fwb(here.to_try("board", Some("10.0"))).is_empty());
+        assert_eq!(under_fwb(here.for_target("board", Some("10.0"))), vec![true]);
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Version {
     }
 }
 
+/// The version at the front of what an emulator says of itself: `10.0.2` of `10.0.2 (Debian ...)`.
+pub fn version(emulator: &str) -> Option<String> {
+    Version::at_front(emulator).map(|version| version.to_string())
+}
+
 impl TryFrom<String> for Version {
     type Error = String;
 
@@ -93,13 +98,13 @@ impl Versions {
 
     /// Whether a version may lie in both.
     pub fn meet(&self, other: &Self) -> bool {
-        let ends_before = |one: &Self, other: &Self| {
-            one.to
-                .as_ref()
-                .zip(other.from.as_ref())
-                .is_some_and(|(to, from)| from.as_exact_as(to) > &to.0[..])
-        };
-        !ends_before(self, other) && !ends_before(other, self)
+        !self.ends_before(other) && !other.ends_before(self)
+    }
+
+    /// Whether it ends before `other` begins.
+    pub fn ends_before(&self, other: &Self) -> bool {
+        let ends = self.to.as_ref().zip(other.from.as_ref());
+        ends.is_some_and(|(to, from)| from.as_exact_as(to) > &to.0[..])
     }
 
     /// Why no version lies in it, if none does.

@@ -26,7 +26,7 @@ pub enum Reason {
     ForeignTranslations,
     /// Probes of this kind killed the target, and nobody knows why.
     Quarantined(ProbeKind),
-    /// It would kill the target by the known issue of this name; absent where only the target knows it.
+    /// It would kill the target by the known erratum of this name; absent where only the target knows it.
     HeldBack(Option<String>),
     /// It would be done where nothing tells of it, or does harm.
     UntoldMemory,
@@ -101,9 +101,9 @@ impl fmt::Display for Reason {
                 "a TLB may hold translations of another tree by the same VMID and ASID"
             }
             Self::Quarantined(kind) => return write!(f, "{QUARANTINED} ({kind})"),
-            Self::HeldBack(issue) => {
-                let issue = issue.as_deref().unwrap_or("something that it was not told");
-                return write!(f, "held back: it would kill the target by {issue}");
+            Self::HeldBack(erratum) => {
+                let erratum = erratum.as_deref().unwrap_or("something that it was not told");
+                return write!(f, "held back: it would kill the target by {erratum}");
             }
             Self::UntoldMemory => "it would reach memory that tells nothing",
             Self::NoAtomics => {

@@ -35,7 +35,7 @@ pub enum Signature {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<ProbeKind>,
     },
-    /// Known issues, by name.
+    /// Known errata, by name.
     Known(Vec<String>),
     /// The reference walker does not find what the case's own mappings ask for.
     Mappings,

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use judge::verdict::Verdict;
 
 use crate::campaign::Totals;
+use crate::output::remark;
 use crate::report::terminal::grouped;
 
 /// A bar for a run: how far it is, how fast, what was found, and how long it will take. On a terminal
@@ -56,6 +57,11 @@ impl Bar {
         let done = self.limit.done(self.past + totals.cases, totals.elapsed);
         self.bar.set_message(message(self.past, totals, done));
         self.bar.set_position((done * self.bar.length().unwrap_or_default() as f64) as u64);
+    }
+
+    /// Tells something on standard error, above the bar where there is one.
+    pub fn tell(&self, text: &str) {
+        self.bar.suspend(|| remark(text));
     }
 
     /// Takes the bar away.

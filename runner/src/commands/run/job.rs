@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use case::Case;
 use device::{Identity, Target};
@@ -18,6 +18,7 @@ use suite::machine::Machine;
 
 use super::bar::{Bar, Limit};
 use crate::campaign::{self, Campaign, CampaignError, Past, RecordError, Recorder, Soak, Totals};
+use crate::diagnosis::Live;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::remark;
@@ -26,6 +27,7 @@ use crate::record::resume::{ResumeError, Resumed};
 use crate::record::{
     Header, Host, Request, RunEnd, RunError, RunFolder, RunId, RunWriter, Summary,
 };
+use crate::report::causes::so_far;
 
 /// What is to be run, and how.
 pub struct Job<'a> {
@@ -41,6 +43,8 @@ pub struct Job<'a> {
     pub workers: NonZeroUsize,
     /// Whether nobody wants to see how it goes on.
     pub quiet: bool,
+    /// Whether causes are told while it goes on.
+    pub live: bool,
     /// Whether the target asks and compares by itself.
     pub soak: Option<Soak>,
     /// Set to stop it.
@@ -101,6 +105,8 @@ impl Job<'_> {
             shard: self.shard,
             past: past.cases,
             is_quiet: self.quiet,
+            live: self.live.then(Live::new),
+            told: (Instant::now(), String::new()),
             bar: Bar::hidden(),
             stage: Stage::Waiting(book),
         };
@@ -172,8 +178,32 @@ struct Scribe<'a> {
     shard: Shard,
     past: u64,
     is_quiet: bool,
+    /// The causes of what was found, where they are told while it goes on.
+    live: Option<Live>,
+    /// When they were told last, and in which words.
+    told: (Instant, String),
     bar: Bar,
     stage: Stage<'a>,
+}
+
+/// Causes are told again after this time at the earliest.
+const LIVE: Duration = Duration::from_secs(5);
+
+impl Scribe<'_> {
+    /// Tells the causes so far, where they are others than were told last.
+    fn tell_causes(&mut self) {
+        let Self { live: Some(live), told: (when, told), bar, .. } = self else { return };
+        if when.elapsed() < LIVE {
+            return;
+        }
+        let causes = live.causes();
+        let text = so_far(&causes);
+        if text != *told && causes.explained() + causes.left() > 0 {
+            bar.tell(&text);
+            *told = text;
+        }
+        *when = Instant::now();
+    }
 }
 
 /// How far the files of a run are.
@@ -215,6 +245,9 @@ impl Recorder for Scribe<'_> {
     }
 
     fn case(&mut self, record: &CaseRecord, case: Option<&Case>) -> Result<(), RecordError> {
+        if let Some(live) = &mut self.live {
+            live.add(record);
+        }
         match &mut self.stage {
             Stage::Writing(writer) => Ok(writer.record(record, case)?),
             Stage::Waiting(_) | Stage::Failed => Ok(()),
@@ -222,6 +255,7 @@ impl Recorder for Scribe<'_> {
     }
 
     fn progress(&mut self, totals: &Totals) -> Result<(), RecordError> {
+        self.tell_causes();
         self.bar.show(totals);
         match &mut self.stage {
             Stage::Writing(writer) => Ok(writer.pace(totals.elapsed.as_secs_f64())?),

@@ -15,14 +15,16 @@ use device::Target;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use judge::established::Established;
-use judge::known::{Known, KnownErrata};
+use judge::known::Known;
 use suite::granule::GranuleName;
 use suite::space::Probes;
 use suite::{Overrides, Suite, SuiteError};
 
 use super::known_errata::{self, ErrataArgs};
 use super::lookup::Shelf;
+use super::results::Results;
 use super::target::{HowToRun, Opened};
+use crate::diagnosis::Causes;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -96,9 +98,12 @@ pub struct Run {
     /// Show no progress, and print no table.
     #[arg(long)]
     quiet: bool,
-    /// The folder of all runs.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
+    /// Tell the causes of what is found while it goes on: when they change, and every five seconds at most. Of a run that
+    /// goes on it is what is found from there on.
+    #[arg(long, conflicts_with = "quiet")]
+    live: bool,
+    #[command(flatten)]
+    results: Results,
     #[command(flatten)]
     errata: ErrataArgs,
     #[command(flatten)]
@@ -114,9 +119,7 @@ pub(super) fn probes(text: &str) -> Result<Probes, String> {
 impl Run {
     /// Does it. The exit code is the worst of the suites'.
     pub fn run(self) -> Result<Exit, Failure> {
-        let interrupt = interrupt::on_signals().map_err(|error| {
-            Failure::new(Exit::Bug, format!("signals can't be waited for: {error}"))
-        })?;
+        let interrupt = interrupt::on_signals()?;
         match (&self.resume, &self.target) {
             (Some(run), _) => self.go_on(run, interrupt),
             (None, Some(target)) => self.begin(target, &interrupt),
@@ -146,10 +149,10 @@ impl Run {
         };
         let mut worst = Exit::Conforms;
         for opened in &opened {
-            let known = known_errata::of_tried(errata.as_ref(), opened)?;
+            let known = known_errata::of_tried(errata.as_ref(), opened, interrupt)?;
             for suite in &suites {
                 if interrupt.load(Ordering::Relaxed) {
-                    return Ok(worst);
+                    return Ok(Exit::Interrupted);
                 }
                 worst = worst.max(self.new_run(suite, overrides, &known, opened, interrupt)?);
             }
@@ -171,62 +174,64 @@ impl Run {
         let salt = std::process::id() ^ time.subsec_nanosecond().unsigned_abs();
         let pe = opened.file.pe.map_or(String::new(), |pe| format!(".pe{pe}"));
         let id = RunId::new(time, &suite.name, &format!("{}{pe}", identity.name), salt as u16);
+        let established = Established { learned: opened.learned.clone(), known: known.clone() };
         let job = Job {
             target: opened.target.as_ref(),
-            established: Established { learned: opened.learned.clone(), known: known.clone() },
+            established: established.clone(),
             suite,
             seed,
             shard: self.shard.unwrap_or_default(),
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            live: self.live,
             soak: None,
             interrupt: Arc::clone(interrupt),
         };
-        let folder = RunFolder::create(&self.results, &id)?;
+        let folder = RunFolder::create(self.results.folder(), &id)?;
         let shard = job.shard;
         let target = opened.file.clone();
         let asked = Request { suite, overrides, seed, shard, soak: None, target };
         let done = job.run(Book::New(Box::new(NewRun { folder, id, time, asked })))?;
-        self.tell(&done, |folder| self.reduce(folder, opened, interrupt))
+        let reducer = Reducer::new(opened.target.as_ref(), established).with_interrupt(interrupt);
+        self.tell(&done, Some(reducer))
     }
 
     /// Goes on with `run`.
     fn go_on(&self, run: &Path, interrupt: Arc<AtomicBool>) -> Result<Exit, Failure> {
-        let folder = if run.is_dir() { run.to_owned() } else { self.results.join(run) };
-        let run = PastRun::open(&folder)?;
+        let run = self.results.open(run)?;
+        let folder = run.folder().to_owned();
         if let Some(summary) = run.ended()? {
             remark("note: the run came to its end, and nothing of it is left");
-            return self.tell(&Done::Ended { summary: Box::new(summary), folder }, |_| ());
+            return self.tell(&Done::Ended { summary: Box::new(summary), folder }, None);
         }
         let resumed = Resumed::open(&folder)?;
         let header = resumed.header();
         let suite = Suite::from_text(&header.suite.text, &folder.join("header.json"));
         let mut suite = suite.map_err(SuiteError::from)?;
         suite.apply(&header.suite.overrides);
-        let errata = KnownErrata::from_sources(header.known_issues.sources.clone())?;
         let opened = self.how.open_text(header.target.clone())?;
+        let known = known_errata::of_run(header, opened.target.identity())?;
+        let established = Established { learned: opened.learned.clone(), known };
         let job = Job {
             target: opened.target.as_ref(),
-            established: Established {
-                known: errata.named(&opened.target.identity().name, &header.known_issues.issues),
-                learned: opened.learned.clone(),
-            },
+            established: established.clone(),
             suite: &suite,
             seed: header.seed,
             shard: header.shard,
             workers: self.workers(opened.target.as_ref())?,
             quiet: self.quiet,
+            live: self.live,
             soak: None,
             interrupt: Arc::clone(&interrupt),
         };
         let done = job.run(Book::Resumed(Box::new(resumed)))?;
-        self.tell(&done, |folder| self.reduce(folder, &opened, &interrupt))
+        let reducer = Reducer::new(opened.target.as_ref(), established).with_interrupt(&interrupt);
+        self.tell(&done, Some(reducer))
     }
 
-    /// Makes a small case of each cause of what was found. The run is over: whatever goes wrong here changes nothing of it.
-    fn reduce(&self, folder: &Path, opened: &Opened, interrupt: &Arc<AtomicBool>) {
-        let mut reducer =
-            Reducer::new(opened.target.as_ref(), opened.learned.clone()).with_interrupt(interrupt);
+    /// Makes a small case of each of `causes` of the run in `folder`. The run is over: whatever goes wrong here changes
+    /// nothing of it.
+    fn reduce(&self, folder: &Path, causes: &Causes, reducer: &mut Reducer<'_>) {
         let mut tell = |reproducer: &Reproducer| {
             if !self.quiet {
                 // Nobody is left to be told when standard output is gone.
@@ -235,10 +240,14 @@ impl Run {
         };
         let written = PastRun::open(folder)
             .map_err(ReproducerError::from)
-            .and_then(|run| reproducers::write(&run, &mut reducer, Bound::OF_A_RUN, &mut tell));
-        if let Err(error) = written {
-            remark(format_args!("note: not all causes have a small case: {error}"));
-        }
+            .and_then(|run| reproducers::write(&run, causes, reducer, Bound::OF_A_RUN, &mut tell));
+        let why = match written {
+            Err(error) => error.to_string(),
+            Ok(()) if reducer.is_interrupted() => "interrupted".to_owned(),
+            Ok(()) => return,
+        };
+        remark(format_args!("note: not all causes have a small case: {why}"));
+        remark(format_args!("for all of them: hypwalk reduce {}", folder.display()));
     }
 
     /// How many machines at once: as asked for, or one for each core but the one that the runner needs.
@@ -259,8 +268,8 @@ impl Run {
         }
     }
 
-    /// Tells what came of a run. Where something was found in it, `reduce` is to do the rest.
-    fn tell(&self, done: &Done, reduce: impl FnOnce(&Path)) -> Result<Exit, Failure> {
+    /// Tells what came of a run. Where something was found in it, its causes are reduced, if there is a `reducer`.
+    fn tell(&self, done: &Done, reducer: Option<Reducer<'_>>) -> Result<Exit, Failure> {
         let (summary, folder) = match done {
             Done::Ended { summary, folder } => (summary, folder),
             Done::Interrupted { folder } => {
@@ -272,12 +281,14 @@ impl Run {
         if !self.quiet {
             print(format_args!("{}\n", Table { summary, folder, is_verbose: false }))?;
         }
-        if !self.no_reduce && summary.tally.findings > 0 {
-            reduce(folder);
+        let mut reducer = reducer.filter(|_| !self.no_reduce);
+        if let (Some(reducer), Some(causes)) = (&mut reducer, &summary.causes) {
+            self.reduce(folder, causes, reducer);
         }
         if self.json {
             print(format_args!("{}\n", summary.json_line()))?;
         }
-        Ok(summary.exit())
+        let is_interrupted = reducer.is_some_and(|reducer| reducer.is_interrupted());
+        Ok(if is_interrupted { Exit::Interrupted } else { summary.exit() })
     }
 }

@@ -6,13 +6,13 @@
 //! ```
 
 use case::edit::Change;
-use case::memory::Place;
+use case::memory::{MemoryMap, Place};
 use case::tree::Role;
 
 use super::{Bits, Draft, Move, Tries, bit_by_bit};
 use crate::reduce::draft::Field;
 
-pub fn tries(draft: &Draft) -> Tries {
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
     let spaces: Vec<Vec<(Field, u64)>> =
         (0..draft.trees.len()).map(|tree| names(draft, tree)).collect();
     let trees = draft.trees.iter().zip(&spaces);

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use case::mapping::Mapping;
-use case::memory::Place;
+use case::memory::{MemoryMap, Place};
 
 use super::{Draft, Tries};
 
 /// One leaf, or one half, of each run that is longer; and of each block the page that something names.
-pub fn tries(draft: &Draft) -> Tries {
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
     let mut drafts = Vec::new();
     for (number, mapping) in draft.mappings.iter().enumerate().filter(|(_, it)| it.entries > 1) {
         let count = mapping.entries;

@@ -1,12 +1,13 @@
 //! Leaves: fields of descriptors back to plain values.
 
+use case::memory::MemoryMap;
 use case::tree::Role;
 
 use super::{Bits, Draft, Move, Tries, bit_by_bit};
 use crate::reduce::draft::{Field, LeafByte};
 use crate::reduce::size::plain_leaf;
 
-pub fn tries(draft: &Draft) -> Tries {
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
     let mut moves = Vec::new();
     for (number, mapping) in draft.mappings.iter().enumerate() {
         let role = draft.trees.get(usize::from(mapping.tree)).map(|tree| tree.role);

@@ -2,6 +2,7 @@
 
 use case::Flags;
 use case::guest::Guest;
+use case::memory::MemoryMap;
 use case::probe::{El, Probe};
 
 use super::{Draft, Move, Part, Tries};
@@ -12,24 +13,24 @@ fn each(count: usize, part: impl Fn(usize) -> Part) -> Tries {
     Tries::Together((0..count).map(|number| Move::Drop(part(number))).collect())
 }
 
-pub fn probes(draft: &Draft) -> Tries {
+pub fn probes(draft: &Draft, _: &MemoryMap) -> Tries {
     each(draft.probes.len(), Part::Probe)
 }
 
-pub fn trees(draft: &Draft) -> Tries {
+pub fn trees(draft: &Draft, _: &MemoryMap) -> Tries {
     each(draft.trees.len(), Part::Tree)
 }
 
-pub fn edits(draft: &Draft) -> Tries {
+pub fn edits(draft: &Draft, _: &MemoryMap) -> Tries {
     each(draft.edits.len(), Part::Edit)
 }
 
-pub fn mappings(draft: &Draft) -> Tries {
+pub fn mappings(draft: &Draft, _: &MemoryMap) -> Tries {
     each(draft.mappings.len(), Part::Mapping)
 }
 
 /// All slots of a tree but one: tables that were in the others go there.
-pub fn slots(draft: &Draft) -> Tries {
+pub fn slots(draft: &Draft, _: &MemoryMap) -> Tries {
     let numbers = draft.trees.iter().enumerate().flat_map(|(tree, it)| {
         let count = if it.slots.len() > 1 { it.slots.len() } else { 0 };
         (0..count).rev().map(move |slot| Move::Drop(Part::Slot(tree, slot)))
@@ -38,7 +39,7 @@ pub fn slots(draft: &Draft) -> Tries {
 }
 
 /// Flags of the case that are set to no use, and those of probes.
-pub fn flags(draft: &Draft) -> Tries {
+pub fn flags(draft: &Draft, _: &MemoryMap) -> Tries {
     let mut drafts = Vec::new();
     let spare = SPARE_FLAGS.into_iter().filter(|flag| draft.has(*flag));
     for flag in spare.filter(|flag| *flag != Flags::UPDATES || !updates(draft)) {
@@ -60,7 +61,7 @@ pub fn flags(draft: &Draft) -> Tries {
 }
 
 /// Everything by the PE that has the case in hand, or by the one before.
-pub fn pes(draft: &Draft) -> Tries {
+pub fn pes(draft: &Draft, _: &MemoryMap) -> Tries {
     let by = |pe: fn(&Probe) -> u8| {
         let probes = draft.probes.iter().map(|probe| probe.on(pe(probe))).collect();
         Draft { probes, ..draft.clone() }

@@ -19,7 +19,7 @@ pub fn arenas(draft: &Draft, map: &MemoryMap) -> Tries {
 }
 
 /// Bits of the offsets: of all places of an arena, and of each.
-pub fn offsets(draft: &Draft) -> Tries {
+pub fn offsets(draft: &Draft, _: &MemoryMap) -> Tries {
     let places = places(draft);
     let arenas: BTreeSet<u8> = places.iter().map(|(_, place)| place.arena()).collect();
     let mut moves = Vec::new();

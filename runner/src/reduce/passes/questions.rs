@@ -1,5 +1,6 @@
 //! Questions: a simpler one in the place of each.
 
+use case::memory::MemoryMap;
 use case::probe::{El, Operation};
 
 use super::{Draft, Tries};
@@ -17,7 +18,7 @@ const SIMPLE: [(Operation, Option<El>); 9] = [
     (Operation::Store, None),
 ];
 
-pub fn tries(draft: &Draft) -> Tries {
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
     let mut drafts = Vec::new();
     for (number, probe) in draft.probes.iter().enumerate() {
         let (Some(operation), Some(el)) = (probe.operation(), probe.el()) else { continue };

@@ -1,5 +1,6 @@
 //! Registers: bits back to plain values.
 
+use case::memory::MemoryMap;
 use case::tree::Role;
 
 use super::{Bits, Draft, Move, Tries, bit_by_bit};
@@ -15,7 +16,7 @@ const UPPER_SHAPE: u64 = 0x3f << 16 | 3 << 30;
 /// `TCR_ELx`: DS, of two ranges and of one.
 const DS: u64 = 1 << 59 | 1 << 32;
 
-pub fn tries(draft: &Draft) -> Tries {
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
     let plain = plain_registers(draft).named();
     let mut moves = Vec::new();
     for (number, (name, value)) in draft.registers.named().into_iter().enumerate() {

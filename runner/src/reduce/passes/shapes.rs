@@ -1,42 +1,38 @@
 //! Shapes: one granule, small addresses.
 
 use case::format::{AddressFormat, Format, Granule};
+use case::memory::MemoryMap;
 use case::tree::Role;
 use case::vtcr;
 
 use super::{Draft, Tries};
+use crate::reduce::draft::DraftTree;
 
 /// The smallest input address size that every PE has, in bits.
 const LEAST_IA_BITS: u8 = 25;
 
-pub fn tries(draft: &Draft) -> Tries {
-    let mut drafts = Vec::new();
+/// Input address sizes that are tried: the levels of a granule end there, or all PEs have it.
+const IA_BITS: [u8; 6] = [LEAST_IA_BITS, 32, 36, 39, 42, 48];
+
+/// All trees with one granule first: what maps a table of another tree should have its pages. Then each by itself. Addresses
+/// are of 48 bits or, where a tree has wider ones, as they are.
+pub fn tries(draft: &Draft, _: &MemoryMap) -> Tries {
+    let is_wide = |tree: &DraftTree| tree.format.address != AddressFormat::Bits48;
     let narrow = |format: Format| Format { address: AddressFormat::Bits48, ..format };
-    // All trees at once first: what maps a table of another tree should have its pages.
-    for granule in Granule::ALL {
-        for bits in [LEAST_IA_BITS, 32, 39, 48] {
-            drafts.extend(reshaped(draft, |_, format| {
-                Some(shaped(narrow(format), granule, bits.min(format.ia_bits)))
-            }));
-        }
-        drafts.extend(reshaped(draft, |_, format| {
-            Some(shaped(narrow(format), granule, format.ia_bits))
-        }));
-    }
-    for tree in 0..draft.trees.len() {
-        for granule in Granule::ALL {
-            for bits in [LEAST_IA_BITS, 32, 36, 39, 42, 48] {
-                drafts.extend(reshaped(draft, |number, format| {
-                    (number == tree && bits <= format.ia_bits)
-                        .then(|| shaped(narrow(format), granule, bits))
-                }));
+    let addresses: [fn(Format) -> Format; 2] = [narrow, |format| format];
+    let addresses = if draft.trees.iter().any(is_wide) { &addresses[..] } else { &addresses[..1] };
+    let mut drafts = Vec::new();
+    for tree in [None].into_iter().chain((0..draft.trees.len()).map(Some)) {
+        let is_meant = |number: usize| tree.is_none_or(|tree| tree == number);
+        for address in addresses {
+            for granule in Granule::ALL {
+                for bits in IA_BITS.into_iter().chain([u8::MAX]) {
+                    drafts.extend(reshaped(draft, |number, format| {
+                        let format = address(format);
+                        is_meant(number).then(|| shaped(format, granule, bits.min(format.ia_bits)))
+                    }));
+                }
             }
-            drafts.extend(reshaped(draft, |number, format| {
-                (number == tree).then(|| shaped(narrow(format), granule, format.ia_bits))
-            }));
-            drafts.extend(reshaped(draft, |number, format| {
-                (number == tree).then(|| shaped(format, granule, format.ia_bits.min(48)))
-            }));
         }
     }
     drafts.dedup();

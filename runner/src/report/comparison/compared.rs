@@ -62,7 +62,7 @@ impl Compared {
         self.summary.ending.as_ref()?.host.as_ref()
     }
 
-    /// How often each known issue showed, of those that did.
+    /// How often each known erratum showed, of those that did.
     pub(super) fn known(&self) -> BTreeMap<String, u64> {
         let known = self.summary.tally.known.iter().filter(|(_, shown)| shown.shown > 0);
         known.map(|(name, shown)| (name.clone(), shown.shown)).collect()

@@ -80,13 +80,13 @@ pub enum Difference {
     },
     /// No errata were looked for in one of the runs.
     CausesNotCompared { reason: String },
-    /// A known issue that did not show in the baseline.
+    /// A known erratum that did not show in the baseline.
     KnownNew {
         name: String,
         /// How many probes showed it.
         count: u64,
     },
-    /// A known issue that showed in the baseline only.
+    /// A known erratum that showed in the baseline only.
     KnownGone {
         name: String,
         /// How many probes showed it.

@@ -101,10 +101,10 @@ impl fmt::Display for Difference {
                 write!(f, "gone: {}: {signature} ({findings} before)", verdict.name())
             }
             Self::KnownNew { name, count } => {
-                write!(f, "known issue that did not show before: {name} ({})", probes(*count))
+                write!(f, "known erratum that did not show before: {name} ({})", probes(*count))
             }
             Self::KnownGone { name, count } => {
-                write!(f, "known issue that no longer shows: {name} ({} before)", probes(*count))
+                write!(f, "known erratum that no longer shows: {name} ({} before)", probes(*count))
             }
             Self::NotAsked { reason, count } => {
                 write!(f, "not asked, for a new reason: {} ({reason})", grouped(*count))

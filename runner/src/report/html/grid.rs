@@ -32,7 +32,7 @@ pub struct Row {
 pub struct Look {
     /// The worst verdict in it.
     pub mark: Mark,
-    /// How many findings, known issues, or probes that conform: short.
+    /// How many findings, probes that known errata predict, or that conform: short.
     pub count: String,
     pub words: String,
     /// What the list of its cases that have findings is linked by.

@@ -122,7 +122,7 @@ fn ending(summary: &Summary) -> (Mark, &'static str) {
     match (exit, &summary.ending) {
         (Exit::Conforms, None) => (Mark::INTERRUPTED, "interrupted; all conform until then"),
         (Exit::Conforms, Some(_)) if !summary.tally.known.is_empty() => {
-            (Mark::of(Verdict::Known), "all conform but for known issues")
+            (Mark::of(Verdict::Known), "all conform but for known errata")
         }
         (Exit::Conforms, Some(_)) => (Mark::of(Verdict::Conforms), exit.meaning()),
         (_, None) => (Mark::of(Verdict::Mismatch), "interrupted; there are findings"),
