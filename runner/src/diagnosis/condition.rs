@@ -21,7 +21,7 @@ use super::traits::{self, Trait, Value};
 /// How many probes are to show the erratum, and how many to contradict it.
 const EACH: u64 = 4;
 /// How many they are to be together, where one trait is looked at.
-const TOGETHER: u64 = 12;
+const TOGETHER: u64 = 10;
 /// How many values a condition names at most.
 const VALUES: usize = 2;
 
