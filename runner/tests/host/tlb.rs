@@ -227,7 +227,7 @@ fn a_member_of_a_contiguous_group_stays_as_long_as_its_neighbours_are_there() {
 
 #[test]
 fn an_entry_for_a_contiguous_group_is_taken_away_by_what_names_any_of_it() {
-    let by_va = |page: u64| tlbi(Operation::TlbiVae1, (1 << 48) | ((TAGS_VA >> 12) + page));
+    let by_va = |page: u64| tlbi(Operation::TlbiVae1, self::page(TAGS_VA + 0x1000 * page));
     let by_ipa = |page: u64| tlbi(Operation::TlbiIpas2e1, (TAGS_IPA >> 12) + page);
     let all = tlbi(Operation::TlbiVmalle1, 0);
     // The third page was broken as it must be, the others were not taken away.
