@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use case::operation::Operation;
+use golden::FieldName;
 use serde::{Deserialize, Serialize};
 
 use super::traits::{self, Trait, Value};
@@ -81,8 +82,17 @@ impl Condition {
 }
 
 impl Condition {
+    /// The same as files of known errata say it, in YAML: by operations, or by a field; `None` where something else tells.
+    pub fn when(&self) -> Option<String> {
+        let field = FieldName::named(&self.of).filter(|_| self.is);
+        let operations = || Some(format!("operations: [{}]", self.operations()?.join(", ")));
+        field.map_or_else(operations, |_| {
+            Some(format!("fields: {{ {}: [{}] }}", self.of, self.values.join(", ")))
+        })
+    }
+
     /// The names of the operations by which the erratum shows; `None` where something else tells.
-    pub fn operations(&self) -> Option<Vec<&'static str>> {
+    fn operations(&self) -> Option<Vec<&'static str>> {
         let mut traits = [Trait::Instruction, Trait::Operation].into_iter();
         let of = traits.find(|one| one.to_string() == self.of)?;
         let asks = Operation::of_real_builds().filter(|operation| !operation.is_step());

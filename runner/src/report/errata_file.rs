@@ -60,10 +60,9 @@ fn entry(device: &Device, cause: &Cause) -> String {
     }
     let (case, question) = (cause.first.case, one_line(&cause.first.finding.question.to_string()));
     let _ = writeln!(text, "  # first in case {case}: {question}");
-    let operations = cause.condition.as_ref().filter(|_| !is_of_tlbs(cause));
-    let operations = operations.and_then(Condition::operations);
-    if let (Some(condition), None) = (&cause.condition, &operations) {
-        let _ = writeln!(text, "  # It shows where {condition}: that is not told by operations.");
+    let when = cause.condition.as_ref().filter(|_| !is_of_tlbs(cause)).and_then(Condition::when);
+    if let (Some(condition), None) = (&cause.condition, &when) {
+        let _ = writeln!(text, "  # It shows where {condition}: such a file can't say so.");
     }
     let _ = writeln!(text, "  - names: [{}]", quoted(cause.name()));
     let _ = writeln!(text, "    reference: to be filled in");
@@ -73,11 +72,11 @@ fn entry(device: &Device, cause: &Cause) -> String {
     }
     let targets: Vec<String> = device.targets().into_iter().map(quoted).collect();
     let _ = writeln!(text, "    targets: [{}]", targets.join(", "));
-    match operations {
-        Some(operations) => {
-            let _ = writeln!(text, "    when: {{ operations: [{}] }}", operations.join(", "));
+    match when {
+        Some(when) => {
+            let _ = writeln!(text, "    when: {{ {when} }}");
         }
-        None if cause.contradicted > 0 => text += "    sometimes: true\n",
+        None if cause.contradicted + cause.elsewhere > 0 => text += "    sometimes: true\n",
         None => {}
     }
     text

@@ -469,7 +469,7 @@ fn what_holds_of_the_cases_where_an_erratum_shows_and_of_no_other_is_its_conditi
     let name = "PAR-tells-no-stage";
     let mut header = header();
     header.suite.text = "name: smoke\ngenerators: [random: { cases: 150 }]\n".to_owned();
-    let causes = |shows: fn(&Case) -> bool, alike: &[&str], test: &str| {
+    let run = |shows: fn(&Case) -> bool, alike: &[&str], test: &str| {
         let mut writer = Results::new(test).folder().begin(header.clone()).unwrap();
         let drawn = plan(writer.header(), writer.folder()).unwrap();
         for (index, case) in (0..150).filter_map(|index| Some((index, drawn.case(index)?.ok()?))) {
@@ -483,10 +483,12 @@ fn what_holds_of_the_cases_where_an_erratum_shows_and_of_no_other_is_its_conditi
             }
             writer.record(&record, None).unwrap();
         }
-        writer.finish(RunEnd::default()).unwrap().causes.unwrap().causes
+        let folder = writer.folder().to_owned();
+        writer.finish(RunEnd::default()).unwrap();
+        Run::open(&folder).unwrap()
     };
     let told = |shows, test: &str| {
-        let causes = causes(shows, &[name], test);
+        let causes = run(shows, &[name], test).causes().unwrap().causes;
         let [cause] = &causes[..] else { panic!("{causes:?}") };
         assert!(cause.elsewhere > 50, "{cause:?}");
         cause.condition.as_ref().map(ToString::to_string)
@@ -494,12 +496,16 @@ fn what_holds_of_the_cases_where_an_erratum_shows_and_of_no_other_is_its_conditi
     let is_64k = |case: &Case| case.as_ref().header.registers.vtcr_el2 >> 14 & 3 == K64;
     let of_64k = told(is_64k, "scope");
     assert_eq!(of_64k.as_deref(), Some("VTCR_EL2.TG0 is 0x1"));
+    let device = Device::new(vec![run(is_64k, &[name], "scope-file")]).unwrap();
+    let file = errata_file(&[device]);
+    assert!(file.contains("when: { fields: { VTCR_EL2.TG0: [0x1] } }"), "{file}");
+    known(&file);
     // Where every fifth case shows it whatever it says, nothing holds of them alone.
     let by_chance = |case: &Case| case.as_ref().header.registers.vttbr_el2 >> 48 & 3 == 1;
     assert_eq!(told(by_chance, "no-scope"), None);
     // One that predicts the same here and nothing else elsewhere is the better name.
     let quiet = "AT-sets-dirty-state";
-    let causes = causes(by_chance, &[name, quiet], "scopes");
+    let causes = run(by_chance, &[name, quiet], "scopes").causes().unwrap().causes;
     let [cause] = &causes[..] else { panic!("{causes:?}") };
     assert_eq!((&cause.errata[..], cause.elsewhere), (&[quiet.to_owned()][..], 0));
 }
