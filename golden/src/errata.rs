@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   registers, features        a field or a feature is taken for another value        Errata::machine
-//!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params
+//!   parameters of a stage      resolved otherwise                                     stage1_params, stage2_params, ..
 //!   descriptor                 bits of it are taken for others                        descriptor
 //!   table base                 its bits are taken for others                          base
 //!   a check that fails         its rule is not applied                                lifts, lifts_without_leaf
@@ -36,6 +36,7 @@ use crate::descriptor::Format;
 use crate::el::El;
 use crate::exception::{Cause, Exception};
 use crate::fault::{Fault, Stage};
+use crate::granule::Granule;
 use crate::implementation::Implementation;
 use crate::level::Level;
 use crate::maintenance::Maintenance;
@@ -100,10 +101,16 @@ pub trait Errata {
         taken
     }
 
-    /// The smallest `VTCR_EL2.T0SZ`.
+    /// The smallest `VTCR_EL2.T0SZ`, where PS stands for so many bits.
     #[inline]
-    fn stage2_min_txsz(&self, min: u64) -> u64 {
+    fn stage2_min_txsz(&self, min: u64, _ps_bits: u32) -> u64 {
         min
+    }
+
+    /// May stage 2 not start at this level although it may, where PS stands for so many bits?
+    #[inline]
+    fn refuses_start(&self, _granule: Granule, _start: Level, _ps_bits: u32) -> bool {
+        false
     }
 
     /// In which parts is the access translated?
@@ -249,8 +256,17 @@ macro_rules! forward_errata {
             $to.base(site, base, taken)
         }
         #[inline]
-        fn stage2_min_txsz(&$self, min: u64) -> u64 {
-            $to.stage2_min_txsz(min)
+        fn stage2_min_txsz(&$self, min: u64, ps_bits: u32) -> u64 {
+            $to.stage2_min_txsz(min, ps_bits)
+        }
+        #[inline]
+        fn refuses_start(
+            &$self,
+            granule: crate::Granule,
+            start: crate::Level,
+            ps_bits: u32,
+        ) -> bool {
+            $to.refuses_start(granule, start, ps_bits)
         }
         #[inline]
         fn halves(&$self, subject: &crate::errata::Subject) -> crate::errata::Halves {

@@ -9,7 +9,9 @@ use crate::errata::{
 };
 use crate::exception::Exception;
 use crate::fault::{Fault, FaultKind, Stage};
+use crate::granule::Granule;
 use crate::implementation::{Features, Implementation};
+use crate::level::Level;
 use crate::masked::Masked;
 use crate::params::{Stage1Params, Stage2Params};
 use crate::permissions::Permissions;
@@ -83,8 +85,10 @@ pub enum Effect {
     CheckedAddress(Stage, fn(&Format, u64, u64) -> u64),
     /// The base of the first table comes out otherwise, and the bits of it that should be zero.
     Base(Stage, fn(&TableBase<'_>) -> (u64, u64)),
-    /// The smallest `VTCR_EL2.T0SZ` is another.
-    Stage2MinTxsz(fn(u64) -> u64),
+    /// The smallest `VTCR_EL2.T0SZ` is another, for so many bits of PS.
+    Stage2MinTxsz(fn(u64, u32) -> u64),
+    /// Stage 2 does not start at such levels, by the granule and the bits that PS stands for.
+    NoStart(fn(Granule, Level, u32) -> bool),
     /// An atomic is translated in two parts.
     Halves(Halves),
     /// A field of a register is taken for this value, where the condition on all registers holds.
@@ -186,7 +190,9 @@ impl Effect {
         match self {
             Self::Register { .. } | Self::Without(_) | Self::With(_) => Point::Machine,
             Self::Halves(_) | Self::Nothing(_) => Point::Instruction,
-            Self::Stage2MinTxsz(_) | Self::Stage1(_) | Self::Stage2(_) => Point::Params,
+            Self::Stage2MinTxsz(_) | Self::NoStart(_) | Self::Stage1(_) | Self::Stage2(_) => {
+                Point::Params
+            }
             Self::Descriptor(..) => Point::Descriptor,
             Self::CheckedAddress(..) | Self::Base(..) | Self::Address(..) => Point::Address,
             Self::Lifts(..)

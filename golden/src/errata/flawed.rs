@@ -10,7 +10,9 @@ use crate::errata::{
 };
 use crate::exception::Exception;
 use crate::fault::{Fault, Stage};
+use crate::granule::Granule;
 use crate::implementation::Implementation;
+use crate::level::Level;
 use crate::masked::Masked;
 use crate::params::{Stage1Params, Stage2Params};
 use crate::permissions::Permissions;
@@ -183,10 +185,18 @@ impl<C, E: ErrataSet> Errata for Flawed<C, E> {
     }
 
     #[inline]
-    fn stage2_min_txsz(&self, min: u64) -> u64 {
+    fn stage2_min_txsz(&self, min: u64, ps_bits: u32) -> u64 {
         self.changed(Point::Params, min, |effect, min| match *effect {
-            Effect::Stage2MinTxsz(change) => change(min),
+            Effect::Stage2MinTxsz(change) => change(min, ps_bits),
             _ => min,
+        })
+    }
+
+    #[inline]
+    fn refuses_start(&self, granule: Granule, start: Level, ps_bits: u32) -> bool {
+        self.any(Point::Params, |effect| match *effect {
+            Effect::NoStart(refuses) => refuses(granule, start, ps_bits),
+            _ => false,
         })
     }
 

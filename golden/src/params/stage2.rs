@@ -117,13 +117,16 @@ fn format<C: Choices + ?Sized>(
     let ds = lpa2 && vtcr.ds();
 
     let lpa = pe.has(Features::FEAT_LPA);
-    let min_txsz = choices.stage2_min_txsz(min_txsz(pe, granule, ds));
+    let ps_bits = output_bits(pe, vtcr.ps(), granule, lpa2);
+    let min_txsz = choices.stage2_min_txsz(min_txsz(pe, granule, ds), ps_bits);
     let txsz = checked_txsz(vtcr.t0sz(), min_txsz, max_txsz(pe, granule), lpa, choices)
         .ok_or(Rule::Stage2Txsz)?;
     let ia_bits = 64 - txsz as u32;
 
     let sl2 = ds && granule == Granule::K4 && vtcr.sl2();
-    let start = start_level(pe, granule, ds, sl2, vtcr.sl0()).ok_or(Rule::InvalidStartLevel)?;
+    let start = start_level(pe, granule, ds, sl2, vtcr.sl0());
+    let start = start.filter(|start| !choices.refuses_start(granule, *start, ps_bits));
+    let start = start.ok_or(Rule::InvalidStartLevel)?;
     if is_inconsistent(granule, start, ia_bits) {
         return Err(Rule::InconsistentStartLevel);
     }

@@ -3,6 +3,8 @@
 use crate::descriptor::{Format, HighBits};
 use crate::errata::{Effect, Erratum, TableBase};
 use crate::fault::Stage;
+use crate::granule::Granule;
+use crate::level::Level;
 
 pub(super) const ALL: &[Erratum] = &[
     Erratum::new(
@@ -85,7 +87,30 @@ pub(super) const ALL: &[Erratum] = &[
         "stage2-T0SZ-is-at-least-16",
         "the least VTCR_EL2.T0SZ is 16 where the implemented address size calls for a larger one",
         "AArch64.S2MinTxSZ",
-        Effect::Stage2MinTxsz(|min| min.min(16)),
+        Effect::Stage2MinTxsz(|min, _| min.min(16)),
+    ),
+    Erratum::new(
+        "stage2-input-size-is-at-most-PS",
+        "VTCR_EL2.T0SZ may ask for no larger input than the output that PS allows, where the implemented address size \
+         is the limit",
+        "AArch64.S2MinTxSZ",
+        Effect::Stage2MinTxsz(|min, ps_bits| min.max(u64::from(64 - ps_bits))),
+    ),
+    Erratum::new(
+        "stage2-start-level-is-held-against-PS",
+        "stage 2 starts only at levels that an implemented address size as small as PS would allow",
+        "AArch64.S2InvalidSL",
+        Effect::NoStart(|granule, start, ps_bits| match (granule, start) {
+            (Granule::K4, Level::L0) | (Granule::K64, Level::L1) => ps_bits < 44,
+            (Granule::K16, Level::L1) => ps_bits < 42,
+            _ => false,
+        }),
+    ),
+    Erratum::new(
+        "stage2-16K-does-not-start-at-level-0",
+        "with the 16 KB granule and DS, stage 2 does not start at level 0",
+        "AArch64.S2InvalidSL",
+        Effect::NoStart(|granule, start, _| (granule, start) == (Granule::K16, Level::L0)),
     ),
     Erratum::new(
         "FWB-forgets-CD",
