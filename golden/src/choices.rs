@@ -447,7 +447,8 @@ choices! {
     /// Of a contiguous group, a TLB may hold any member as an entry for all of them, if it is valid, has the bit, and
     /// its access flag is set or hardware may set it. Where another outcome would come of it (the member that is asked
     /// about is invalid, lacks the bit or the access flag, or maps something else; hardware would make it dirty, or
-    /// another one in its place): its own entry, or another member's. Of a group that is larger than the input address size ([`Choice::ContiguousMisprogrammed`]), the
+    /// another one in its place): its own entry, or another member's. Of a group that is larger than the input
+    /// address size ([`Choice::ContiguousMisprogrammed`]), the
     /// members in the table count.
     ///
     /// Source: DDI 0487, "The Contiguous bit" (R_SKQHL), "Misprogramming the Contiguous bit" (R_NGLXZ, R_JQQTC), "Use

@@ -18,9 +18,7 @@ use crate::address::Pa;
 use crate::choices::{
     Answer, Choice, Choices, Conflict, ContiguousUse, Faults, GroupInspection, ask,
 };
-use crate::descriptor::{
-    AF, AP_READ_ONLY, CONTIGUOUS, DBM, Descriptor, Format, S2AP_WRITE, VALID, ones,
-};
+use crate::descriptor::{AF, AP_READ_ONLY, CONTIGUOUS, DBM, Descriptor, Format, S2AP_WRITE, ones};
 use crate::errata::Errata;
 use crate::granule::DESCRIPTOR_LOG2;
 use crate::level::Level;
@@ -168,9 +166,10 @@ where
         for number in 0..group.members {
             let is_own = group.member(number) == own.pa;
             let found = if is_own { Some(own.descriptor) } else { word(number) };
-            let Some(descriptor) = found.filter(|descriptor| descriptor & VALID != 0) else {
-                continue;
+            let is_valid = |descriptor: &u64| {
+                !matches!(format.decode(*descriptor, own.level), Descriptor::Invalid(_))
             };
+            let Some(descriptor) = found.filter(is_valid) else { continue };
             if !is_contiguous_leaf(format, descriptor, own.level) {
                 lacks_the_bit = true;
                 continue;

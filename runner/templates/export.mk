@@ -39,6 +39,7 @@ run: case.elf
 	if grep -q '^PASS' case.log; then exit 0; fi; \
 	if grep -q '^FAIL' case.log; then exit 1; fi; \
 	if grep -q '^BROKEN' case.log; then exit 2; fi; \
+	if [ $$status -eq 124 ] && grep -q '^asked' case.log; then echo "FAIL: there is no answer after $(LIMIT) s"; exit 1; fi; \
 	if [ $$status -eq 124 ]; then echo "BROKEN: there is no verdict after $(LIMIT) s"; exit 2; fi; \
 	if grep -q '^asked' case.log; then echo "FAIL: the machine died of the question, with status $$status"; exit 1; fi; \
 	echo "BROKEN: the machine ended before the question, with status $$status"; exit 2

@@ -8,7 +8,7 @@
 //! | [`case`]    | the words of a case, and a case as text | the wire, people |
 //! | [`records`] | header, records and summary of a run | a disk |
 //! | [`vectors`] | test vectors, tables of legality | people |
-//! | [`suites`]  | suites, targets, cases, known issues, walks to explain | people |
+//! | [`suites`]  | suites, targets, cases, known errata, walks to explain | people |
 //!
 //! Each has a function `decode` that panics where a decoder breaks its word, and says whether the
 //! bytes were accepted. Coverage-guided runs (`scripts/fuzz`) and the test `fuzz` of the runner, which

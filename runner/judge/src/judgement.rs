@@ -169,7 +169,8 @@ impl Judgement<'_> {
         let answered = Answered::new(index, expected, observations, updates, &mut self.memory);
         let conforms = answered.conforms(self.learned);
         let is_predicted = !conforms && answered.is_predicted(self.learned);
-        // An outcome that was not followed could be the one: say so, rather than accuse.
+        // An outcome that is allowed and was not followed could be the one: say so, rather than accuse. What is not
+        // allowed is told, though known errata might predict it in a way that was not followed.
         if !conforms && !is_predicted && !expected.expectation.complete {
             let number = self.exchange.prepared.numbers[index];
             self.judged.not_asked.push((number, Reason::MoreOutcomes));

@@ -39,7 +39,8 @@ impl Allowed {
             let same = all.iter().find(|update| update.pa == one.pa);
             let is_partial = |update: &Update| matches!(update.certainty, Certainty::InPart(_));
             same.map_or(one.certainty == Certainty::Permitted, |update| {
-                update.new == one.new || is_partial(update) || is_partial(one)
+                let may_be_none = [update, one].map(|it| it.certainty) == [Certainty::Permitted; 2];
+                update.new == one.new || may_be_none || is_partial(update) || is_partial(one)
             })
         };
         let are_updates = || {
@@ -103,7 +104,10 @@ impl Expectation {
     /// Whether nothing that is expected may be observed where `other` is what is. Updates count where somebody looks
     /// for them.
     pub fn excludes(&self, other: &Self, looks_for_updates: bool) -> bool {
-        let is_known = |one: &Self| one.complete && one.strays_to.is_none() && !one.is_foreign;
+        let is_known = |one: &Self| {
+            let is_whole = one.complete && !one.outcomes.is_empty();
+            is_whole && one.strays_to.is_none() && !one.is_foreign
+        };
         let may_be =
             |one: &Allowed| other.outcomes.iter().any(|other| one.may_be(other, looks_for_updates));
         is_known(self) && is_known(other) && !self.outcomes.iter().any(may_be)

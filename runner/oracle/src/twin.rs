@@ -68,7 +68,7 @@ impl Twin {
         Self { branch_targets: Some(branch_targets), ..self }
     }
 
-    /// The same, of a target that has these flaws: see [`Tables::predict`].
+    /// The same, of a target that has these flaws: see [`Tables::expect_and_predict`].
     #[must_use]
     pub fn with_flaws(self, flaws: Vec<Flaw>) -> Self {
         Self { flaws, ..self }

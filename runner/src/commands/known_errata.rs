@@ -20,7 +20,7 @@ use crate::trial::{Outcome, try_errata};
 #[derive(Clone, Debug, Args)]
 pub struct ErrataArgs {
     /// What targets are known to do wrong: a file, or a folder of them; can be given several times. Default:
-    /// those delivered, and for a case of a run those that the run was judged by.
+    /// those delivered; for the case of a run those that the run was judged by, for another to be reduced none.
     #[arg(long, value_name = "PATH", alias = "known-issues", conflicts_with = "no_errata")]
     errata: Vec<PathBuf>,
     /// Report known errata like any other findings.
@@ -119,7 +119,11 @@ pub fn of_tried(
 /// Those that the run that `header` begins was judged by, for the target with this `identity`: on another one, or another
 /// version of its emulator, those of its files that are for that.
 pub fn of_run(header: &Header, identity: &Identity) -> Result<Known, Failure> {
-    let known::Record { sources, tried, .. } = header.known_issues.clone();
+    let known::Record { sources, mut tried, issues } = header.known_issues.clone();
+    // Runs from before that was kept have the names of those that they took.
+    if tried.is_empty() {
+        tried.extend(issues.into_keys().map(|name| (name, true)));
+    }
     let errata = KnownErrata::from_sources(sources)?;
     let Identity { name, emulator, .. } = identity;
     let (machine, emulator) = (&header.machine, emulator.as_deref());

@@ -40,7 +40,8 @@ const SUITES: [&str; 16] = [
 ///
 /// For each erratum that `hypwalk errata` lists there is a device: the reference walker with that erratum, behind the same
 /// session as any target, with no emulator. Its machine has every feature; where no suite finds the erratum there, another
-/// one has none. Suites are put to it until the findings have the erratum as their first cause. The table tells by which suite it was found first, after how many probes, and how it was named. A device
+/// one has none. Suites are put to it until the findings have the erratum as their first cause. The table
+/// tells by which suite it was found first, after how many probes, and how it was named. A device
 /// without errata is asked all of them before, and has to conform.
 #[derive(Debug, Args)]
 #[command(

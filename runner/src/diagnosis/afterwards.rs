@@ -46,7 +46,9 @@ impl Afterwards {
         let tried = header.known_issues.tried.clone();
         let known = errata.with_tried(name, emulator, tried);
         let is_known = |name: &str| known.iter().any(|erratum| erratum.name() == name);
-        let untried = untried.iter().map(KnownErratum::name).filter(|name| !is_known(name));
+        let is_tried = |name: &str| header.known_issues.tried.contains_key(name);
+        let untried = untried.iter().map(KnownErratum::name);
+        let untried = untried.filter(|name| !is_known(name) && !is_tried(name));
         named.untried.extend(untried.map(str::to_owned));
         let own = header.known_issues.issues.keys().filter(|name| !is_known(name));
         named.left_out.extend(own.cloned());

@@ -8,7 +8,7 @@
 //!
 //! One trait that tells them apart completely is a condition; a mere tendency is none. Among few one does so by chance: it
 //! takes enough of both. Answers that contradict an erratum are looked for in cases that show it, where only traits of
-//! probes can tell; what holds of whole cases is for the [scope](super::scope).
+//! probes can tell; what holds of whole cases is for the scope.
 
 use std::collections::BTreeMap;
 use std::fmt;

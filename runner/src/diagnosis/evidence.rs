@@ -115,9 +115,15 @@ impl Evidence {
             let Some(scope) = scopes.get(erratum.name) else { continue };
             match &scope.condition {
                 Some(condition) => {
-                    self.conditions.entry(place).or_insert_with(|| condition.clone());
+                    self.conditions.insert(place, condition.clone());
                 }
-                None => self.elsewhere[place] = scope.elsewhere,
+                None => {
+                    self.elsewhere[place] = scope.elsewhere;
+                    // What tells apart in cases with findings alone was not held against the others.
+                    if scope.elsewhere > 0 {
+                        self.conditions.remove(&place);
+                    }
+                }
             }
         }
     }

@@ -17,6 +17,10 @@ use case::probe::Probe;
 use case::{Case, Flags};
 use golden::errata::{self, Erratum};
 use golden::{Leaf, Machine, Observer, Stage, Updates, at_noting};
+use judge::Judge;
+use judge::established::Established;
+use judge::known::Known;
+use judge::prepare::Selection;
 use judge::verdict::CaseRecord;
 use oracle::expectation::{Expectation, Instruction};
 use oracle::flaw::{Condition as When, Flaw};
@@ -61,7 +65,7 @@ pub fn find(
         let Ok(plan) = plan(&run.header, run.folder()) else { continue };
         let Some(mut stand) = Stand::new(&run.header) else { continue };
         picked.showing.iter().for_each(|record| stand.show(&plan, record, &mut open));
-        picked.conforming.iter().for_each(|index| stand.hold_against(&plan, *index, &mut open));
+        picked.conforming.iter().for_each(|of| stand.hold_against(&plan, *of, &mut open));
     }
     Ok(open.into_iter().map(|open| (open.erratum.name, open.close())).collect())
 }
@@ -90,8 +94,8 @@ impl Open {
 /// The cases of a run that are walked again.
 struct Picked {
     showing: Vec<CaseRecord>,
-    /// The numbers of those in which all answers conform.
-    conforming: Vec<u64>,
+    /// Those in which all answers conform: the number of each, and how many answers there are.
+    conforming: Vec<(u64, u64)>,
 }
 
 impl Picked {
@@ -113,7 +117,7 @@ impl Picked {
             if is_wanted {
                 showing.push(record);
             } else if record.findings.is_empty() && record.cases == 1 && record.probes > 0 {
-                conforming.push(record.index);
+                conforming.push((record.index, record.probes));
             }
         }
         let step = conforming.len().div_ceil(CASES).max(1);
@@ -124,6 +128,8 @@ impl Picked {
 
 /// Where the cases of a run are walked again.
 struct Stand {
+    /// Which probes are asked.
+    judge: Judge,
     twin: Twin,
     map: MemoryMap,
     learned: Learned,
@@ -140,9 +146,13 @@ impl Stand {
         let learned = Learned::new([]).ok()?;
         let known = header.known_issues.issues.keys().filter_map(|name| errata::named(name));
         let flaw = |erratum| Flaw { erratum, when: When::default(), sometimes: false };
-        let pe = conform::implementation(&header.machine.id_registers());
-        let twin = Twin::new(pe, Simulation::new(&map)).with_flaws(known.map(flaw).collect());
-        Some(Self { twin, map, learned })
+        let ids = header.machine.id_registers();
+        let known_here = Known::default();
+        let established = Established { learned: learned.clone(), known: known_here };
+        let judge = Judge::new(&ids, map.clone(), established);
+        let twin = Twin::new(conform::implementation(&ids), Simulation::new(&map))
+            .with_flaws(known.map(flaw).collect());
+        Some(Self { judge, twin, map, learned })
     }
 
     /// Notes where errata show in the case of `record`, and where answers beside that contradict them.
@@ -170,12 +180,24 @@ impl Stand {
         }
     }
 
-    /// Notes which errata the answers to case number `index`, which conform, contradict.
-    fn hold_against(&mut self, plan: &Plan, index: u64, open: &mut [Open]) {
+    /// Notes which errata the answers to case number `index`, which conform, contradict. Where there are not as many as
+    /// probes can be asked nobody knows of which probes they are.
+    fn hold_against(&mut self, plan: &Plan, (index, answers): (u64, u64), open: &mut [Open]) {
         let Some(Ok(case)) = plan.case(index) else { return };
+        let wanted: Vec<u16> = (0..).take(case.as_ref().probes.len()).collect();
+        let selection = Selection { wanted: &wanted, samples: &[] };
+        let Ok(prepared) = self.judge.prepare(&case, selection) else { return };
+        let asked: BTreeSet<u16> =
+            prepared.questions().into_iter().map(|(_, number)| number).collect();
+        if prepared.expectations.iter().flatten().count() as u64 != answers {
+            return;
+        }
         let has_updates = case.as_ref().flags().has(Flags::UPDATES);
         let mut facts: Vec<Facts> = open.iter().map(|_| Facts::new()).collect();
-        self.walk(&case, |_, mut walked| {
+        self.walk(&case, |number, mut walked| {
+            if !asked.contains(&number) {
+                return;
+            }
             for (one, facts) in open.iter_mut().zip(&mut facts) {
                 let predicted = walked.beside(one.erratum);
                 if predicted.is_some_and(|it| it.excludes(walked.expectation, has_updates)) {
@@ -189,7 +211,7 @@ impl Stand {
 
     /// Hands each probe of `case` to `each` that is done alone and in which nothing acts that was known of the target.
     fn walk(&mut self, case: &Case, mut each: impl FnMut(u16, Walked<'_, '_>)) {
-        let Self { twin, map, learned } = self;
+        let Self { twin, map, learned, .. } = self;
         let probes = case.as_ref().probes;
         let walked = twin.with_tables(case, map, |tables| {
             let fields: Facts = traits::of_registers(&tables.registers).collect();

@@ -10,8 +10,8 @@
 //! | [`board`]    | what it runs on: RAM, UART, and the QEMU command that makes it |
 //! | [`scene`]    | what the program sets up: tables, registers, memory |
 //! | [`registers`] | the registers, in the order in which they are written |
-//! | [`fields`]   | what the values of registers say |
-//! | [`drawing`]  | the tables, drawn |
+//! | `fields`     | what the values of registers say |
+//! | `drawing`    | the tables, drawn |
 //! | [`question`] | what it asks, and by which instructions |
 //! | [`needs`]    | the fields of ID registers on which it depends what is allowed |
 //! | [`outcome`]  | what is allowed, of registers and of memory afterwards |

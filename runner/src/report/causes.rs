@@ -147,7 +147,10 @@ pub fn support(cause: &Cause) -> String {
         text += &format!("; {} conform, where it predicts otherwise", grouped(*contradicted));
     }
     if condition.is_none() && *elsewhere > 0 {
-        text += &format!("; so do {} in cases without a finding", grouped(*elsewhere));
+        text += &format!(
+            "; {} conform in cases without a finding, where it predicts otherwise",
+            grouped(*elsewhere)
+        );
     }
     if shown > findings {
         text += &format!("; {} of them count for causes above", grouped(shown - findings));

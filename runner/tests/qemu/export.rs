@@ -68,13 +68,7 @@ const RUN: [(&str, &str); 10] = [
 
 /// Why the others are refused, and how many.
 fn refusals() -> BTreeMap<String, usize> {
-    let strays = "its walk leaves the memory of the case";
-    let refused = [
-        (NotExported::Probes(2), 1),
-        (NotExported::Pes, 2),
-        (NotExported::Steps, 1),
-        (NotExported::Expectation(strays), 1),
-    ];
+    let refused = [(NotExported::Probes(2), 1), (NotExported::Pes, 2), (NotExported::Steps, 1)];
     refused.map(|(why, count)| (why.to_string(), count)).into()
 }
 

@@ -325,6 +325,16 @@ pub(super) const ALL: &[Erratum] = &[
         }),
     ),
     Erratum::new(
+        "PAR-tells-the-shareability-of-the-leaf",
+        "PAR_EL1.SH is what a leaf or TCR says where stage 1 is alone, for Device and Non-cacheable memory too",
+        "PAREncodeShareability",
+        Effect::Par(|sh, par| {
+            if let Some(sh) = sh.filter(|_| !is_fault(par)) {
+                *par = with(*par, par::SH, sh << 7);
+            }
+        }),
+    ),
+    Erratum::new(
         "PAR-tells-no-attributes",
         "PAR_EL1.ATTR is 0",
         "EncodePARAttrs",

@@ -120,7 +120,7 @@ pub(super) fn part(rng: &mut Rng, page: u64) -> (u64, u64) {
 }
 
 /// How many bits the address of a root may have where the code that asks depends on its tree. QEMU looks for a root
-/// of fewer than 64 bytes above 2^48 elsewhere, a known issue, and a guest that begins so ends at once.
+/// of fewer than 64 bytes above 2^48 elsewhere, a known erratum, and a guest that begins so ends at once.
 pub(super) fn root_bits(format: &Format, bits: u8) -> u8 {
     let is_small = format.root_bytes() < 64 && format.address != AddressFormat::Bits48;
     if is_small { bits.min(48) } else { bits }

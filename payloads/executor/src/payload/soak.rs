@@ -123,6 +123,7 @@ impl Soaker {
             next += 1;
         }
         drawn.store(0, Ordering::Relaxed);
+        asm::clean_line(drawn.as_ptr().addr() as u64);
         // Sums have room in any message that has room for a case.
         writer.run(&run)?;
         Some(writer.finish(next))

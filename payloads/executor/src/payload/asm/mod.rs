@@ -525,6 +525,8 @@ pub fn is_past_caches() -> bool {
 #[inline]
 pub fn clean_line(va: u64) {
     if is_past_caches() {
+        // Maintenance is not ordered behind stores to Device memory, as all memory is then.
+        dsb_sy();
         return clean_and_invalidate_line(va);
     }
     // SAFETY: writes back what the caches hold; memory as Rust sees it stays the same.
