@@ -28,6 +28,7 @@ use case::source::Source;
 use device::Description;
 use device::description::Transport;
 use device::kind::Start;
+use judge::offer::Offer;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use runner::plan::Plan;
 use serde_json::Value;
@@ -81,7 +82,7 @@ fn suite(file: PathBuf) -> Suite {
 }
 
 /// What a target says of itself, once it was asked.
-type Machine = Arc<OnceLock<(Abilities, MemoryMap)>>;
+type Machine = Arc<OnceLock<(Abilities, Offer, MemoryMap)>>;
 
 /// How many emulators may have their executor poll a UART at a time. Each takes a processor all the while, and a
 /// second one for the runner it waits for: more of them only wait longer.
@@ -182,15 +183,20 @@ impl Test {
 
     /// Whether the target can be asked any of it.
     fn has_cases(&self) -> bool {
-        let (abilities, map) = self.machine.get_or_init(|| {
+        let (abilities, offer, map) = self.machine.get_or_init(|| {
             let session = targets::boot(&self.target.name);
-            (session.hello().abilities(), session.memory_map().clone())
+            let (hello, map) = (session.hello(), session.memory_map().clone());
+            (hello.abilities(), Offer::new(hello), map)
         });
         let mut suite = self.suite.clone();
         suite.apply(&Overrides { granule: self.granule, ..Overrides::default() });
         let plan = Plan::new(suite.generators, *abilities, map.clone(), 1);
         let most = self.cases().unwrap_or(LOOKED_AT).min(LOOKED_AT);
-        (0..most).any(|index| matches!(plan.case(index), Some(Ok(_))))
+        let is_asked = |index| match plan.case(index) {
+            Some(Ok(case)) => offer.lacks(case.as_ref()).is_none(),
+            _ => false,
+        };
+        (0..most).any(is_asked)
     }
 }
 
