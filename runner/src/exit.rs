@@ -100,6 +100,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_judged_is_no_success_and_an_unmet_intent_no_finding_of_the_device() {
+        let none = Counts { unsupported: 4, ..Counts::default() };
+        let some = Counts { conforms: 1, ..none };
+        for (worst, verdicts, wanted) in [
+            (None, some, Exit::Conforms),
+            (Some(Verdict::Known), some, Exit::Conforms),
+            (None, none, Exit::NothingJudged),
+            (None, Counts::default(), Exit::NothingJudged),
+            (Some(Verdict::Unmet), some, Exit::Unmet),
+            (Some(Verdict::Mismatch), some, Exit::Findings),
+            (Some(Verdict::Mismatch), none, Exit::Findings),
+        ] {
+            assert_eq!(Exit::of(worst, &verdicts), wanted, "{worst:?} {verdicts:?}");
+        }
+    }
+
+    #[test]
     fn of_several_runs_the_worst_counts() {
         let order = [Exit::Conforms, Exit::NothingJudged, Exit::Unmet, Exit::Findings];
         for (at, better) in order.into_iter().enumerate() {

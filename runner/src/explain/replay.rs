@@ -70,8 +70,11 @@ pub fn replay(
     let Asked { machine, mut records } =
         campaign::ask(target, cases, established, &Arc::default())?;
     let ((ids, map), record) = (machine.unwrap_or_default(), records.pop().unwrap_or_default());
-    let text = story(case, &ids, &map, &record, &learned, which)
+    let mut text = story(case, &ids, &map, &record, &learned, which)
         .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
+    if record.verdicts.judged() == 0 {
+        text += "no probe was judged\n";
+    }
     Ok(Replayed { record, text })
 }
 
@@ -116,9 +119,6 @@ pub fn story(
         }
         for (reason, count) in record.not_asked.in_words() {
             let _ = writeln!(text, "not asked: {count} ({reason})");
-        }
-        if record.verdicts.judged() == 0 {
-            text += "no probe was judged\n";
         }
         Ok(text)
     })?
