@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What a target can't be asked is decided when the first of its tests runs, by what the target says of itself:
-//! a test that could ask nothing is ignored then. Listing starts no emulator.
+//! a test that could ask nothing is ignored then. Listing starts no emulator: absent is what the target file tells, a suite
+//! of which each case takes more PEs than the target has.
 
 mod common {
     pub mod executor;
@@ -210,8 +211,13 @@ fn candidates(target: Description, suites: &[Suite]) -> Vec<Test> {
             Generator::Drawn { source, .. } => !matches!(source, Source::Legality(_)),
             Generator::Explicit(_) => false,
         });
-        // What one PE is asked is asked of the other targets.
-        if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
+        // What one PE is asked is asked of the other targets, and what takes several is not asked of one.
+        let several = suite.generators.iter().filter(|generator| takes_several(generator)).count();
+        let is_asked = match target.pes() {
+            1 => several < suite.generators.len(),
+            _ => several > 0,
+        };
+        if !is_asked {
             continue;
         }
         // A board's PE is asked all the rest on the targets of its kind: what is the board's is how it starts,
