@@ -125,6 +125,6 @@ mod tests {
 
     #[test]
     fn exit_codes_are_what_scripts_rely_on() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 70, 130]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 70, 130]);
     }
 }

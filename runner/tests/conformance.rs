@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What a target can't be asked is decided when the first of its tests runs, by what the target says of itself:
-//! a test that could ask nothing is ignored then. Listing starts no emulator.
+//! a test that could ask nothing is ignored then. Listing starts no emulator: absent is what the target file tells, a suite
+//! of which each case takes more PEs than the target has.
 
 mod common {
     pub mod executor;
@@ -28,6 +29,7 @@ use case::source::Source;
 use device::Description;
 use device::description::Transport;
 use device::kind::Start;
+use judge::offer::Offer;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use runner::plan::Plan;
 use serde_json::Value;
@@ -81,7 +83,7 @@ fn suite(file: PathBuf) -> Suite {
 }
 
 /// What a target says of itself, once it was asked.
-type Machine = Arc<OnceLock<(Abilities, MemoryMap)>>;
+type Machine = Arc<OnceLock<(Abilities, Offer, MemoryMap)>>;
 
 /// How many emulators may have their executor poll a UART at a time. Each takes a processor all the while, and a
 /// second one for the runner it waits for: more of them only wait longer.
@@ -175,22 +177,27 @@ impl Test {
         let asked = sums.and_then(|sums| sums.ok()?["probes"].as_u64());
         match (said.code, asked) {
             (Some(0), Some(1..)) => Ok(Completion::Completed),
-            (Some(0), _) => Err("the target was asked nothing of it".into()),
+            (Some(0 | 5), _) => Err("the target was asked nothing of it".into()),
             (code, _) => Err(format!("exit status {code:?}\n{}", said.all()).into()),
         }
     }
 
     /// Whether the target can be asked any of it.
     fn has_cases(&self) -> bool {
-        let (abilities, map) = self.machine.get_or_init(|| {
+        let (abilities, offer, map) = self.machine.get_or_init(|| {
             let session = targets::boot(&self.target.name);
-            (session.hello().abilities(), session.memory_map().clone())
+            let (hello, map) = (session.hello(), session.memory_map().clone());
+            (hello.abilities(), Offer::new(hello), map)
         });
         let mut suite = self.suite.clone();
         suite.apply(&Overrides { granule: self.granule, ..Overrides::default() });
         let plan = Plan::new(suite.generators, *abilities, map.clone(), 1);
         let most = self.cases().unwrap_or(LOOKED_AT).min(LOOKED_AT);
-        (0..most).any(|index| matches!(plan.case(index), Some(Ok(_))))
+        let is_asked = |index| match plan.case(index) {
+            Some(Ok(case)) => offer.lacks(case.as_ref()).is_none(),
+            _ => false,
+        };
+        (0..most).any(is_asked)
     }
 }
 
@@ -204,8 +211,13 @@ fn candidates(target: Description, suites: &[Suite]) -> Vec<Test> {
             Generator::Drawn { source, .. } => !matches!(source, Source::Legality(_)),
             Generator::Explicit(_) => false,
         });
-        // What one PE is asked is asked of the other targets.
-        if target.pes() > 1 && !suite.generators.iter().any(takes_several) {
+        // What one PE is asked is asked of the other targets, and what takes several is not asked of one.
+        let several = suite.generators.iter().filter(|generator| takes_several(generator)).count();
+        let is_asked = match target.pes() {
+            1 => several < suite.generators.len(),
+            _ => several > 0,
+        };
+        if !is_asked {
             continue;
         }
         // A board's PE is asked all the rest on the targets of its kind: what is the board's is how it starts,

@@ -2,7 +2,7 @@
 
 use case::probe::Probe;
 
-use crate::verdict::{Finding, Observed, Question, Signature, Verdict, Wanted};
+use crate::verdict::{Finding, Observed, Question, Seen, Signature, Verdict, Wanted};
 
 /// What a finding is about.
 #[derive(Clone, Debug)]
@@ -29,5 +29,11 @@ impl Finding {
         let observation = observation.into();
         let (errata, rule) = (Vec::new(), None);
         Self { probe, verdict, signature, question, expectation, observation, errata, rule }
+    }
+
+    /// That the reference walker does not find what the mappings of the case ask for, but what is `found`.
+    pub fn unmet(about: About<'_>, found: String) -> Self {
+        let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
+        Self::new(about, Verdict::Unmet, signature, wanted, Seen::Told(found))
     }
 }

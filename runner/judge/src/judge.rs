@@ -13,6 +13,7 @@ use crate::established::Established;
 use crate::exchange::Exchange;
 use crate::forecast::Forecaster;
 use crate::judgement::judge;
+use crate::offer::Offer;
 use crate::open::OpenCase;
 use crate::prepare::{Selection, prepare};
 use crate::prepared::Prepared;
@@ -32,6 +33,7 @@ use crate::verdict::{CaseRecord, DeathRecord, Reason};
 pub struct Judge {
     twin: Twin,
     map: MemoryMap,
+    offer: Option<Offer>,
     established: Established,
     quarantine: Quarantine,
     forecaster: Forecaster,
@@ -44,7 +46,13 @@ impl Judge {
             .with_branch_targets(conform::has_branch_targets(ids))
             .with_flaws(established.known.flaws());
         let (quarantine, forecaster) = (Quarantine::default(), Forecaster::default());
-        Self { twin, map, established, quarantine, forecaster }
+        Self { twin, map, offer: None, established, quarantine, forecaster }
+    }
+
+    /// The same judge, of a target that offers so much: what it lacks is not sent to it.
+    #[must_use]
+    pub fn with_offer(self, offer: Offer) -> Self {
+        Self { offer: Some(offer), ..self }
     }
 
     /// Case number `index`, of which nothing is known yet.
@@ -55,15 +63,20 @@ impl Judge {
     /// Makes those probes of `case` ready that are selected.
     ///
     /// # Errors
-    /// Why they are not asked, where the case can't be built.
+    /// Why they are not asked, where the case can't be built, or the target can't do what it asks.
     pub fn prepare(
         &mut self,
         case: &Case,
         selection: Selection<'_>,
     ) -> Result<Prepared, Vec<(u16, Reason)>> {
-        let Self { twin, map, established, quarantine, .. } = self;
-        prepare(twin, case, map, selection, established, quarantine).map_err(|error| {
-            let reason = Reason::BuildError(error.to_string());
+        let Self { twin, map, offer, established, quarantine, .. } = self;
+        let lack = offer.and_then(|offer| offer.lacks(case.as_ref()));
+        let prepared = match lack {
+            Some(lack) => Err(Reason::Lack(lack)),
+            None => prepare(twin, case, map, selection, established, quarantine)
+                .map_err(|error| Reason::BuildError(error.to_string())),
+        };
+        prepared.map_err(|reason| {
             selection.wanted.iter().map(|number| (*number, reason.clone())).collect()
         })
     }

@@ -32,7 +32,7 @@ use crate::known::Shown;
 use crate::memory::Memory;
 use crate::observation::Observation;
 use crate::verdict::{
-    Defect, Fact, Finding, Observed, ProbeKind, Question, Reason, Seen, Signature, Verdict, Wanted,
+    Defect, Fact, Finding, Lack, Observed, ProbeKind, Question, Reason, Signature, Verdict, Wanted,
     Word,
 };
 
@@ -70,9 +70,7 @@ fn object(exchange: Exchange<'_>, objection: Objection<'_>) -> Judged {
     let prepared = exchange.prepared;
     let mut judged = Judged::default();
     match objection {
-        Objection::Unsupported => {
-            prepared.numbers.iter().for_each(|_| judged.verdicts.add(Verdict::Unsupported));
-        }
+        Objection::Unsupported => judged.skip(prepared, &Reason::Lack(Lack::Untold)),
         Objection::Broken(exception) => {
             charge(&mut judged, exchange, exception);
             judged.skip(prepared, &Reason::ExecutorException);
@@ -182,17 +180,19 @@ impl Judgement<'_> {
         for flaw in flaws {
             self.judged.count(known.name(*flaw), Shown { asked: 1, shown: is_predicted.into() });
         }
-        if conforms {
-            self.judged.verdicts.add(Verdict::Conforms);
+        let verdict = if conforms {
             self.tell_all(&answered);
+            Verdict::Conforms
         } else if is_predicted {
-            self.judged.verdicts.add(Verdict::Known);
             self.tell_known(&answered, known.names(flaws));
+            Verdict::Known
         } else {
-            self.judged.verdicts.add(Verdict::Mismatch);
             self.tell(&answered, Verdict::Mismatch, answered.signature(self.learned));
-        }
-        self.check_intent(index, expected);
+            Verdict::Mismatch
+        };
+        // What is wrong with the case is not the device's; what is wrong with its answer is, all the same.
+        let of_case = self.check_intent(index, expected);
+        self.judged.verdicts.add(of_case.map_or(verdict, |unmet| unmet.max(verdict)));
     }
 
     /// Tells of an answer that shows the known errata in `names`, where the case is told in full.
@@ -218,19 +218,19 @@ impl Judgement<'_> {
         self.judged.findings.push(Finding::new(about, verdict, signature, allowed, observed));
     }
 
-    /// Checks that the reference walker finds what the case's own mappings ask for.
-    fn check_intent(&mut self, index: usize, Expected { probe, expectation, .. }: Expected<'_>) {
+    /// Checks that the reference walker finds what the case's own mappings ask for; returns [`Verdict::Unmet`] where it
+    /// does not.
+    fn check_intent(
+        &mut self,
+        index: usize,
+        Expected { probe, expectation, .. }: Expected<'_>,
+    ) -> Option<Verdict> {
         let Exchange { case, map, .. } = self.exchange;
         let is_benign = case.as_ref().flags().has(Flags::INTENT);
-        let Some(first) = expectation.outcomes.first().filter(|_| is_benign) else { return };
-        let answer = &first.answer;
-        if let Some(found) = intent::violated(case.as_ref(), map, probe, answer, self.pa_bits) {
-            let about = self.about(index, probe);
-            let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
-            let seen = Seen::Told(found);
-            let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, seen);
-            self.judged.findings.push(finding);
-        }
+        let answer = &expectation.outcomes.first().filter(|_| is_benign)?.answer;
+        let found = intent::violated(case.as_ref(), map, probe, answer, self.pa_bits)?;
+        self.judged.findings.push(Finding::unmet(self.about(index, probe), found));
+        Some(Verdict::Unmet)
     }
 
     fn about<'p>(&self, index: usize, probe: &'p Probe) -> About<'p> {

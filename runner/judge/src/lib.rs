@@ -22,6 +22,7 @@
 //! | [`known`]                   | its known errata: which answers they predict, which probes they make crash it |
 //! | [`prepare`]                 | which probes are asked, and what is expected: a [`prepared`] case |
 //! | [`observable`], [`aliases`] | which probes would show what they did, and may be asked |
+//! | [`offer`]                   | what a target offers: what it lacks is not asked |
 //! | [`quarantine`]              | kinds of probe that are held back since they killed the target |
 //! | [`exchange`]                | what was sent and what came back, in order as a whole? |
 //! | [`judgement`]               | from there to verdicts, [`judged`] |
@@ -54,6 +55,7 @@ pub mod known;
 pub mod memory;
 pub mod observable;
 pub mod observation;
+pub mod offer;
 pub mod open;
 pub mod personality;
 pub mod prepare;

@@ -7,10 +7,7 @@ use oracle::learned::Learned;
 use crate::established::Established;
 use crate::finding::About;
 use crate::judged::Judged;
-use crate::verdict::{
-    CaseRecord, Cell, Finding, NotAsked, PlacementCell, ProbeResult, Reason, Seen, Signature,
-    Verdict, Wanted,
-};
+use crate::verdict::{CaseRecord, Cell, Finding, NotAsked, PlacementCell, ProbeResult, Reason};
 
 /// A case that is not recorded yet.
 #[derive(Clone, Debug)]
@@ -93,10 +90,8 @@ impl OpenCase {
     fn tell_strayed(&mut self, number: u16) {
         let Some(probe) = self.case.as_ref().probes.get(usize::from(number)) else { return };
         let about = About::Probe(number.into(), probe);
-        let (signature, wanted) = (Signature::Mappings, Wanted::Mappings);
-        let seen = Seen::Told("its walk leaves the memory that belongs to the case".to_owned());
-        let finding = Finding::new(about, Verdict::Mismatch, signature, wanted, seen);
-        self.record.findings.push(finding);
+        let found = "its walk leaves the memory that belongs to the case".to_owned();
+        self.record.findings.push(Finding::unmet(about, found));
         self.record.findings.sort_by_key(|finding| finding.probe);
     }
 

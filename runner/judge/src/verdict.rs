@@ -4,6 +4,7 @@ mod cell;
 mod defect;
 pub mod ending;
 mod fact;
+mod lack;
 pub mod observed;
 mod operation;
 mod outcome;
@@ -22,6 +23,7 @@ pub use cell::{Cell, CellError};
 pub use defect::Defect;
 pub use ending::Ending;
 pub use fact::{Fact, Word};
+pub use lack::Lack;
 pub use observed::{DeathRecord, Demise, Observed, Place, Seen};
 pub use outcome::{Outcome, Update, Way};
 pub use placement_cell::{PlacementCell, PlacementCellError};
@@ -38,8 +40,11 @@ pub enum Verdict {
     Conforms,
     /// It is not, and known errata of the target predict it bit by bit.
     Known,
-    /// The target does not do what was asked.
+    /// The target does not do what was asked: in records of earlier versions, for it is a [`Reason`] since.
     Unsupported,
+    /// The answer is one that the architecture allows, and the mappings of the case ask for another: the case is
+    /// wrong, or the builder of its tables.
+    Unmet,
     /// It is not one that the architecture allows.
     Mismatch,
     /// The target died of it.
@@ -50,11 +55,23 @@ pub enum Verdict {
 
 impl Verdict {
     /// All verdicts, from best to worst.
-    pub const ALL: [Self; 6] =
-        [Self::Conforms, Self::Known, Self::Unsupported, Self::Mismatch, Self::Aborted, Self::Hung];
+    pub const ALL: [Self; 7] = [
+        Self::Conforms,
+        Self::Known,
+        Self::Unsupported,
+        Self::Unmet,
+        Self::Mismatch,
+        Self::Aborted,
+        Self::Hung,
+    ];
 
     /// Whether somebody has to look at it.
     pub const fn is_finding(self) -> bool {
+        matches!(self, Self::Unmet) || self.is_of_device()
+    }
+
+    /// Whether it is a finding, and the device's.
+    pub const fn is_of_device(self) -> bool {
         matches!(self, Self::Mismatch | Self::Aborted | Self::Hung)
     }
 
@@ -64,6 +81,7 @@ impl Verdict {
             Self::Conforms => "conforms",
             Self::Known => "known",
             Self::Unsupported => "unsupported",
+            Self::Unmet => "unmet",
             Self::Mismatch => "mismatch",
             Self::Aborted => "aborted",
             Self::Hung => "hung",
@@ -81,6 +99,9 @@ pub struct Counts {
     pub known: u64,
     /// See [`Verdict::Unsupported`].
     pub unsupported: u64,
+    /// See [`Verdict::Unmet`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unmet: u64,
     /// See [`Verdict::Mismatch`].
     pub mismatch: u64,
     /// See [`Verdict::Aborted`].
@@ -99,6 +120,7 @@ impl Counts {
             Verdict::Conforms => &mut self.conforms,
             Verdict::Known => &mut self.known,
             Verdict::Unsupported => &mut self.unsupported,
+            Verdict::Unmet => &mut self.unmet,
             Verdict::Mismatch => &mut self.mismatch,
             Verdict::Aborted => &mut self.aborted,
             Verdict::Hung => &mut self.hung,
@@ -110,9 +132,14 @@ impl Counts {
         *self.slot(verdict)
     }
 
-    /// How many probes were judged.
+    /// How many probes have a verdict.
     pub fn total(&self) -> u64 {
         self.sum(|_| true)
+    }
+
+    /// How many of them have it by an answer, or by a death.
+    pub fn judged(&self) -> u64 {
+        self.sum(|verdict| verdict != Verdict::Unsupported)
     }
 
     /// How many of them somebody has to look at.
@@ -141,7 +168,7 @@ impl Counts {
 pub struct Finding {
     /// Number of the probe in its case; absent when the finding is about the case as a whole.
     pub probe: Option<u32>,
-    /// Mismatch, aborted or hung; known where a case is told in full.
+    /// Unmet, mismatch, aborted or hung; known where a case is told in full.
     pub verdict: Verdict,
     /// What findings of the same kind have in common, for grouping.
     pub signature: Signature,
@@ -244,6 +271,11 @@ const fn one() -> u64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_one(cases: &u64) -> bool {
     *cases == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

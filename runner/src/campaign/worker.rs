@@ -19,6 +19,7 @@ use case::Case;
 use device::{Death, Event, HowDied, Session, Target};
 use judge::Judge;
 use judge::established::Established;
+use judge::offer::Offer;
 use judge::prepare::Selection;
 use judge::prepared::Prepared;
 use judge::verdict::{self, CaseRecord, Demise, NotAsked, Reason};
@@ -64,7 +65,8 @@ impl<'a> Worker<'a> {
             target,
             shared,
             outbox,
-            judge: Judge::new(&session.hello().ids, shared.plan.map().clone(), established),
+            judge: Judge::new(&session.hello().ids, shared.plan.map().clone(), established)
+                .with_offer(Offer::new(session.hello())),
             samples: Samples::default(),
             parts: Parts::new(shared),
             cases: Cases::default(),

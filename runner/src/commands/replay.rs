@@ -3,6 +3,7 @@
 use clap::Args;
 use device::Identity;
 use judge::established::Established;
+use judge::verdict::CaseRecord;
 
 use super::known_errata::ErrataArgs;
 use super::named_case::OnTarget;
@@ -58,8 +59,7 @@ impl Replay {
         let established = Established { learned: opened.learned, known };
         let replayed = replay(opened.target.as_ref(), case, established, &which)?;
         print(&replayed.text)?;
-        let mut findings = replayed.record.findings.iter();
-        let clean = !findings.any(|finding| finding.verdict.is_finding());
-        Ok(if clean { Exit::Conforms } else { Exit::Findings })
+        let CaseRecord { findings, verdicts, .. } = &replayed.record;
+        Ok(Exit::of(findings.iter().map(|finding| finding.verdict).max(), verdicts))
     }
 }

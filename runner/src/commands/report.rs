@@ -66,7 +66,7 @@ impl Report {
                     "note: the last record is torn: {bytes} bytes of it are left out"
                 ));
             }
-            worst = worst.max(summary.exit());
+            worst = worst.or_worse(summary.exit());
             runs.push((run, summary));
         }
         let format = if self.json { Format::Json } else { self.format };

@@ -70,8 +70,11 @@ pub fn replay(
     let Asked { machine, mut records } =
         campaign::ask(target, cases, established, &Arc::default())?;
     let ((ids, map), record) = (machine.unwrap_or_default(), records.pop().unwrap_or_default());
-    let text = story(case, &ids, &map, &record, &learned, which)
+    let mut text = story(case, &ids, &map, &record, &learned, which)
         .unwrap_or_else(|error| format!("the case can't be built here: {error}\n"));
+    if record.verdicts.judged() == 0 {
+        text += "no probe was judged\n";
+    }
     Ok(Replayed { record, text })
 }
 
@@ -106,10 +109,6 @@ pub fn story(
                 } else {
                     text += &probe_story(playback.tables(), learned, &turn, place);
                     text += &outcome(&findings, record.results.get(&number));
-                    if record.verdicts.unsupported > 0 && !record.results.contains_key(&number) {
-                        text +=
-                            "  verdict:  unsupported: the target does not do what the case asks\n";
-                    }
                 }
             }
             playback.forecast(&turn);
@@ -145,7 +144,9 @@ fn probe_story(tables: &Tables<'_>, learned: &Learned, turn: &Turn<'_>, place: u
 fn outcome(findings: &[&Finding], told: Option<&ProbeResult>) -> String {
     let mut text = String::new();
     for finding in findings {
-        let _ = writeln!(text, "  observed: {}", finding.observation);
+        // What is unmet the reference walker has found, and not the device.
+        let label = if finding.verdict == Verdict::Unmet { "intent:  " } else { "observed:" };
+        let _ = writeln!(text, "  {label} {}", finding.observation);
         let name = finding.verdict.name();
         let _ = match finding.verdict {
             Verdict::Known => writeln!(text, "  verdict:  {name}: {}", finding.signature),

@@ -8,6 +8,8 @@ use std::fmt;
 use case::memory::{ArenaKind, MemoryMap};
 use device::Identity;
 use golden::{Features, Granule, Implementation, Support};
+use judge::offer::Offer;
+use judge::verdict::Lack;
 use link::hello::{Hello, Region};
 use serde::Serialize;
 
@@ -73,7 +75,7 @@ struct Askable {
     suite: String,
     tried: u64,
     drawn: u64,
-    /// How many of the others could not be drawn, by the reason.
+    /// How many of the others can't be drawn or asked, by the reason.
     not_drawn: BTreeMap<&'static str, u64>,
 }
 
@@ -136,10 +138,15 @@ impl Askable {
         let abilities = hello.abilities();
         let plan = Plan::new(suite.generators.clone(), abilities, map.clone(), 1);
         let tried = plan.count().min(CASES);
+        let offer = Offer::new(hello);
         let mut not_drawn = BTreeMap::new();
         for case in (0..tried).filter_map(|index| plan.case(index)) {
-            if let Err(why) = case {
-                *not_drawn.entry(why.reason()).or_default() += 1;
+            let why = match case {
+                Ok(case) => offer.lacks(case.as_ref()).map(Lack::reason),
+                Err(why) => Some(why.reason()),
+            };
+            if let Some(why) = why {
+                *not_drawn.entry(why).or_default() += 1;
             }
         }
         let drawn = tried - not_drawn.values().sum::<u64>();

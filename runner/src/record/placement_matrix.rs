@@ -28,8 +28,8 @@ impl PlacementMatrix {
         let Some(placement) = record.placement else { return };
         let counts = self.0.entry(placement).or_default();
         counts.run += 1;
-        let asked = record.verdicts.total() - record.verdicts.unsupported;
-        counts.passed += u64::from(asked > 0 && record.findings.is_empty());
+        let is_judged = record.verdicts.judged() > 0;
+        counts.passed += u64::from(is_judged && record.findings.is_empty());
     }
 
     /// Whether there is none.

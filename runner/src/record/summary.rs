@@ -104,8 +104,9 @@ impl Summary {
     }
 
     /// How a command ends that shows it.
-    pub const fn exit(&self) -> Exit {
-        if self.tally.findings == 0 { Exit::Conforms } else { Exit::Findings }
+    pub fn exit(&self) -> Exit {
+        let Tally { verdicts, groups, .. } = &self.tally;
+        Exit::of(groups.values().map(|group| group.verdict).max(), verdicts)
     }
 
     /// The summary as one line of JSON, for other programs.

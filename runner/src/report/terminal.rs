@@ -50,6 +50,9 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "{:>14}  {}", grouped(count), verdict.name())?;
             }
         }
+        if tally.verdicts.judged() == 0 {
+            writeln!(f, "\nno probe was judged")?;
+        }
         self.known(f)?;
         if !tally.not_asked.is_empty() {
             writeln!(f, "\nnot asked:")?;

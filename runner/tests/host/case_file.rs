@@ -163,12 +163,14 @@ fn of_several_trees() -> Case {
         case.push_mapping(mapping).unwrap();
         let edit = Edit::new(number, 0x1000, 3, Change::Flip(1));
         case.push_edit(if number % 2 == 0 { edit } else { edit.late() }).unwrap();
-        let every = Probe::PAN | Probe::INNER_SHAREABLE | Probe::OUTER_SHAREABLE;
+        let every = Probe::PAN | Probe::INNER_SHAREABLE | Probe::TOGETHER;
         let mut probe = Probe::new(Operation::Load, 8).by(El::El1).of_bytes(1).with(every);
         (probe.number, probe.pe) = (3, 7);
         case.push_probe(probe).unwrap();
-        case.push_probe(Probe::new(Operation::TlbiVae1, 1).with(Probe::NXS | Probe::TOGETHER))
-            .unwrap();
+        case.push_probe(
+            Probe::new(Operation::TlbiVae1, 1).with(Probe::NXS | Probe::OUTER_SHAREABLE),
+        )
+        .unwrap();
         case.push_probe(Probe::new(Operation::Store, 8).by(El::El0).of_bytes(4)).unwrap();
     }
     let place = |arena| Place::new(arena, 0);

@@ -95,6 +95,20 @@ fn with_tlbi(case: &Case, change: impl Fn(&mut Probe)) -> Case {
     changed
 }
 
+/// Why a case of a public report is refused when it is read.
+fn refused(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reported").join(name);
+    CaseFile::read(&file).unwrap_err().to_string()
+}
+
+#[test]
+fn what_no_instruction_does_is_refused_when_it_is_read() {
+    let both = refused("is-and-os.yaml");
+    assert!(both.contains("`tlbi_vmalle1` has the flags `is` and `os`"), "{both}");
+    let together = refused("tlbi-together.yaml");
+    assert!(together.contains("`tlbi_vmalle1` by EL2 has the flag `together`"), "{together}");
+}
+
 const TRANSLATION: Told = Err(FaultKind::Translation);
 const PERMISSION: Told = Err(FaultKind::Permission);
 const CONFLICT: Told = Err(FaultKind::TlbConflict);

@@ -85,6 +85,53 @@ fn cases_of_public_reports_conform() {
     }
 }
 
+/// What is asked of neither of them is told with its reason, and is no success; nor is a case that is wrong.
+#[test]
+fn a_case_of_which_nothing_is_judged_is_no_success() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reported");
+    for (name, target, code, told) in [
+        ("tlbi-by-guest", "qemu-max-smp", 5, "a step is done by EL2, and not by a guest"),
+        ("tlbi-by-guest", "qemu-max", 5, "it takes more PEs than the target has"),
+        ("tlbi-under-tge", "qemu-max", 5, "no step is done where the executor switches"),
+        ("xnx", "qemu-cortex-a53", 5, "the case can't be built here"),
+        ("no-guest-flag", "qemu-max-smp", 5, "the case lacks the flag `guest`"),
+        ("start-level-pamax", "qemu-cortex-a53", 6, "verdict:  unmet"),
+    ] {
+        let file = folder.join(format!("{name}.yaml"));
+        let file = file.to_str().unwrap();
+        let said = Said::by(hypwalk().args(["replay", file, "--target", target]));
+        assert_eq!(said.code, Some(code), "{name} on {target}: {}", said.all());
+        assert!(said.stdout.contains(told), "{name} on {target}: {}", said.stdout);
+        let is_nothing = said.stdout.contains("no probe was judged");
+        let is_observed = said.stdout.contains("observed:");
+        assert_eq!((is_nothing, is_observed), (code == 5, code != 5), "{name}: {}", said.stdout);
+    }
+}
+
+#[test]
+fn a_run_in_which_nothing_is_judged_is_no_success_and_skipped_in_reports() {
+    let results = Results::new("nothing");
+    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reported/tlbi-by-guest-suite.yaml");
+    let said = results.hypwalk(&["run", suite, "--target", "qemu-max-smp", "--json"]);
+    assert_eq!(said.code, Some(5), "{}", said.all());
+    for told in ["no probe was judged", "a step is done by EL2, and not by a guest"] {
+        assert!(said.stdout.contains(told), "{}", said.stdout);
+    }
+    let line = json(&said.stdout);
+    assert_eq!(
+        line["not_asked"],
+        serde_json::json!([{"reason": {"lack": "guest_step"}, "count": 4}])
+    );
+    let run = line["run"].as_str().unwrap();
+    for (format, wanted) in
+        [("junit", "<skipped "), ("tap", "# SKIP not asked: a step is done by EL2")]
+    {
+        let said = results.hypwalk(&["report", run, "--format", format]);
+        assert_eq!(said.code, Some(5), "{}", said.all());
+        assert!(said.stdout.contains(wanted), "{}", said.stdout);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_answers() {
     let results = Results::new("same");

@@ -6,8 +6,8 @@ use std::fmt;
 use case::draw::NotDrawn;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Defect;
 use super::signature::ProbeKind;
+use super::{Defect, Lack};
 
 /// Why a probe, or a whole case, was not asked or got no verdict.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub enum Reason {
     MoreOutcomes,
     /// The target has no such case.
     NotDrawn(#[serde(with = "not_drawn")] NotDrawn),
+    /// The target or the executor can't do what the case asks.
+    Lack(Lack),
     /// The host's builder refuses the case, for this reason.
     BuildError(String),
     /// The case as a whole is defective.
@@ -115,6 +117,7 @@ impl fmt::Display for Reason {
             Self::Harmful => "it would throw away what caches hold",
             Self::MoreOutcomes => "the architecture allows more outcomes than are followed",
             Self::NotDrawn(why) => why.reason(),
+            Self::Lack(lack) => lack.reason(),
             Self::BuildError(error) => return write!(f, "the case can't be built here: {error}"),
             Self::Defect(defect) => return defect.fmt(f),
             Self::ExecutorException => {
@@ -265,6 +268,9 @@ mod tests {
         }
         for defect in Defect::ALL {
             not_asked.add(Reason::Defect(defect), 1);
+        }
+        for lack in Lack::ALL {
+            not_asked.add(Reason::Lack(lack), 1);
         }
         let json = serde_json::to_string(&not_asked).unwrap();
         assert!(json.starts_with(r#"[{"reason":"strays","count":3},"#), "{json}");

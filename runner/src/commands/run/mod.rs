@@ -154,7 +154,7 @@ impl Run {
                 if interrupt.load(Ordering::Relaxed) {
                     return Ok(Exit::Interrupted);
                 }
-                worst = worst.max(self.new_run(suite, overrides, &known, opened, interrupt)?);
+                worst = worst.or_worse(self.new_run(suite, overrides, &known, opened, interrupt)?);
             }
         }
         Ok(worst)

@@ -23,6 +23,7 @@ impl Mark {
             Verdict::Conforms => "✓",
             Verdict::Known => "≈",
             Verdict::Unsupported => "∅",
+            Verdict::Unmet => "?",
             Verdict::Mismatch => "✗",
             Verdict::Aborted => "‡",
             Verdict::Hung => "∞",

@@ -125,6 +125,11 @@ fn ending(summary: &Summary) -> (Mark, &'static str) {
             (Mark::of(Verdict::Known), "all conform but for known errata")
         }
         (Exit::Conforms, Some(_)) => (Mark::of(Verdict::Conforms), exit.meaning()),
+        (Exit::NothingJudged, None) => {
+            (Mark::INTERRUPTED, "interrupted; no probe was judged until then")
+        }
+        (Exit::NothingJudged, Some(_)) => (Mark::NONE, exit.meaning()),
+        (Exit::Unmet, Some(_)) => (Mark::of(Verdict::Unmet), exit.meaning()),
         (_, None) => (Mark::of(Verdict::Mismatch), "interrupted; there are findings"),
         (_, Some(_)) => (Mark::of(Verdict::Mismatch), exit.meaning()),
     }

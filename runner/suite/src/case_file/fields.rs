@@ -446,6 +446,23 @@ impl ProbeFlag {
     }
 }
 
+impl ProbeFields {
+    /// Refuses forms that no instruction has, and what is never done at the same time as another probe.
+    fn check(&self) -> Result<(), String> {
+        let (name, has) = (self.operation.0.name(), |flag| self.flags.contains(&flag));
+        if has(ProbeFlag::Is) && has(ProbeFlag::Os) {
+            return Err(format!("`{name}` has the flags `is` and `os`: it is one or the other"));
+        }
+        if has(ProbeFlag::Together) && (self.operation.0.is_step() || self.el.get() == 2) {
+            return Err(format!(
+                "`{name}` by EL{} has the flag `together`: what guests ask is done at the same time, and nothing else",
+                self.el.get()
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl From<&ProbeFields> for Probe {
     fn from(fields: &ProbeFields) -> Self {
         let el = match fields.el.get() {
@@ -556,6 +573,7 @@ impl TryFrom<CaseFields> for Case {
             case.push_edit(edit.into()).map_err(too_many("edits", MAX_EDITS))?;
         }
         for probe in &fields.probes {
+            probe.check()?;
             case.push_probe(probe.into()).map_err(too_many("probes", MAX_PROBES))?;
         }
         if let Some(stay) = &fields.stay {
